@@ -1,0 +1,219 @@
+//! Options across the boundary: structs of any known size in, the defaults out.
+
+use core::mem::offset_of;
+
+use super::boolean::CBool;
+use super::guard::guard;
+use super::types::*;
+use crate::config::{Clip, Config, Dtype, HistoryFormat, Momentum};
+use crate::error::{Error, Result, Value};
+
+/// Fills `config` with the defaults: windowed full-matrix Adagrad as its description has it (k = 10, lr 1e-2,
+/// eps 1e-6, no momentum, no clipping).
+///
+/// @param config       struct to fill; nothing is written beyond `config_size` bytes
+/// @param config_size  `sizeof(lmada_config_t)`
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where `config_size` is below 8 or
+///         above what this library knows, or `config` is not aligned
+///
+/// # Safety
+/// `config` is NULL or points at `config_size` writable bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_config_init(config: *mut lmada_config_t, config_size: usize) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    guard(|| unsafe { write_prefix("config", "config_size", config, config_size, to_c(&Config::default())) })
+}
+
+/// Fills `config` with the setting that trained best in this library's own measurements (docs/recommended.md says how
+/// it was found), at the learning rate that was best most often. Otherwise as `lmada_config_init`.
+///
+/// @param config       struct to fill; nothing is written beyond `config_size` bytes
+/// @param config_size  `sizeof(lmada_config_t)`
+/// @return as `lmada_config_init`
+///
+/// # Safety
+/// `config` is NULL or points at `config_size` writable bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_config_recommended(config: *mut lmada_config_t, config_size: usize) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    guard(|| unsafe { write_prefix("config", "config_size", config, config_size, to_c(&Config::recommended())) })
+}
+
+/// A struct whose first member is its size, and which grows at the end only.
+pub(super) trait SizedStruct: Copy {
+    fn set_size(&mut self, size: usize);
+}
+
+impl SizedStruct for lmada_config_t {
+    fn set_size(&mut self, size: usize) {
+        self.struct_size = size;
+    }
+}
+
+impl SizedStruct for lmada_stats_t {
+    fn set_size(&mut self, size: usize) {
+        self.struct_size = size;
+    }
+}
+
+/// Writes the first `size` bytes of `value`, its size set to that.
+///
+/// # Safety
+/// `target` is NULL or points at `size` writable bytes.
+pub(super) unsafe fn write_prefix<S: SizedStruct>(
+    name: &'static str,
+    size_name: &'static str,
+    target: *mut S,
+    size: usize,
+    mut value: S,
+) -> Result<()> {
+    check_struct(name, target, size_name, size)?;
+    value.set_size(size);
+    // SAFETY: `target` is not NULL and has `size` bytes by the caller's promise; `value` has at least as many.
+    unsafe { core::ptr::copy_nonoverlapping((&raw const value).cast::<u8>(), target.cast::<u8>(), size) };
+    Ok(())
+}
+
+fn check_struct<S>(name: &'static str, pointer: *const S, size_name: &'static str, size: usize) -> Result<()> {
+    if pointer.is_null() {
+        return Err(Error::null(name));
+    }
+    if !pointer.is_aligned() {
+        let value = Value::Count(pointer.addr() as u64);
+        return Err(Error::invalid(name, value, "an address aligned for a struct"));
+    }
+    if size < size_of::<usize>() || size > size_of::<S>() {
+        let expected = "at least 8 and at most the size of the struct that this library was built with";
+        return Err(Error::invalid(size_name, Value::Count(size as u64), expected));
+    }
+    Ok(())
+}
+
+/// The caller's options, checked; NULL means the defaults.
+///
+/// # Safety
+/// `config` is NULL or points at as many bytes as its first member says.
+pub(super) unsafe fn read_config(config: *const lmada_config_t) -> Result<Config> {
+    if config.is_null() {
+        return Ok(Config::default());
+    }
+    check_struct("config", config, "config.struct_size", size_of::<usize>())?;
+    // SAFETY: not NULL and aligned; its first member is readable by the caller's promise.
+    let size = unsafe { (&raw const (*config).struct_size).read() };
+    check_struct("config", config, "config.struct_size", size)?;
+    let mut known = to_c(&Config::default());
+    // SAFETY: `size` bytes are readable by the caller's promise and fit in `known`, whose fields may hold any bits.
+    // Fields that lie only partly inside are put back to their defaults below.
+    unsafe { core::ptr::copy_nonoverlapping(config.cast::<u8>(), (&raw mut known).cast::<u8>(), size) };
+    let config = from_c(&known, size)?;
+    config.validate()?;
+    Ok(config)
+}
+
+/// The options as the C struct.
+fn to_c(config: &Config) -> lmada_config_t {
+    // SAFETY: every field is a number, for which zeros are a value; this clears the padding too, so that nothing
+    // uninitialised is copied out.
+    let mut c: lmada_config_t = unsafe { core::mem::zeroed() };
+    c.struct_size = size_of::<lmada_config_t>();
+    c.dtype = config.dtype as i32;
+    c.history_size = config.history_size;
+    c.history_format = config.history_format as i32;
+    c.density = config.density;
+    c.lr = config.lr;
+    c.eps = config.eps;
+    c.eps_relative = config.eps_relative;
+    c.power = config.power;
+    c.eps_on_root = CBool(config.eps_on_root.into());
+    c.rank_tol = config.rank_tol;
+    c.centered = CBool(config.centered.into());
+    c.history_decay = config.history_decay;
+    c.orthogonal_scale = config.orthogonal_scale;
+    c.momentum_kind = config.momentum_kind as i32;
+    c.momentum = config.momentum;
+    c.bias_correction = CBool(config.bias_correction.into());
+    c.clip_kind = config.clip_kind as i32;
+    c.clip_norm = config.clip_norm;
+    c.clip_factor = config.clip_factor;
+    c.clip_beta = config.clip_beta;
+    c.weight_decay = config.weight_decay;
+    c.threads = config.threads;
+    c
+}
+
+/// The C struct's first `size` bytes as options; fields that are not wholly inside take their defaults.
+fn from_c(c: &lmada_config_t, size: usize) -> Result<Config> {
+    let default = Config::default();
+    macro_rules! field {
+        ($name:ident) => {
+            field!($name, |value| Ok(value))
+        };
+        ($name:ident, $convert:expr) => {
+            if offset_of!(lmada_config_t, $name) + size_of_val(&c.$name) <= size {
+                #[allow(clippy::redundant_closure_call)]
+                ($convert)(c.$name)?
+            } else {
+                default.$name
+            }
+        };
+    }
+    Ok(Config {
+        dtype: field!(dtype, |value| one_of(
+            "config.dtype",
+            value,
+            &[Dtype::F32, Dtype::F64],
+            "LMADA_F32 (0) or LMADA_F64 (1)"
+        )),
+        history_size: field!(history_size),
+        history_format: field!(history_format, history_format),
+        density: field!(density),
+        lr: field!(lr),
+        eps: field!(eps),
+        eps_relative: field!(eps_relative),
+        power: field!(power),
+        eps_on_root: field!(eps_on_root, |value| boolean("config.eps_on_root", value)),
+        rank_tol: field!(rank_tol),
+        centered: field!(centered, |value| boolean("config.centered", value)),
+        history_decay: field!(history_decay),
+        orthogonal_scale: field!(orthogonal_scale),
+        momentum_kind: field!(momentum_kind, momentum_kind),
+        momentum: field!(momentum),
+        bias_correction: field!(bias_correction, |value| boolean("config.bias_correction", value)),
+        clip_kind: field!(clip_kind, clip_kind),
+        clip_norm: field!(clip_norm),
+        clip_factor: field!(clip_factor),
+        clip_beta: field!(clip_beta),
+        weight_decay: field!(weight_decay),
+        threads: field!(threads),
+    })
+}
+
+/// The variant numbered `value`; `variants` are in the order of their numbers.
+fn one_of<E: Copy>(name: &'static str, value: i32, variants: &[E], expected: &'static str) -> Result<E> {
+    let variant = usize::try_from(value).ok().and_then(|index| variants.get(index));
+    variant.copied().ok_or(Error::invalid(name, Value::Integer(value.into()), expected))
+}
+
+fn history_format(value: i32) -> Result<HistoryFormat> {
+    use HistoryFormat::*;
+    one_of("config.history_format", value, &[Full, Bf16, F16, Int8, Sparse], "a value of lmada_history_format_t")
+}
+
+fn momentum_kind(value: i32) -> Result<Momentum> {
+    use Momentum::*;
+    one_of("config.momentum_kind", value, &[None, Gradient, Update, Window], "a value of lmada_momentum_t")
+}
+
+fn clip_kind(value: i32) -> Result<Clip> {
+    use Clip::*;
+    let variants = [None, Norm, EmaNorm, GraftEmaNorm, EmaVector, GraftEmaVector];
+    one_of("config.clip_kind", value, &variants, "a value of lmada_clip_t")
+}
+
+fn boolean(name: &'static str, value: CBool) -> Result<bool> {
+    match value.0 {
+        0 => Ok(false),
+        1 => Ok(true),
+        byte => Err(Error::invalid(name, Value::Count(byte.into()), "a bool: 0 or 1")),
+    }
+}

@@ -1,0 +1,132 @@
+//! A handle's life: create, reset, free.
+
+use super::config::read_config;
+use super::guard::{Engine, either, guard, lmada_t, with_handle_mended};
+use super::pointers::slice;
+use super::types::*;
+use crate::config::Dtype;
+use crate::error::{Error, Result, Value};
+use crate::memory::try_box;
+use crate::optimizer::Optimizer;
+
+/// Makes an optimizer for `dim` parameters. All memory that its steps will need is reserved here: about
+/// `history_size*dim` elements, see `state_bytes` in `lmada_stats_t`.
+///
+/// @param config  options; NULL for the defaults
+/// @param dim     number of parameters, at least 1
+/// @param out     receives the handle; NULL is put there on failure
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `out`; `LMADA_ERROR_INVALID_ARGUMENT` where an option is out of
+///         range or `dim` is 0; `LMADA_ERROR_OUT_OF_MEMORY`
+///
+/// # Safety
+/// `config` is NULL or points at as many bytes as its first member says; `out` is NULL or points at a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_create(
+    config: *const lmada_config_t,
+    dim: usize,
+    out: *mut *mut lmada_t,
+) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    guard(|| unsafe {
+        create(config, out, || match dim {
+            0 => Err(Error::invalid("dim", Value::Count(0), "at least 1")),
+            _ => Ok(core::slice::from_ref(&dim)),
+        })
+    })
+}
+
+/// Makes an optimizer whose parameters fall into `count` blocks, one after the other in memory order. Each block has a
+/// preconditioner, clip reference and scale of its own, as if it were a model of its own: one block a layer makes the
+/// matrix block-diagonal. The total length, `dims[0] + ... + dims[count - 1]`, is the `dim` of the other functions.
+///
+/// @param config  options; NULL for the defaults
+/// @param dims    length of each block; 0 is fine (an empty share of a model split over processes)
+/// @param count   number of blocks, at least 1
+/// @param out     receives the handle; NULL is put there on failure
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `out` or `dims`; `LMADA_ERROR_INVALID_ARGUMENT` where an option
+///         is out of range or `count` is 0; `LMADA_ERROR_OUT_OF_MEMORY`
+///
+/// # Safety
+/// `config` is NULL or points at as many bytes as its first member says; `dims` is NULL or has `count` elements; `out`
+/// is NULL or points at a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_create_blocks(
+    config: *const lmada_config_t,
+    dims: *const usize,
+    count: usize,
+    out: *mut *mut lmada_t,
+) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    guard(|| unsafe {
+        create(config, out, || match count {
+            0 => Err(Error::invalid("count", Value::Count(0), "at least 1")),
+            _ => slice("dims", dims, count),
+        })
+    })
+}
+
+/// # Safety
+/// As [`lmada_create`].
+unsafe fn create<'a>(
+    config: *const lmada_config_t,
+    out: *mut *mut lmada_t,
+    dims: impl FnOnce() -> Result<&'a [usize]>,
+) -> Result<()> {
+    if out.is_null() {
+        return Err(Error::null("out"));
+    }
+    // SAFETY: `out` points at a pointer by the caller's promise.
+    unsafe { out.write(core::ptr::null_mut()) };
+    // SAFETY: the caller's promise is passed on.
+    let config = unsafe { read_config(config)? };
+    let dims = dims()?;
+    let engine = match config.dtype {
+        Dtype::F32 => Engine::F32(Optimizer::new(&config, dims)?),
+        Dtype::F64 => Engine::F64(Optimizer::new(&config, dims)?),
+    };
+    let handle = Box::into_raw(try_box(lmada_t::new(engine)?)?);
+    // SAFETY: as above.
+    unsafe { out.write(handle) };
+    Ok(())
+}
+
+/// Forgets every gradient and average, as if just created. Configuration and learning rate are kept, the latter as
+/// `lmada_set_lr` or `lmada_state_load` left it. Also ends a step in phases, whatever was done of it.
+///
+/// @param opt  the handle
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_BUSY`
+///
+/// # Safety
+/// `opt` is NULL or a live handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_reset(opt: *mut lmada_t) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe {
+        with_handle_mended(opt, |inner| {
+            either!(&mut inner.engine, optimizer => optimizer.reset());
+            Ok(())
+        })
+    }
+}
+
+/// Releases the handle, its memory and its threads. No call on it may be under way; should one be after all, the
+/// handle is left alone and its memory is lost.
+///
+/// @param opt  the handle; NULL is fine
+///
+/// # Safety
+/// `opt` is NULL or a live handle, which is dead afterwards.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_free(opt: *mut lmada_t) {
+    guard(|| {
+        // SAFETY: NULL or a live handle by the caller's promise.
+        if unsafe { opt.as_ref() }.is_some_and(lmada_t::is_busy) {
+            return Err(Error::Busy);
+        }
+        if !opt.is_null() {
+            // SAFETY: it came out of `Box::into_raw` in `create`, and the caller gives it up.
+            drop(unsafe { Box::from_raw(opt) });
+        }
+        Ok(())
+    });
+}

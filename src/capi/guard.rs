@@ -1,0 +1,261 @@
+//! The one way through the boundary: no panic crosses it, one call at a time is inside a handle, and every failure
+//! leaves its words behind for `lmada_last_error`.
+
+use core::cell::{Cell, UnsafeCell};
+use core::fmt::Write;
+use core::sync::atomic::{AtomicBool, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+
+use super::pointers::Extent;
+use super::types::*;
+use crate::error::{Error, Result};
+use crate::memory::try_vec;
+use crate::optimizer::{Optimizer, USUAL_TENSORS};
+
+/// An optimizer. Made by `lmada_create` or `lmada_create_blocks`, released by `lmada_free`.
+///
+/// Different handles may be used from different threads at once. A call on a handle that another thread is inside of
+/// returns `LMADA_ERROR_BUSY`. A handle may be used in a child after `fork()`, unless a call on it was under way in
+/// another thread at that moment.
+#[allow(non_camel_case_types)]
+pub struct lmada_t {
+    busy: AtomicBool,
+    broken: Cell<bool>,
+    inner: UnsafeCell<Inner>,
+}
+
+/// What a handle holds, reached by one call at a time.
+pub(super) struct Inner {
+    pub engine: Engine,
+    /// Room to sort the extents of a tensor list in; grows to the longest list seen.
+    pub extents: Vec<Extent>,
+}
+
+/// The optimizer, in one of the two element types.
+pub(super) enum Engine {
+    F32(Optimizer<f32>),
+    F64(Optimizer<f64>),
+}
+
+/// Calls a method that both element types have.
+macro_rules! either {
+    ($engine:expr, $optimizer:ident => $call:expr) => {
+        match $engine {
+            $crate::capi::guard::Engine::F32($optimizer) => $call,
+            $crate::capi::guard::Engine::F64($optimizer) => $call,
+        }
+    };
+}
+pub(super) use either;
+
+impl lmada_t {
+    pub(super) fn new(engine: Engine) -> Result<Self> {
+        Ok(Self {
+            busy: AtomicBool::new(false),
+            broken: Cell::new(false),
+            inner: UnsafeCell::new(Inner {
+                engine,
+                extents: try_vec(2 * USUAL_TENSORS, "the check of a tensor list")?,
+            }),
+        })
+    }
+
+    /// Whether some thread is inside a call.
+    pub(super) fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::Acquire)
+    }
+}
+
+/// Runs `call` with the handle's contents, or says why not.
+///
+/// # Safety
+/// `opt` is NULL or a live handle of this library.
+pub(super) unsafe fn with_handle(opt: *const lmada_t, call: impl FnOnce(&mut Inner) -> Result<()>) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe { enter(opt, false, call) }
+}
+
+/// As [`with_handle`], and the handle is usable again afterwards even if an earlier call broke off inside it.
+///
+/// # Safety
+/// `opt` is NULL or a live handle of this library.
+pub(super) unsafe fn with_handle_mended(
+    opt: *const lmada_t,
+    call: impl FnOnce(&mut Inner) -> Result<()>,
+) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe { enter(opt, true, call) }
+}
+
+unsafe fn enter(opt: *const lmada_t, mend: bool, call: impl FnOnce(&mut Inner) -> Result<()>) -> lmada_status_t {
+    guard(|| {
+        // SAFETY: NULL or a live handle, as the caller promises; it is only ever borrowed shared.
+        let handle = unsafe { opt.as_ref() }.ok_or(Error::null("opt"))?;
+        if handle.busy.swap(true, Ordering::Acquire) {
+            return Err(Error::Busy);
+        }
+        let leave = Leave(&handle.busy);
+        if handle.broken.get() && !mend {
+            return Err(Error::Internal {
+                reason: "an earlier call broke off inside this handle; lmada_reset mends it",
+            });
+        }
+        // Stays set if `call` panics.
+        handle.broken.set(true);
+        // SAFETY: `busy` was false and is now ours, so no other reference to the contents exists until `leave` drops.
+        let result = call(unsafe { &mut *handle.inner.get() });
+        handle.broken.set(false);
+        drop(leave);
+        result
+    })
+}
+
+/// Gives the handle free again, after a panic too.
+struct Leave<'a>(&'a AtomicBool);
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+/// Runs `call`; turns an error or a panic into its status and keeps the message for `lmada_last_error`.
+pub(super) fn guard(call: impl FnOnce() -> Result<()>) -> lmada_status_t {
+    static HOOK: Once = Once::new();
+    // A library prints nothing: the default hook would write panics to stderr. A closure that captures nothing is
+    // boxed without an allocation.
+    HOOK.call_once(|| std::panic::set_hook(Box::new(report_panic)));
+    let outer = INSIDE.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(call));
+    INSIDE.set(outer);
+    match result {
+        Ok(Ok(())) => LMADA_OK,
+        Ok(Err(error)) => {
+            remember(&error);
+            status_of(&error)
+        }
+        // The hook has kept the message.
+        Err(payload) => {
+            core::mem::forget(payload); // its drop might panic again
+            LMADA_ERROR_INTERNAL
+        }
+    }
+}
+
+fn report_panic(info: &std::panic::PanicHookInfo<'_>) {
+    if INSIDE.get() {
+        remember(&format_args!("internal error: {info}"));
+    } else if !crate::parallel::on_worker() {
+        // A Rust program's own panic, on a thread that is not inside the library.
+        eprintln!("{info}");
+    }
+}
+
+fn status_of(error: &Error) -> lmada_status_t {
+    match error {
+        Error::NullPointer { .. } => LMADA_ERROR_NULL_POINTER,
+        Error::InvalidArgument { .. } => LMADA_ERROR_INVALID_ARGUMENT,
+        Error::DimensionMismatch { .. } => LMADA_ERROR_DIMENSION_MISMATCH,
+        Error::NonFinite { .. } => LMADA_ERROR_NON_FINITE,
+        Error::OutOfMemory { .. } => LMADA_ERROR_OUT_OF_MEMORY,
+        Error::Busy => LMADA_ERROR_BUSY,
+        Error::WrongPhase { .. } => LMADA_ERROR_WRONG_PHASE,
+        Error::BadState { .. } => LMADA_ERROR_BAD_STATE,
+        Error::Internal { .. } => LMADA_ERROR_INTERNAL,
+    }
+}
+
+/// A message of at most 511 bytes and its NUL, on the thread's own storage: no allocation, no destructor.
+struct Message {
+    bytes: [u8; 512],
+    len: usize,
+}
+
+thread_local! {
+    static MESSAGE: UnsafeCell<Message> = const { UnsafeCell::new(Message { bytes: [0; 512], len: 0 }) };
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Write for Message {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        let room = self.bytes.len() - 1 - self.len;
+        let mut cut = text.len().min(room);
+        while !text.is_char_boundary(cut) {
+            cut -= 1;
+        }
+        self.bytes[self.len..self.len + cut].copy_from_slice(&text.as_bytes()[..cut]);
+        self.len += cut;
+        Ok(())
+    }
+}
+
+fn remember(what: &dyn core::fmt::Display) {
+    MESSAGE.with(|message| {
+        // SAFETY: the thread's own, and nothing that `write!` calls comes back here: the types printed are ours or
+        // the standard library's.
+        let message = unsafe { &mut *message.get() };
+        message.len = 0;
+        let _ = write!(message, "{what}");
+        message.bytes[message.len] = 0;
+    });
+}
+
+/// The thread's last message, NUL-terminated.
+pub(super) fn last_message() -> *const core::ffi::c_char {
+    MESSAGE.with(|message| message.get().cast_const().cast())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message() -> String {
+        // SAFETY: `remember` leaves a NUL-terminated string.
+        unsafe { core::ffi::CStr::from_ptr(last_message()) }.to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_panic_is_a_status_with_a_message() {
+        assert_eq!(guard(|| panic!("injected {}", 7)), LMADA_ERROR_INTERNAL);
+        assert!(message().contains("injected 7"), "{}", message());
+        assert_eq!(guard(|| Ok(())), LMADA_OK);
+        assert!(message().contains("injected 7"), "a success leaves the last failure's words");
+    }
+
+    #[test]
+    fn a_panic_inside_a_handle_breaks_it_until_reset() {
+        let config = crate::Config { threads: 1, ..crate::Config::default() };
+        let handle = lmada_t::new(Engine::F32(Optimizer::new(&config, &[3]).unwrap())).unwrap();
+        let opt = &raw const handle;
+        // SAFETY: `opt` is live throughout.
+        unsafe {
+            assert_eq!(with_handle(opt, |_| panic!("injected")), LMADA_ERROR_INTERNAL);
+            assert_eq!(with_handle(opt, |_| Ok(())), LMADA_ERROR_INTERNAL);
+            assert!(message().contains("lmada_reset"), "{}", message());
+            assert_eq!(with_handle_mended(opt, |_| Ok(())), LMADA_OK);
+            assert_eq!(with_handle(opt, |_| Ok(())), LMADA_OK);
+        }
+    }
+
+    #[test]
+    fn a_second_call_at_once_is_busy() {
+        let config = crate::Config { threads: 1, ..crate::Config::default() };
+        let handle = lmada_t::new(Engine::F32(Optimizer::new(&config, &[3]).unwrap())).unwrap();
+        let opt = &raw const handle;
+        // SAFETY: `opt` is live throughout.
+        unsafe {
+            let status = with_handle(opt, |_| {
+                assert_eq!(with_handle(opt, |_| unreachable!()), LMADA_ERROR_BUSY);
+                Ok(())
+            });
+            assert_eq!(status, LMADA_OK);
+        }
+    }
+
+    #[test]
+    fn long_messages_are_cut_at_a_character() {
+        remember(&"é".repeat(400));
+        assert_eq!(message().len(), 510);
+    }
+}

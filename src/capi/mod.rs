@@ -1,0 +1,26 @@
+//! The C boundary: handles, statuses, panics, pointers. No maths.
+//!
+//! Every exported function is a few lines: turn pointers into slices ([`pointers`]), call the optimizer, all inside
+//! [`guard`], which turns errors and panics into statuses. The header is generated from these files; what stands in a
+//! doc comment here is what a C programmer reads.
+
+mod boolean;
+mod config;
+mod create;
+mod guard;
+mod info;
+mod phases;
+mod pointers;
+mod state;
+mod step;
+mod types;
+
+pub use boolean::CBool;
+pub use config::*;
+pub use create::*;
+pub use guard::lmada_t;
+pub use info::*;
+pub use phases::*;
+pub use state::*;
+pub use step::*;
+pub use types::*;

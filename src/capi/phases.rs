@@ -1,0 +1,205 @@
+//! The same step in phases: pieces of the gradient as they come, sums over processes in between.
+
+use super::guard::{either, lmada_t, with_handle};
+use super::pointers::{Native, check_pair, native, slice, slice_mut};
+use super::types::*;
+use crate::error::Error;
+
+/// Opens a step in phases: `lmada_begin`, `lmada_feed` for every piece of the gradient in any order, `lmada_partials`
+/// where the parameters are split over processes, `lmada_solve`, `lmada_apply` for every piece, `lmada_end`. The
+/// result is that of `lmada_step`.
+///
+/// Until `lmada_end` or `lmada_cancel`, `lmada_step`, `lmada_direction`, `lmada_set_lr`, `lmada_state_save` and
+/// `lmada_state_load` are `LMADA_ERROR_WRONG_PHASE`.
+///
+/// @param opt  the handle
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_WRONG_PHASE` where a step is open already;
+///         `LMADA_ERROR_BUSY`
+///
+/// # Safety
+/// `opt` is NULL or a live handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_begin(opt: *mut lmada_t) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe { with_handle(opt, |inner| either!(&mut inner.engine, optimizer => optimizer.begin())) }
+}
+
+/// Takes in the piece of the gradient that belongs to the parameters `[offset, offset + len)`. Pieces may come in any
+/// order and of any length; together they cover every parameter once. A NaN is not refused here but in `lmada_solve`.
+///
+/// @param opt     a handle of type `LMADA_F32` with an open step
+/// @param offset  first parameter of the piece
+/// @param grads   `len` partial derivatives; NULL is fine where `len` is 0
+/// @param len     length of the piece
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where the piece is out of range or
+///         overlaps an earlier one; `LMADA_ERROR_WRONG_PHASE` before `lmada_begin` or after `lmada_partials` or
+///         `lmada_solve`; `LMADA_ERROR_OUT_OF_MEMORY` where the pieces lie scattered in more than 256 runs;
+///         `LMADA_ERROR_BUSY`. A piece that was refused may be fed again.
+///
+/// # Safety
+/// `opt` is NULL or a live handle; `grads` is NULL or has `len` elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_feed(opt: *mut lmada_t, offset: usize, grads: *const f32, len: usize) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe { feed(opt, offset, grads, len) }
+}
+
+/// `lmada_feed` for a handle of type `LMADA_F64`.
+///
+/// # Safety
+/// As `lmada_feed`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_feed_f64(
+    opt: *mut lmada_t,
+    offset: usize,
+    grads: *const f64,
+    len: usize,
+) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe { feed(opt, offset, grads, len) }
+}
+
+unsafe fn feed<T: Native>(opt: *mut lmada_t, offset: usize, grads: *const T, len: usize) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe {
+        with_handle(opt, |inner| {
+            let (optimizer, _) = native::<T>(inner)?;
+            optimizer.feed(offset, slice("grads", grads, len)?)
+        })
+    }
+}
+
+/// Gives the sums that the step needs, for parameters split over processes: add them up over all processes, element by
+/// element, write the totals back in place on every process (the same bits on all), then call `lmada_solve`. At most
+/// `2*history_size + 16` doubles a block, whatever `dim` is. On one process this call may be left out. A second call
+/// returns the same array.
+///
+/// @param opt     a handle with an open step whose gradient is complete
+/// @param values  receives the array, which lives until solve, cancel, reset or free
+/// @param count   receives its length
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_WRONG_PHASE` where no step is open, a piece is missing
+///         or the step is solved; `LMADA_ERROR_BUSY`. On failure nothing is written.
+///
+/// # Safety
+/// `opt` is NULL or a live handle; `values` and `count` are NULL or point at their types.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_partials(opt: *mut lmada_t, values: *mut *mut f64, count: *mut usize) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe {
+        with_handle(opt, |inner| {
+            if values.is_null() {
+                return Err(Error::null("values"));
+            }
+            if count.is_null() {
+                return Err(Error::null("count"));
+            }
+            let partials = either!(&mut inner.engine, optimizer => optimizer.partials())?;
+            values.write(partials.as_mut_ptr());
+            count.write(partials.len());
+            Ok(())
+        })
+    }
+}
+
+/// Computes the step from the sums, without changing state or parameters. `lmada_stats` now describes it, so that a
+/// caller can look and cancel. A refused solve leaves the step open: `lmada_cancel` is the way on.
+///
+/// @param opt  a handle with an open step whose gradient is complete
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_NON_FINITE` as in `lmada_step`, on all processes alike;
+///         `LMADA_ERROR_INVALID_ARGUMENT` where the partials are no sum over processes at the same step;
+///         `LMADA_ERROR_WRONG_PHASE` where no step is open, a piece is missing or the step is solved already;
+///         `LMADA_ERROR_BUSY`
+///
+/// # Safety
+/// `opt` is NULL or a live handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_solve(opt: *mut lmada_t) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe { with_handle(opt, |inner| either!(&mut inner.engine, optimizer => optimizer.solve())) }
+}
+
+/// Moves the parameters `[offset, offset + len)`. Pieces may come in any order, cut otherwise than those that were fed;
+/// together they cover every parameter once. After the first, the step can only be finished (or reset, or freed).
+///
+/// @param opt     a handle of type `LMADA_F32` with a solved step
+/// @param offset  first parameter of the piece
+/// @param params  `len` parameters, updated in place; may not overlap `grads`; NULL is fine where `len` is 0
+/// @param grads   the same partial derivatives that `lmada_feed` got for these parameters. With others the result is
+///                unspecified, but memory stays safe.
+/// @param len     length of the piece
+/// @return as `lmada_feed`; `LMADA_ERROR_WRONG_PHASE` before `lmada_solve` succeeded
+///
+/// # Safety
+/// `opt` is NULL or a live handle; the arrays are NULL or have `len` elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_apply(
+    opt: *mut lmada_t,
+    offset: usize,
+    params: *mut f32,
+    grads: *const f32,
+    len: usize,
+) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe { apply(opt, offset, params, grads, len) }
+}
+
+/// `lmada_apply` for a handle of type `LMADA_F64`.
+///
+/// # Safety
+/// As `lmada_apply`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_apply_f64(
+    opt: *mut lmada_t,
+    offset: usize,
+    params: *mut f64,
+    grads: *const f64,
+    len: usize,
+) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe { apply(opt, offset, params, grads, len) }
+}
+
+unsafe fn apply<T: Native>(
+    opt: *mut lmada_t,
+    offset: usize,
+    params: *mut T,
+    grads: *const T,
+    len: usize,
+) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on; the arrays do not overlap, as is checked first.
+    unsafe {
+        with_handle(opt, |inner| {
+            let (optimizer, _) = native::<T>(inner)?;
+            check_pair("params", params, grads, len)?;
+            optimizer.apply(offset, slice_mut("params", params, len)?, slice("grads", grads, len)?)
+        })
+    }
+}
+
+/// Ends a step in phases: it now counts as accepted.
+///
+/// @param opt  a handle with a step that was applied to every parameter
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_WRONG_PHASE` where no step is solved or a piece is
+///         missing; `LMADA_ERROR_BUSY`
+///
+/// # Safety
+/// `opt` is NULL or a live handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_end(opt: *mut lmada_t) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe { with_handle(opt, |inner| either!(&mut inner.engine, optimizer => optimizer.end())) }
+}
+
+/// Drops an open step, back to the state before `lmada_begin`. Possible while nothing is applied.
+///
+/// @param opt  a handle with an open step
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_WRONG_PHASE` where no step is open or a piece is
+///         applied already; `LMADA_ERROR_BUSY`
+///
+/// # Safety
+/// `opt` is NULL or a live handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_cancel(opt: *mut lmada_t) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe { with_handle(opt, |inner| either!(&mut inner.engine, optimizer => optimizer.cancel())) }
+}

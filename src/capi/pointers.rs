@@ -1,0 +1,173 @@
+//! From the caller's pointers to slices and tensor lists, every rule of the boundary checked on the way.
+
+use super::guard::{Engine, Inner};
+use crate::error::{Argument, Error, Result, Value};
+use crate::kernels::Element;
+use crate::optimizer::Optimizer;
+use crate::tensors::TensorList;
+
+/// An element type and its optimizer inside a handle.
+pub(super) trait Native: Element {
+    fn optimizer(engine: &mut Engine) -> Result<&mut Optimizer<Self>>;
+}
+
+const OTHER_TYPE: &str =
+    "a handle of this function's element type (the _f64 functions take LMADA_F64, the others LMADA_F32)";
+
+impl Native for f32 {
+    fn optimizer(engine: &mut Engine) -> Result<&mut Optimizer<Self>> {
+        match engine {
+            Engine::F32(optimizer) => Ok(optimizer),
+            Engine::F64(_) => Err(Error::invalid("opt", Value::Name("an LMADA_F64 handle"), OTHER_TYPE)),
+        }
+    }
+}
+
+impl Native for f64 {
+    fn optimizer(engine: &mut Engine) -> Result<&mut Optimizer<Self>> {
+        match engine {
+            Engine::F64(optimizer) => Ok(optimizer),
+            Engine::F32(_) => Err(Error::invalid("opt", Value::Name("an LMADA_F32 handle"), OTHER_TYPE)),
+        }
+    }
+}
+
+/// Checks that `len` elements of `T` can lie at `pointer`; NULL only with no elements.
+fn check<T>(argument: Argument, pointer: *const T, len: usize) -> Result<()> {
+    if pointer.is_null() {
+        return if len == 0 { Ok(()) } else { Err(Error::NullPointer { argument }) };
+    }
+    if !pointer.is_aligned() {
+        let value = Value::Count(pointer.addr() as u64);
+        return Err(Error::InvalidArgument { argument, value, expected: "an address aligned to its element type" });
+    }
+    let fits = len
+        .checked_mul(size_of::<T>())
+        .is_some_and(|bytes| bytes <= isize::MAX as usize && pointer.addr().checked_add(bytes).is_some());
+    if !fits {
+        let value = Value::Count(len as u64);
+        return Err(Error::InvalidArgument { argument, value, expected: "a length that fits the address space" });
+    }
+    Ok(())
+}
+
+/// The caller's array as a slice.
+///
+/// # Safety
+/// `pointer` is NULL or points at `len` initialised elements that nobody writes while the slice lives.
+pub(super) unsafe fn slice<'a, T>(name: &'static str, pointer: *const T, len: usize) -> Result<&'a [T]> {
+    check(name.into(), pointer, len)?;
+    if len == 0 {
+        return Ok(&[]);
+    }
+    // SAFETY: not NULL, aligned and of a possible size, as just checked; the rest is the caller's promise.
+    Ok(unsafe { core::slice::from_raw_parts(pointer, len) })
+}
+
+/// The caller's array as a mutable slice.
+///
+/// # Safety
+/// `pointer` is NULL or points at `len` initialised elements that nobody else touches while the slice lives.
+pub(super) unsafe fn slice_mut<'a, T>(name: &'static str, pointer: *mut T, len: usize) -> Result<&'a mut [T]> {
+    check(name.into(), pointer, len)?;
+    if len == 0 {
+        return Ok(&mut []);
+    }
+    // SAFETY: not NULL, aligned and of a possible size, as just checked; the rest is the caller's promise.
+    Ok(unsafe { core::slice::from_raw_parts_mut(pointer, len) })
+}
+
+/// Refuses an output that overlaps the gradients, before a slice is made of either.
+pub(super) fn check_pair<T>(output_name: &'static str, output: *const T, grads: *const T, len: usize) -> Result<()> {
+    check(output_name.into(), output, len)?;
+    check("grads".into(), grads, len)?;
+    let bytes = len * size_of::<T>();
+    if output.addr() < grads.addr() + bytes && grads.addr() < output.addr() + bytes {
+        return Err(overlap(output_name.into(), output.addr()));
+    }
+    Ok(())
+}
+
+fn overlap(argument: Argument, address: usize) -> Error {
+    let value = Value::Count(address as u64);
+    Error::InvalidArgument { argument, value, expected: "an address of memory that no other argument overlaps" }
+}
+
+/// Where a tensor lies; `output` for those that are written.
+pub(super) struct Extent {
+    start: usize,
+    end: usize,
+    output: bool,
+    index: usize,
+}
+
+/// Parameters and gradients given as arrays of pointers with a common array of lengths.
+pub(super) struct RawTensors<'a, T> {
+    pub pointers: &'a [*mut T],
+    pub lens: &'a [usize],
+}
+
+// SAFETY: `lists` has checked every pointer and length; the pointers are used from worker threads only while the call
+// that brought them lasts.
+unsafe impl<T> Sync for RawTensors<'_, T> {}
+
+// SAFETY: as above; different tensors of one list do not overlap where they are written.
+unsafe impl<T: Element> TensorList<T> for RawTensors<'_, T> {
+    fn count(&self) -> usize {
+        self.lens.len()
+    }
+    fn tensor(&self, index: usize) -> (*mut T, usize) {
+        (self.pointers[index], self.lens[index])
+    }
+}
+
+/// The two lists of `lmada_step_tensors`, checked: no NULL with elements, nothing written twice or read while written.
+///
+/// # Safety
+/// The arrays are NULL or have `count` entries; every tensor is NULL or has its length of initialised elements that
+/// nobody else touches during the call.
+pub(super) unsafe fn lists<'a, T: Element>(
+    extents: &mut Vec<Extent>,
+    params: *const *mut T,
+    grads: *const *const T,
+    lens: *const usize,
+    count: usize,
+) -> Result<(RawTensors<'a, T>, RawTensors<'a, T>)> {
+    // SAFETY: the caller's promise is passed on. A `*const T` and a `*mut T` are alike; the gradients' are only read.
+    let (params, grads, lens) = unsafe {
+        (slice("params", params, count)?, slice("grads", grads.cast::<*mut T>(), count)?, slice("lens", lens, count)?)
+    };
+    extents.clear();
+    let wanted = 2 * count;
+    extents.try_reserve(wanted).map_err(|_| Error::OutOfMemory {
+        what: "the check of a tensor list",
+        bytes: (wanted * size_of::<Extent>()) as u64,
+    })?;
+    for (index, &len) in lens.iter().enumerate() {
+        check(Argument::element("params", index), params[index], len)?;
+        check(Argument::element("grads", index), grads[index].cast_const(), len)?;
+        if len > 0 {
+            let bytes = len * size_of::<T>();
+            for (pointer, output) in [(params[index], true), (grads[index], false)] {
+                extents.push(Extent { start: pointer.addr(), end: pointer.addr() + bytes, output, index });
+            }
+        }
+    }
+    extents.sort_unstable_by_key(|extent| extent.start);
+    // Gradients may share memory with each other, so the furthest end is kept for each kind.
+    let (mut written_to, mut read_to) = (0, 0);
+    for extent in extents.iter() {
+        if extent.start < written_to || (extent.output && extent.start < read_to) {
+            let name = if extent.output { "params" } else { "grads" };
+            return Err(overlap(Argument::element(name, extent.index), extent.start));
+        }
+        let furthest = if extent.output { &mut written_to } else { &mut read_to };
+        *furthest = extent.end.max(*furthest);
+    }
+    Ok((RawTensors { pointers: params, lens }, RawTensors { pointers: grads, lens }))
+}
+
+/// Runs `call` on the optimizer of element type `T`.
+pub(super) fn native<T: Native>(inner: &mut Inner) -> Result<(&mut Optimizer<T>, &mut Vec<Extent>)> {
+    Ok((T::optimizer(&mut inner.engine)?, &mut inner.extents))
+}

@@ -1,0 +1,144 @@
+//! Learning rate, statistics and saved states.
+
+use super::config::write_prefix;
+use super::guard::{either, lmada_t, with_handle};
+use super::pointers::{slice, slice_mut};
+use super::types::*;
+use crate::error::Error;
+use crate::optimizer::Stats;
+
+/// Sets the learning rate of the steps to come, for schedules.
+///
+/// @param opt  the handle
+/// @param lr   finite and >= 0
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT`; `LMADA_ERROR_WRONG_PHASE` inside a
+///         step in phases; `LMADA_ERROR_BUSY`
+///
+/// # Safety
+/// `opt` is NULL or a live handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_set_lr(opt: *mut lmada_t, lr: f64) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe { with_handle(opt, |inner| either!(&mut inner.engine, optimizer => optimizer.set_lr(lr))) }
+}
+
+/// Tells what the last step looked like, or the one under way between `lmada_solve` and `lmada_end`.
+///
+/// @param opt         the handle
+/// @param stats       struct to fill; nothing is written beyond `stats_size` bytes
+/// @param stats_size  `sizeof(lmada_stats_t)`
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where `stats_size` is below 8 or
+///         above what this library knows; `LMADA_ERROR_BUSY`
+///
+/// # Safety
+/// `opt` is NULL or a live handle; `stats` is NULL or points at `stats_size` writable bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_stats(
+    opt: *const lmada_t,
+    stats: *mut lmada_stats_t,
+    stats_size: usize,
+) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe {
+        with_handle(opt, |inner| {
+            let found = either!(&inner.engine, optimizer => optimizer.stats());
+            write_prefix("stats", "stats_size", stats, stats_size, to_c(&found))
+        })
+    }
+}
+
+fn to_c(stats: &Stats) -> lmada_stats_t {
+    // SAFETY: every field is a number, for which zeros are a value; this clears the padding too.
+    let mut c: lmada_stats_t = unsafe { core::mem::zeroed() };
+    c.steps = stats.steps;
+    c.history_len = stats.history_len;
+    c.rank = stats.rank;
+    c.grad_norm = stats.grad_norm;
+    c.update_norm = stats.update_norm;
+    c.scale = stats.scale;
+    c.eig_max = stats.eig_max;
+    c.eig_min = stats.eig_min;
+    c.state_bytes = stats.state_bytes;
+    c
+}
+
+/// Size of a saved state of this handle. It depends on the configuration and the lengths only, not on the steps taken.
+///
+/// @param opt    the handle
+/// @param bytes  receives the size
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_BUSY`
+///
+/// # Safety
+/// `opt` is NULL or a live handle; `bytes` is NULL or points at a `size_t`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_state_size(opt: *const lmada_t, bytes: *mut usize) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe {
+        with_handle(opt, |inner| {
+            if bytes.is_null() {
+                return Err(Error::null("bytes"));
+            }
+            bytes.write(either!(&inner.engine, optimizer => optimizer.state_size()));
+            Ok(())
+        })
+    }
+}
+
+/// Saves the whole state: window, averages, step count, learning rate. Versioned, checksummed, little-endian; a run
+/// that loads it goes on with the same bits as one that was never interrupted (on a processor with the same vector
+/// instructions). The configuration is not in it: create the handle with the same one.
+///
+/// @param opt     the handle
+/// @param buffer  receives the state
+/// @param bytes   its size: exactly what `lmada_state_size` says
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_DIMENSION_MISMATCH`; `LMADA_ERROR_WRONG_PHASE` inside a
+///         step in phases; `LMADA_ERROR_BUSY`
+///
+/// # Safety
+/// `opt` is NULL or a live handle; `buffer` is NULL or points at `bytes` writable bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_state_save(
+    opt: *const lmada_t,
+    buffer: *mut core::ffi::c_void,
+    bytes: usize,
+) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on. The buffer's old contents are never read, and any byte is a number.
+    unsafe {
+        with_handle(opt, |inner| {
+            let buffer = slice_mut("buffer", buffer.cast::<u8>(), bytes)?;
+            either!(&inner.engine, optimizer => optimizer.state_save(buffer))
+        })
+    }
+}
+
+/// Puts a saved state in place of the present one. The handle must have been created with the same element type,
+/// `history_size`, `history_format`, `density`, lengths, `momentum_kind` and `clip_kind`; other options may differ.
+/// The state's learning rate becomes the handle's. Everything is checked before anything is changed.
+///
+/// @param opt     the handle
+/// @param buffer  what `lmada_state_save` wrote
+/// @param bytes   its size
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_BAD_STATE` where it is damaged, cut short or of an
+///         unknown version; `LMADA_ERROR_DIMENSION_MISMATCH` where `history_size` or a length differs;
+///         `LMADA_ERROR_INVALID_ARGUMENT` where another of the options named above does;
+///         `LMADA_ERROR_WRONG_PHASE` inside a step in phases; `LMADA_ERROR_BUSY`
+///
+/// # Safety
+/// `opt` is NULL or a live handle; `buffer` is NULL or points at `bytes` readable bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_state_load(
+    opt: *mut lmada_t,
+    buffer: *const core::ffi::c_void,
+    bytes: usize,
+) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe {
+        with_handle(opt, |inner| {
+            if buffer.is_null() {
+                return Err(Error::null("buffer"));
+            }
+            let buffer = slice("buffer", buffer.cast::<u8>(), bytes)?;
+            either!(&mut inner.engine, optimizer => optimizer.state_load(buffer))
+        })
+    }
+}

@@ -1,0 +1,180 @@
+//! A whole step in one call.
+
+use super::guard::{lmada_t, with_handle};
+use super::pointers::{Native, check_pair, lists, native, slice, slice_mut};
+use super::types::*;
+use crate::error::{Error, Result};
+
+/// One step: takes the gradient into the window and moves the parameters against the preconditioned direction.
+///
+/// A step is all or nothing: whatever is refused leaves parameters and state as they were, bit for bit.
+///
+/// @param opt     a handle of type `LMADA_F32`
+/// @param params  `dim` parameters, updated in place; may not overlap `grads`. They are not inspected.
+/// @param grads   `dim` partial derivatives of the loss
+/// @param dim     number of parameters: the handle's
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_DIMENSION_MISMATCH`; `LMADA_ERROR_INVALID_ARGUMENT`
+///         where params and grads overlap or the handle is of the other type; `LMADA_ERROR_NON_FINITE` where the
+///         gradient has a NaN or infinity or the update would; `LMADA_ERROR_WRONG_PHASE` inside a step in phases;
+///         `LMADA_ERROR_BUSY`
+///
+/// # Safety
+/// `opt` is NULL or a live handle; the arrays are NULL or have `dim` elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_step(
+    opt: *mut lmada_t,
+    params: *mut f32,
+    grads: *const f32,
+    dim: usize,
+) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe { step(opt, params, grads, dim) }
+}
+
+/// `lmada_step` for a handle of type `LMADA_F64`.
+///
+/// # Safety
+/// As `lmada_step`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_step_f64(
+    opt: *mut lmada_t,
+    params: *mut f64,
+    grads: *const f64,
+    dim: usize,
+) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe { step(opt, params, grads, dim) }
+}
+
+unsafe fn step<T: Native>(opt: *mut lmada_t, params: *mut T, grads: *const T, dim: usize) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on; the arrays do not overlap, as is checked first.
+    unsafe {
+        with_handle(opt, |inner| {
+            let (optimizer, _) = native::<T>(inner)?;
+            check_dim(dim, optimizer.dim())?;
+            check_pair("params", params, grads, dim)?;
+            optimizer.step(slice_mut("params", params, dim)?, slice("grads", grads, dim)?)
+        })
+    }
+}
+
+fn check_dim(dim: usize, expected: usize) -> Result<()> {
+    if dim != expected {
+        return Err(Error::mismatch("dim", dim as u64, expected as u64));
+    }
+    Ok(())
+}
+
+/// `lmada_step` for a model that lies in several tensors, without copying them together. The tensors, one after the
+/// other, are the optimizer's parameters; they need not be its blocks. The results are the same bits as with one array.
+///
+/// @param opt     a handle of type `LMADA_F32`
+/// @param params  `count` pointers to the tensors of the parameters; no two overlap
+/// @param grads   `count` pointers to their gradients
+/// @param lens    length of each tensor; their sum is the handle's `dim`. A tensor of length 0 may be NULL.
+/// @param count   number of tensors
+/// @return as `lmada_step`; a message names the tensor at fault, as `grads[3]`. `LMADA_ERROR_OUT_OF_MEMORY` where a
+///         list longer than any before it needs room to be checked in
+///
+/// # Safety
+/// `opt` is NULL or a live handle; the arrays are NULL or have `count` elements, and their pointers are NULL or point
+/// at as many elements as `lens` says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_step_tensors(
+    opt: *mut lmada_t,
+    params: *const *mut f32,
+    grads: *const *const f32,
+    lens: *const usize,
+    count: usize,
+) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe { step_tensors(opt, params, grads, lens, count) }
+}
+
+/// `lmada_step_tensors` for a handle of type `LMADA_F64`.
+///
+/// # Safety
+/// As `lmada_step_tensors`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_step_tensors_f64(
+    opt: *mut lmada_t,
+    params: *const *mut f64,
+    grads: *const *const f64,
+    lens: *const usize,
+    count: usize,
+) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe { step_tensors(opt, params, grads, lens, count) }
+}
+
+unsafe fn step_tensors<T: Native>(
+    opt: *mut lmada_t,
+    params: *const *mut T,
+    grads: *const *const T,
+    lens: *const usize,
+    count: usize,
+) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on; `lists` checks the rest.
+    unsafe {
+        with_handle(opt, |inner| {
+            let (optimizer, extents) = native::<T>(inner)?;
+            let (params, grads) = lists(extents, params, grads, lens, count)?;
+            optimizer.step_list(&params, &grads)
+        })
+    }
+}
+
+/// Steps the state but writes the direction instead of moving parameters: what `lmada_step` would multiply by the
+/// learning rate and subtract, without learning rate and weight decay. For callers that apply updates themselves.
+///
+/// @param opt        a handle of type `LMADA_F32`
+/// @param direction  receives `dim` elements; may not overlap `grads`
+/// @param grads      `dim` partial derivatives of the loss
+/// @param dim        number of parameters: the handle's
+/// @return as `lmada_step`; on failure nothing is written
+///
+/// # Safety
+/// `opt` is NULL or a live handle; the arrays are NULL or have `dim` elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_direction(
+    opt: *mut lmada_t,
+    direction: *mut f32,
+    grads: *const f32,
+    dim: usize,
+) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe { write_direction(opt, direction, grads, dim) }
+}
+
+/// `lmada_direction` for a handle of type `LMADA_F64`.
+///
+/// # Safety
+/// As `lmada_direction`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_direction_f64(
+    opt: *mut lmada_t,
+    direction: *mut f64,
+    grads: *const f64,
+    dim: usize,
+) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe { write_direction(opt, direction, grads, dim) }
+}
+
+unsafe fn write_direction<T: Native>(
+    opt: *mut lmada_t,
+    direction: *mut T,
+    grads: *const T,
+    dim: usize,
+) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on; the arrays do not overlap, as is checked first. The direction's old
+    // contents are never read, and any bits are a number.
+    unsafe {
+        with_handle(opt, |inner| {
+            let (optimizer, _) = native::<T>(inner)?;
+            check_dim(dim, optimizer.dim())?;
+            check_pair("direction", direction, grads, dim)?;
+            optimizer.direction(slice_mut("direction", direction, dim)?, slice("grads", grads, dim)?)
+        })
+    }
+}

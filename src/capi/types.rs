@@ -1,0 +1,184 @@
+//! The types of the C interface, laid out as in the header. Enums are `int32_t` with named constants, so that a value
+//! no version knows is an error and not undefined behaviour.
+
+#![allow(non_camel_case_types)]
+
+use super::boolean::CBool;
+
+/// Result of a call: `LMADA_OK` or one of the `LMADA_ERROR_` values. A number is never reused; later versions may add
+/// some at the end. After a failure `lmada_last_error()` says in words which argument was wrong and what it was.
+pub type lmada_status_t = i32;
+
+/// The call did what it says.
+pub const LMADA_OK: lmada_status_t = 0;
+/// A pointer that has to point at something is NULL.
+pub const LMADA_ERROR_NULL_POINTER: lmada_status_t = 1;
+/// A value out of range, overlapping memory, an unknown enum value, the other element type, and the like.
+pub const LMADA_ERROR_INVALID_ARGUMENT: lmada_status_t = 2;
+/// A length that does not fit the optimizer.
+pub const LMADA_ERROR_DIMENSION_MISMATCH: lmada_status_t = 3;
+/// A NaN or an infinity in the gradient, or a step whose result would not be finite. The step was refused whole;
+/// the next good gradient steps on.
+pub const LMADA_ERROR_NON_FINITE: lmada_status_t = 4;
+/// Memory or a thread could not be had.
+pub const LMADA_ERROR_OUT_OF_MEMORY: lmada_status_t = 5;
+/// Another thread is inside a call on the same handle.
+pub const LMADA_ERROR_BUSY: lmada_status_t = 6;
+/// The call does not belong at this point of a step in phases.
+pub const LMADA_ERROR_WRONG_PHASE: lmada_status_t = 7;
+/// A saved state is damaged, truncated, or none of this library.
+pub const LMADA_ERROR_BAD_STATE: lmada_status_t = 8;
+/// A defect of the library. A handle that was inside a step then answers with this until `lmada_reset`.
+pub const LMADA_ERROR_INTERNAL: lmada_status_t = 9;
+/// A callback given by the caller failed. No function of this version takes one.
+pub const LMADA_ERROR_CALLBACK: lmada_status_t = 10;
+
+/// Element type of parameters, gradients and stored state: `LMADA_F32` or `LMADA_F64`.
+pub type lmada_dtype_t = i32;
+/// `float`: the functions without a suffix.
+pub const LMADA_F32: lmada_dtype_t = 0;
+/// `double`: the functions that end in `_f64`.
+pub const LMADA_F64: lmada_dtype_t = 1;
+
+/// How the stored gradients are kept. This version has `LMADA_HISTORY_FULL`; the others are refused by
+/// `lmada_create` with `LMADA_ERROR_INVALID_ARGUMENT`.
+pub type lmada_history_format_t = i32;
+/// In the optimizer's own element type, exact.
+pub const LMADA_HISTORY_FULL: lmada_history_format_t = 0;
+/// bfloat16. Not in this version.
+pub const LMADA_HISTORY_BF16: lmada_history_format_t = 1;
+/// IEEE half precision, scaled by block. Not in this version.
+pub const LMADA_HISTORY_F16: lmada_history_format_t = 2;
+/// 8-bit integers, scaled by block. Not in this version.
+pub const LMADA_HISTORY_INT8: lmada_history_format_t = 3;
+/// The largest entries only, with error feedback. Not in this version.
+pub const LMADA_HISTORY_SPARSE: lmada_history_format_t = 4;
+
+/// What is averaged over time, with weight `momentum` (beta) a step.
+pub type lmada_momentum_t = i32;
+/// Nothing: the newest gradient is preconditioned.
+pub const LMADA_MOMENTUM_NONE: lmada_momentum_t = 0;
+/// The gradients, before preconditioning: `m <- beta*m + (1 - beta)*g`. One more buffer of `dim` elements.
+pub const LMADA_MOMENTUM_GRADIENT: lmada_momentum_t = 1;
+/// The updates, after preconditioning and clipping: `b <- beta*b + (1 - beta)*u`. One more buffer of `dim` elements.
+pub const LMADA_MOMENTUM_UPDATE: lmada_momentum_t = 2;
+/// The gradients that are in the window: `sum of (1 - beta)*beta^age*g`. Costs no memory and no time. Needs
+/// `history_decay >= momentum`.
+pub const LMADA_MOMENTUM_WINDOW: lmada_momentum_t = 3;
+
+/// How the length of an update u is bounded or set: u becomes `s*u`. r is the bias-corrected moving average (weight
+/// `clip_beta`) of the norms of past unclipped updates, the present one not in it; e is that of the unclipped updates
+/// themselves, the present one in it. An update of norm 0 has s = 1 and does not enter r.
+pub type lmada_clip_t = i32;
+/// s = 1.
+pub const LMADA_CLIP_NONE: lmada_clip_t = 0;
+/// s = min(1, clip_norm/|u|).
+pub const LMADA_CLIP_NORM: lmada_clip_t = 1;
+/// s = min(1, clip_factor*r/|u|); 1 while there is no r.
+pub const LMADA_CLIP_EMA_NORM: lmada_clip_t = 2;
+/// s = r/|u|; 1 while there is no r.
+pub const LMADA_GRAFT_EMA_NORM: lmada_clip_t = 3;
+/// s = min(1, clip_factor*|e|/|u|). One more buffer of `dim` elements.
+pub const LMADA_CLIP_EMA_VECTOR: lmada_clip_t = 4;
+/// s = |e|/|u|. One more buffer of `dim` elements.
+pub const LMADA_GRAFT_EMA_VECTOR: lmada_clip_t = 5;
+
+/// Options of an optimizer. Fill it with `lmada_config_init` or `lmada_config_recommended`, then change what you want;
+/// never set it field by field from nothing.
+///
+/// The struct grows at the end only: a program compiled against an older header passes a smaller `struct_size`, and
+/// the options it does not know take their defaults. Every value is checked by `lmada_create`, used or not; one out of
+/// range or not finite is `LMADA_ERROR_INVALID_ARGUMENT`, and `lmada_last_error()` names the field.
+///
+/// Notation: w are the parameters, g the gradient, M the d x k matrix of stored gradients, U S V' its thin SVD,
+/// u = U f(S^2) U' v the update, with v = g or a momentum of g.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct lmada_config_t {
+    /// Size in bytes of this struct as the caller knows it; set by the init functions. 8 to
+    /// `sizeof(lmada_config_t)`; larger is refused.
+    pub struct_size: usize,
+    /// Element type of parameters, gradients and stored state. Default `LMADA_F32`. `LMADA_F64` doubles memory and
+    /// time; choose it where the parameters themselves are `double`.
+    pub dtype: lmada_dtype_t,
+    /// k, the number of gradients kept: 1 to 4096. Default 10. Memory is k elements a parameter. More sees more
+    /// directions of curvature; 10 to 30 serve small and stochastic problems, 100 long ones.
+    pub history_size: u32,
+    /// How the gradients are kept. Default `LMADA_HISTORY_FULL`, the only one of this version.
+    pub history_format: lmada_history_format_t,
+    /// Share of the entries that `LMADA_HISTORY_SPARSE` keeps: (0, 1]. Default 0.01.
+    pub density: f64,
+    /// Learning rate: >= 0. Default 1e-2. With the default power and no momentum |u| <= 1, so that lr bounds the
+    /// length of a step. The first thing to tune, over factors of 3. `lmada_set_lr` changes it between steps.
+    pub lr: f64,
+    /// eps, added to the eigenvalues of MM': >= 0. Default 1e-6. Raise it towards the squared norm of the gradients
+    /// to make the method more like plain gradient descent. 0 is fine: directions that are absent are left out.
+    pub eps: f64,
+    /// Adds this part of the largest eigenvalue of MM' to eps: >= 0. Default 0. Use it (1e-6 to 1e-2) in place of eps
+    /// where the gradients' scale is unknown or falls during training.
+    pub eps_relative: f64,
+    /// p in f(x) = (x + eps)^-p: (0, 1]. Default 0.5, Adagrad. 1 makes the step that of a natural gradient over the
+    /// window; small values make it more like gradient descent.
+    pub power: f64,
+    /// f(x) = 1/(x^p + eps + eps_relative*max^p) in place of (x + eps')^-p, as some other implementations have it.
+    /// Default false. Set it to carry over an eps tuned for one of those.
+    pub eps_on_root: CBool,
+    /// Eigenvalues at or below rank_tol times the largest are taken as absent, where v may leave the span of the window
+    /// (gradient momentum, centering) or eps is 0: [0, 1). Default 1e-14. Raise it if such runs are noisy.
+    pub rank_tol: f64,
+    /// Subtract the mean of the stored gradients from each of them (not from v). Default false. Makes the
+    /// preconditioner a covariance: for stochastic gradients whose mean is large against their spread.
+    pub centered: CBool,
+    /// Weight of a stored gradient, for each step of its age: (0, 1]. Default 1. Below 1 old gradients fade instead
+    /// of falling out at age k.
+    pub history_decay: f64,
+    /// Factor on the part of v that the stored gradients do not span: >= 0. Default 0. Of effect with gradient
+    /// momentum or centering only, since v lies in the span otherwise.
+    pub orthogonal_scale: f64,
+    /// What is averaged over time. Default `LMADA_MOMENTUM_NONE`.
+    pub momentum_kind: lmada_momentum_t,
+    /// beta of the momentum: [0, 1). Default 0.9.
+    pub momentum: f64,
+    /// Divide the momentum by the sum of its weights, so that early steps are not short. Default true.
+    pub bias_correction: CBool,
+    /// How the length of an update is bounded or set. Default `LMADA_CLIP_NONE`.
+    pub clip_kind: lmada_clip_t,
+    /// Largest norm of an update, for `LMADA_CLIP_NORM`: >= 0. Default 1.
+    pub clip_norm: f64,
+    /// Factor on the reference norm, for `LMADA_CLIP_EMA_NORM` and `LMADA_CLIP_EMA_VECTOR`: >= 0. Default 1.
+    pub clip_factor: f64,
+    /// beta of the moving averages behind the `EMA` clips: [0, 1). Default 0.99.
+    pub clip_beta: f64,
+    /// Decoupled weight decay: each step first multiplies the parameters by 1 - lr*weight_decay. >= 0. Default 0.
+    pub weight_decay: f64,
+    /// Threads of a step, the calling one included: 0 for as many as the process may run on, 1 for the calling thread
+    /// only. Default 0. The results are the same bits for any number. Small models use one whatever it says.
+    pub threads: u32,
+}
+
+/// What the last step looked like. Between `lmada_solve` and `lmada_end` it is the step under way. Over several blocks
+/// the norms are root-sum-squares, `scale` is the least, `rank` the sum, `eig_max` and `eig_min` the extremes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct lmada_stats_t {
+    /// Bytes of this struct that were filled in: the `stats_size` given.
+    pub struct_size: usize,
+    /// Steps accepted since creation, reset or the start of the loaded run; the one under way included.
+    pub steps: u64,
+    /// Gradients in the window: min(steps, k).
+    pub history_len: u32,
+    /// Directions that the preconditioner acts on: at most `history_len` for each block.
+    pub rank: u32,
+    /// |g| as given. 0 before the first step.
+    pub grad_norm: f64,
+    /// |u| before clipping and update momentum. 0 before the first step.
+    pub update_norm: f64,
+    /// s, the factor that clipping or grafting put on u. 1 before the first step.
+    pub scale: f64,
+    /// Largest eigenvalue of MM' (weighted, centered where on), without eps; 0 where rank is 0.
+    pub eig_max: f64,
+    /// Smallest eigenvalue of MM' that counts as present, without eps; 0 where rank is 0.
+    pub eig_min: f64,
+    /// Memory that the handle holds, in bytes.
+    pub state_bytes: u64,
+}

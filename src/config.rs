@@ -1,0 +1,212 @@
+//! Every option, its default and its range, once.
+//!
+//! The meaning of each option is that of the update rule in the crate's documentation; the C interface mirrors this
+//! struct field by field and leaves all checks to [`Config::validate`].
+
+use crate::error::{Error, Result, Value};
+
+/// Element type of parameters, gradients and stored state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Dtype {
+    /// 32-bit floats.
+    F32 = 0,
+    /// 64-bit floats.
+    F64 = 1,
+}
+
+/// How the stored gradients are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum HistoryFormat {
+    /// As given, in the element type of the optimizer.
+    Full = 0,
+    /// bfloat16.
+    Bf16 = 1,
+    /// IEEE half precision, scaled by block.
+    F16 = 2,
+    /// 8-bit integers, scaled by block.
+    Int8 = 3,
+    /// The largest entries only, with error feedback.
+    Sparse = 4,
+}
+
+/// What is averaged over time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Momentum {
+    /// Nothing.
+    None = 0,
+    /// The gradients, before preconditioning; one more buffer of the model's length.
+    Gradient = 1,
+    /// The updates, after preconditioning; one more buffer of the model's length.
+    Update = 2,
+    /// The gradients in the window; no buffer.
+    Window = 3,
+}
+
+/// How the length of an update is bounded or set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Clip {
+    /// Not at all.
+    None = 0,
+    /// At most `clip_norm`.
+    Norm = 1,
+    /// At most `clip_factor` times the moving average of past norms.
+    EmaNorm = 2,
+    /// Exactly the moving average of past norms.
+    GraftEmaNorm = 3,
+    /// At most `clip_factor` times the norm of the moving average of updates.
+    EmaVector = 4,
+    /// Exactly the norm of the moving average of updates.
+    GraftEmaVector = 5,
+}
+
+/// All options of an optimizer. `Config::default()` is plain windowed full-matrix Adagrad.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Config {
+    /// Element type; fixed by the type parameter in [`crate::Optimizer`], a choice in the C interface.
+    pub dtype: Dtype,
+    /// k, the number of gradients kept: 1 to [`Config::MAX_HISTORY`].
+    pub history_size: u32,
+    /// Storage of the window.
+    pub history_format: HistoryFormat,
+    /// Share of the entries that the sparse format keeps: (0, 1].
+    pub density: f64,
+    /// Learning rate, ≥ 0.
+    pub lr: f64,
+    /// ε, added to the eigenvalues of `MMᵀ`, ≥ 0.
+    pub eps: f64,
+    /// Part of the largest eigenvalue that is added to ε, ≥ 0.
+    pub eps_relative: f64,
+    /// Exponent p of the preconditioner `(MMᵀ + ε'I)^(−p)`: (0, 1].
+    pub power: f64,
+    /// `f(λ) = 1/(λ^p + ε + eps_relative·σ_max^2p)` in place of `(λ + ε')^(−p)`.
+    pub eps_on_root: bool,
+    /// Directions with `σ² ≤ rank_tol·σ²max` are absent where section 2 of the rule says so: [0, 1).
+    pub rank_tol: f64,
+    /// Subtract the mean of the window's gradients from each of them.
+    pub centered: bool,
+    /// Weight of a gradient falls by this factor for each step of age: (0, 1].
+    pub history_decay: f64,
+    /// Factor on the part of the vector that the window does not span, ≥ 0.
+    pub orthogonal_scale: f64,
+    /// Kind of momentum.
+    pub momentum_kind: Momentum,
+    /// β of the momentum: [0, 1).
+    pub momentum: f64,
+    /// Divide the momentum by the sum of its weights.
+    pub bias_correction: bool,
+    /// Kind of clipping or grafting.
+    pub clip_kind: Clip,
+    /// Largest norm under [`Clip::Norm`], ≥ 0.
+    pub clip_norm: f64,
+    /// Factor on the reference norm, ≥ 0.
+    pub clip_factor: f64,
+    /// β of the clip's moving averages: [0, 1).
+    pub clip_beta: f64,
+    /// Decoupled weight decay, ≥ 0.
+    pub weight_decay: f64,
+    /// Threads of a step, the calling one included; 0: as many as the process may run on.
+    pub threads: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            dtype: Dtype::F32,
+            history_size: 10,
+            history_format: HistoryFormat::Full,
+            density: 0.01,
+            lr: 1e-2,
+            eps: 1e-6,
+            eps_relative: 0.0,
+            power: 0.5,
+            eps_on_root: false,
+            rank_tol: 1e-14,
+            centered: false,
+            history_decay: 1.0,
+            orthogonal_scale: 0.0,
+            momentum_kind: Momentum::None,
+            momentum: 0.9,
+            bias_correction: true,
+            clip_kind: Clip::None,
+            clip_norm: 1.0,
+            clip_factor: 1.0,
+            clip_beta: 0.99,
+            weight_decay: 0.0,
+            threads: 0,
+        }
+    }
+}
+
+impl Config {
+    /// Largest `history_size`.
+    pub const MAX_HISTORY: u32 = 4096;
+
+    /// The setting that trained best in the measurements kept in `docs/recommended.md`.
+    pub fn recommended() -> Self {
+        Self::default()
+    }
+
+    /// Refuses what is out of range, used or not, and what does not go together.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] that names the field as `config.<field>`.
+    pub fn validate(&self) -> Result<()> {
+        if self.history_size < 1 || self.history_size > Self::MAX_HISTORY {
+            let value = Value::Count(self.history_size.into());
+            return Err(Error::invalid("config.history_size", value, "1 to 4096"));
+        }
+        let closed_below = |x: f64| (0.0..1.0).contains(&x);
+        let closed_above = |x: f64| x > 0.0 && x <= 1.0;
+        let not_negative = |x: f64| x.is_finite() && x >= 0.0;
+        let checks = [
+            ("config.density", self.density, closed_above(self.density), "a number in (0, 1]"),
+            ("config.lr", self.lr, not_negative(self.lr), "a finite number >= 0"),
+            ("config.eps", self.eps, not_negative(self.eps), "a finite number >= 0"),
+            ("config.eps_relative", self.eps_relative, not_negative(self.eps_relative), "a finite number >= 0"),
+            ("config.power", self.power, closed_above(self.power), "a number in (0, 1]"),
+            ("config.rank_tol", self.rank_tol, closed_below(self.rank_tol), "a number in [0, 1)"),
+            ("config.history_decay", self.history_decay, closed_above(self.history_decay), "a number in (0, 1]"),
+            (
+                "config.orthogonal_scale",
+                self.orthogonal_scale,
+                not_negative(self.orthogonal_scale),
+                "a finite number >= 0",
+            ),
+            ("config.momentum", self.momentum, closed_below(self.momentum), "a number in [0, 1)"),
+            ("config.clip_norm", self.clip_norm, not_negative(self.clip_norm), "a finite number >= 0"),
+            ("config.clip_factor", self.clip_factor, not_negative(self.clip_factor), "a finite number >= 0"),
+            ("config.clip_beta", self.clip_beta, closed_below(self.clip_beta), "a number in [0, 1)"),
+            ("config.weight_decay", self.weight_decay, not_negative(self.weight_decay), "a finite number >= 0"),
+        ];
+        for (argument, value, good, expected) in checks {
+            if !good {
+                return Err(Error::invalid(argument, Value::Real(value), expected));
+            }
+        }
+        if self.momentum_kind == Momentum::Window && self.history_decay < self.momentum {
+            let value = Value::Real(self.history_decay);
+            let expected = "at least config.momentum with window momentum, or its coefficients grow with age";
+            return Err(Error::invalid("config.history_decay", value, expected));
+        }
+        if self.history_format != HistoryFormat::Full {
+            let value = Value::Integer(self.history_format as i64);
+            let expected = "LMADA_HISTORY_FULL (0), the only format of this version";
+            return Err(Error::invalid("config.history_format", value, expected));
+        }
+        Ok(())
+    }
+
+    /// Whether a clip reference of the model's length is kept.
+    pub(crate) fn clips_by_vector(&self) -> bool {
+        matches!(self.clip_kind, Clip::EmaVector | Clip::GraftEmaVector)
+    }
+
+    /// Whether a momentum buffer of the model's length is kept.
+    pub(crate) fn keeps_momentum(&self) -> bool {
+        matches!(self.momentum_kind, Momentum::Gradient | Momentum::Update)
+    }
+}

@@ -1,0 +1,172 @@
+//! What can go wrong, said once: every failure carries the argument at fault and its value.
+//!
+//! Errors are plain `Copy` values. Making or printing one allocates nothing, so that running out of memory can be
+//! reported like anything else.
+
+use core::fmt;
+
+/// Result of every fallible call of the library.
+pub type Result<T> = core::result::Result<T, Error>;
+
+/// A failed call. Nothing was changed by it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Error {
+    /// A pointer that has to point at something is NULL.
+    NullPointer {
+        /// The argument at fault.
+        argument: Argument,
+    },
+    /// A value that the function does not take.
+    InvalidArgument {
+        /// The argument at fault.
+        argument: Argument,
+        /// The value found in it.
+        value: Value,
+        /// What would have been taken.
+        expected: &'static str,
+    },
+    /// A length that does not fit the optimizer's.
+    DimensionMismatch {
+        /// The argument at fault.
+        argument: Argument,
+        /// The length found.
+        found: u64,
+        /// The length that fits.
+        expected: u64,
+    },
+    /// A NaN or an infinity: in the gradient, or in what the step would have computed.
+    NonFinite {
+        /// The quantity that is not finite.
+        what: &'static str,
+        /// How many such values there are, where they were counted; 0 otherwise.
+        count: u64,
+    },
+    /// Memory could not be had.
+    OutOfMemory {
+        /// What it was wanted for.
+        what: &'static str,
+        /// Bytes asked for; `u64::MAX` where the size itself overflows.
+        bytes: u64,
+    },
+    /// Another thread is inside a call on the same handle.
+    Busy,
+    /// The call does not belong at this point of a step.
+    WrongPhase {
+        /// The function called.
+        call: &'static str,
+        /// Why it cannot be called now.
+        reason: &'static str,
+    },
+    /// A saved state that is damaged, truncated or not one of ours.
+    BadState {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A defect of the library itself.
+    Internal {
+        /// What went wrong.
+        reason: &'static str,
+    },
+}
+
+/// An argument by name, and by index where it is an array: `grads[3]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Argument {
+    /// Its name in the interface, as `dim` or `config.lr`.
+    pub name: &'static str,
+    /// The element at fault.
+    pub index: Option<usize>,
+}
+
+impl Argument {
+    /// Element `index` of the array argument `name`.
+    pub const fn element(name: &'static str, index: usize) -> Self {
+        Self { name, index: Some(index) }
+    }
+}
+
+impl From<&'static str> for Argument {
+    fn from(name: &'static str) -> Self {
+        Self { name, index: None }
+    }
+}
+
+impl fmt::Display for Argument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)?;
+        match self.index {
+            Some(index) => write!(f, "[{index}]"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// An argument's value, for the message.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value {
+    /// A real number.
+    Real(f64),
+    /// A count, a length, a size or an address.
+    Count(u64),
+    /// An enum's value or another signed number.
+    Integer(i64),
+    /// The half-open range of elements from the first to the second number.
+    Range(u64, u64),
+    /// A value with a name.
+    Name(&'static str),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Real(value) => write!(f, "{value:?}"),
+            Self::Count(value) => write!(f, "{value}"),
+            Self::Integer(value) => write!(f, "{value}"),
+            Self::Range(start, end) => write!(f, "[{start}, {end})"),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+impl Error {
+    pub(crate) fn null(argument: impl Into<Argument>) -> Self {
+        Self::NullPointer { argument: argument.into() }
+    }
+
+    pub(crate) fn invalid(argument: impl Into<Argument>, value: Value, expected: &'static str) -> Self {
+        Self::InvalidArgument { argument: argument.into(), value, expected }
+    }
+
+    pub(crate) fn mismatch(argument: impl Into<Argument>, found: u64, expected: u64) -> Self {
+        Self::DimensionMismatch { argument: argument.into(), found, expected }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::NullPointer { argument } => write!(f, "{argument} is NULL"),
+            Self::InvalidArgument { argument, value, expected } => {
+                write!(f, "{argument} is {value}: expected {expected}")
+            }
+            Self::DimensionMismatch { argument, found, expected } => {
+                write!(f, "{argument} is {found}: this optimizer has {expected}")
+            }
+            Self::NonFinite { what, count: 0 } => write!(f, "{what} is not finite; the step was refused"),
+            Self::NonFinite { what, count } => {
+                write!(f, "{what} has {count} values that are NaN or infinite; the step was refused")
+            }
+            Self::OutOfMemory { what, bytes: u64::MAX } => {
+                write!(f, "out of memory: the size of {what} overflows")
+            }
+            Self::OutOfMemory { what, bytes } => write!(f, "out of memory: {bytes} bytes for {what}"),
+            Self::Busy => f.write_str("another thread is inside a call on this handle"),
+            Self::WrongPhase { call, reason } => write!(f, "{call} cannot be called now: {reason}"),
+            Self::BadState { reason } => write!(f, "bad saved state: {reason}"),
+            Self::Internal { reason } => write!(f, "internal error: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,67 @@
+//! The Gram matrix `C = MᵀM` of one block, in f64: a row and a column change at each step, and no entry is ever
+//! updated, so that none drifts.
+
+use crate::error::Result;
+use crate::memory::Buffer;
+
+/// Inner products of the stored gradients, unweighted, in the order of the ring's slots.
+pub(crate) struct Gram {
+    entries: Buffer<f64>,
+    size: usize,
+}
+
+impl Gram {
+    /// For windows of `size` gradients.
+    pub fn new(size: usize) -> Result<Self> {
+        Ok(Self { entries: Buffer::zeroed(size * size, "the Gram matrix")?, size })
+    }
+
+    /// The matrix as it will be once the gradient in slot `newest`, whose products are `row`, is accepted.
+    pub fn with<'a>(&'a self, newest: usize, row: &'a [f64]) -> Candidate<'a> {
+        Candidate { gram: self, newest, row }
+    }
+
+    /// Accepts the gradient in slot `newest`. `row` has an entry for each of the `held` gradients.
+    pub fn accept(&mut self, newest: usize, row: &[f64]) {
+        for (slot, &product) in row.iter().enumerate() {
+            self.entries[newest * self.size + slot] = product;
+            self.entries[slot * self.size + newest] = product;
+        }
+    }
+
+    /// All entries, row by row.
+    pub fn entries(&self) -> &[f64] {
+        &self.entries
+    }
+
+    /// All entries, to be replaced.
+    pub fn entries_mut(&mut self) -> &mut Buffer<f64> {
+        &mut self.entries
+    }
+}
+
+/// The Gram matrix with the newest gradient in it, before that is accepted.
+#[derive(Clone, Copy)]
+pub(crate) struct Candidate<'a> {
+    gram: &'a Gram,
+    newest: usize,
+    row: &'a [f64],
+}
+
+impl Candidate<'_> {
+    /// The product of the gradients in two slots.
+    pub fn at(&self, i: usize, j: usize) -> f64 {
+        if i == self.newest {
+            self.row[j]
+        } else if j == self.newest {
+            self.row[i]
+        } else {
+            self.gram.entries[i * self.gram.size + j]
+        }
+    }
+
+    /// Row `i` times `x`.
+    pub fn row_times(&self, i: usize, x: &[f64]) -> f64 {
+        x.iter().enumerate().map(|(j, x)| self.at(i, j) * x).sum()
+    }
+}

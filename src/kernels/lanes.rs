@@ -1,0 +1,103 @@
+//! The operations that the loops are made of, and the table of loops for one set of them.
+
+/// Numbers in a block.
+pub(super) const BLOCK: usize = 8;
+
+/// Arithmetic on blocks. A value of the implementing type stands for the knowledge that the machine can do it.
+///
+/// Every method is `#[inline(always)]`: only inside a function compiled for its instruction set does it become the one
+/// instruction that it is.
+pub(super) trait Lanes: Copy {
+    /// A block in registers.
+    type Wide: Copy;
+
+    /// The same number eight times.
+    fn splat(self, value: f64) -> Self::Wide;
+
+    fn mul(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
+
+    /// `a·b + c`, with one rounding or two.
+    fn mul_add(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide;
+
+    /// `c − a·b`, with one rounding or two.
+    fn mul_sub_from(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide;
+
+    /// Has the memory at `address` brought closer. A hint: any address may be given, valid or not.
+    #[inline(always)]
+    fn prefetch<T>(self, address: *const T) {
+        let _ = address;
+    }
+}
+
+/// Blocks of `T` in memory.
+pub(super) trait Load<T>: Lanes {
+    fn load(self, block: &[T; BLOCK]) -> Self::Wide;
+
+    /// Each number rounded to `T`.
+    fn store(self, wide: Self::Wide, block: &mut [T; BLOCK]);
+}
+
+/// Defines `$lanes::table()`: the loops compiled with `$lanes` for an instruction set, `["features"]` or `[]` for that
+/// of the build.
+macro_rules! table {
+    ($lanes:ident, $name:literal, $features:tt) => {
+        $crate::kernels::lanes::table! {
+            $lanes, $name, $features,
+            widen(source: &[T], target: &mut [f64]) -> f64,
+            dot(x: &[f64], y: &[f64]) -> f64,
+            dots(x: &[f64], columns: &[T], stride: usize, sums: &mut [f64]) -> (),
+            combine(columns: &[T], stride: usize, coefficients: &[f64], sum: &mut [f64]) -> (),
+            axpy(a: f64, x: &[f64], sum: &mut [f64]) -> (),
+            average(buffer: &mut [T], beta: f64, x: &[f64], new: &mut [f64]) -> (),
+            descend(params: &mut [T], keep: f64, rate: f64, direction: &[f64]) -> (),
+            narrow(source: &[f64], scale: f64, target: &mut [T]) -> (),
+        }
+    };
+    ($lanes:ident, $name:literal, $features:tt, $($kernel:ident $arguments:tt -> $result:ty,)*) => {
+        impl $lanes {
+            /// To be given away only where the machine was found to have the instruction set.
+            pub(super) const fn table<T: $crate::kernels::Element>() -> &'static $crate::kernels::Kernels<T>
+            where
+                Self: $crate::kernels::lanes::Load<T>,
+            {
+                &$crate::kernels::Kernels {
+                    name: $name,
+                    $($kernel: $crate::kernels::lanes::compiled!($lanes, $features, $kernel $arguments -> $result),)*
+                }
+            }
+        }
+    };
+}
+
+/// One loop, compiled for an instruction set.
+macro_rules! compiled {
+    ($lanes:ident, [], $kernel:ident($($argument:ident: $type:ty),*) -> $result:ty) => {{
+        fn compiled<T: $crate::kernels::Element>($($argument: $type),*) -> $result
+        where
+            $lanes: $crate::kernels::lanes::Load<T>,
+        {
+            $crate::kernels::loops::$kernel($lanes(()), $($argument),*)
+        }
+        compiled::<T>
+    }};
+    ($lanes:ident, [$features:literal], $kernel:ident($($argument:ident: $type:ty),*) -> $result:ty) => {{
+        fn checked<T: $crate::kernels::Element>($($argument: $type),*) -> $result
+        where
+            $lanes: $crate::kernels::lanes::Load<T>,
+        {
+            #[target_feature(enable = $features)]
+            fn compiled<T: $crate::kernels::Element>($($argument: $type),*) -> $result
+            where
+                $lanes: $crate::kernels::lanes::Load<T>,
+            {
+                $crate::kernels::loops::$kernel($lanes(()), $($argument),*)
+            }
+            // SAFETY: the table is given away only where the machine was found to have these features.
+            unsafe { compiled::<T>($($argument),*) }
+        }
+        checked::<T>
+    }};
+}
+
+pub(super) use compiled;
+pub(super) use table;

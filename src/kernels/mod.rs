@@ -1,0 +1,103 @@
+//! Loops over elements: all that is done a number of times that grows with the model. They know no policy.
+//!
+//! Every loop is written once ([`loops`]), in blocks of eight 64-bit numbers, over a small set of operations
+//! ([`lanes`]). An instruction set is one implementation of these operations and one table of compiled loops; the best
+//! that the machine has is chosen when the program runs. Eight numbers are a block on every machine, whatever its
+//! registers hold, and a rest of fewer is padded to one. So a sum has one order, which depends neither on addresses nor on
+//! the instruction set; machines can differ only in whether a product is rounded before it is added, and not even in that
+//! where it is exact, as between two 32-bit numbers.
+//!
+//! All sums are made in 64 bits: sums in 32 bits lose what nearly parallel gradients have apart.
+
+mod lanes;
+mod loops;
+mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+#[cfg(test)]
+mod tests;
+
+use core::fmt::Debug;
+
+use crate::config::Dtype;
+use crate::memory::Pod;
+
+/// An element of parameters and gradients: `f32` or `f64`. Sealed.
+pub trait Element: Pod + Default + Into<f64> + PartialOrd + Debug {
+    /// The type's name among the options.
+    const DTYPE: Dtype;
+
+    /// Its largest finite value.
+    const MAX: f64;
+
+    /// The nearest value of this type.
+    fn from_f64(value: f64) -> Self;
+
+    /// The same value.
+    fn to_f64(self) -> f64 {
+        self.into()
+    }
+
+    /// The loops for this type with each instruction set that this machine has, the best first.
+    #[doc(hidden)]
+    fn available() -> impl Iterator<Item = &'static Kernels<Self>>;
+
+    /// The best loops for this type on this machine.
+    #[doc(hidden)]
+    fn kernels() -> &'static Kernels<Self> {
+        Self::available().next().unwrap_or_else(|| unreachable!("the portable loops run everywhere"))
+    }
+}
+
+macro_rules! element {
+    ($number:ty, $dtype:expr) => {
+        impl Element for $number {
+            const DTYPE: Dtype = $dtype;
+            const MAX: f64 = <$number>::MAX as f64;
+
+            #[inline]
+            fn from_f64(value: f64) -> Self {
+                value as Self
+            }
+
+            fn available() -> impl Iterator<Item = &'static Kernels<Self>> {
+                let portable = Some(portable::Portable::table());
+                #[cfg(target_arch = "x86_64")]
+                let found = [x86::avx512(), x86::avx2(), portable];
+                #[cfg(not(target_arch = "x86_64"))]
+                let found = [portable];
+                found.into_iter().flatten()
+            }
+        }
+    };
+}
+element!(f32, Dtype::F32);
+element!(f64, Dtype::F64);
+
+/// One table of loops: for one element type, with one instruction set.
+///
+/// Each takes slices of any length, and panics where lengths that belong together differ. *Elementwise* loops give an
+/// element the same bits wherever in the slice it lies. Column `j` of `columns` is `columns[j * stride..][..len]`, with the
+/// `len` of the vector beside it and `stride >= len`.
+#[doc(hidden)]
+pub struct Kernels<T: 'static> {
+    /// Name of the instruction set.
+    pub name: &'static str,
+    /// Copies `source` to `target`; returns its sum of squares, which is not finite if an element is not.
+    pub widen: fn(source: &[T], target: &mut [f64]) -> f64,
+    /// The dot product.
+    pub dot: fn(x: &[f64], y: &[f64]) -> f64,
+    /// Adds to each of `sums` the dot product of `x` and its column. A column's does not depend on the others.
+    pub dots: fn(x: &[f64], columns: &[T], stride: usize, sums: &mut [f64]),
+    /// Adds to `sum` the columns times their coefficients, one after another. Elementwise.
+    pub combine: fn(columns: &[T], stride: usize, coefficients: &[f64], sum: &mut [f64]),
+    /// `sum += a·x`. Elementwise.
+    pub axpy: fn(a: f64, x: &[f64], sum: &mut [f64]),
+    /// `new = beta·buffer + (1 − beta)·x`, and `buffer` is that, rounded. Elementwise.
+    pub average: fn(buffer: &mut [T], beta: f64, x: &[f64], new: &mut [f64]),
+    /// `params = keep·params − rate·direction`, rounded once to its type. Elementwise.
+    pub descend: fn(params: &mut [T], keep: f64, rate: f64, direction: &[f64]),
+    /// `target = scale·source`, rounded. Elementwise.
+    pub narrow: fn(source: &[f64], scale: f64, target: &mut [T]),
+}

@@ -1,0 +1,46 @@
+//! Blocks as plain arrays, for every machine. The compiler makes of them what it may assume the machine to have.
+
+use super::Element;
+use super::lanes::{BLOCK, Lanes, Load, table};
+
+/// Plain Rust. Products are rounded before they are added: without hardware for it, `mul_add` is a slow function.
+#[derive(Clone, Copy)]
+pub(super) struct Portable(());
+
+table!(Portable, "portable", []);
+
+impl Lanes for Portable {
+    type Wide = [f64; BLOCK];
+
+    #[inline(always)]
+    fn splat(self, value: f64) -> Self::Wide {
+        [value; BLOCK]
+    }
+
+    #[inline(always)]
+    fn mul(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
+        core::array::from_fn(|i| a[i] * b[i])
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide {
+        core::array::from_fn(|i| a[i] * b[i] + c[i])
+    }
+
+    #[inline(always)]
+    fn mul_sub_from(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide {
+        core::array::from_fn(|i| c[i] - a[i] * b[i])
+    }
+}
+
+impl<T: Element> Load<T> for Portable {
+    #[inline(always)]
+    fn load(self, block: &[T; BLOCK]) -> Self::Wide {
+        block.map(T::to_f64)
+    }
+
+    #[inline(always)]
+    fn store(self, wide: Self::Wide, block: &mut [T; BLOCK]) {
+        *block = wide.map(T::from_f64);
+    }
+}

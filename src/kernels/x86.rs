@@ -1,0 +1,168 @@
+//! Blocks in the vector registers of x86: two with AVX2 and FMA, one with AVX-512.
+
+use core::arch::x86_64::*;
+
+use super::lanes::{BLOCK, Lanes, Load, table};
+use super::{Element, Kernels};
+
+/// The loops with AVX2 and FMA, where the machine has them.
+pub(super) fn avx2<T: Element>() -> Option<&'static Kernels<T>>
+where
+    Avx2: Load<T>,
+{
+    (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then(Avx2::table)
+}
+
+/// The loops with AVX-512, where the machine has it.
+pub(super) fn avx512<T: Element>() -> Option<&'static Kernels<T>>
+where
+    Avx512: Load<T>,
+{
+    is_x86_feature_detected!("avx512f").then(Avx512::table)
+}
+
+/// Lives only inside the functions of its table, which run where the machine has AVX2 and FMA.
+#[derive(Clone, Copy)]
+pub(super) struct Avx2(());
+
+table!(Avx2, "avx2", ["avx2,fma"]);
+
+impl Lanes for Avx2 {
+    type Wide = [__m256d; 2];
+
+    #[inline(always)]
+    fn splat(self, value: f64) -> Self::Wide {
+        // SAFETY: the machine has AVX2, as `self` exists.
+        unsafe { [_mm256_set1_pd(value); 2] }
+    }
+
+    #[inline(always)]
+    fn mul(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
+        // SAFETY: the machine has AVX2, as `self` exists.
+        unsafe { [_mm256_mul_pd(a[0], b[0]), _mm256_mul_pd(a[1], b[1])] }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide {
+        // SAFETY: the machine has FMA, as `self` exists.
+        unsafe { [_mm256_fmadd_pd(a[0], b[0], c[0]), _mm256_fmadd_pd(a[1], b[1], c[1])] }
+    }
+
+    #[inline(always)]
+    fn mul_sub_from(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide {
+        // SAFETY: the machine has FMA, as `self` exists.
+        unsafe { [_mm256_fnmadd_pd(a[0], b[0], c[0]), _mm256_fnmadd_pd(a[1], b[1], c[1])] }
+    }
+
+    #[inline(always)]
+    fn prefetch<T>(self, address: *const T) {
+        // SAFETY: every machine of this architecture has the instruction, and it never faults.
+        unsafe { _mm_prefetch(address.cast(), _MM_HINT_T0) }
+    }
+}
+
+impl Load<f32> for Avx2 {
+    #[inline(always)]
+    fn load(self, block: &[f32; BLOCK]) -> Self::Wide {
+        let start = block.as_ptr();
+        // SAFETY: the machine has AVX2, as `self` exists; both loads lie inside the block and need no alignment.
+        unsafe { [_mm256_cvtps_pd(_mm_loadu_ps(start)), _mm256_cvtps_pd(_mm_loadu_ps(start.add(4)))] }
+    }
+
+    #[inline(always)]
+    fn store(self, wide: Self::Wide, block: &mut [f32; BLOCK]) {
+        let start = block.as_mut_ptr();
+        // SAFETY: the machine has AVX2, as `self` exists; both stores lie inside the block and need no alignment.
+        unsafe {
+            _mm_storeu_ps(start, _mm256_cvtpd_ps(wide[0]));
+            _mm_storeu_ps(start.add(4), _mm256_cvtpd_ps(wide[1]));
+        }
+    }
+}
+
+impl Load<f64> for Avx2 {
+    #[inline(always)]
+    fn load(self, block: &[f64; BLOCK]) -> Self::Wide {
+        let start = block.as_ptr();
+        // SAFETY: the machine has AVX2, as `self` exists; both loads lie inside the block and need no alignment.
+        unsafe { [_mm256_loadu_pd(start), _mm256_loadu_pd(start.add(4))] }
+    }
+
+    #[inline(always)]
+    fn store(self, wide: Self::Wide, block: &mut [f64; BLOCK]) {
+        let start = block.as_mut_ptr();
+        // SAFETY: the machine has AVX2, as `self` exists; both stores lie inside the block and need no alignment.
+        unsafe {
+            _mm256_storeu_pd(start, wide[0]);
+            _mm256_storeu_pd(start.add(4), wide[1]);
+        }
+    }
+}
+
+/// Lives only inside the functions of its table, which run where the machine has AVX-512F.
+#[derive(Clone, Copy)]
+pub(super) struct Avx512(());
+
+table!(Avx512, "avx512", ["avx512f"]);
+
+impl Lanes for Avx512 {
+    type Wide = __m512d;
+
+    #[inline(always)]
+    fn splat(self, value: f64) -> Self::Wide {
+        // SAFETY: the machine has AVX-512F, as `self` exists.
+        unsafe { _mm512_set1_pd(value) }
+    }
+
+    #[inline(always)]
+    fn mul(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
+        // SAFETY: the machine has AVX-512F, as `self` exists.
+        unsafe { _mm512_mul_pd(a, b) }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide {
+        // SAFETY: the machine has AVX-512F, as `self` exists.
+        unsafe { _mm512_fmadd_pd(a, b, c) }
+    }
+
+    #[inline(always)]
+    fn mul_sub_from(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide {
+        // SAFETY: the machine has AVX-512F, as `self` exists.
+        unsafe { _mm512_fnmadd_pd(a, b, c) }
+    }
+
+    #[inline(always)]
+    fn prefetch<T>(self, address: *const T) {
+        // SAFETY: every machine of this architecture has the instruction, and it never faults.
+        unsafe { _mm_prefetch(address.cast(), _MM_HINT_T0) }
+    }
+}
+
+impl Load<f32> for Avx512 {
+    #[inline(always)]
+    fn load(self, block: &[f32; BLOCK]) -> Self::Wide {
+        // SAFETY: the machine has AVX-512F, as `self` exists; the load is the block's and needs no alignment.
+        unsafe { _mm512_cvtps_pd(_mm256_loadu_ps(block.as_ptr())) }
+    }
+
+    #[inline(always)]
+    fn store(self, wide: Self::Wide, block: &mut [f32; BLOCK]) {
+        // SAFETY: the machine has AVX-512F, as `self` exists; the store is the block's and needs no alignment.
+        unsafe { _mm256_storeu_ps(block.as_mut_ptr(), _mm512_cvtpd_ps(wide)) }
+    }
+}
+
+impl Load<f64> for Avx512 {
+    #[inline(always)]
+    fn load(self, block: &[f64; BLOCK]) -> Self::Wide {
+        // SAFETY: the machine has AVX-512F, as `self` exists; the load is the block's and needs no alignment.
+        unsafe { _mm512_loadu_pd(block.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn store(self, wide: Self::Wide, block: &mut [f64; BLOCK]) {
+        // SAFETY: the machine has AVX-512F, as `self` exists; the store is the block's and needs no alignment.
+        unsafe { _mm512_storeu_pd(block.as_mut_ptr(), wide) }
+    }
+}

@@ -1,0 +1,67 @@
+//! lmada: limited-memory full-matrix Adagrad, exact, at the cost of two passes over the last k gradients.
+//!
+//! This is the safe Rust interface: [`Optimizer`] and its [`Config`]. Programs in other languages use the same through
+//! the C interface in `include/lmada.h`, whose functions live in [`capi`].
+//!
+//! ```
+//! use lmada::{Config, Optimizer};
+//!
+//! # fn main() -> lmada::Result<()> {
+//! let mut optimizer = Optimizer::<f32>::new(&Config { lr: 0.3, ..Config::default() }, &[2])?;
+//! let mut w = [3.0, -2.0];
+//! for _ in 0..200 {
+//!     let gradient = [200.0 * w[0], w[1]]; // of 100 w₀² + w₁²/2
+//!     optimizer.step(&mut w, &gradient)?;
+//! }
+//! assert!(w[0].abs() < 1e-2 && w[1].abs() < 1e-2);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The update
+//!
+//! Step t, parameters w, gradient g, `h = min(t, k)` gradients held as the columns of M.
+//!
+//! 1. *History.* g is appended, the oldest forgotten when more than k are held. A column of age a has weight
+//!    `history_decay^a`.
+//! 2. *Centering*, where on and `h ≥ 2`: M becomes `M J`, `J = I − 11ᵀ/h`. v below is not centered.
+//! 3. *Vector.* `v = g`; with gradient momentum `m ← βm + (1−β)g`, `v = m`; with window momentum
+//!    `v = Σ (1−β)β^age·g_age` over the window; either divided by the sum of its weights where bias correction is on.
+//! 4. *Spectrum.* `M = U Σ Vᵀ`, `ε' = ε + eps_relative·σ²max`. Direction i is noise where
+//!    `σ²ᵢ ≤ nᵢ = h·2⁻⁵²·(Σⱼ |Vⱼᵢ|·‖Mⱼ‖)²`; noise is absent where `ε' ≤ nᵢ` or v may leave the span of M (gradient
+//!    momentum, centering). Where v may leave the span or `ε' = 0`, so is what has `σ² ≤ rank_tol·σ²max`.
+//! 5. *Direction.* `u = U f(Σ²) Uᵀv + orthogonal_scale·(v − UUᵀv)`, `f(λ) = (λ + ε')^(−power)`, or
+//!    `1/(λ^power + ε + eps_relative·(σ²max)^power)` with `eps_on_root`; f is 0 for absent directions.
+//! 6. *Clip or graft.* `u ← s·u`, by kind; see [`Clip`].
+//! 7. *Update momentum*, where on: `b ← βb + (1−β)u`, and b (bias-corrected) takes u's place.
+//! 8. *Weight decay*: `w ← w·(1 − lr·weight_decay)`.
+//! 9. `w ← w − lr·u`.
+//!
+//! Since `f(MMᵀ)M = M f(C)` with the k×k Gram matrix `C = MᵀM`, all of it happens in k×k space: one pass over the
+//! window for `Mᵀg`, one for `M c`. Full-matrix Adagrad is Duchi, Hazan, Singer (JMLR 2011); its windowed form GGT is
+//! Agarwal et al. (ICML 2019, arXiv 1806.02958).
+//!
+//! # The rooms
+//!
+//! One way in, one way through: [`capi`] → [`Optimizer`] → window and kernels → gram → spectral → kernels. See
+//! `ARCHITECTURE.md`.
+
+#![deny(missing_docs, unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
+
+pub mod capi;
+mod checkpoint;
+mod config;
+mod error;
+mod gram;
+mod kernels;
+mod memory;
+mod optimizer;
+mod parallel;
+mod spectral;
+mod tensors;
+mod window;
+
+pub use config::{Clip, Config, Dtype, HistoryFormat, Momentum};
+pub use error::{Argument, Error, Result, Value};
+pub use kernels::Element;
+pub use optimizer::{Optimizer, Stats};

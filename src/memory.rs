@@ -1,0 +1,281 @@
+//! Raw memory, and no failure to get it that could end the process.
+//!
+//! `Vec` and `Box` abort where memory is out; a library behind a C interface has to answer instead. Everything here
+//! returns [`Error::OutOfMemory`]. [`Buffer`] holds what is as long as the model: aligned for the vector kernels, zero
+//! without having been written, and on huge pages where the system has them, because at such lengths a pass is
+//! bounded by memory and would otherwise wait for the page tables too.
+
+use core::ops::{Deref, DerefMut};
+use core::ptr::{self, NonNull};
+use core::slice;
+use std::alloc::Layout;
+
+use crate::error::{Error, Result};
+
+/// Numbers that may live in a [`Buffer`].
+///
+/// Public only because [`crate::kernels::Element`] is built on it; no other crate can name it, which seals `Element`.
+///
+/// # Safety
+/// Any bytes are a valid value, and the type has neither padding nor a destructor.
+pub unsafe trait Pod: Copy + Send + Sync + 'static {}
+
+macro_rules! pod {
+    ($($number:ty),*) => {
+        $(
+            // SAFETY: a primitive number has no padding, no destructor, and a value for any bytes.
+            unsafe impl Pod for $number {}
+        )*
+    };
+}
+pod!(u8, u16, u32, u64, usize, i8, f32, f64);
+
+/// The bytes of numbers, as they lie.
+pub(crate) fn as_bytes<T: Pod>(numbers: &[T]) -> &[u8] {
+    // SAFETY: a `Pod` has no padding, so that every byte is initialised; the slice covers just the numbers.
+    unsafe { slice::from_raw_parts(numbers.as_ptr().cast(), size_of_val(numbers)) }
+}
+
+/// The bytes of numbers, to be replaced.
+pub(crate) fn as_bytes_mut<T: Pod>(numbers: &mut [T]) -> &mut [u8] {
+    // SAFETY: as above, exclusively; any bytes that are written make valid numbers.
+    unsafe { slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), size_of_val(numbers)) }
+}
+
+/// A cache line, and the widest vector register.
+const ALIGNMENT: usize = 64;
+/// From this size on memory is mapped, below it comes from the heap.
+const MAPPED_FROM: usize = 1 << 20;
+/// A huge page of x86 and of aarch64 with 4 KiB pages.
+const HUGE_PAGE: usize = 2 << 20;
+
+/// A fixed number of elements, zero at first, at an address that is a multiple of 64 bytes.
+pub(crate) struct Buffer<T: Pod> {
+    start: NonNull<T>,
+    len: usize,
+    /// Bytes taken from the system: whole pages where mapped. Tells by its size where they came from.
+    held: usize,
+}
+
+// SAFETY: a `Buffer` owns its memory alone, as a `Vec` does, and its elements are `Send`.
+unsafe impl<T: Pod> Send for Buffer<T> {}
+// SAFETY: a shared `Buffer` gives shared slices only, and its elements are `Sync`.
+unsafe impl<T: Pod> Sync for Buffer<T> {}
+
+impl<T: Pod> Buffer<T> {
+    /// `len` zeros. `what` names them in the error.
+    pub(crate) fn zeroed(len: usize, what: &'static str) -> Result<Self> {
+        // Half the address space is more than any system gives; below it no sum in here overflows.
+        let bytes = len.checked_mul(size_of::<T>()).filter(|&bytes| bytes <= isize::MAX as usize / 2);
+        let bytes = bytes.ok_or(Error::OutOfMemory { what, bytes: u64::MAX })?;
+        if bytes == 0 {
+            return Ok(Self { start: NonNull::dangling(), len, held: 0 });
+        }
+        let taken = if bytes >= MAPPED_FROM { map(bytes) } else { allocate(bytes) };
+        let (start, held) = taken.ok_or(Error::OutOfMemory { what, bytes: bytes as u64 })?;
+        Ok(Self { start: start.cast(), len, held })
+    }
+
+    /// Bytes that the buffer really takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.held
+    }
+
+    /// Sets all elements to zero. Mapped pages go back to the system until they are written again.
+    pub(crate) fn clear(&mut self) {
+        if self.is_mapped() {
+            // SAFETY: the range is a private anonymous mapping of our own, whole pages, and nobody else looks at it
+            // (`&mut self`). Such pages read as zeros afterwards, which is a valid value of any `Pod`.
+            let given_back = unsafe { libc::madvise(self.start.as_ptr().cast(), self.held, libc::MADV_DONTNEED) };
+            if given_back == 0 {
+                return;
+            }
+        }
+        // SAFETY: `start` is valid for writes of `len` elements (none, if it dangles), and zeros are valid values.
+        unsafe { ptr::write_bytes(self.start.as_ptr(), 0, self.len) };
+    }
+
+    fn is_mapped(&self) -> bool {
+        self.held >= MAPPED_FROM
+    }
+}
+
+impl<T: Pod> Deref for Buffer<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        // SAFETY: `start` is aligned, not null and points at `len` initialised elements that `self` owns.
+        unsafe { slice::from_raw_parts(self.start.as_ptr(), self.len) }
+    }
+}
+
+impl<T: Pod> DerefMut for Buffer<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as in `deref`, and `&mut self` makes this the only reference to them.
+        unsafe { slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
+    }
+}
+
+impl<T: Pod> Drop for Buffer<T> {
+    fn drop(&mut self) {
+        if self.is_mapped() {
+            // SAFETY: `map` made exactly this range, and no reference to it outlives `self`.
+            unsafe { libc::munmap(self.start.as_ptr().cast(), self.held) };
+        } else if self.held > 0 {
+            // SAFETY: `allocate` got this pointer from `posix_memalign`, and it is freed only here.
+            unsafe { libc::free(self.start.as_ptr().cast()) };
+        }
+    }
+}
+
+/// `bytes` of zeros from the heap, and how many bytes they take.
+fn allocate(bytes: usize) -> Option<(NonNull<u8>, usize)> {
+    let mut start = ptr::null_mut();
+    // SAFETY: `start` is a valid place for the result, and the alignment is a power of two and a multiple of a pointer's.
+    if unsafe { libc::posix_memalign(&mut start, ALIGNMENT, bytes) } != 0 {
+        return None;
+    }
+    let start = NonNull::new(start.cast::<u8>())?;
+    // SAFETY: these `bytes` were just allocated.
+    unsafe { start.write_bytes(0, bytes) };
+    Some((start, bytes))
+}
+
+/// `bytes` of zeros in pages of their own, rounded up to whole ones, aligned for huge pages where they fill one.
+fn map(bytes: usize) -> Option<(NonNull<u8>, usize)> {
+    // SAFETY: `sysconf` has no preconditions.
+    let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).ok()?;
+    let held = bytes.next_multiple_of(page);
+    if held < HUGE_PAGE {
+        return Some((map_pages(held)?, held));
+    }
+    // What is mapped too much to find an aligned start inside is given back at once.
+    let reserved = held + HUGE_PAGE - page;
+    let base = map_pages(reserved)?;
+    let before = base.as_ptr().align_offset(HUGE_PAGE);
+    let after = reserved - held - before;
+    // SAFETY: `before <= HUGE_PAGE - page`, so that `before + held + after == reserved`: all inside the new mapping.
+    let (start, end) = unsafe { (base.add(before), base.add(before + held)) };
+    if before > 0 {
+        // SAFETY: whole pages at the head of the new mapping, that nothing refers to.
+        unsafe { libc::munmap(base.as_ptr().cast(), before) };
+    }
+    if after > 0 {
+        // SAFETY: whole pages at the tail of the new mapping, that nothing refers to.
+        unsafe { libc::munmap(end.as_ptr().cast(), after) };
+    }
+    // A system without huge pages says no; small ones do as well, only slower.
+    // SAFETY: the range is ours, and the advice does not change what it reads as.
+    unsafe { libc::madvise(start.as_ptr().cast(), held, libc::MADV_HUGEPAGE) };
+    Some((start, held))
+}
+
+fn map_pages(bytes: usize) -> Option<NonNull<u8>> {
+    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    // SAFETY: a new mapping at an address of the system's choice touches no memory in use.
+    let start = unsafe { libc::mmap(ptr::null_mut(), bytes, protection, flags, -1, 0) };
+    if start == libc::MAP_FAILED { None } else { NonNull::new(start.cast()) }
+}
+
+/// `Box::new` that can fail.
+pub(crate) fn try_box<T>(value: T) -> Result<Box<T>> {
+    let layout = Layout::new::<T>();
+    let place = if layout.size() == 0 {
+        NonNull::dangling()
+    } else {
+        // SAFETY: the size is not zero.
+        let place = unsafe { std::alloc::alloc(layout) };
+        let failed = Error::OutOfMemory { what: "an object", bytes: layout.size() as u64 };
+        NonNull::new(place.cast::<T>()).ok_or(failed)?
+    };
+    // SAFETY: `place` is aligned and valid for a `T`, and came from the allocator with the layout that `Box` frees it
+    // with (or has no size, for which a dangling pointer is what `Box` holds).
+    unsafe {
+        place.write(value);
+        Ok(Box::from_raw(place.as_ptr()))
+    }
+}
+
+/// `Vec::with_capacity` that can fail. `what` names the elements in the error.
+pub(crate) fn try_vec<T>(capacity: usize, what: &'static str) -> Result<Vec<T>> {
+    let mut vec = Vec::new();
+    let bytes = capacity.checked_mul(size_of::<T>()).map_or(u64::MAX, |bytes| bytes as u64);
+    vec.try_reserve_exact(capacity).map_err(|_| Error::OutOfMemory { what, bytes })?;
+    Ok(vec)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_aligned_and_writable_at_every_size() {
+        let around = |n: usize| [n - 1, n, n + 1];
+        let sizes = [1, 7, 64, 65].into_iter().chain(around(MAPPED_FROM)).chain(around(HUGE_PAGE)).chain([5_000_001]);
+        for len in sizes {
+            let mut buffer = Buffer::<u8>::zeroed(len, "bytes").unwrap();
+            assert_eq!(buffer.len(), len);
+            assert!(buffer.bytes() >= len && buffer.bytes() < len + (64 << 10), "{len} takes {}", buffer.bytes());
+            assert_eq!(buffer.as_ptr().align_offset(ALIGNMENT), 0);
+            if len >= HUGE_PAGE {
+                assert_eq!(buffer.as_ptr().align_offset(HUGE_PAGE), 0);
+            }
+            assert!(buffer.iter().all(|&byte| byte == 0));
+            buffer.fill(0xa5);
+            assert!(buffer.iter().all(|&byte| byte == 0xa5));
+            buffer.clear();
+            assert!(buffer.iter().all(|&byte| byte == 0));
+            buffer[len - 1] = 1;
+        }
+    }
+
+    #[test]
+    fn nothing_takes_nothing() {
+        let mut buffer = Buffer::<f64>::zeroed(0, "nothing").unwrap();
+        assert_eq!((buffer.len(), buffer.bytes()), (0, 0));
+        buffer.clear();
+        buffer.fill(1.0);
+    }
+
+    #[test]
+    fn too_much_is_an_error() {
+        let overflow = Error::OutOfMemory { what: "rows", bytes: u64::MAX };
+        assert_eq!(Buffer::<f64>::zeroed(usize::MAX, "rows").err(), Some(overflow));
+        assert_eq!(Buffer::<u8>::zeroed(isize::MAX as usize, "rows").err(), Some(overflow));
+        assert_eq!(try_vec::<u64>(usize::MAX, "rows").err(), Some(overflow));
+        // More than the address space of a process, less than what overflows.
+        let bytes = 1_u64 << 60;
+        let refused = Error::OutOfMemory { what: "rows", bytes };
+        assert_eq!(Buffer::<u8>::zeroed(bytes as usize, "rows").err(), Some(refused));
+        assert_eq!(try_vec::<u8>(bytes as usize, "rows").err(), Some(refused));
+    }
+
+    #[test]
+    fn clearing_gives_pages_back() {
+        let mut buffer = Buffer::<u64>::zeroed(8 << 20, "numbers").unwrap();
+        buffer.fill(1);
+        let resident = |buffer: &Buffer<u64>| {
+            let mut pages = vec![0_u8; buffer.bytes() / 4096];
+            // SAFETY: the range is mapped and page-aligned, and there is a byte for each page.
+            let rc = unsafe { libc::mincore(buffer.as_ptr() as *mut _, buffer.bytes(), pages.as_mut_ptr()) };
+            assert_eq!(rc, 0);
+            pages.iter().filter(|&&page| page & 1 == 1).count()
+        };
+        let before = resident(&buffer);
+        buffer.clear();
+        assert!(resident(&buffer) < before / 100 + 1);
+    }
+
+    #[test]
+    fn boxes_hold_and_drop_their_value() {
+        let counted = std::rc::Rc::new(());
+        let boxed = try_box((counted.clone(), [7_u64; 9])).unwrap();
+        assert_eq!(boxed.1, [7; 9]);
+        assert_eq!(std::rc::Rc::strong_count(&counted), 2);
+        drop(boxed);
+        assert_eq!(std::rc::Rc::strong_count(&counted), 1);
+        drop(try_box(()).unwrap());
+        let vec = try_vec::<u32>(100, "numbers").unwrap();
+        assert!(vec.is_empty() && vec.capacity() >= 100);
+    }
+}

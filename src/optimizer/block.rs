@@ -1,0 +1,82 @@
+//! One block: its Gram matrix and clip references, and the step that solve has prepared for it.
+
+use core::ops::Range;
+
+use super::solve::NormAverage;
+use super::stats::BlockStats;
+use crate::config::Config;
+use crate::error::Result;
+use crate::gram::Gram;
+use crate::memory::Buffer;
+
+pub(crate) struct Block {
+    /// Parameters in it.
+    pub len: usize,
+    /// Its chunks among the optimizer's.
+    pub chunks: Range<usize>,
+    pub gram: Gram,
+    /// r
+    pub norms: NormAverage,
+    /// `Mᵀē` by slot, or nothing.
+    pub average_products: Buffer<f64>,
+    pub stats: BlockStats,
+    pub pending: Pending,
+}
+
+/// What solve decides and end makes so. Until then it is not state: a cancelled step leaves it behind unread.
+pub(crate) struct Pending {
+    /// c, by slot, for the stored columns as they lie (weights and centering worked in).
+    pub coefficients: Buffer<f64>,
+    /// Factor on m in the update: that of the part which the window does not span.
+    pub vector: f64,
+    pub scale: f64,
+    pub norms: NormAverage,
+    pub average_products: Buffer<f64>,
+    pub stats: BlockStats,
+    pub result: Result<()>,
+}
+
+impl Block {
+    pub fn new(config: &Config, len: usize, chunks: Range<usize>) -> Result<Self> {
+        let size = config.history_size as usize;
+        let averaged = if config.clips_by_vector() { size } else { 0 };
+        let products = || Buffer::zeroed(averaged, "the products with the average of updates");
+        Ok(Self {
+            len,
+            chunks,
+            gram: Gram::new(size)?,
+            norms: NormAverage::default(),
+            average_products: products()?,
+            stats: BlockStats::default(),
+            pending: Pending {
+                coefficients: Buffer::zeroed(size, "the coefficients of a step")?,
+                vector: 0.0,
+                scale: 1.0,
+                norms: NormAverage::default(),
+                average_products: products()?,
+                stats: BlockStats::default(),
+                result: Ok(()),
+            },
+        })
+    }
+
+    /// Makes the solved step the block's state.
+    pub fn accept(&mut self, newest: usize, products: &[f64]) {
+        self.gram.accept(newest, products);
+        self.norms = self.pending.norms;
+        self.average_products.copy_from_slice(&self.pending.average_products);
+        self.stats = self.pending.stats;
+    }
+
+    pub fn clear(&mut self) {
+        self.gram.entries_mut().clear();
+        self.norms = NormAverage::default();
+        self.average_products.clear();
+        self.stats = BlockStats::default();
+    }
+
+    pub fn bytes(&self) -> usize {
+        let buffers = [&self.average_products, &self.pending.coefficients, &self.pending.average_products];
+        size_of_val(self.gram.entries()) + buffers.iter().map(|buffer| buffer.bytes()).sum::<usize>()
+    }
+}

@@ -1,0 +1,256 @@
+//! The two passes over everything of the model's length, for one chunk: a run of a block's parameters with all the
+//! state that has their length. Chunks are the units of work of the threads, and their sums are added up in their
+//! order, so that the number of threads does not show in the result.
+
+use core::ops::Range;
+
+use super::partials::{Layout, Tail};
+use super::ring::Ring;
+use crate::config::{Config, Momentum};
+use crate::error::Result;
+use crate::kernels::{Element, Kernels};
+use crate::memory::Buffer;
+use crate::tensors::Tensors;
+use crate::window::{self, TILE, Window};
+
+/// Tiles in the smallest chunk: less would not be worth handing to a thread.
+const LEAST_TILES: usize = 8;
+/// Chunks that a block is cut into when it is large.
+const MOST_CHUNKS: usize = 64;
+
+/// Parameters in each chunk of a block but the last: a function of the block's length alone.
+pub(super) fn chunk_len(block_len: usize) -> usize {
+    block_len.div_ceil(TILE).div_ceil(MOST_CHUNKS).max(LEAST_TILES) * TILE
+}
+
+pub(crate) struct Chunk<T: Element> {
+    /// Index of its block.
+    pub block: usize,
+    /// Its place among the optimizer's parameters.
+    pub range: Range<usize>,
+    pub window: Box<dyn Window<T>>,
+    /// m or b, or nothing.
+    pub momentum: Buffer<T>,
+    /// ē, or nothing.
+    pub average: Buffer<T>,
+    /// Its part of the block's partials.
+    pub sums: Buffer<f64>,
+}
+
+/// A thread's room for a tile of what it works on.
+pub(super) struct Scratch<T: Element> {
+    gradient: Buffer<f64>,
+    momentum: Buffer<f64>,
+    average: Buffer<f64>,
+    update: Buffer<f64>,
+    staging: Buffer<T>,
+}
+
+impl<T: Element> Scratch<T> {
+    pub fn new() -> Result<Self> {
+        let buffer = || Buffer::zeroed(TILE, "a thread's tile");
+        Ok(Self {
+            gradient: buffer()?,
+            momentum: buffer()?,
+            average: buffer()?,
+            update: buffer()?,
+            staging: Buffer::zeroed(TILE, "a thread's tile")?,
+        })
+    }
+
+    /// Room for a tile of elements.
+    pub fn staging(&mut self) -> &mut [T] {
+        &mut self.staging
+    }
+
+    pub fn bytes(&self) -> usize {
+        let wide = [&self.gradient, &self.momentum, &self.average, &self.update];
+        wide.iter().map(|buffer| buffer.bytes()).sum::<usize>() + self.staging.bytes()
+    }
+}
+
+/// What pass one needs to know.
+pub(super) struct Feed<'a, T: Element> {
+    pub kernels: &'static Kernels<T>,
+    pub layout: Layout,
+    pub ring: Ring,
+    pub momentum_kind: Momentum,
+    pub gradients: Tensors<'a, T>,
+    pub range: Range<usize>,
+}
+
+/// What pass two does with the direction.
+pub(super) enum Output<'a, T> {
+    /// `w ← keep·w − rate·direction`.
+    Move { params: Tensors<'a, T>, keep: f64, lr: f64 },
+    /// Written as it is.
+    Write(Tensors<'a, T>),
+}
+
+/// What pass two needs to know of the whole step.
+pub(super) struct Apply<'a, T: Element> {
+    pub kernels: &'static Kernels<T>,
+    pub ring: Ring,
+    pub momentum_kind: Momentum,
+    pub momentum: f64,
+    pub clip_beta: f64,
+    /// What the update momentum is divided by.
+    pub correction: f64,
+    pub gradients: Tensors<'a, T>,
+    pub output: Output<'a, T>,
+    pub range: Range<usize>,
+}
+
+/// What pass two needs to know of the block: `u = M·coefficients + vector·m`, then times `scale`.
+pub(super) struct Combination<'a> {
+    pub coefficients: &'a [f64],
+    pub vector: f64,
+    pub scale: f64,
+}
+
+impl<T: Element> Chunk<T> {
+    pub fn new(config: &Config, layout: Layout, block: usize, range: Range<usize>) -> Result<Self> {
+        let len = |kept: bool| if kept { range.len() } else { 0 };
+        Ok(Self {
+            block,
+            window: window::new(config, range.len())?,
+            momentum: Buffer::zeroed(len(config.keeps_momentum()), "the momentum")?,
+            average: Buffer::zeroed(len(config.clips_by_vector()), "the average of updates")?,
+            sums: Buffer::zeroed(layout.len(), "the sums of a step")?,
+            range,
+        })
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.window.bytes() + self.momentum.bytes() + self.average.bytes() + self.sums.bytes()
+    }
+
+    pub fn clear(&mut self) {
+        self.window.clear();
+        self.momentum.clear();
+        self.average.clear();
+    }
+
+    /// The tiles of the part of the chunk that lies in `range`: positions in the chunk.
+    fn tiles(&self, range: &Range<usize>) -> impl Iterator<Item = Range<usize>> + use<T> {
+        let start = range.start.max(self.range.start) - self.range.start;
+        let end = range.end.min(self.range.end) - self.range.start;
+        let mut next = start;
+        core::iter::from_fn(move || {
+            let tile = next..((next / TILE + 1) * TILE).min(end);
+            next = tile.end;
+            (!tile.is_empty()).then_some(tile)
+        })
+    }
+
+    /// Pass one: adds up the inner products of the gradient. Changes nothing but the sums.
+    pub fn feed(&mut self, feed: &Feed<'_, T>, scratch: &mut Scratch<T>) {
+        let Feed { kernels, layout, ring, .. } = feed;
+        for tile in self.tiles(&feed.range) {
+            let (position, len) = (tile.start, tile.len());
+            let given = feed.gradients.read(self.range.start + position, len, &mut scratch.staging);
+            let g = &mut scratch.gradient[..len];
+            let norm2 = (kernels.widen)(given, g);
+            self.sums[layout.tail(Tail::GradNorm2)] += norm2;
+            if !norm2.is_finite() {
+                // Or the sum overflowed, which the Gram matrix will tell.
+                let count = g.iter().filter(|g| !g.is_finite()).count();
+                self.sums[layout.tail(Tail::NonFinite)] += count as f64;
+            }
+            let products = &mut self.sums[layout.gradient()];
+            for slots in ring.others() {
+                self.window.dots(slots.clone(), position, g, &mut products[slots]);
+            }
+            products[ring.newest] += norm2;
+            if feed.momentum_kind == Momentum::Gradient {
+                let m = &mut scratch.momentum[..len];
+                self.sums[layout.tail(Tail::MomentumNorm2)] += (kernels.widen)(&self.momentum[tile.clone()], m);
+                let products = &mut self.sums[layout.momentum()];
+                for slots in ring.others() {
+                    self.window.dots(slots.clone(), position, m, &mut products[slots]);
+                }
+                products[ring.newest] += (kernels.dot)(g, m);
+            }
+            if !self.average.is_empty() {
+                let e = &mut scratch.average[..len];
+                self.sums[layout.tail(Tail::AverageNorm2)] += (kernels.widen)(&self.average[tile], e);
+                self.sums[layout.tail(Tail::GradAverage)] += (kernels.dot)(g, e);
+                if feed.momentum_kind == Momentum::Gradient {
+                    let m = &scratch.momentum[..len];
+                    self.sums[layout.tail(Tail::MomentumAverage)] += (kernels.dot)(m, e);
+                }
+            }
+        }
+    }
+
+    /// Pass two: forms the update, takes the gradient and the averages in, and moves the parameters.
+    pub fn apply(&mut self, apply: &Apply<'_, T>, combination: &Combination<'_>, scratch: &mut Scratch<T>) {
+        let Apply { kernels, ring, .. } = apply;
+        let Combination { coefficients, vector, scale } = *combination;
+        for tile in self.tiles(&apply.range) {
+            let (position, len) = (tile.start, tile.len());
+            let place = self.range.start + position;
+            let given = apply.gradients.read(place, len, &mut scratch.staging);
+            let g = &mut scratch.gradient[..len];
+            (kernels.widen)(given, g);
+            let u = &mut scratch.update[..len];
+            u.fill(0.0);
+            for slots in ring.others() {
+                self.window.combine(slots.clone(), position, &coefficients[slots], u);
+            }
+            (kernels.axpy)(coefficients[ring.newest], g, u);
+            self.window.store(ring.newest, position, given);
+            if apply.momentum_kind == Momentum::Gradient {
+                let m = &mut scratch.momentum[..len];
+                (kernels.average)(&mut self.momentum[tile.clone()], apply.momentum, g, m);
+                if vector != 0.0 {
+                    (kernels.axpy)(vector, m, u);
+                }
+            }
+            if !self.average.is_empty() {
+                let e = &mut scratch.average[..len];
+                (kernels.average)(&mut self.average[tile.clone()], apply.clip_beta, u, e);
+            }
+            let (direction, factor) = if apply.momentum_kind == Momentum::Update {
+                u.iter_mut().for_each(|u| *u *= scale);
+                let b = &mut scratch.momentum[..len];
+                (kernels.average)(&mut self.momentum[tile], apply.momentum, u, b);
+                (b, 1.0 / apply.correction)
+            } else {
+                (u, scale)
+            };
+            // SAFETY: the output list may be written, and chunks and pieces are disjoint, so that no other thread or
+            // call is at these positions.
+            unsafe { apply.output.write(kernels, place, direction, factor) };
+        }
+    }
+}
+
+impl<T: Element> Output<'_, T> {
+    /// Moves the parameters from `place` on by, or writes there, `factor·direction`.
+    ///
+    /// # Safety
+    /// As [`Tensors::write`].
+    unsafe fn write(&self, kernels: &Kernels<T>, place: usize, direction: &[f64], factor: f64) {
+        match self {
+            Self::Move { params, keep, lr } => {
+                // SAFETY: the caller's promise is passed on.
+                unsafe {
+                    params.write(place, direction.len(), |first, target| {
+                        let run = first..first + target.len();
+                        (kernels.descend)(target, *keep, lr * factor, &direction[run]);
+                    });
+                }
+            }
+            Self::Write(target) => {
+                // SAFETY: as above.
+                unsafe {
+                    target.write(place, direction.len(), |first, target| {
+                        let run = first..first + target.len();
+                        (kernels.narrow)(&direction[run], factor, target);
+                    });
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,546 @@
+//! A step as phases: the only room that owns state.
+//!
+//! `begin`, `feed`, `solve`, `apply`, `end` is the one way a step goes, whether the caller takes it in one call or in
+//! pieces. Pass one ([`chunk`]) only adds up sums, [`solve`] works on k×k matrices only, and pass two is the first that
+//! writes: by then nothing can fail.
+
+mod block;
+mod chunk;
+mod coverage;
+mod partials;
+mod ring;
+mod saved;
+mod solve;
+mod stats;
+
+use core::ops::Range;
+
+use crate::config::{Config, Momentum};
+use crate::error::{Argument, Error, Result, Value};
+use crate::kernels::Element;
+use crate::memory::{Buffer, try_vec};
+use crate::parallel::{self, Pool};
+use crate::tensors::{Many, ManyMut, One, OneMut, TensorList, Tensors};
+use block::Block;
+use chunk::{Apply, Chunk, Combination, Feed, Output, Scratch, chunk_len};
+use coverage::Coverage;
+use partials::{Layout, Tail};
+use ring::Ring;
+use solve::{Solver, Step, bias};
+pub use stats::Stats;
+
+/// Below this many multiply-adds a pass is done before a second thread would have woken up.
+const WORTH_A_THREAD: usize = 1 << 18;
+/// Tensors in a list that needs no more room than is reserved.
+pub(crate) const USUAL_TENSORS: usize = 64;
+/// Below this many rows in all blocks' matrices together, cubed each, likewise for the solver.
+const WORTH_A_SOLVING_THREAD: usize = 1 << 13;
+
+/// Limited-memory full-matrix Adagrad over parameters of type `T`.
+///
+/// A call that returns an error changed nothing. The bits of a result do not depend on the number of threads, on how
+/// the parameters are cut into tensors, or on a save and load in between.
+pub struct Optimizer<T: Element> {
+    config: Config,
+    lr: f64,
+    dim: usize,
+    steps: u64,
+    blocks: Vec<Block>,
+    chunks: Vec<Chunk<T>>,
+    partials: Buffer<f64>,
+    layout: Layout,
+    phase: Phase,
+    fed: Coverage,
+    applied: Coverage,
+    pool: Pool,
+    scratch: Vec<Scratch<T>>,
+    solvers: Vec<Solver>,
+    /// Where the tensors of a list start; grows to the longest list seen.
+    starts: Vec<usize>,
+}
+
+/// How far the step under way has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// No step is open.
+    Idle,
+    /// Taking in the gradient.
+    Open,
+    /// The gradient is complete and the partials are added up.
+    Summed,
+    /// The step is known; nothing is applied.
+    Solved,
+    /// Some of it is applied.
+    Applying,
+}
+
+impl Phase {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Idle => "no step is open",
+            Self::Open => "a step is open and not solved",
+            Self::Summed => "the step's sums are taken and it is not solved",
+            Self::Solved => "the step is solved",
+            Self::Applying => "part of the step is applied already",
+        }
+    }
+}
+
+impl<T: Element> Optimizer<T> {
+    /// An optimizer for parameters in blocks of the given lengths, one after the other; each block has a
+    /// preconditioner of its own. A length may be 0. `config.dtype` is not looked at: `T` decides.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for an option out of range or no block at all; [`Error::OutOfMemory`].
+    pub fn new(config: &Config, dims: &[usize]) -> Result<Self> {
+        config.validate()?;
+        let config = Config { dtype: T::DTYPE, ..*config };
+        if dims.is_empty() {
+            return Err(Error::invalid("count", Value::Count(0), "at least 1"));
+        }
+        let layout = Layout::new(&config);
+        let (mut dim, mut chunk_count) = (0usize, 0);
+        for &len in dims {
+            dim = dim.checked_add(len).ok_or(Error::OutOfMemory { what: "the model", bytes: u64::MAX })?;
+            chunk_count += len.div_ceil(chunk_len(len));
+        }
+        let mut blocks = try_vec(dims.len(), "the blocks")?;
+        let mut chunks = try_vec(chunk_count, "the chunks")?;
+        let mut start = 0;
+        for (index, &len) in dims.iter().enumerate() {
+            let first = chunks.len();
+            let end = start + len;
+            for chunk_start in (start..end).step_by(chunk_len(len)) {
+                let range = chunk_start..end.min(chunk_start + chunk_len(len));
+                chunks.push(Chunk::new(&config, layout, index, range)?);
+            }
+            blocks.push(Block::new(&config, len, first..chunks.len())?);
+            start = end;
+        }
+        let partials = dims.len().checked_mul(layout.len()).unwrap_or(usize::MAX);
+        let size = config.history_size as usize;
+        let threads = useful_threads(&config, dim, dims.len(), chunk_count);
+        let mut scratch = try_vec(threads, "the threads' tiles")?;
+        for _ in 0..threads.min(chunk_count).max(1) {
+            scratch.push(Scratch::new()?);
+        }
+        let mut solvers = try_vec(threads, "the k×k solvers")?;
+        for _ in 0..threads.min(dims.len()) {
+            solvers.push(Solver::new(size)?);
+        }
+        Ok(Self {
+            lr: config.lr,
+            config,
+            dim,
+            steps: 0,
+            blocks,
+            chunks,
+            partials: Buffer::zeroed(partials, "the sums of a step")?,
+            layout,
+            phase: Phase::Idle,
+            fed: Coverage::new(dim)?,
+            applied: Coverage::new(dim)?,
+            pool: Pool::new(threads)?,
+            scratch,
+            solvers,
+            starts: try_vec(USUAL_TENSORS, "the starts of the tensors")?,
+        })
+    }
+
+    /// Number of parameters.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// The options it was made with; the learning rate as it is now.
+    pub fn config(&self) -> Config {
+        Config { lr: self.lr, ..self.config }
+    }
+
+    /// Takes in the gradient and moves the parameters.
+    ///
+    /// # Errors
+    /// [`Error::DimensionMismatch`], [`Error::NonFinite`], [`Error::WrongPhase`].
+    pub fn step(&mut self, params: &mut [T], grads: &[T]) -> Result<()> {
+        self.check_len("params", params.len())?;
+        self.check_len("grads", grads.len())?;
+        self.step_list(&OneMut::new(params), &One::new(grads))
+    }
+
+    /// As [`Optimizer::step`], for parameters in several tensors that, one after the other, make up the model.
+    ///
+    /// # Errors
+    /// As [`Optimizer::step`]; [`Error::OutOfMemory`] where a list longer than any before needs room.
+    pub fn step_tensors(&mut self, params: &mut [&mut [T]], grads: &[&[T]]) -> Result<()> {
+        if params.len() != grads.len() {
+            return Err(Error::mismatch("the number of grads", grads.len() as u64, params.len() as u64));
+        }
+        for (index, (param, grad)) in params.iter().zip(grads).enumerate() {
+            if param.len() != grad.len() {
+                let argument = Argument::element("the length of grads", index);
+                return Err(Error::mismatch(argument, grad.len() as u64, param.len() as u64));
+            }
+        }
+        self.step_list(&ManyMut::new(params), &Many(grads))
+    }
+
+    /// Takes in the gradient and writes the direction that a step would move the parameters against, without learning
+    /// rate and weight decay.
+    ///
+    /// # Errors
+    /// As [`Optimizer::step`].
+    pub fn direction(&mut self, direction: &mut [T], grads: &[T]) -> Result<()> {
+        self.check_len("direction", direction.len())?;
+        self.check_len("grads", grads.len())?;
+        self.whole("lmada_direction", &One::new(grads), &OneMut::new(direction), |target| Output::Write(target))
+    }
+
+    /// A step over two lists of tensors of the same lengths.
+    pub(crate) fn step_list(&mut self, params: &dyn TensorList<T>, grads: &dyn TensorList<T>) -> Result<()> {
+        let (keep, lr) = (self.keep(), self.lr);
+        self.whole("lmada_step", grads, params, |params| Output::Move { params, keep, lr })
+    }
+
+    /// All phases at once over tensor lists.
+    fn whole<'l>(
+        &mut self,
+        call: &'static str,
+        grads: &'l dyn TensorList<T>,
+        target: &'l dyn TensorList<T>,
+        output: impl for<'a> FnOnce(Tensors<'a, T>) -> Output<'a, T>,
+    ) -> Result<()> {
+        self.check_idle(call)?;
+        self.list_starts(grads)?;
+        let starts = core::mem::take(&mut self.starts);
+        self.open();
+        self.feed_range(Tensors::new(grads, &starts, 0), 0..self.dim);
+        self.sum();
+        let result = self.solve_blocks();
+        if result.is_ok() {
+            let range = 0..self.dim;
+            self.apply_range(Tensors::new(grads, &starts, 0), output(Tensors::new(target, &starts, 0)), range);
+            self.accept();
+        }
+        self.phase = Phase::Idle;
+        self.starts = starts;
+        result
+    }
+
+    /// Opens a step in phases.
+    ///
+    /// # Errors
+    /// [`Error::WrongPhase`] where one is open already.
+    pub fn begin(&mut self) -> Result<()> {
+        self.check_idle("lmada_begin")?;
+        self.open();
+        Ok(())
+    }
+
+    /// Takes in a piece of the gradient.
+    ///
+    /// # Errors
+    /// [`Error::WrongPhase`], [`Error::InvalidArgument`] where it overlaps another or is out of range,
+    /// [`Error::OutOfMemory`] where the pieces lie in very many separate runs.
+    pub fn feed(&mut self, offset: usize, grads: &[T]) -> Result<()> {
+        if self.phase != Phase::Open {
+            return Err(self.wrong("lmada_feed"));
+        }
+        if let Some(piece) = self.fed.admit(offset, grads.len())? {
+            let list = One::new(grads);
+            self.feed_range(Tensors::new(&list, &[], offset), piece.range.clone());
+            self.fed.enter(piece);
+        }
+        Ok(())
+    }
+
+    /// The sums that are to be added up over processes, in place. Once they are taken the gradient is complete.
+    ///
+    /// # Errors
+    /// [`Error::WrongPhase`] where a piece is missing or the step is solved.
+    pub fn partials(&mut self) -> Result<&mut [f64]> {
+        self.complete_gradient("lmada_partials")?;
+        Ok(&mut self.partials)
+    }
+
+    /// Computes the step from the sums. Changes neither state nor parameters.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`], [`Error::WrongPhase`] where a piece is missing or the step is solved already,
+    /// [`Error::InvalidArgument`] for partials that are no sum over processes at the same step.
+    pub fn solve(&mut self) -> Result<()> {
+        self.complete_gradient("lmada_solve")?;
+        self.solve_blocks()?;
+        self.phase = Phase::Solved;
+        Ok(())
+    }
+
+    /// Moves a piece of the parameters. `grads` are those that were fed for it.
+    ///
+    /// # Errors
+    /// As [`Optimizer::feed`]; [`Error::DimensionMismatch`] where the lengths differ.
+    pub fn apply(&mut self, offset: usize, params: &mut [T], grads: &[T]) -> Result<()> {
+        if !matches!(self.phase, Phase::Solved | Phase::Applying) {
+            return Err(self.wrong("lmada_apply"));
+        }
+        if params.len() != grads.len() {
+            return Err(Error::mismatch("the length of grads", grads.len() as u64, params.len() as u64));
+        }
+        if let Some(piece) = self.applied.admit(offset, grads.len())? {
+            let (grads, params) = (One::new(grads), OneMut::new(params));
+            let params = Tensors::new(&params, &[], offset);
+            let output = Output::Move { params, keep: self.keep(), lr: self.lr };
+            self.phase = Phase::Applying;
+            self.apply_range(Tensors::new(&grads, &[], offset), output, piece.range.clone());
+            self.applied.enter(piece);
+        }
+        Ok(())
+    }
+
+    /// Ends a step in phases: it counts as accepted.
+    ///
+    /// # Errors
+    /// [`Error::WrongPhase`] where a piece is missing or no step is solved.
+    pub fn end(&mut self) -> Result<()> {
+        if !matches!(self.phase, Phase::Solved | Phase::Applying) {
+            return Err(self.wrong("lmada_end"));
+        }
+        if !self.applied.is_complete() {
+            return Err(Error::WrongPhase { call: "lmada_end", reason: "not every parameter is applied" });
+        }
+        self.accept();
+        self.phase = Phase::Idle;
+        Ok(())
+    }
+
+    /// Drops the open step.
+    ///
+    /// # Errors
+    /// [`Error::WrongPhase`] where none is open or part of it is applied.
+    pub fn cancel(&mut self) -> Result<()> {
+        if matches!(self.phase, Phase::Idle | Phase::Applying) {
+            return Err(self.wrong("lmada_cancel"));
+        }
+        self.phase = Phase::Idle;
+        Ok(())
+    }
+
+    /// Forgets everything but the configuration and the learning rate.
+    pub fn reset(&mut self) {
+        self.steps = 0;
+        self.phase = Phase::Idle;
+        self.blocks.iter_mut().for_each(Block::clear);
+        self.chunks.iter_mut().for_each(Chunk::clear);
+    }
+
+    /// Sets the learning rate of the steps to come.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`], [`Error::WrongPhase`] in an open step.
+    pub fn set_lr(&mut self, lr: f64) -> Result<()> {
+        self.check_idle("lmada_set_lr")?;
+        Config { lr, ..self.config }.validate().map_err(|error| match error {
+            Error::InvalidArgument { value, expected, .. } => Error::invalid("lr", value, expected),
+            other => other,
+        })?;
+        self.lr = lr;
+        Ok(())
+    }
+
+    /// What the last step looked like, or the one under way once it is solved.
+    pub fn stats(&self) -> Stats {
+        let under_way = matches!(self.phase, Phase::Solved | Phase::Applying);
+        let blocks = self.blocks.iter().map(|block| if under_way { block.pending.stats } else { block.stats });
+        let steps = self.steps + u64::from(under_way);
+        Stats::over(blocks, steps, self.config.history_size as usize, self.bytes())
+    }
+
+    /// Bytes that the optimizer holds.
+    fn bytes(&self) -> usize {
+        self.chunks.iter().map(Chunk::bytes).sum::<usize>()
+            + self.blocks.iter().map(Block::bytes).sum::<usize>()
+            + self.scratch.iter().map(Scratch::bytes).sum::<usize>()
+            + self.solvers.iter().map(Solver::bytes).sum::<usize>()
+            + self.partials.bytes()
+            + size_of::<Self>()
+            + self.chunks.capacity() * size_of::<Chunk<T>>()
+            + self.blocks.capacity() * size_of::<Block>()
+    }
+
+    fn check_len(&self, name: &'static str, len: usize) -> Result<()> {
+        if len != self.dim {
+            return Err(Error::mismatch(name, len as u64, self.dim as u64));
+        }
+        Ok(())
+    }
+
+    fn check_idle(&self, call: &'static str) -> Result<()> {
+        if self.phase != Phase::Idle { Err(self.wrong(call)) } else { Ok(()) }
+    }
+
+    fn wrong(&self, call: &'static str) -> Error {
+        Error::WrongPhase { call, reason: self.phase.reason() }
+    }
+
+    /// Factor of decoupled weight decay.
+    fn keep(&self) -> f64 {
+        1.0 - self.lr * self.config.weight_decay
+    }
+
+    fn ring(&self) -> Ring {
+        Ring::after(self.steps, self.config.history_size as usize)
+    }
+
+    /// Where each tensor of a list starts, once their lengths are known to add up.
+    fn list_starts(&mut self, list: &dyn TensorList<T>) -> Result<()> {
+        let count = list.count();
+        self.starts.clear();
+        self.starts.try_reserve(count).map_err(|_| Error::OutOfMemory {
+            what: "the starts of the tensors",
+            bytes: (count as u64).saturating_mul(size_of::<usize>() as u64),
+        })?;
+        let mut total = 0usize;
+        for index in 0..count {
+            self.starts.push(total);
+            total = total.saturating_add(list.tensor(index).1);
+        }
+        self.check_len("the sum of lens", total)
+    }
+
+    fn open(&mut self) {
+        self.fed.clear();
+        self.applied.clear();
+        self.chunks.iter_mut().for_each(|chunk| chunk.sums.fill(0.0));
+        self.phase = Phase::Open;
+    }
+
+    /// The chunks that have a part in `range`.
+    fn chunks_in(&self, range: &Range<usize>) -> Range<usize> {
+        let first = self.chunks.partition_point(|chunk| chunk.range.end <= range.start);
+        let end = self.chunks.partition_point(|chunk| chunk.range.start < range.end);
+        first..end.max(first)
+    }
+
+    /// Threads worth waking for a pass over `len` parameters.
+    fn threads_for(&self, len: usize) -> usize {
+        if len.saturating_mul(self.ring().held) < WORTH_A_THREAD { 1 } else { self.pool.threads() }
+    }
+
+    fn feed_range(&mut self, gradients: Tensors<'_, T>, range: Range<usize>) {
+        let touched = self.chunks_in(&range);
+        let threads = self.threads_for(range.len());
+        let feed = Feed {
+            kernels: T::kernels(),
+            layout: self.layout,
+            ring: self.ring(),
+            momentum_kind: self.config.momentum_kind,
+            gradients,
+            range,
+        };
+        self.pool.for_each(threads, &mut self.chunks[touched], &mut self.scratch, |_, chunk, scratch| {
+            chunk.feed(&feed, scratch);
+        });
+    }
+
+    /// Moves on to the state in which the sums are known, if every piece is there.
+    fn complete_gradient(&mut self, call: &'static str) -> Result<()> {
+        match self.phase {
+            Phase::Summed => Ok(()),
+            Phase::Open if self.fed.is_complete() => {
+                self.sum();
+                Ok(())
+            }
+            Phase::Open => Err(Error::WrongPhase { call, reason: "part of the gradient is missing" }),
+            _ => Err(self.wrong(call)),
+        }
+    }
+
+    /// Adds up the chunks' sums in their order.
+    fn sum(&mut self) {
+        let number = (self.steps + 1) as f64;
+        let layout = self.layout;
+        for (block, partials) in self.blocks.iter().zip(self.partials.chunks_exact_mut(layout.len())) {
+            partials.fill(0.0);
+            for chunk in &self.chunks[block.chunks.clone()] {
+                for (total, part) in partials.iter_mut().zip(chunk.sums.iter()) {
+                    *total += part;
+                }
+            }
+            partials[layout.tail(Tail::Processes)] = 1.0;
+            partials[layout.tail(Tail::Step)] = number;
+        }
+        self.phase = Phase::Summed;
+    }
+
+    fn solve_blocks(&mut self) -> Result<()> {
+        let step = Step {
+            config: &self.config,
+            layout: self.layout,
+            ring: self.ring(),
+            number: self.steps + 1,
+            lr: self.lr,
+            largest: T::MAX,
+        };
+        let work = self.blocks.len() * step.ring.held.pow(3);
+        let threads = if work < WORTH_A_SOLVING_THREAD { 1 } else { self.pool.threads() };
+        let (partials, layout) = (&self.partials, self.layout);
+        self.pool.for_each(threads, &mut self.blocks, &mut self.solvers, |index, block, solver| {
+            let sums = &partials[index * layout.len()..][..layout.len()];
+            block.pending.result = solver.solve(&step, block, sums);
+        });
+        // The first in order, whichever thread came first.
+        self.blocks.iter().try_for_each(|block| block.pending.result)
+    }
+
+    fn apply_range(&mut self, gradients: Tensors<'_, T>, output: Output<'_, T>, range: Range<usize>) {
+        let touched = self.chunks_in(&range);
+        let threads = self.threads_for(range.len());
+        let config = &self.config;
+        let corrected = config.momentum_kind == Momentum::Update && config.bias_correction;
+        let apply = Apply {
+            kernels: T::kernels(),
+            ring: self.ring(),
+            momentum_kind: config.momentum_kind,
+            momentum: config.momentum,
+            clip_beta: config.clip_beta,
+            correction: if corrected { bias(config.momentum, self.steps + 1) } else { 1.0 },
+            gradients,
+            output,
+            range,
+        };
+        let blocks = &self.blocks;
+        self.pool.for_each(threads, &mut self.chunks[touched], &mut self.scratch, |_, chunk, scratch| {
+            let pending = &blocks[chunk.block].pending;
+            let combination =
+                Combination { coefficients: &pending.coefficients, vector: pending.vector, scale: pending.scale };
+            chunk.apply(&apply, &combination, scratch);
+        });
+    }
+
+    /// Makes the solved and applied step the state.
+    fn accept(&mut self) {
+        let ring = self.ring();
+        for (block, partials) in self.blocks.iter_mut().zip(self.partials.chunks_exact(self.layout.len())) {
+            block.accept(ring.newest, &partials[self.layout.gradient()][..ring.held]);
+        }
+        self.steps += 1;
+    }
+}
+
+/// Threads that can ever have something to do.
+fn useful_threads(config: &Config, dim: usize, blocks: usize, chunks: usize) -> usize {
+    let size = config.history_size as usize;
+    let passes = dim.saturating_mul(size) >= WORTH_A_THREAD;
+    let solver = blocks > 1 && blocks.saturating_mul(size.pow(3)) >= WORTH_A_SOLVING_THREAD;
+    let wanted = match config.threads {
+        0 => parallel::available_threads(),
+        threads => threads as usize,
+    };
+    let most = if passes {
+        chunks.max(blocks)
+    } else if solver {
+        blocks
+    } else {
+        1
+    };
+    wanted.clamp(1, most.max(1))
+}

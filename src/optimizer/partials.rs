@@ -1,0 +1,64 @@
+//! The sums of a step that cross processes: for each block `Mᵀg`, with gradient momentum `Mᵀm`, then eight scalars.
+
+use core::ops::Range;
+
+use crate::config::{Config, Momentum};
+
+/// Places in a block's partials.
+#[derive(Clone, Copy)]
+pub(crate) struct Layout {
+    history_size: usize,
+    with_momentum: bool,
+}
+
+/// The scalars after the products, in their order.
+#[derive(Clone, Copy)]
+pub(crate) enum Tail {
+    /// Values of g that are NaN or infinite.
+    NonFinite,
+    /// ‖g‖² as given.
+    GradNorm2,
+    /// g·ē
+    GradAverage,
+    /// ‖m‖²
+    MomentumNorm2,
+    /// m·ē
+    MomentumAverage,
+    /// ‖ē‖²
+    AverageNorm2,
+    /// 1: adds up to the number of processes.
+    Processes,
+    /// The step's number, from 1 on: adds up to that times the number of processes, or they are out of step.
+    Step,
+}
+
+const TAIL: usize = Tail::Step as usize + 1;
+
+impl Layout {
+    pub fn new(config: &Config) -> Self {
+        Self { history_size: config.history_size as usize, with_momentum: config.momentum_kind == Momentum::Gradient }
+    }
+
+    /// Numbers in a block's partials.
+    pub fn len(&self) -> usize {
+        self.products() + TAIL
+    }
+
+    fn products(&self) -> usize {
+        self.history_size * (1 + usize::from(self.with_momentum))
+    }
+
+    /// `Mᵀg`, by slot.
+    pub fn gradient(&self) -> Range<usize> {
+        0..self.history_size
+    }
+
+    /// `Mᵀm`, by slot; m as it was before the step.
+    pub fn momentum(&self) -> Range<usize> {
+        self.history_size..self.products()
+    }
+
+    pub fn tail(&self, which: Tail) -> usize {
+        self.products() + which as usize
+    }
+}

@@ -1,0 +1,324 @@
+//! From a block's sums to its step, in k×k space: weights, centering, the vector to precondition, its coefficients,
+//! clipping. Section numbers are those of the update rule in the crate's documentation.
+
+use super::block::{Block, Pending};
+use super::partials::{Layout, Tail};
+use super::ring::Ring;
+use super::stats::BlockStats;
+use crate::config::{Clip, Config, Momentum};
+use crate::error::{Error, Result, Value};
+use crate::gram::Candidate;
+use crate::memory::Buffer;
+use crate::spectral::{Preconditioner, Vector, Workspace};
+
+/// r, the moving average of the norms of unclipped updates.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct NormAverage {
+    /// Before bias correction.
+    pub sum: f64,
+    /// Norms that went into it.
+    pub count: u64,
+}
+
+impl NormAverage {
+    fn with(self, norm: f64, beta: f64) -> Self {
+        if norm > 0.0 { Self { sum: beta * self.sum + (1.0 - beta) * norm, count: self.count + 1 } } else { self }
+    }
+
+    fn value(self, beta: f64) -> Option<f64> {
+        (self.count > 0).then(|| self.sum / bias(beta, self.count))
+    }
+}
+
+/// `1 − β^t`, the sum of the weights of a moving average after t terms.
+pub(super) fn bias(beta: f64, terms: u64) -> f64 {
+    1.0 - beta.powf(terms as f64)
+}
+
+/// The step that all blocks take together.
+#[derive(Clone, Copy)]
+pub(super) struct Step<'a> {
+    pub config: &'a Config,
+    pub layout: Layout,
+    pub ring: Ring,
+    /// Its number, from 1 on.
+    pub number: u64,
+    pub lr: f64,
+    /// Largest number of the element type.
+    pub largest: f64,
+}
+
+/// A thread's room for solving a block.
+pub(crate) struct Solver {
+    workspace: Workspace,
+    weights: Buffer<f64>,
+    span: Buffer<f64>,
+    products: Buffer<f64>,
+    means: Buffer<f64>,
+}
+
+impl Solver {
+    pub fn new(history_size: usize) -> Result<Self> {
+        let buffer = || Buffer::zeroed(history_size, "the k×k solver");
+        Ok(Self {
+            workspace: Workspace::new(history_size)?,
+            weights: buffer()?,
+            span: buffer()?,
+            products: buffer()?,
+            means: buffer()?,
+        })
+    }
+
+    pub fn bytes(&self) -> usize {
+        let buffers = [&self.weights, &self.span, &self.products, &self.means];
+        self.workspace.bytes() + buffers.iter().map(|buffer| buffer.bytes()).sum::<usize>()
+    }
+
+    /// Prepares the step of `block` whose sums are `partials`. On failure the block's pending step is unspecified.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`], [`Error::InvalidArgument`] for partials that are no sum of processes at this step.
+    pub fn solve(&mut self, step: &Step<'_>, block: &mut Block, partials: &[f64]) -> Result<()> {
+        let Step { config, layout, ring, .. } = *step;
+        check_partials(step, partials)?;
+        let held = ring.held;
+        let gradient = &partials[layout.gradient()][..held];
+        let gram = block.gram.with(ring.newest, gradient);
+        let weights = &mut self.weights[..held];
+        for (slot, weight) in weights.iter_mut().enumerate() {
+            *weight = config.history_decay.powi(ring.age(slot) as i32);
+        }
+        let vector = self.vector(step, partials, gram);
+        let pending = &mut block.pending;
+        pending.vector = vector;
+        pending.coefficients.fill(0.0);
+        pending.stats = self.coefficients(step, partials, gram, &mut pending.coefficients[..held])?;
+        let norm = pending.stats.update_norm;
+
+        let average_norm = average_update(step, partials, gram, &block.average_products, pending);
+        let scale = scale(config, norm, block.norms, average_norm);
+        let counts_norms = matches!(config.clip_kind, Clip::EmaNorm | Clip::GraftEmaNorm);
+        pending.norms = if counts_norms { block.norms.with(norm, config.clip_beta) } else { block.norms };
+        pending.scale = scale;
+        pending.stats.scale = scale;
+        pending.stats.grad_norm = partials[layout.tail(Tail::GradNorm2)].sqrt();
+        check_result(step, &pending.coefficients[..held], norm, scale)
+    }
+
+    /// Step 3: the vector to precondition, as `span` where it is a combination of columns, else as `products`.
+    /// Returns the factor on the new m that makes it the complement's share of the update.
+    fn vector(&mut self, step: &Step<'_>, partials: &[f64], gram: Candidate<'_>) -> f64 {
+        let Step { config, layout, ring, .. } = *step;
+        let beta = config.momentum;
+        let corrected = |terms: u64| if config.bias_correction { bias(beta, terms) } else { 1.0 };
+        let span = &mut self.span[..ring.held];
+        span.fill(0.0);
+        match config.momentum_kind {
+            Momentum::Gradient => {
+                let correction = 1.0 / corrected(step.number);
+                let (with_g, with_m) = (&partials[layout.gradient()], &partials[layout.momentum()]);
+                for (slot, product) in self.products[..ring.held].iter_mut().enumerate() {
+                    *product = correction * (beta * with_m[slot] + (1.0 - beta) * with_g[slot]);
+                }
+                return config.orthogonal_scale * correction;
+            }
+            Momentum::Window => {
+                let correction = corrected(ring.held as u64);
+                for (slot, a) in span.iter_mut().enumerate() {
+                    *a = (1.0 - beta) * beta.powi(ring.age(slot) as i32) / correction;
+                }
+            }
+            Momentum::None | Momentum::Update => span[ring.newest] = 1.0,
+        }
+        for (slot, product) in self.products[..ring.held].iter_mut().enumerate() {
+            *product = if config.centered { gram.row_times(slot, span) } else { 0.0 };
+        }
+        0.0
+    }
+
+    /// Steps 2, 4 and 5: the coefficients on the stored columns. Returns what they say of the step.
+    fn coefficients(
+        &mut self,
+        step: &Step<'_>,
+        partials: &[f64],
+        gram: Candidate<'_>,
+        coefficients: &mut [f64],
+    ) -> Result<BlockStats> {
+        let Step { config, ring, .. } = *step;
+        let held = ring.held;
+        let (weights, span) = (&self.weights[..held], &mut self.span[..held]);
+        let (products, means) = (&mut self.products[..held], &mut self.means[..held]);
+        let weighted = |i: usize, j: usize| weights[i] * weights[j] * gram.at(i, j);
+        let norm = |i: usize| weights[i] * gram.at(i, i).max(0.0).sqrt();
+        let preconditioner = Preconditioner::new(config);
+        let general = config.momentum_kind == Momentum::Gradient;
+        let centered = config.centered && held > 1;
+        let norm2 = if general {
+            momentum_norm2(step, partials)
+        } else if centered {
+            dot(span, products)
+        } else {
+            0.0
+        };
+        let mut mean = 0.0;
+        if centered || general {
+            for (product, weight) in products.iter_mut().zip(weights) {
+                *product *= weight;
+            }
+        }
+        if centered {
+            for (i, row) in means.iter_mut().enumerate() {
+                *row = (0..held).map(|j| weighted(i, j)).sum::<f64>() / held as f64;
+            }
+            mean = average(means);
+            subtract_mean(products);
+        } else {
+            means.fill(0.0);
+        }
+        let entry = |i: usize, j: usize| weighted(i, j) - means[i] - means[j] + mean;
+        let vector = if centered || general {
+            Vector::Products { products, norm2, orthogonal_scale: config.orthogonal_scale }
+        } else {
+            // Coordinates on the weighted columns. Window momentum decays no faster than the weights.
+            for (a, weight) in span.iter_mut().zip(weights) {
+                *a = if *a == 0.0 { 0.0 } else { *a / weight };
+            }
+            Vector::Span(span)
+        };
+        let spectrum = self.workspace.solve(&preconditioner, entry, norm, &vector, coefficients)?;
+        if centered {
+            subtract_mean(coefficients);
+        }
+        for (c, weight) in coefficients.iter_mut().zip(weights) {
+            *c *= weight;
+        }
+        if centered && !general {
+            // The complement of a v that is a combination of columns needs no vector of its own.
+            for (c, a) in coefficients.iter_mut().zip(span.iter()) {
+                *c += config.orthogonal_scale * a;
+            }
+        }
+        Ok(BlockStats {
+            update_norm: spectrum.norm2.sqrt(),
+            eig_max: spectrum.largest,
+            eig_min: spectrum.smallest,
+            rank: spectrum.rank as u64,
+            ..BlockStats::default()
+        })
+    }
+}
+
+/// Whether the sums are over processes that take the same step, and over finite gradients.
+fn check_partials(step: &Step<'_>, partials: &[f64]) -> Result<()> {
+    let tail = |which| partials[step.layout.tail(which)];
+    let processes = tail(Tail::Processes);
+    if !(processes >= 1.0 && processes.fract() == 0.0) {
+        let expected = "a sum over processes of their partials: its count of processes is a whole number from 1 on";
+        return Err(Error::invalid("partials", Value::Real(processes), expected));
+    }
+    if tail(Tail::Step) != processes * step.number as f64 {
+        let expected = "the same step number on every process: they are out of step";
+        return Err(Error::invalid("partials", Value::Real(tail(Tail::Step) / processes), expected));
+    }
+    let bad = tail(Tail::NonFinite);
+    if bad != 0.0 {
+        return Err(Error::NonFinite { what: "grads", count: bad as u64 });
+    }
+    if !partials.iter().all(|sum| sum.is_finite()) {
+        return Err(Error::NonFinite { what: "an inner product of gradients", count: 0 });
+    }
+    Ok(())
+}
+
+/// ‖v‖² of gradient momentum.
+fn momentum_norm2(step: &Step<'_>, partials: &[f64]) -> f64 {
+    let Step { config, layout, ring, .. } = *step;
+    let beta = config.momentum;
+    let mixed = partials[layout.momentum()][ring.newest];
+    let (g2, m2) = (partials[layout.tail(Tail::GradNorm2)], partials[layout.tail(Tail::MomentumNorm2)]);
+    let norm2 = beta * beta * m2 + 2.0 * beta * (1.0 - beta) * mixed + (1.0 - beta) * (1.0 - beta) * g2;
+    let correction = if config.bias_correction { bias(beta, step.number) } else { 1.0 };
+    norm2.max(0.0) / (correction * correction)
+}
+
+/// Follows ē, where it is kept: its products with the columns by their recurrence. Returns ‖ē‖ with this update in it,
+/// bias-corrected.
+fn average_update(step: &Step<'_>, partials: &[f64], gram: Candidate<'_>, old: &[f64], pending: &mut Pending) -> f64 {
+    let Step { config, layout, ring, .. } = *step;
+    if !config.clips_by_vector() {
+        return 0.0;
+    }
+    let tail = |which| partials[layout.tail(which)];
+    let (beta, momentum) = (config.clip_beta, config.momentum);
+    let of_new_m = |with_m: f64, with_g: f64| momentum * with_m + (1.0 - momentum) * with_g;
+    let coefficients = &pending.coefficients[..ring.held];
+    let mut with_update = if pending.vector == 0.0 {
+        0.0
+    } else {
+        pending.vector * of_new_m(tail(Tail::MomentumAverage), tail(Tail::GradAverage))
+    };
+    for (slot, c) in coefficients.iter().enumerate() {
+        let product = if slot == ring.newest { tail(Tail::GradAverage) } else { old[slot] };
+        with_update += c * product;
+        let mut update = gram.row_times(slot, coefficients);
+        if pending.vector != 0.0 {
+            let with_m = partials[layout.momentum()][slot];
+            update += pending.vector * of_new_m(with_m, partials[layout.gradient()][slot]);
+        }
+        pending.average_products[slot] = beta * product + (1.0 - beta) * update;
+    }
+    let norm2 = beta * beta * tail(Tail::AverageNorm2)
+        + 2.0 * beta * (1.0 - beta) * with_update
+        + (1.0 - beta) * (1.0 - beta) * pending.stats.update_norm * pending.stats.update_norm;
+    norm2.max(0.0).sqrt() / bias(beta, step.number)
+}
+
+/// Step 6: s.
+fn scale(config: &Config, norm: f64, norms: NormAverage, average_norm: f64) -> f64 {
+    if norm == 0.0 {
+        return 1.0;
+    }
+    let at_most = |bound: f64| (bound / norm).min(1.0);
+    let reference = norms.value(config.clip_beta);
+    match config.clip_kind {
+        Clip::None => 1.0,
+        Clip::Norm => at_most(config.clip_norm),
+        Clip::EmaNorm => reference.map_or(1.0, |r| at_most(config.clip_factor * r)),
+        Clip::GraftEmaNorm => reference.map_or(1.0, |r| r / norm),
+        Clip::EmaVector => at_most(config.clip_factor * average_norm),
+        Clip::GraftEmaVector => average_norm / norm,
+    }
+}
+
+/// Whether the step can be taken: what it will write is finite and far enough from overflow.
+fn check_result(step: &Step<'_>, coefficients: &[f64], norm: f64, scale: f64) -> Result<()> {
+    let bad = |what| Err(Error::NonFinite { what, count: 0 });
+    if !coefficients.iter().all(|c| c.is_finite()) || !norm.is_finite() {
+        return bad("the update");
+    }
+    if !scale.is_finite() {
+        return bad("the factor of clipping or grafting");
+    }
+    let half = step.largest / 2.0;
+    // A product that overflows is above half too.
+    if step.lr.max(1.0) * scale * norm > half {
+        return bad("the update in the element type: max(1, lr)*scale*norm is over half the largest number; it");
+    }
+    if step.config.clips_by_vector() && norm > half {
+        return bad("the average of updates in the element type");
+    }
+    Ok(())
+}
+
+fn dot(x: &[f64], y: &[f64]) -> f64 {
+    x.iter().zip(y).map(|(x, y)| x * y).sum()
+}
+
+fn average(x: &[f64]) -> f64 {
+    x.iter().sum::<f64>() / x.len() as f64
+}
+
+fn subtract_mean(x: &mut [f64]) {
+    let mean = average(x);
+    x.iter_mut().for_each(|x| *x -= mean);
+}

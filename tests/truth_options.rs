@@ -1,0 +1,165 @@
+//! Every option, and pairs of options, on every stream, against the oracle.
+
+mod oracle;
+
+use lmada::{Clip, Config, Momentum, Optimizer};
+use oracle::Oracle;
+use oracle::compare::{Case, Tally, compare, distance};
+use oracle::number::{Number, narrow, round, widen};
+use oracle::setting::{Setting, configuration};
+use oracle::streams::{Random, Stream};
+use oracle::svd::norm;
+use oracle::tolerance::Doubt;
+use proptest::prelude::*;
+use proptest::test_runner::{RngSeed, TestRunner};
+
+/// Compares in both element types.
+fn both(case: &Case) -> Tally {
+    let mut tally = compare::<f32>(case);
+    tally.add(compare::<f64>(case));
+    tally
+}
+
+/// A comparison whose tolerances swallow everything proves nothing.
+fn expect_firm(tally: Tally, share: f64) {
+    println!("{tally:?}");
+    let all = tally.firm + tally.loose + tally.refused;
+    assert!(tally.firm as f64 > share * all as f64, "{tally:?}");
+}
+
+#[test]
+fn defaults() {
+    let mut tally = Tally::default();
+    for stream in Stream::ALL {
+        for (dim, k) in [(1, 1), (1, 5), (2, 1), (3, 8), (40, 6), (257, 12)] {
+            let config = configuration(k, &[]).unwrap();
+            tally.add(both(&Case { config, stream, dim, seed: 1, steps: 3 * k + 8, every: 1 }));
+        }
+    }
+    expect_firm(tally, 0.99);
+}
+
+#[test]
+fn every_option() {
+    let mut tally = Tally::default();
+    for setting in Setting::all() {
+        for stream in Stream::ALL {
+            for (dim, k) in [(1, 3), (5, 9), (60, 7)] {
+                let config = configuration(k, &[setting]).unwrap_or_else(|| panic!("{setting:?} alone is refused"));
+                tally.add(both(&Case { config, stream, dim, seed: 2, steps: 3 * k + 5, every: 1 }));
+            }
+        }
+    }
+    expect_firm(tally, 0.9);
+}
+
+/// What has an effect only with something else.
+#[test]
+fn every_pair_of_options() {
+    let all = Setting::all();
+    let mut tally = Tally::default();
+    for (i, &first) in all.iter().enumerate() {
+        for &second in &all[i + 1..] {
+            let (dim, k) = [(7, 4), (2, 3), (30, 5)][i % 3];
+            let Some(config) = configuration(k, &[first, second]) else { continue };
+            for stream in Stream::ALL {
+                tally.add(both(&Case { config, stream, dim, seed: 3, steps: 3 * k + 3, every: 1 }));
+            }
+        }
+    }
+    expect_firm(tally, 0.9);
+}
+
+fn any_setting() -> impl Strategy<Value = Setting> {
+    let decades = |from: f64, to: f64| (from..to).prop_map(|x| 10f64.powf(x));
+    let ema = prop_oneof![
+        Just(Clip::EmaNorm),
+        Just(Clip::GraftEmaNorm),
+        Just(Clip::EmaVector),
+        Just(Clip::GraftEmaVector)
+    ];
+    let momentum = prop_oneof![Just(Momentum::Gradient), Just(Momentum::Update), Just(Momentum::Window)];
+    prop_oneof![
+        decades(-16.0, 6.0).prop_map(Setting::Eps),
+        decades(-16.0, 2.0).prop_map(Setting::EpsRelative),
+        (0.01..=1.0).prop_map(Setting::Power),
+        decades(-12.0, 2.0).prop_map(Setting::EpsOnRoot),
+        decades(-16.0, -0.1).prop_map(Setting::RankTol),
+        Just(Setting::Centered),
+        (0.05..=1.0).prop_map(Setting::HistoryDecay),
+        decades(-3.0, 3.0).prop_map(Setting::OrthogonalScale),
+        (momentum, 0.0..0.99).prop_map(|(kind, beta)| Setting::Momentum(kind, beta)),
+        Just(Setting::NoBiasCorrection),
+        decades(-3.0, 3.0).prop_map(Setting::ClipNorm),
+        (ema, decades(-2.0, 2.0), 0.0..0.999).prop_map(|(kind, factor, beta)| Setting::ClipEma(kind, factor, beta)),
+    ]
+}
+
+#[test]
+fn random_pairs_of_options() {
+    let sizes = prop_oneof![
+        8 => (1usize..=60, 1usize..=10),
+        3 => (1usize..=20, 10usize..=25),
+        2 => (60usize..=1500, 1usize..=12),
+    ];
+    let streams = proptest::sample::select(&Stream::ALL[..]);
+    let strategy = (proptest::collection::vec(any_setting(), 2), sizes, streams, any::<u64>());
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases: 1500,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(20),
+        ..ProptestConfig::default()
+    });
+    let tally = std::cell::Cell::new(Tally::default());
+    let result = runner.run(&strategy, |(settings, (dim, k), stream, seed)| {
+        let Some(config) = configuration(k, &settings) else { return Ok(()) };
+        let mut sum = tally.get();
+        sum.add(both(&Case { config, stream, dim, seed, steps: 3 * k + 4, every: 1 }));
+        tally.set(sum);
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+    expect_firm(tally.get(), 0.85);
+}
+
+/// Steps 8 and 9, which `direction` leaves out.
+fn moves<T: Number>(lr: f64, weight_decay: f64, momentum_kind: Momentum) {
+    let (dim, k) = (50, 6);
+    let config = Config { lr, weight_decay, momentum_kind, history_size: k, threads: 1, ..Config::default() };
+    let mut library = Optimizer::<T>::new(&config, &[dim]).unwrap();
+    let mut oracle = Oracle::new(&config, dim, round::<T>);
+    let mut doubt = Doubt::default();
+    let mut gradients = Stream::Drifting.start(dim, 4);
+    let mut w: Vec<T> = narrow(&Random(5).vector(dim, 10.0));
+    let mut lr = lr;
+    for step in 0..3 * k + 3 {
+        if step == k {
+            lr *= 0.5;
+            library.set_lr(lr).unwrap();
+        }
+        let g: Vec<T> = narrow(&gradients.draw());
+        let before = widen(&w);
+        library.step(&mut w, &g).unwrap();
+        let outcome = oracle.step(&widen(&g));
+        let radii = doubt.step::<T>(&oracle, &outcome);
+        let keep = 1.0 - lr * weight_decay;
+        let expected: Vec<f64> = before.iter().zip(&outcome.direction).map(|(w, u)| w * keep - lr * u).collect();
+        // Beyond the direction's own error there is the rounding of the decay and of the result.
+        let rounding = T::UNIT * (2.0 * norm(&before) + 2.0 * norm(&expected));
+        let error = distance(&widen(&w), &expected);
+        let allowed = lr * radii.direction + rounding;
+        assert!(error <= allowed, "lr {lr}, weight decay {weight_decay}: off by {error:e}, allowed {allowed:e}");
+    }
+}
+
+#[test]
+fn learning_rate_and_weight_decay() {
+    for momentum in [Momentum::None, Momentum::Gradient, Momentum::Update, Momentum::Window] {
+        for (lr, weight_decay) in [(0.0, 0.0), (0.0, 0.1), (1e-3, 0.0), (1e-3, 0.1), (0.1, 1.0), (10.0, 0.01)] {
+            moves::<f32>(lr, weight_decay, momentum);
+            moves::<f64>(lr, weight_decay, momentum);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Small and large dimensions and windows, norms over many decades, against the oracle.
+
+mod oracle;
+
+use lmada::{Clip, Momentum};
+use oracle::compare::{Case, Tally, compare};
+use oracle::number::Number;
+use oracle::setting::{Setting, configuration};
+use oracle::streams::Stream;
+
+fn check<T: Number>(settings: &[Setting], stream: Stream, (dim, k): (usize, usize), every: usize) -> Tally {
+    let config = configuration(k, settings).unwrap();
+    let tally = compare::<T>(&Case { config, stream, dim, seed: 6, steps: 3 * k + 2, every });
+    println!("{stream:?} {dim}x{k}: {tally:?}");
+    assert!(tally.firm > 0 && tally.loose == 0 && tally.refused == 0, "{stream:?} {dim}x{k}: {tally:?}");
+    tally
+}
+
+/// Windows longer than the dimension, and the other way round.
+#[test]
+fn every_shape() {
+    for dim in [1, 2, 7, 33, 100] {
+        for k in [1usize, 2, 10, 31, 100] {
+            let every = k.div_ceil(4);
+            check::<f32>(&[], Stream::White, (dim, k), every);
+            check::<f64>(&[], Stream::Drifting, (dim, k), every);
+            let momentum = Setting::Momentum(Momentum::Gradient, 0.9);
+            check::<f32>(&[momentum, Setting::OrthogonalScale(1.0)], Stream::White, (dim, k), every);
+            check::<f64>(&[Setting::Centered], Stream::White, (dim, k), every);
+        }
+    }
+}
+
+#[test]
+fn ten_thousand_dimensions() {
+    let dim = 10_000;
+    for stream in [Stream::White, Stream::BadlyScaled, Stream::Collinear, Stream::Huge] {
+        check::<f32>(&[], stream, (dim, 10), 6);
+        check::<f64>(&[], stream, (dim, 10), 9);
+    }
+    let graft = Setting::ClipEma(Clip::GraftEmaVector, 1.0, 0.9);
+    check::<f32>(&[graft, Setting::Momentum(Momentum::Update, 0.9)], Stream::Drifting, (dim, 5), 1);
+    check::<f32>(&[], Stream::CollinearLarge, (dim, 30), 30);
+}
+
+#[test]
+fn ten_thousand_dimensions_and_a_window_of_a_hundred() {
+    check::<f32>(&[], Stream::Collinear, (10_000, 100), 151);
+    check::<f64>(&[], Stream::White, (9_999, 100), 151);
+    check::<f32>(&[Setting::Momentum(Momentum::Gradient, 0.9)], Stream::Drifting, (10_000, 100), 151);
+}
+
+/// Section 2, Precision, last paragraph: the small directions are kept.
+#[test]
+fn norms_over_twelve_decades() {
+    for settings in [&[][..], &[Setting::Eps(0.0)], &[Setting::Eps(1e-12)], &[Setting::Momentum(Momentum::Window, 0.9)]] {
+        check::<f32>(settings, Stream::Decades, (1000, 30), 1);
+        check::<f64>(settings, Stream::Decades, (1000, 30), 1);
+    }
+}
