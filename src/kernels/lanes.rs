@@ -21,12 +21,6 @@ pub(super) trait Lanes: Copy {
 
     /// `c − a·b`, with one rounding or two.
     fn mul_sub_from(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide;
-
-    /// Has the memory at `address` brought closer. A hint: any address may be given, valid or not.
-    #[inline(always)]
-    fn prefetch<T>(self, address: *const T) {
-        let _ = address;
-    }
 }
 
 /// Blocks of `T` in memory.

@@ -109,14 +109,10 @@ where
     check_columns(columns.len(), stride, sums.len(), x.len());
     let (x_blocks, x_rest) = x.as_chunks::<BLOCK>();
     each_group!(sums.len(), first, SIZE, {
-        let next = columns.as_ptr().wrapping_add((first + SIZE) * stride);
         let columns = group_at::<T, SIZE>(columns, stride, first, x.len());
         let mut products = [lanes.splat(0.0); SIZE];
         for (index, x) in x_blocks.iter().enumerate() {
             let x = lanes.load(x);
-            for j in 0..GROUP {
-                lanes.prefetch(next.wrapping_add(j * stride + index * BLOCK));
-            }
             for j in 0..SIZE {
                 products[j] = lanes.mul_add(x, lanes.load(&columns[j].0[index]), products[j]);
             }
@@ -143,7 +139,6 @@ where
     let len = sum.len();
     let (sum_blocks, sum_rest) = sum.as_chunks_mut::<BLOCK>();
     each_group!(coefficients.len(), first, SIZE, {
-        let next = columns.as_ptr().wrapping_add((first + SIZE) * stride);
         let columns = group_at::<T, SIZE>(columns, stride, first, len);
         let mut factors = [lanes.splat(0.0); SIZE];
         for j in 0..SIZE {
@@ -151,9 +146,6 @@ where
         }
         for (index, sum) in sum_blocks.iter_mut().enumerate() {
             let mut wide = lanes.load(sum);
-            for j in 0..GROUP {
-                lanes.prefetch(next.wrapping_add(j * stride + index * BLOCK));
-            }
             for j in 0..SIZE {
                 wide = lanes.mul_add(factors[j], lanes.load(&columns[j].0[index]), wide);
             }

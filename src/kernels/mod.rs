@@ -29,7 +29,7 @@ pub trait Element: Pod + Default + Into<f64> + PartialOrd + Debug {
     const DTYPE: Dtype;
 
     /// Its largest finite value.
-    const MAX: f64;
+    const LARGEST: f64;
 
     /// The nearest value of this type.
     fn from_f64(value: f64) -> Self;
@@ -54,7 +54,7 @@ macro_rules! element {
     ($number:ty, $dtype:expr) => {
         impl Element for $number {
             const DTYPE: Dtype = $dtype;
-            const MAX: f64 = <$number>::MAX as f64;
+            const LARGEST: f64 = <$number>::MAX as f64;
 
             #[inline]
             fn from_f64(value: f64) -> Self {

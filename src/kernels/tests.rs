@@ -307,5 +307,5 @@ fn the_best_loops_are_chosen() {
     assert!(core::ptr::eq(f32::kernels(), f32::available().next().unwrap()));
     assert!(core::ptr::eq(f64::kernels(), f64::available().next().unwrap()));
     assert_eq!((f32::DTYPE, f64::DTYPE), (Dtype::F32, Dtype::F64));
-    assert_eq!((f32::MAX.to_f64(), f64::from_f64(f64::MAX)), (<f32 as Element>::MAX, <f64 as Element>::MAX));
+    assert_eq!((f32::MAX.to_f64(), f64::from_f64(f64::MAX)), (<f32 as Element>::LARGEST, <f64 as Element>::LARGEST));
 }

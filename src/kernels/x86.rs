@@ -53,12 +53,6 @@ impl Lanes for Avx2 {
         // SAFETY: the machine has FMA, as `self` exists.
         unsafe { [_mm256_fnmadd_pd(a[0], b[0], c[0]), _mm256_fnmadd_pd(a[1], b[1], c[1])] }
     }
-
-    #[inline(always)]
-    fn prefetch<T>(self, address: *const T) {
-        // SAFETY: every machine of this architecture has the instruction, and it never faults.
-        unsafe { _mm_prefetch(address.cast(), _MM_HINT_T0) }
-    }
 }
 
 impl Load<f32> for Avx2 {
@@ -130,12 +124,6 @@ impl Lanes for Avx512 {
     fn mul_sub_from(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide {
         // SAFETY: the machine has AVX-512F, as `self` exists.
         unsafe { _mm512_fnmadd_pd(a, b, c) }
-    }
-
-    #[inline(always)]
-    fn prefetch<T>(self, address: *const T) {
-        // SAFETY: every machine of this architecture has the instruction, and it never faults.
-        unsafe { _mm_prefetch(address.cast(), _MM_HINT_T0) }
     }
 }
 

@@ -117,7 +117,7 @@ impl<T: Element> Optimizer<T> {
             blocks.push(Block::new(&config, len, first..chunks.len())?);
             start = end;
         }
-        let partials = dims.len().checked_mul(layout.len()).unwrap_or(usize::MAX);
+        let partials = dims.len().saturating_mul(layout.len());
         let size = config.history_size as usize;
         let threads = useful_threads(&config, dim, dims.len(), chunk_count);
         let mut scratch = try_vec(threads, "the threads' tiles")?;
@@ -478,7 +478,7 @@ impl<T: Element> Optimizer<T> {
             ring: self.ring(),
             number: self.steps + 1,
             lr: self.lr,
-            largest: T::MAX,
+            largest: T::LARGEST,
         };
         let work = self.blocks.len() * step.ring.held.pow(3);
         let threads = if work < WORTH_A_SOLVING_THREAD { 1 } else { self.pool.threads() };

@@ -82,11 +82,12 @@ fn ten_thousand_calls_from_changing_threads() {
     let mut sums = [0_u64; 8];
     for _ in 0..10 {
         std::thread::scope(|scope| {
-            scope.spawn(|| {
+            let thread = scope.spawn(|| {
                 for _ in 0..1000 {
                     pool.for_each(3, &mut sums, &mut [(); 3], |index, sum, ()| *sum += index as u64);
                 }
             });
+            thread.join().unwrap();
         });
     }
     assert!(sums.iter().enumerate().all(|(index, &sum)| sum == 10_000 * index as u64));

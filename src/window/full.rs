@@ -24,7 +24,7 @@ impl<T: Element> Full<T> {
     pub fn new(history_size: usize, len: usize) -> Result<Self> {
         let padded = len / TILE * TILE + (len % TILE).next_multiple_of(LINE);
         // An overflow asks for more than there is.
-        let elements = padded.checked_mul(history_size).unwrap_or(usize::MAX);
+        let elements = padded.saturating_mul(history_size);
         let data = Buffer::zeroed(elements, "the window of gradients")?;
         Ok(Self { kernels: T::kernels(), data, history_size, len })
     }
