@@ -7,34 +7,30 @@
 mod block;
 mod chunk;
 mod coverage;
+mod create;
 mod partials;
+mod passes;
 mod ring;
 mod saved;
 mod solve;
 mod stats;
 
-use core::ops::Range;
-
-use crate::config::{Config, Momentum};
-use crate::error::{Argument, Error, Result, Value};
+use crate::config::Config;
+use crate::error::{Argument, Error, Result};
 use crate::kernels::Element;
-use crate::memory::{Buffer, try_vec};
-use crate::parallel::{self, Pool};
+use crate::memory::Buffer;
+use crate::parallel::Pool;
 use crate::tensors::{Many, ManyMut, One, OneMut, TensorList, Tensors};
 use block::Block;
-use chunk::{Apply, Chunk, Combination, Feed, Output, Scratch, chunk_len};
+use chunk::{Chunk, Output, Scratch};
 use coverage::Coverage;
-use partials::{Layout, Tail};
+use partials::Layout;
 use ring::Ring;
-use solve::{Solver, Step, bias};
+use solve::Solver;
 pub use stats::Stats;
 
-/// Below this many multiply-adds a pass is done before a second thread would have woken up.
-const WORTH_A_THREAD: usize = 1 << 18;
 /// Tensors in a list that needs no more room than is reserved.
 pub(crate) const USUAL_TENSORS: usize = 64;
-/// Below this many rows in all blocks' matrices together, cubed each, likewise for the solver.
-const WORTH_A_SOLVING_THREAD: usize = 1 << 13;
 
 /// Limited-memory full-matrix Adagrad over parameters of type `T`.
 ///
@@ -87,66 +83,6 @@ impl Phase {
 }
 
 impl<T: Element> Optimizer<T> {
-    /// An optimizer for parameters in blocks of the given lengths, one after the other; each block has a
-    /// preconditioner of its own. A length may be 0. `config.dtype` is not looked at: `T` decides.
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`] for an option out of range or no block at all; [`Error::OutOfMemory`].
-    pub fn new(config: &Config, dims: &[usize]) -> Result<Self> {
-        config.validate()?;
-        let config = Config { dtype: T::DTYPE, ..*config };
-        if dims.is_empty() {
-            return Err(Error::invalid("count", Value::Count(0), "at least 1"));
-        }
-        let layout = Layout::new(&config);
-        let (mut dim, mut chunk_count) = (0usize, 0);
-        for &len in dims {
-            dim = dim.checked_add(len).ok_or(Error::OutOfMemory { what: "the model", bytes: u64::MAX })?;
-            chunk_count += len.div_ceil(chunk_len(len));
-        }
-        let mut blocks = try_vec(dims.len(), "the blocks")?;
-        let mut chunks = try_vec(chunk_count, "the chunks")?;
-        let mut start = 0;
-        for (index, &len) in dims.iter().enumerate() {
-            let first = chunks.len();
-            let end = start + len;
-            for chunk_start in (start..end).step_by(chunk_len(len)) {
-                let range = chunk_start..end.min(chunk_start + chunk_len(len));
-                chunks.push(Chunk::new(&config, layout, index, range)?);
-            }
-            blocks.push(Block::new(&config, len, first..chunks.len())?);
-            start = end;
-        }
-        let partials = dims.len().saturating_mul(layout.len());
-        let size = config.history_size as usize;
-        let threads = useful_threads(&config, dim, dims.len(), chunk_count);
-        let mut scratch = try_vec(threads, "the threads' tiles")?;
-        for _ in 0..threads.min(chunk_count).max(1) {
-            scratch.push(Scratch::new()?);
-        }
-        let mut solvers = try_vec(threads, "the k×k solvers")?;
-        for _ in 0..threads.min(dims.len()) {
-            solvers.push(Solver::new(size)?);
-        }
-        Ok(Self {
-            lr: config.lr,
-            config,
-            dim,
-            steps: 0,
-            blocks,
-            chunks,
-            partials: Buffer::zeroed(partials, "the sums of a step")?,
-            layout,
-            phase: Phase::Idle,
-            fed: Coverage::new(dim)?,
-            applied: Coverage::new(dim)?,
-            pool: Pool::new(threads)?,
-            scratch,
-            solvers,
-            starts: try_vec(USUAL_TENSORS, "the starts of the tensors")?,
-        })
-    }
-
     /// Number of parameters.
     pub fn dim(&self) -> usize {
         self.dim
@@ -354,18 +290,6 @@ impl<T: Element> Optimizer<T> {
         Stats::over(blocks, steps, self.config.history_size as usize, self.bytes())
     }
 
-    /// Bytes that the optimizer holds.
-    fn bytes(&self) -> usize {
-        self.chunks.iter().map(Chunk::bytes).sum::<usize>()
-            + self.blocks.iter().map(Block::bytes).sum::<usize>()
-            + self.scratch.iter().map(Scratch::bytes).sum::<usize>()
-            + self.solvers.iter().map(Solver::bytes).sum::<usize>()
-            + self.partials.bytes()
-            + size_of::<Self>()
-            + self.chunks.capacity() * size_of::<Chunk<T>>()
-            + self.blocks.capacity() * size_of::<Block>()
-    }
-
     fn check_len(&self, name: &'static str, len: usize) -> Result<()> {
         if len != self.dim {
             return Err(Error::mismatch(name, len as u64, self.dim as u64));
@@ -406,41 +330,6 @@ impl<T: Element> Optimizer<T> {
         self.check_len("the sum of lens", total)
     }
 
-    fn open(&mut self) {
-        self.fed.clear();
-        self.applied.clear();
-        self.chunks.iter_mut().for_each(|chunk| chunk.sums.fill(0.0));
-        self.phase = Phase::Open;
-    }
-
-    /// The chunks that have a part in `range`.
-    fn chunks_in(&self, range: &Range<usize>) -> Range<usize> {
-        let first = self.chunks.partition_point(|chunk| chunk.range.end <= range.start);
-        let end = self.chunks.partition_point(|chunk| chunk.range.start < range.end);
-        first..end.max(first)
-    }
-
-    /// Threads worth waking for a pass over `len` parameters.
-    fn threads_for(&self, len: usize) -> usize {
-        if len.saturating_mul(self.ring().held) < WORTH_A_THREAD { 1 } else { self.pool.threads() }
-    }
-
-    fn feed_range(&mut self, gradients: Tensors<'_, T>, range: Range<usize>) {
-        let touched = self.chunks_in(&range);
-        let threads = self.threads_for(range.len());
-        let feed = Feed {
-            kernels: T::kernels(),
-            layout: self.layout,
-            ring: self.ring(),
-            momentum_kind: self.config.momentum_kind,
-            gradients,
-            range,
-        };
-        self.pool.for_each(threads, &mut self.chunks[touched], &mut self.scratch, |_, chunk, scratch| {
-            chunk.feed(&feed, scratch);
-        });
-    }
-
     /// Moves on to the state in which the sums are known, if every piece is there.
     fn complete_gradient(&mut self, call: &'static str) -> Result<()> {
         match self.phase {
@@ -453,94 +342,4 @@ impl<T: Element> Optimizer<T> {
             _ => Err(self.wrong(call)),
         }
     }
-
-    /// Adds up the chunks' sums in their order.
-    fn sum(&mut self) {
-        let number = (self.steps + 1) as f64;
-        let layout = self.layout;
-        for (block, partials) in self.blocks.iter().zip(self.partials.chunks_exact_mut(layout.len())) {
-            partials.fill(0.0);
-            for chunk in &self.chunks[block.chunks.clone()] {
-                for (total, part) in partials.iter_mut().zip(chunk.sums.iter()) {
-                    *total += part;
-                }
-            }
-            partials[layout.tail(Tail::Processes)] = 1.0;
-            partials[layout.tail(Tail::Step)] = number;
-        }
-        self.phase = Phase::Summed;
-    }
-
-    fn solve_blocks(&mut self) -> Result<()> {
-        let step = Step {
-            config: &self.config,
-            layout: self.layout,
-            ring: self.ring(),
-            number: self.steps + 1,
-            lr: self.lr,
-            largest: T::LARGEST,
-        };
-        let work = self.blocks.len() * step.ring.held.pow(3);
-        let threads = if work < WORTH_A_SOLVING_THREAD { 1 } else { self.pool.threads() };
-        let (partials, layout) = (&self.partials, self.layout);
-        self.pool.for_each(threads, &mut self.blocks, &mut self.solvers, |index, block, solver| {
-            let sums = &partials[index * layout.len()..][..layout.len()];
-            block.pending.result = solver.solve(&step, block, sums);
-        });
-        // The first in order, whichever thread came first.
-        self.blocks.iter().try_for_each(|block| block.pending.result)
-    }
-
-    fn apply_range(&mut self, gradients: Tensors<'_, T>, output: Output<'_, T>, range: Range<usize>) {
-        let touched = self.chunks_in(&range);
-        let threads = self.threads_for(range.len());
-        let config = &self.config;
-        let corrected = config.momentum_kind == Momentum::Update && config.bias_correction;
-        let apply = Apply {
-            kernels: T::kernels(),
-            ring: self.ring(),
-            momentum_kind: config.momentum_kind,
-            momentum: config.momentum,
-            clip_beta: config.clip_beta,
-            correction: if corrected { bias(config.momentum, self.steps + 1) } else { 1.0 },
-            gradients,
-            output,
-            range,
-        };
-        let blocks = &self.blocks;
-        self.pool.for_each(threads, &mut self.chunks[touched], &mut self.scratch, |_, chunk, scratch| {
-            let pending = &blocks[chunk.block].pending;
-            let combination =
-                Combination { coefficients: &pending.coefficients, vector: pending.vector, scale: pending.scale };
-            chunk.apply(&apply, &combination, scratch);
-        });
-    }
-
-    /// Makes the solved and applied step the state.
-    fn accept(&mut self) {
-        let ring = self.ring();
-        for (block, partials) in self.blocks.iter_mut().zip(self.partials.chunks_exact(self.layout.len())) {
-            block.accept(ring.newest, &partials[self.layout.gradient()][..ring.held]);
-        }
-        self.steps += 1;
-    }
-}
-
-/// Threads that can ever have something to do.
-fn useful_threads(config: &Config, dim: usize, blocks: usize, chunks: usize) -> usize {
-    let size = config.history_size as usize;
-    let passes = dim.saturating_mul(size) >= WORTH_A_THREAD;
-    let solver = blocks > 1 && blocks.saturating_mul(size.pow(3)) >= WORTH_A_SOLVING_THREAD;
-    let wanted = match config.threads {
-        0 => parallel::available_threads(),
-        threads => threads as usize,
-    };
-    let most = if passes {
-        chunks.max(blocks)
-    } else if solver {
-        blocks
-    } else {
-        1
-    };
-    wanted.clamp(1, most.max(1))
 }

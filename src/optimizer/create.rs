@@ -1,0 +1,107 @@
+//! Making an optimizer: everything it will ever need is reserved here.
+
+use super::block::Block;
+use super::chunk::{Chunk, Scratch, chunk_len};
+use super::coverage::Coverage;
+use super::partials::Layout;
+use super::passes::{WORTH_A_SOLVING_THREAD, WORTH_A_THREAD};
+use super::solve::Solver;
+use super::{Optimizer, Phase, USUAL_TENSORS};
+use crate::config::Config;
+use crate::error::{Error, Result, Value};
+use crate::kernels::Element;
+use crate::memory::{Buffer, try_vec};
+use crate::parallel::{self, Pool};
+
+impl<T: Element> Optimizer<T> {
+    /// An optimizer for parameters in blocks of the given lengths, one after the other; each block has a
+    /// preconditioner of its own. A length may be 0. `config.dtype` is not looked at: `T` decides.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for an option out of range or no block at all; [`Error::OutOfMemory`].
+    pub fn new(config: &Config, dims: &[usize]) -> Result<Self> {
+        config.validate()?;
+        let config = Config { dtype: T::DTYPE, ..*config };
+        if dims.is_empty() {
+            return Err(Error::invalid("count", Value::Count(0), "at least 1"));
+        }
+        let layout = Layout::new(&config);
+        let (mut dim, mut chunk_count) = (0usize, 0);
+        for &len in dims {
+            dim = dim.checked_add(len).ok_or(Error::OutOfMemory { what: "the model", bytes: u64::MAX })?;
+            chunk_count += len.div_ceil(chunk_len(len));
+        }
+        let mut blocks = try_vec(dims.len(), "the blocks")?;
+        let mut chunks = try_vec(chunk_count, "the chunks")?;
+        let mut start = 0;
+        for (index, &len) in dims.iter().enumerate() {
+            let first = chunks.len();
+            let end = start + len;
+            for chunk_start in (start..end).step_by(chunk_len(len)) {
+                let range = chunk_start..end.min(chunk_start + chunk_len(len));
+                chunks.push(Chunk::new(&config, layout, index, range)?);
+            }
+            blocks.push(Block::new(&config, len, first..chunks.len())?);
+            start = end;
+        }
+        let partials = dims.len().saturating_mul(layout.len());
+        let size = config.history_size as usize;
+        let threads = useful_threads(&config, dim, dims.len(), chunk_count);
+        let mut scratch = try_vec(threads, "the threads' tiles")?;
+        for _ in 0..threads.min(chunk_count).max(1) {
+            scratch.push(Scratch::new()?);
+        }
+        let mut solvers = try_vec(threads, "the k×k solvers")?;
+        for _ in 0..threads.min(dims.len()) {
+            solvers.push(Solver::new(size)?);
+        }
+        Ok(Self {
+            lr: config.lr,
+            config,
+            dim,
+            steps: 0,
+            blocks,
+            chunks,
+            partials: Buffer::zeroed(partials, "the sums of a step")?,
+            layout,
+            phase: Phase::Idle,
+            fed: Coverage::new(dim)?,
+            applied: Coverage::new(dim)?,
+            pool: Pool::new(threads)?,
+            scratch,
+            solvers,
+            starts: try_vec(USUAL_TENSORS, "the starts of the tensors")?,
+        })
+    }
+
+    /// Bytes that the optimizer holds.
+    pub(super) fn bytes(&self) -> usize {
+        self.chunks.iter().map(Chunk::bytes).sum::<usize>()
+            + self.blocks.iter().map(Block::bytes).sum::<usize>()
+            + self.scratch.iter().map(Scratch::bytes).sum::<usize>()
+            + self.solvers.iter().map(Solver::bytes).sum::<usize>()
+            + self.partials.bytes()
+            + size_of::<Self>()
+            + self.chunks.capacity() * size_of::<Chunk<T>>()
+            + self.blocks.capacity() * size_of::<Block>()
+    }
+}
+
+/// Threads that can ever have something to do.
+fn useful_threads(config: &Config, dim: usize, blocks: usize, chunks: usize) -> usize {
+    let size = config.history_size as usize;
+    let passes = dim.saturating_mul(size) >= WORTH_A_THREAD;
+    let solver = blocks > 1 && blocks.saturating_mul(size.pow(3)) >= WORTH_A_SOLVING_THREAD;
+    let wanted = match config.threads {
+        0 => parallel::available_threads(),
+        threads => threads as usize,
+    };
+    let most = if passes {
+        chunks.max(blocks)
+    } else if solver {
+        blocks
+    } else {
+        1
+    };
+    wanted.clamp(1, most.max(1))
+}

@@ -1,0 +1,125 @@
+//! The parts of a step over all chunks and blocks, with as many threads as are worth waking.
+
+use core::ops::Range;
+
+use super::chunk::{Apply, Combination, Feed, Output};
+use super::partials::Tail;
+use super::solve::{Step, bias};
+use super::{Optimizer, Phase};
+use crate::config::Momentum;
+use crate::error::Result;
+use crate::kernels::Element;
+use crate::tensors::Tensors;
+
+/// Below this many multiply-adds a pass is done before a second thread would have woken up.
+pub(super) const WORTH_A_THREAD: usize = 1 << 18;
+/// Below this many rows in all blocks' matrices together, cubed each, likewise for the solver.
+pub(super) const WORTH_A_SOLVING_THREAD: usize = 1 << 13;
+
+impl<T: Element> Optimizer<T> {
+    pub(super) fn open(&mut self) {
+        self.fed.clear();
+        self.applied.clear();
+        self.chunks.iter_mut().for_each(|chunk| chunk.sums.fill(0.0));
+        self.phase = Phase::Open;
+    }
+
+    /// The chunks that have a part in `range`.
+    fn chunks_in(&self, range: &Range<usize>) -> Range<usize> {
+        let first = self.chunks.partition_point(|chunk| chunk.range.end <= range.start);
+        let end = self.chunks.partition_point(|chunk| chunk.range.start < range.end);
+        first..end.max(first)
+    }
+
+    /// Threads worth waking for a pass over `len` parameters.
+    fn threads_for(&self, len: usize) -> usize {
+        if len.saturating_mul(self.ring().held) < WORTH_A_THREAD { 1 } else { self.pool.threads() }
+    }
+
+    pub(super) fn feed_range(&mut self, gradients: Tensors<'_, T>, range: Range<usize>) {
+        let touched = self.chunks_in(&range);
+        let threads = self.threads_for(range.len());
+        let feed = Feed {
+            kernels: T::kernels(),
+            layout: self.layout,
+            ring: self.ring(),
+            momentum_kind: self.config.momentum_kind,
+            gradients,
+            range,
+        };
+        self.pool.for_each(threads, &mut self.chunks[touched], &mut self.scratch, |_, chunk, scratch| {
+            chunk.feed(&feed, scratch);
+        });
+    }
+
+    /// Adds up the chunks' sums in their order.
+    pub(super) fn sum(&mut self) {
+        let number = (self.steps + 1) as f64;
+        let layout = self.layout;
+        for (block, partials) in self.blocks.iter().zip(self.partials.chunks_exact_mut(layout.len())) {
+            partials.fill(0.0);
+            for chunk in &self.chunks[block.chunks.clone()] {
+                for (total, part) in partials.iter_mut().zip(chunk.sums.iter()) {
+                    *total += part;
+                }
+            }
+            partials[layout.tail(Tail::Processes)] = 1.0;
+            partials[layout.tail(Tail::Step)] = number;
+        }
+        self.phase = Phase::Summed;
+    }
+
+    pub(super) fn solve_blocks(&mut self) -> Result<()> {
+        let step = Step {
+            config: &self.config,
+            layout: self.layout,
+            ring: self.ring(),
+            number: self.steps + 1,
+            lr: self.lr,
+            largest: T::LARGEST,
+        };
+        let work = self.blocks.len() * step.ring.held.pow(3);
+        let threads = if work < WORTH_A_SOLVING_THREAD { 1 } else { self.pool.threads() };
+        let (partials, layout) = (&self.partials, self.layout);
+        self.pool.for_each(threads, &mut self.blocks, &mut self.solvers, |index, block, solver| {
+            let sums = &partials[index * layout.len()..][..layout.len()];
+            block.pending.result = solver.solve(&step, block, sums);
+        });
+        // The first in order, whichever thread came first.
+        self.blocks.iter().try_for_each(|block| block.pending.result)
+    }
+
+    pub(super) fn apply_range(&mut self, gradients: Tensors<'_, T>, output: Output<'_, T>, range: Range<usize>) {
+        let touched = self.chunks_in(&range);
+        let threads = self.threads_for(range.len());
+        let config = &self.config;
+        let corrected = config.momentum_kind == Momentum::Update && config.bias_correction;
+        let apply = Apply {
+            kernels: T::kernels(),
+            ring: self.ring(),
+            momentum_kind: config.momentum_kind,
+            momentum: config.momentum,
+            clip_beta: config.clip_beta,
+            correction: if corrected { bias(config.momentum, self.steps + 1) } else { 1.0 },
+            gradients,
+            output,
+            range,
+        };
+        let blocks = &self.blocks;
+        self.pool.for_each(threads, &mut self.chunks[touched], &mut self.scratch, |_, chunk, scratch| {
+            let pending = &blocks[chunk.block].pending;
+            let combination =
+                Combination { coefficients: &pending.coefficients, vector: pending.vector, scale: pending.scale };
+            chunk.apply(&apply, &combination, scratch);
+        });
+    }
+
+    /// Makes the solved and applied step the state.
+    pub(super) fn accept(&mut self) {
+        let ring = self.ring();
+        for (block, partials) in self.blocks.iter_mut().zip(self.partials.chunks_exact(self.layout.len())) {
+            block.accept(ring.newest, &partials[self.layout.gradient()][..ring.held]);
+        }
+        self.steps += 1;
+    }
+}
