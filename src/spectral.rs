@@ -204,7 +204,9 @@ impl Workspace {
 }
 
 fn parameters() -> Spec<SelfAdjointEvdParams, f64> {
-    // Implicit QR at every size: divide and conquer is faster from 100 rows on, but loses small directions.
+    // Implicit QR at every size. Divide and conquer is no faster up to 200 rows and at best twice as fast at 1,000, but
+    // loses the small directions: over 12 decades and 100 rows its residual, measured against the columns' own norms,
+    // is 3e7 where that of QR is 4e-13.
     SelfAdjointEvdParams { recursion_threshold: usize::MAX, ..<SelfAdjointEvdParams as Auto<f64>>::auto() }.into()
 }
 
