@@ -180,19 +180,23 @@ impl Workspace {
         let diagonal = &self.diagonal[..size];
         let order = &mut self.order[..size];
         order.sort_unstable_by(|&i, &j| diagonal[j].total_cmp(&diagonal[i]).then(i.cmp(&j)));
-        let scale = power_of_two(diagonal[order[0]]);
+        let mut largest = 0.0;
         let mut finite = true;
         for (column, &j) in order.iter().enumerate() {
             self.norms[column] = norm(j);
             for (row, &i) in order.iter().enumerate().skip(column) {
-                let value = entry(i, j) / scale;
+                let value = entry(i, j);
                 finite &= value.is_finite();
+                largest = value.abs().max(largest);
                 self.matrix[column * size + row] = value;
             }
         }
         if !finite {
             return Err(Error::NonFinite { what: "the Gram matrix of the gradients", count: 0 });
         }
+        // With entries near 1 the solver neither over- nor underflows, whatever the gradients' scale.
+        let scale = power_of_two(largest);
+        self.matrix[..size * size].iter_mut().for_each(|value| *value /= scale);
         let matrix = MatRef::from_column_major_slice(&self.matrix[..size * size], size, size);
         let vectors = MatMut::from_column_major_slice_mut(&mut self.vectors[..size * size], size, size);
         let values = faer::diag::DiagMut::from_slice_mut(&mut self.values[..size]);
@@ -221,7 +225,8 @@ fn dot_permuted(direction: &[f64], x: &[f64], order: &[usize]) -> f64 {
     direction.iter().zip(order).map(|(part, &slot)| part * x[slot]).sum()
 }
 
-/// The power of two at or below a positive number, so that dividing by it rounds nothing; 1 for anything else.
+/// The power of two at or below a positive number, the least normal one for those below; 1 for 0. Dividing by it rounds
+/// nothing.
 fn power_of_two(x: f64) -> f64 {
-    if x.is_normal() && x > 0.0 { f64::from_bits(x.to_bits() & (0x7ff << 52)) } else { 1.0 }
+    if x > 0.0 { f64::from_bits(x.max(f64::MIN_POSITIVE).to_bits() & (0x7ff << 52)) } else { 1.0 }
 }

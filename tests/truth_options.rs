@@ -72,12 +72,8 @@ fn every_pair_of_options() {
 
 fn any_setting() -> impl Strategy<Value = Setting> {
     let decades = |from: f64, to: f64| (from..to).prop_map(|x| 10f64.powf(x));
-    let ema = prop_oneof![
-        Just(Clip::EmaNorm),
-        Just(Clip::GraftEmaNorm),
-        Just(Clip::EmaVector),
-        Just(Clip::GraftEmaVector)
-    ];
+    let ema =
+        prop_oneof![Just(Clip::EmaNorm), Just(Clip::GraftEmaNorm), Just(Clip::EmaVector), Just(Clip::GraftEmaVector)];
     let momentum = prop_oneof![Just(Momentum::Gradient), Just(Momentum::Update), Just(Momentum::Window)];
     prop_oneof![
         decades(-16.0, 6.0).prop_map(Setting::Eps),

@@ -53,7 +53,8 @@ fn ten_thousand_dimensions_and_a_window_of_a_hundred() {
 /// Section 2, Precision, last paragraph: the small directions are kept.
 #[test]
 fn norms_over_twelve_decades() {
-    for settings in [&[][..], &[Setting::Eps(0.0)], &[Setting::Eps(1e-12)], &[Setting::Momentum(Momentum::Window, 0.9)]] {
+    for settings in [&[][..], &[Setting::Eps(0.0)], &[Setting::Eps(1e-12)], &[Setting::Momentum(Momentum::Window, 0.9)]]
+    {
         check::<f32>(settings, Stream::Decades, (1000, 30), 1);
         check::<f64>(settings, Stream::Decades, (1000, 30), 1);
     }

@@ -1,0 +1,70 @@
+/* The one assertion of these tests: a failed check says where and why on stderr, and ends the program. */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include <lmada.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Fails unless `condition` holds. */
+#define CHECK(condition) check_that((condition) != 0, #condition, __FILE__, __LINE__, __func__)
+
+/* Fails unless `call` returns `status`. */
+#define CHECK_STATUS(call, status) check_status((call), (status), #call, __FILE__, __LINE__, __func__)
+
+/* Fails unless `call` succeeds. */
+#define CHECK_OK(call) CHECK_STATUS(call, LMADA_OK)
+
+/* Fails unless `call` returns `status` with a message that has `words` in it. */
+#define CHECK_REFUSED(call, status, words) \
+    (CHECK_STATUS(call, status), check_message((words), #call, __FILE__, __LINE__, __func__))
+
+/* Which row of a table is being tested, for the report of a failure; printf's arguments. */
+#define AT(...) ((void)snprintf(check_row, sizeof check_row, __VA_ARGS__))
+
+static char check_row[200];
+
+/* Where failures are reported; NULL is stderr. */
+static FILE *check_output;
+
+static inline void check_report(const char *what, const char *file, int line, const char *function)
+{
+    fprintf(check_output ? check_output : stderr, "%s:%d: in %s%s%s: %s\n", file, line, function,
+            check_row[0] ? ", at " : "", check_row, what);
+    exit(1);
+}
+
+static inline void check_that(int good, const char *condition, const char *file, int line, const char *function)
+{
+    if (!good) check_report(condition, file, line, function);
+}
+
+static inline void check_status(lmada_status_t found, lmada_status_t status, const char *call, const char *file,
+                                int line, const char *function)
+{
+    char text[1000];
+    if (found == status) return;
+    snprintf(text, sizeof text, "%s is %s, not %s; last error: %s", call, lmada_status_string(found),
+             lmada_status_string(status), lmada_last_error());
+    check_report(text, file, line, function);
+}
+
+static inline void check_message(const char *words, const char *call, const char *file, int line, const char *function)
+{
+    char text[1000];
+    if (strstr(lmada_last_error(), words)) return;
+    snprintf(text, sizeof text, "%s says \"%s\", without \"%s\"", call, lmada_last_error(), words);
+    check_report(text, file, line, function);
+}
+
+/* Arrays come from malloc at their exact size, so that valgrind sees an access beyond them. */
+static inline void *check_alloc(size_t bytes)
+{
+    void *memory = malloc(bytes ? bytes : 1);
+    CHECK(memory);
+    return memory;
+}
+
+#endif

@@ -1,0 +1,221 @@
+/* Wherever memory, or a thread, cannot be had, the call returns LMADA_ERROR_OUT_OF_MEMORY: nothing is changed, leaked
+ * or ended. Every request of every call is made to fail in turn, once and from then on.
+ *
+ * Not run under valgrind: it would replace the allocator that this test replaces. */
+#include "failing_allocator.h"
+#include "model.h"
+
+enum { LONG = 60000, TENSORS = 500, RUNS = 700, PAST = 6, FUTURE = 6 };
+
+/* ---- create ---- */
+
+static size_t create_fails_cleanly(const lmada_config_t *config, const size_t *dims, size_t count, failure_mode mode)
+{
+    const size_t live = allocator_live_blocks(), mapped = allocator_live_mapped();
+    for (size_t request = 1;; request++) {
+        lmada_t *out = (lmada_t *)(uintptr_t)0x5A5A5A5A;
+        lmada_status_t status;
+        size_t failed;
+        AT("create, request %zu, mode %d", request, (int)mode);
+        allocator_watch(request, mode);
+        status = lmada_create_blocks(config, dims, count, &out);
+        failed = allocator_unwatch();
+        if (failed == 0) {
+            CHECK_OK(status);
+            lmada_free(out);
+        } else {
+            CHECK_REFUSED(status, LMADA_ERROR_OUT_OF_MEMORY, "out of memory");
+            CHECK(out == NULL);
+        }
+        CHECK(allocator_live_blocks() == live && allocator_live_mapped() == mapped);
+        if (failed == 0) return request - 1;
+    }
+}
+
+static void each_request_of_create_may_fail(void)
+{
+    const size_t small[] = {7}, blocks[] = {3, 0, 20000, 9}, large[] = {LONG}, huge[] = {2000000};
+    for (int number = 0; number < VARIANTS; number++) {
+        lmada_config_t config = variant(number);
+        for (int mode = FAIL_ONCE; mode <= FAIL_EVER_AFTER; mode++) {
+            size_t alone, together;
+            config.threads = 1;
+            CHECK(create_fails_cleanly(&config, small, 1, (failure_mode)mode) > 3);
+            CHECK(create_fails_cleanly(&config, blocks, 4, (failure_mode)mode) > 10);
+            config.history_size = 8;
+            alone = create_fails_cleanly(&config, large, 1, (failure_mode)mode);
+            config.threads = 4;
+            together = create_fails_cleanly(&config, large, 1, (failure_mode)mode);
+            CHECK(together >= alone + 3); /* the threads were among what failed */
+        }
+    }
+    {
+        const lmada_config_t config = variant(2); /* mapped buffers */
+        create_fails_cleanly(&config, huge, 1, FAIL_ONCE);
+    }
+}
+
+/* ---- calls on a handle ---- */
+
+static real *grads;
+
+static lmada_status_t step(model *m) { return real_step(m->opt, m->params, grads, m->dim); }
+static lmada_status_t set_lr(model *m) { return lmada_set_lr(m->opt, 0.02); }
+static lmada_status_t reset(model *m) { return lmada_reset(m->opt); }
+
+static lmada_status_t direction(model *m)
+{
+    static real room[LONG];
+    return real_direction(m->opt, room, grads, m->dim);
+}
+
+static lmada_status_t step_tensors(model *m)
+{
+    real *params[TENSORS];
+    const real *gradients[TENSORS];
+    size_t lens[TENSORS];
+    for (size_t i = 0; i < TENSORS; i++) {
+        const size_t start = m->dim * i / TENSORS;
+        lens[i] = m->dim * (i + 1) / TENSORS - start;
+        params[i] = m->params + start;
+        gradients[i] = grads + start;
+    }
+    return real_step_tensors(m->opt, params, gradients, lens, TENSORS);
+}
+
+static lmada_status_t save_and_load(model *m)
+{
+    static unsigned char state[1 << 23];
+    size_t bytes;
+    lmada_status_t status = lmada_state_size(m->opt, &bytes);
+    CHECK(bytes <= sizeof state);
+    if (status == LMADA_OK) status = lmada_state_save(m->opt, state, bytes);
+    if (status == LMADA_OK) status = lmada_state_load(m->opt, state, bytes);
+    return status;
+}
+
+static const struct {
+    const char *name;
+    lmada_status_t (*call)(model *);
+} calls[] = {
+    {"step", step},     {"direction", direction},         {"step_tensors", step_tensors},
+    {"set_lr", set_lr}, {"save and load", save_and_load}, {"reset", reset},
+};
+
+static model new_past(int number, size_t dim, uint32_t threads)
+{
+    lmada_config_t config = variant(number);
+    model m;
+    config.threads = threads;
+    m = new_model(&config, dim);
+    step_model(&m, 0, PAST);
+    return m;
+}
+
+/* Has one request of the call fail; the model has then to be as its twin that was not called, and, called again, as
+ * its twin called. Returns whether there was such a request. */
+static bool request_may_fail(size_t call, int number, size_t dim, uint32_t threads, size_t request, failure_mode mode)
+{
+    const size_t live = allocator_live_blocks(), mapped = allocator_live_mapped();
+    model m = new_past(number, dim, threads), twin = new_past(number, dim, threads);
+    lmada_status_t status;
+    size_t failed;
+    AT("%s, variant %d, %u threads, request %zu", calls[call].name, number, (unsigned)threads, request);
+    allocator_watch(request, mode);
+    status = calls[call].call(&m);
+    failed = allocator_unwatch();
+    if (failed > 0) {
+        CHECK_REFUSED(status, LMADA_ERROR_OUT_OF_MEMORY, "out of memory");
+        CHECK(same_model(&m, &twin));
+        CHECK_OK(calls[call].call(&m));
+    } else {
+        CHECK_OK(status);
+    }
+    CHECK_OK(calls[call].call(&twin));
+    CHECK(same_model(&m, &twin));
+    step_model(&m, PAST + 1, FUTURE);
+    step_model(&twin, PAST + 1, FUTURE);
+    CHECK(same_model(&m, &twin));
+    free_model(&m);
+    free_model(&twin);
+    CHECK(allocator_live_blocks() == live && allocator_live_mapped() == mapped);
+    return failed > 0;
+}
+
+static size_t each_request_of_a_call_may_fail(size_t call, int number, size_t dim, uint32_t threads)
+{
+    size_t request = 1;
+    while (request_may_fail(call, number, dim, threads, request, FAIL_ONCE)) {
+        CHECK(request_may_fail(call, number, dim, threads, request, FAIL_EVER_AFTER));
+        request++;
+    }
+    return request - 1;
+}
+
+/* ---- steps in phases ---- */
+
+/* Feeds and applies every second parameter first. A piece that was refused is given again, with memory there. Returns
+ * the number of refusals. */
+static size_t step_scattered(model *m)
+{
+    size_t refused = 0;
+    CHECK_OK(lmada_begin(m->opt));
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < 2 * RUNS; i++) {
+            const size_t at = i < RUNS ? 2 * i : 2 * (i - RUNS) + 1;
+            lmada_status_t status = LMADA_OK;
+            for (int attempt = 0; attempt < 2; attempt++) {
+                status = pass == 0 ? real_feed(m->opt, at, grads + at, 1)
+                                   : real_apply(m->opt, at, m->params + at, grads + at, 1);
+                if (status == LMADA_OK) break;
+                CHECK_REFUSED(status, LMADA_ERROR_OUT_OF_MEMORY, "out of memory");
+                CHECK(allocator_unwatch() > 0);
+                refused++;
+            }
+            CHECK_OK(status);
+        }
+        if (pass == 0) CHECK_OK(lmada_solve(m->opt));
+    }
+    CHECK_OK(lmada_end(m->opt));
+    return refused;
+}
+
+static void each_request_of_a_scattered_step_may_fail(int number)
+{
+    size_t refused, request = 0;
+    do {
+        model m = new_past(number, 2 * RUNS, 1), twin = new_past(number, 2 * RUNS, 1);
+        AT("scattered, variant %d, request %zu", number, request + 1);
+        request++;
+        allocator_watch(request, request % 2 ? FAIL_ONCE : FAIL_EVER_AFTER);
+        refused = step_scattered(&m);
+        allocator_unwatch();
+        CHECK(refused <= 1);
+        step_scattered(&twin);
+        CHECK(same_model(&m, &twin));
+        step_model(&m, PAST + 1, FUTURE);
+        step_model(&twin, PAST + 1, FUTURE);
+        CHECK(same_model(&m, &twin));
+        free_model(&m);
+        free_model(&twin);
+    } while (refused > 0);
+    CHECK(request > 2); /* both sides of the step asked for room */
+}
+
+int main(void)
+{
+    grads = new_gradient(LONG, PAST);
+    each_request_of_create_may_fail();
+    for (int number = 0; number < VARIANTS; number++) {
+        for (size_t call = 0; call < sizeof calls / sizeof *calls; call++) {
+            const size_t asked = each_request_of_a_call_may_fail(call, number, 2 * RUNS, 1);
+            CHECK(calls[call].call != step_tensors || asked > 0); /* the one that may need room */
+        }
+        each_request_of_a_scattered_step_may_fail(number);
+    }
+    for (size_t call = 0; call < sizeof calls / sizeof *calls; call++) {
+        each_request_of_a_call_may_fail(call, 1, LONG, 3);
+    }
+    free(grads);
+    return 0;
+}

@@ -1,0 +1,230 @@
+/* Handles that each hold a share of the parameters, as processes would, and add up their partials, take the step of
+ * one handle that holds all; and they notice when they are out of step. */
+#include "model.h"
+
+#include <math.h>
+
+enum { DIM = 60, STEPS = 9, MOST = 4 };
+
+typedef struct {
+    model models[MOST];
+    size_t starts[MOST + 1];
+    int count;
+} split;
+
+static split new_split(const lmada_config_t *config, int count, const size_t *starts)
+{
+    split s = {{{NULL, NULL, 0}}, {0}, 0};
+    s.count = count;
+    for (int i = 0; i < count; i++) {
+        model *m = &s.models[i];
+        m->dim = starts[i + 1] - starts[i];
+        m->params = zeros(m->dim);
+        CHECK_OK(lmada_create_blocks(config, &m->dim, 1, &m->opt));
+        s.starts[i] = starts[i];
+    }
+    s.starts[count] = starts[count];
+    return s;
+}
+
+static void free_split(split *s)
+{
+    for (int i = 0; i < s->count; i++) free_model(&s->models[i]);
+}
+
+static void begin_and_feed(split *s, const real *grads)
+{
+    for (int i = 0; i < s->count; i++) {
+        CHECK_OK(lmada_begin(s->models[i].opt));
+        CHECK_OK(real_feed(s->models[i].opt, 0, grads + s->starts[i], s->models[i].dim));
+    }
+}
+
+/* The all-reduce. */
+static void sum_partials(split *s, uint32_t history_size)
+{
+    double *values[MOST];
+    size_t count = 0;
+    for (int i = 0; i < s->count; i++) {
+        size_t own;
+        CHECK_OK(lmada_partials(s->models[i].opt, &values[i], &own));
+        CHECK(own <= 2 * (size_t)history_size + 16);
+        CHECK(i == 0 || own == count);
+        count = own;
+    }
+    for (size_t j = 0; j < count; j++) {
+        double total = 0;
+        for (int i = 0; i < s->count; i++) total += values[i][j];
+        for (int i = 0; i < s->count; i++) values[i][j] = total;
+    }
+}
+
+static void apply_and_end(split *s, const real *grads)
+{
+    for (int i = 0; i < s->count; i++) {
+        model *m = &s->models[i];
+        CHECK_OK(real_apply(m->opt, 0, m->params, grads + s->starts[i], m->dim));
+        CHECK_OK(lmada_end(m->opt));
+    }
+}
+
+static void step_split(split *s, uint64_t number, uint32_t history_size)
+{
+    real *grads = new_gradient(DIM, number);
+    lmada_stats_t first, next;
+    begin_and_feed(s, grads);
+    sum_partials(s, history_size);
+    for (int i = 0; i < s->count; i++) CHECK_OK(lmada_solve(s->models[i].opt));
+    first = stats_of(s->models[0].opt);
+    for (int i = 1; i < s->count; i++) { /* all processes decide the same */
+        next = stats_of(s->models[i].opt);
+        next.state_bytes = first.state_bytes;
+        CHECK(memcmp(&first, &next, sizeof first) == 0);
+    }
+    apply_and_end(s, grads);
+    free(grads);
+}
+
+static void the_shares_step_as_the_whole(int number, int count, const size_t *starts)
+{
+    const lmada_config_t config = variant(number);
+    model whole = new_model(&config, DIM);
+    split s = new_split(&config, count, starts);
+    AT("variant %d, %d shares", number, count);
+    for (uint64_t step = 0; step < STEPS; step++) {
+        double difference = 0, largest = 0;
+        step_model(&whole, step, 1);
+        step_split(&s, step, config.history_size);
+        for (int i = 0; i < count; i++) {
+            for (size_t j = 0; j < s.models[i].dim; j++) {
+                const double expected = (double)whole.params[starts[i] + j];
+                difference = fmax(difference, fabs((double)s.models[i].params[j] - expected));
+                largest = fmax(largest, fabs(expected));
+            }
+        }
+        CHECK(difference <= (REAL_DTYPE == LMADA_F32 ? 1e-5 : 1e-11) * largest);
+        CHECK(fabs(stats_of(s.models[0].opt).update_norm / stats_of(whole.opt).update_norm - 1) < 1e-6);
+        CHECK(fabs(stats_of(s.models[0].opt).grad_norm / stats_of(whole.opt).grad_norm - 1) < 1e-12);
+    }
+    free_split(&s);
+    free_model(&whole);
+}
+
+/* A NaN on one process is refused on all; cancelled, they go on as if it had not been. */
+static void a_bad_share_is_refused_on_all(int number)
+{
+    const lmada_config_t config = variant(number);
+    const size_t starts[] = {0, 25, 40, DIM};
+    split s = new_split(&config, 3, starts), twin = new_split(&config, 3, starts);
+    real *grads = new_gradient(DIM, 50);
+    AT("variant %d", number);
+    for (uint64_t step = 0; step < 3; step++) {
+        step_split(&s, step, config.history_size);
+        step_split(&twin, step, config.history_size);
+    }
+    grads[30] = (real)NAN;
+    begin_and_feed(&s, grads);
+    sum_partials(&s, config.history_size);
+    for (int i = 0; i < 3; i++) CHECK_STATUS(lmada_solve(s.models[i].opt), LMADA_ERROR_NON_FINITE);
+    for (int i = 0; i < 3; i++) CHECK_OK(lmada_cancel(s.models[i].opt));
+    for (uint64_t step = 3; step < STEPS; step++) {
+        step_split(&s, step, config.history_size);
+        step_split(&twin, step, config.history_size);
+    }
+    for (int i = 0; i < 3; i++) CHECK(same_model(&s.models[i], &twin.models[i]));
+    free(grads);
+    free_split(&s);
+    free_split(&twin);
+}
+
+static void processes_out_of_step_are_refused(int number)
+{
+    const lmada_config_t config = variant(number);
+    const size_t starts[] = {0, 25, DIM};
+    split s = new_split(&config, 2, starts);
+    real *grads = new_gradient(DIM, 7);
+    AT("variant %d", number);
+    step_split(&s, 0, config.history_size);
+    step_model(&s.models[1], 1, 1); /* one step ahead */
+    begin_and_feed(&s, grads);
+    sum_partials(&s, config.history_size);
+    for (int i = 0; i < 2; i++) CHECK_REFUSED(lmada_solve(s.models[i].opt), LMADA_ERROR_INVALID_ARGUMENT, "step");
+    for (int i = 0; i < 2; i++) CHECK_OK(lmada_cancel(s.models[i].opt));
+    for (int i = 0; i < 2; i++) CHECK_OK(lmada_reset(s.models[i].opt));
+    step_split(&s, 0, config.history_size); /* together again */
+    free(grads);
+    free_split(&s);
+}
+
+/* Sums that no processes can have come to: a status, and the step can be dropped. */
+static void other_values_are_refused(int number)
+{
+    const double values[] = {(double)NAN, (double)INFINITY, -(double)INFINITY, 1e308, -1, 0, 0.5};
+    const lmada_config_t config = variant(number);
+    model m = new_model(&config, DIM), twin = new_model(&config, DIM);
+    real *grads = new_gradient(DIM, 7);
+    step_model(&m, 0, 3);
+    step_model(&twin, 0, 3);
+    for (size_t value = 0; value < sizeof values / sizeof *values; value++) {
+        double *partials;
+        size_t count;
+        lmada_status_t status;
+        AT("variant %d, all partials %g", number, values[value]);
+        CHECK_OK(lmada_begin(m.opt));
+        CHECK_OK(real_feed(m.opt, 0, grads, DIM));
+        CHECK_OK(lmada_partials(m.opt, &partials, &count));
+        for (size_t i = 0; i < count; i++) partials[i] = values[value];
+        status = lmada_solve(m.opt);
+        CHECK(status == LMADA_ERROR_INVALID_ARGUMENT || status == LMADA_ERROR_NON_FINITE);
+        CHECK_OK(lmada_cancel(m.opt));
+        CHECK(same_model(&m, &twin));
+    }
+    free(grads);
+    step_model(&m, 3, STEPS);
+    step_model(&twin, 3, STEPS);
+    CHECK(same_model(&m, &twin));
+    free_model(&m);
+    free_model(&twin);
+}
+
+static void a_second_look_is_at_the_same_values(int number)
+{
+    const lmada_config_t config = variant(number);
+    model m = new_blocks_model(&config, DIM);
+    real *grads = new_gradient(DIM, 7);
+    double *first, *second, *copy;
+    size_t first_count, second_count;
+    AT("variant %d", number);
+    step_model(&m, 0, 3);
+    CHECK_OK(lmada_begin(m.opt));
+    CHECK_OK(real_feed(m.opt, 0, grads, DIM));
+    CHECK_OK(lmada_partials(m.opt, &first, &first_count));
+    CHECK(first_count > 0 && first_count <= 3 * (2 * (size_t)config.history_size + 16));
+    copy = check_alloc(first_count * sizeof *copy);
+    memcpy(copy, first, first_count * sizeof *copy);
+    CHECK_OK(lmada_partials(m.opt, &second, &second_count));
+    CHECK(first == second && first_count == second_count);
+    CHECK(memcmp(copy, second, first_count * sizeof *copy) == 0);
+    first[0] = 42; /* what was written there is not taken back by a look */
+    CHECK_OK(lmada_partials(m.opt, &second, &second_count));
+    CHECK(first == second && second[0] == 42);
+    CHECK_OK(lmada_cancel(m.opt));
+    free(copy);
+    free(grads);
+    free_model(&m);
+}
+
+int main(void)
+{
+    const size_t halves[] = {0, 30, DIM}, thirds[] = {0, 1, 41, DIM}, with_empty[] = {0, 0, 35, 35, DIM};
+    for (int number = 0; number < VARIANTS; number++) {
+        the_shares_step_as_the_whole(number, 2, halves);
+        the_shares_step_as_the_whole(number, 3, thirds);
+        the_shares_step_as_the_whole(number, 4, with_empty);
+        a_bad_share_is_refused_on_all(number);
+        processes_out_of_step_are_refused(number);
+        other_values_are_refused(number);
+        a_second_look_is_at_the_same_values(number);
+    }
+    return 0;
+}

@@ -1,0 +1,112 @@
+//! Runs the library and the oracle side by side.
+
+use lmada::{Config, Error, Optimizer};
+
+use super::number::{Number, narrow, round, widen};
+use super::streams::Stream;
+use super::svd::norm;
+use super::tolerance::Doubt;
+use super::{Oracle, Outcome};
+
+/// One comparison: a configuration on a stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    pub config: Config,
+    pub stream: Stream,
+    pub dim: usize,
+    pub seed: u64,
+    pub steps: usize,
+    /// Every how many steps the oracle computes an update; it does so each step where later ones depend on it.
+    pub every: usize,
+}
+
+/// What a comparison came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Tally {
+    /// Steps compared whose tolerance was small against the direction.
+    pub firm: usize,
+    /// Steps compared whose tolerance was not.
+    pub loose: usize,
+    /// Steps that both refused.
+    pub refused: usize,
+    /// Largest error in units of its tolerance.
+    pub worst: f64,
+}
+
+impl Tally {
+    pub fn add(&mut self, other: Self) {
+        self.firm += other.firm;
+        self.loose += other.loose;
+        self.refused += other.refused;
+        self.worst = self.worst.max(other.worst);
+    }
+}
+
+/// Panics where the library is further from the oracle than `tolerance` allows.
+pub fn compare<T: Number>(case: &Case) -> Tally {
+    let mut library = Optimizer::<T>::new(&case.config, &[case.dim]).expect("a valid configuration");
+    let mut oracle = Oracle::new(&case.config, case.dim, round::<T>);
+    let mut doubt = Doubt::default();
+    let mut gradients = case.stream.start(case.dim, case.seed);
+    let mut direction = vec![T::default(); case.dim];
+    let mut tally = Tally::default();
+    for step in 0..case.steps {
+        let g: Vec<T> = narrow(&gradients.draw());
+        let result = library.direction(&mut direction, &g);
+        let g = widen(&g);
+        let looks = oracle.remembers_updates() || step % case.every == case.every - 1 || result.is_err();
+        if !looks {
+            oracle.skip(&g);
+            continue;
+        }
+        let before = (oracle.clone(), doubt.clone());
+        let outcome = oracle.step(&g);
+        let radii = doubt.step::<T>(&oracle, &outcome);
+        if let Err(error) = result {
+            assert!(matches!(error, Error::NonFinite { .. }), "step {step} of {case:?}: {error}");
+            let length = outcome.scale * outcome.update_norm + radii.direction;
+            assert!(exceeds::<T>(&case.config, length), "step {step} of {case:?} was refused: {error}; {length:e}");
+            (oracle, doubt) = before;
+            tally.refused += 1;
+            continue;
+        }
+        let length = norm(&outcome.direction);
+        let error = distance(&widen(&direction), &outcome.direction);
+        let ratio = if error == 0.0 { 0.0 } else { error / radii.direction };
+        assert!(
+            ratio <= 1.0,
+            "step {step} of {case:?}: off by {error:e} of {length:e}, allowed {:e} ({ratio:.3} of it)\n{}",
+            radii.direction,
+            describe(&outcome)
+        );
+        tally.worst = tally.worst.max(ratio);
+        if radii.direction <= 1e-3 * length || error == 0.0 {
+            tally.firm += 1;
+        } else {
+            tally.loose += 1;
+        }
+    }
+    tally
+}
+
+/// Whether a step of this length is more than the guard of section 4 lets pass.
+fn exceeds<T: Number>(config: &Config, length: f64) -> bool {
+    config.lr.max(1.0) * length > T::MAX / 2.0
+}
+
+pub fn distance(a: &[f64], b: &[f64]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    norm(&a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<_>>())
+}
+
+fn describe(outcome: &Outcome) -> String {
+    let mut text =
+        format!("scale {:e}, |u| {:e}, eps' {:e}\n", outcome.scale, outcome.update_norm, outcome.spectrum.eps);
+    for (d, y) in outcome.spectrum.directions.iter().zip(&outcome.coordinates) {
+        text += &format!(
+            "  lambda {:e} reach {:e} present {} decided {} part of v {:e}\n",
+            d.lambda, d.reach, d.present, d.decided, y
+        );
+    }
+    text
+}

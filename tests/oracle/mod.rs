@@ -1,0 +1,187 @@
+//! The update rule done the long way, as an oracle for the library: every gradient stored, a tall SVD each step, all
+//! in f64. It shares no code and no shortcut with the library: no Gram matrix, no k×k space.
+
+// Every test file is a crate of its own and uses a part of this.
+#![allow(dead_code)]
+
+pub mod compare;
+pub mod eigen;
+pub mod number;
+pub mod setting;
+pub mod spectrum;
+pub mod streams;
+pub mod svd;
+pub mod tolerance;
+
+use lmada::{Clip, Config, Momentum};
+use spectrum::Spectrum;
+use svd::{add, norm};
+
+/// One block of an optimizer.
+#[derive(Clone)]
+pub struct Oracle {
+    pub config: Config,
+    /// Rounds to the element type, as what is stored is rounded.
+    round: fn(f64) -> f64,
+    window: Vec<Vec<f64>>,
+    pub steps: u64,
+    /// m or b, as stored.
+    momentum: Vec<f64>,
+    /// ē, as stored.
+    vector_average: Vec<f64>,
+    /// Average of the norms without bias correction, and how many entered it.
+    norm_average: f64,
+    norms: i32,
+}
+
+/// What the rule says of one step.
+pub struct Outcome {
+    pub spectrum: Spectrum,
+    /// v of step 3.
+    pub v: Vec<f64>,
+    /// `Uᵀv`.
+    pub coordinates: Vec<f64>,
+    /// u before clipping.
+    pub update: Vec<f64>,
+    pub update_norm: f64,
+    /// s of step 6 and what `s‖u‖` is held against: `clip_norm`, `clip_factor·r` and their like.
+    pub scale: f64,
+    pub reference: Option<f64>,
+    /// What the learning rate multiplies.
+    pub direction: Vec<f64>,
+}
+
+impl Oracle {
+    pub fn new(config: &Config, dim: usize, round: fn(f64) -> f64) -> Self {
+        Self {
+            config: *config,
+            round,
+            window: Vec::new(),
+            steps: 0,
+            momentum: vec![0.0; dim],
+            vector_average: vec![0.0; dim],
+            norm_average: 0.0,
+            norms: 0,
+        }
+    }
+
+    /// The stored gradients, oldest first.
+    pub fn window(&self) -> &[Vec<f64>] {
+        &self.window
+    }
+
+    /// Whether later steps depend on the updates of earlier ones, so that none may be left out.
+    pub fn remembers_updates(&self) -> bool {
+        self.config.momentum_kind == Momentum::Update || !matches!(self.config.clip_kind, Clip::None | Clip::Norm)
+    }
+
+    /// Takes a gradient in without computing its update: a cheap step, for rules that do not remember updates.
+    pub fn skip(&mut self, g: &[f64]) {
+        assert!(!self.remembers_updates());
+        self.take_in(g);
+    }
+
+    pub fn step(&mut self, g: &[f64]) -> Outcome {
+        let v = self.take_in(g);
+        let spectrum = Spectrum::new(&self.config, &self.window);
+        let coordinates = spectrum.svd.coordinates(&v);
+        let update = self.update(&spectrum, &v, &coordinates);
+        let update_norm = norm(&update);
+        let reference = self.reference(&update, update_norm);
+        let scale = self.scale(reference, update_norm);
+        let mut direction: Vec<f64> = update.iter().map(|u| scale * u).collect();
+        if self.config.momentum_kind == Momentum::Update {
+            direction = self.average_momentum(&direction);
+        }
+        Outcome { spectrum, v, coordinates, update, update_norm, scale, reference, direction }
+    }
+
+    /// Steps 1 and 3: the window, and the vector to precondition.
+    fn take_in(&mut self, g: &[f64]) -> Vec<f64> {
+        self.steps += 1;
+        if self.window.len() == self.config.history_size as usize {
+            self.window.remove(0);
+        }
+        self.window.push(g.to_vec());
+        match self.config.momentum_kind {
+            Momentum::None | Momentum::Update => g.to_vec(),
+            Momentum::Gradient => self.average_momentum(g),
+            Momentum::Window => {
+                let beta = self.config.momentum;
+                let mut v = vec![0.0; g.len()];
+                for (age, g) in self.window.iter().rev().enumerate() {
+                    add(&mut v, (1.0 - beta) * beta.powi(age as i32), g);
+                }
+                self.unbias(v, 1.0 - beta.powi(self.window.len() as i32))
+            }
+        }
+    }
+
+    /// `m ← βm + (1−β)x`; m is stored rounded.
+    fn average_momentum(&mut self, x: &[f64]) -> Vec<f64> {
+        let beta = self.config.momentum;
+        let mean: Vec<f64> = self.momentum.iter().zip(x).map(|(m, x)| beta * m + (1.0 - beta) * x).collect();
+        self.momentum = mean.iter().map(|&m| (self.round)(m)).collect();
+        self.unbias(mean, 1.0 - beta.powi(self.steps as i32))
+    }
+
+    fn unbias(&self, mut mean: Vec<f64>, weight: f64) -> Vec<f64> {
+        if self.config.bias_correction {
+            mean.iter_mut().for_each(|m| *m /= weight);
+        }
+        mean
+    }
+
+    /// Step 5: `u = U f Uᵀv + orthogonal_scale·(v − U Uᵀv)`.
+    fn update(&self, spectrum: &Spectrum, v: &[f64], coordinates: &[f64]) -> Vec<f64> {
+        let only_present = |value: &dyn Fn(f64) -> f64| -> Vec<f64> {
+            (spectrum.directions.iter().zip(coordinates))
+                .map(|(direction, y)| if direction.present { value(direction.lambda) * y } else { 0.0 })
+                .collect()
+        };
+        let inside = only_present(&|lambda| spectrum.f(&self.config, lambda));
+        let mut u = spectrum.svd.combine(&inside, v.len());
+        if spectrum::leaves_span(&self.config) && self.config.orthogonal_scale != 0.0 {
+            let spanned = spectrum.svd.combine(&only_present(&|_| 1.0), v.len());
+            for ((u, v), spanned) in u.iter_mut().zip(v).zip(spanned) {
+                *u += self.config.orthogonal_scale * (v - spanned);
+            }
+        }
+        u
+    }
+
+    /// Step 6: what the update's norm is held against, and the averages behind it.
+    fn reference(&mut self, update: &[f64], update_norm: f64) -> Option<f64> {
+        let Config { clip_kind, clip_norm, clip_factor, clip_beta: beta, .. } = self.config;
+        match clip_kind {
+            Clip::None => None,
+            Clip::Norm => Some(clip_norm),
+            Clip::EmaNorm | Clip::GraftEmaNorm => {
+                let past = (self.norms > 0).then(|| self.norm_average / (1.0 - beta.powi(self.norms)));
+                if update_norm != 0.0 {
+                    self.norm_average = beta * self.norm_average + (1.0 - beta) * update_norm;
+                    self.norms += 1;
+                }
+                if clip_kind == Clip::EmaNorm { past.map(|r| clip_factor * r) } else { past }
+            }
+            Clip::EmaVector | Clip::GraftEmaVector => {
+                let old = self.vector_average.iter();
+                let mean: Vec<f64> = old.zip(update).map(|(e, u)| beta * e + (1.0 - beta) * u).collect();
+                self.vector_average = mean.iter().map(|&e| (self.round)(e)).collect();
+                let length = norm(&mean) / (1.0 - beta.powi(self.steps as i32));
+                Some(if clip_kind == Clip::EmaVector { clip_factor * length } else { length })
+            }
+        }
+    }
+
+    fn scale(&self, reference: Option<f64>, update_norm: f64) -> f64 {
+        let Some(reference) = reference else { return 1.0 };
+        if update_norm == 0.0 {
+            return 1.0;
+        }
+        match self.config.clip_kind {
+            Clip::GraftEmaNorm | Clip::GraftEmaVector => reference / update_norm,
+            _ => (reference / update_norm).min(1.0),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Single options to set, and the values at which each may go wrong.
+
+use lmada::{Clip, Config, Momentum};
+
+/// One option away from its default.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Setting {
+    Eps(f64),
+    EpsRelative(f64),
+    Power(f64),
+    /// `eps_on_root` with an eps.
+    EpsOnRoot(f64),
+    RankTol(f64),
+    Centered,
+    HistoryDecay(f64),
+    OrthogonalScale(f64),
+    Momentum(Momentum, f64),
+    NoBiasCorrection,
+    ClipNorm(f64),
+    ClipEma(Clip, f64, f64),
+}
+
+impl Setting {
+    pub fn apply(self, config: &mut Config) {
+        match self {
+            Self::Eps(x) => config.eps = x,
+            Self::EpsRelative(x) => config.eps_relative = x,
+            Self::Power(x) => config.power = x,
+            Self::EpsOnRoot(eps) => (config.eps_on_root, config.eps) = (true, eps),
+            Self::RankTol(x) => config.rank_tol = x,
+            Self::Centered => config.centered = true,
+            Self::HistoryDecay(x) => config.history_decay = x,
+            Self::OrthogonalScale(x) => config.orthogonal_scale = x,
+            Self::Momentum(kind, beta) => (config.momentum_kind, config.momentum) = (kind, beta),
+            Self::NoBiasCorrection => config.bias_correction = false,
+            Self::ClipNorm(x) => (config.clip_kind, config.clip_norm) = (Clip::Norm, x),
+            Self::ClipEma(kind, factor, beta) => {
+                (config.clip_kind, config.clip_factor, config.clip_beta) = (kind, factor, beta);
+            }
+        }
+    }
+
+    /// Every option, at values far apart, bounds included.
+    pub fn all() -> Vec<Self> {
+        let mut all = vec![Self::Centered, Self::NoBiasCorrection];
+        all.extend([0.0, 1e-12, 1e-2, 1.0, 1e6].map(Self::Eps));
+        all.extend([1e-8, 1e-3, 1.0].map(Self::EpsRelative));
+        all.extend([0.1, 0.25, 0.75, 1.0].map(Self::Power));
+        all.extend([0.0, 1e-6, 1e-2].map(Self::EpsOnRoot));
+        all.extend([0.0, 1e-8, 0.3].map(Self::RankTol));
+        all.extend([0.999, 0.9, 0.5].map(Self::HistoryDecay));
+        all.extend([0.1, 1.0, 30.0].map(Self::OrthogonalScale));
+        for kind in [Momentum::Gradient, Momentum::Update, Momentum::Window] {
+            all.extend([0.0, 0.5, 0.9].map(|beta| Self::Momentum(kind, beta)));
+        }
+        all.extend([0.0, 0.3, 1e3].map(Self::ClipNorm));
+        for kind in [Clip::EmaNorm, Clip::GraftEmaNorm, Clip::EmaVector, Clip::GraftEmaVector] {
+            all.extend([(1.0, 0.99), (0.1, 0.5), (2.0, 0.0)].map(|(factor, beta)| Self::ClipEma(kind, factor, beta)));
+        }
+        all
+    }
+}
+
+/// The configuration of some settings, for one thread and a window of `k`; None where they do not go together.
+pub fn configuration(k: usize, settings: &[Setting]) -> Option<Config> {
+    let mut config = Config { history_size: k as u32, threads: 1, ..Config::default() };
+    settings.iter().for_each(|setting| setting.apply(&mut config));
+    let grows = config.momentum_kind == Momentum::Window && config.history_decay < config.momentum;
+    assert_eq!(config.validate().is_err(), grows, "{settings:?}");
+    (!grows).then_some(config)
+}

@@ -1,0 +1,92 @@
+//! Section 2 of the update rule, steps 1, 2 and 4: the weighted, centered window, its tall SVD, and which of its
+//! directions count as present.
+
+use lmada::Config;
+
+use super::svd::{Svd, add, norm};
+
+/// One direction of the window's SVD.
+#[derive(Clone, Copy, Debug)]
+pub struct Direction {
+    /// σ².
+    pub lambda: f64,
+    /// `Σ |Vⱼᵢ|·‖Mⱼ‖`: what rounding in C is relative to, as seen from this direction.
+    pub reach: f64,
+    /// Whether the rule counts it in.
+    pub present: bool,
+    /// Whether the rule would say the same of a σ² and a noise floor that are each off by a factor of 4. Where it would
+    /// not, the answer hangs on rounding, and either one is right.
+    pub decided: bool,
+}
+
+pub struct Spectrum {
+    pub svd: Svd,
+    pub directions: Vec<Direction>,
+    /// ε' of step 4.
+    pub eps: f64,
+    pub max: f64,
+}
+
+impl Spectrum {
+    /// `window`: the stored gradients, oldest first.
+    pub fn new(config: &Config, window: &[Vec<f64>]) -> Self {
+        let count = window.len();
+        let weighted: Vec<Vec<f64>> = (window.iter().enumerate())
+            .map(|(j, g)| {
+                let weight = config.history_decay.powi((count - 1 - j) as i32);
+                g.iter().map(|x| weight * x).collect()
+            })
+            .collect();
+        let norms: Vec<f64> = weighted.iter().map(|column| norm(column)).collect();
+        let svd = if config.centered && count >= 2 { Svd::new(&center(weighted)) } else { Svd::new(&weighted) };
+
+        let max = svd.sigma[0] * svd.sigma[0];
+        let eps = config.eps + config.eps_relative * max;
+        let directions = (svd.sigma.iter().zip(&svd.right))
+            .map(|(sigma, v)| {
+                let reach: f64 = v.iter().zip(&norms).map(|(v, n)| v.abs() * n).sum();
+                let floor = count as f64 * f64::EPSILON * reach * reach;
+                let lambda = sigma * sigma;
+                let rule = |l: f64, n: f64| present(config, l * lambda, n * floor, eps, max);
+                let factors = [0.25, 1.0, 4.0];
+                let present = rule(1.0, 1.0);
+                let decided = factors.iter().all(|&l| factors.iter().all(|&n| rule(l, n) == present));
+                Direction { lambda, reach, present, decided }
+            })
+            .collect();
+        Self { svd, directions, eps, max }
+    }
+
+    /// f of step 5.
+    pub fn f(&self, config: &Config, lambda: f64) -> f64 {
+        if config.eps_on_root {
+            let eps = config.eps + config.eps_relative * self.max.powf(config.power);
+            1.0 / (lambda.powf(config.power) + eps)
+        } else {
+            (lambda + self.eps).powf(-config.power)
+        }
+    }
+}
+
+/// Whether v may have a part outside the span of M.
+pub fn leaves_span(config: &Config) -> bool {
+    config.centered || config.momentum_kind == lmada::Momentum::Gradient
+}
+
+fn present(config: &Config, lambda: f64, floor: f64, eps: f64, max: f64) -> bool {
+    let leaves = leaves_span(config);
+    let noise = lambda <= floor && (eps <= floor || leaves);
+    let small = lambda <= config.rank_tol * max && (leaves || eps == 0.0);
+    !noise && !small
+}
+
+fn center(mut columns: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
+    let mut mean = vec![0.0; columns[0].len()];
+    for column in &columns {
+        add(&mut mean, 1.0 / columns.len() as f64, column);
+    }
+    for column in &mut columns {
+        add(column, -1.0, &mean);
+    }
+    columns
+}

@@ -1,0 +1,139 @@
+//! Streams of gradients, the benign and the hostile, from a seed.
+
+/// Random numbers: splitmix64 and Box-Muller, so that a stream depends on nothing but its seed.
+#[derive(Clone)]
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Uniform in (0, 1].
+    pub fn uniform(&mut self) -> f64 {
+        ((self.bits() >> 11) + 1) as f64 / (1u64 << 53) as f64
+    }
+
+    pub fn below(&mut self, bound: usize) -> usize {
+        (self.bits() % bound as u64) as usize
+    }
+
+    pub fn normal(&mut self) -> f64 {
+        (-2.0 * self.uniform().ln()).sqrt() * (core::f64::consts::TAU * self.uniform()).cos()
+    }
+
+    /// A vector of about the given norm.
+    pub fn vector(&mut self, dim: usize, norm: f64) -> Vec<f64> {
+        let scale = norm / (dim as f64).sqrt();
+        (0..dim).map(|_| scale * self.normal()).collect()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Stream {
+    /// Independent, norm about 1.
+    White,
+    /// Each close to the one before.
+    Drifting,
+    /// Coordinates' scales over ten decades.
+    BadlyScaled,
+    /// One direction plus a thousandth of noise, norm about 1.
+    Collinear,
+    /// The same at norm 100.
+    CollinearLarge,
+    /// Three gradients in turn.
+    Cyclic,
+    /// The same gradient for many steps, then another.
+    Repeated,
+    /// Zeros, now and then a gradient; also runs of zeros longer than a small window.
+    Zeros,
+    /// Norm 1e-30.
+    Tiny,
+    /// Norm 1e30.
+    Huge,
+    /// Norm 1e30, then 1e-30, and so on.
+    TinyAndHuge,
+    /// Norms over twelve decades.
+    Decades,
+    /// Norm 1 with spikes of 1e8.
+    Spikes,
+}
+
+impl Stream {
+    pub const ALL: [Self; 13] = [
+        Self::White,
+        Self::Drifting,
+        Self::BadlyScaled,
+        Self::Collinear,
+        Self::CollinearLarge,
+        Self::Cyclic,
+        Self::Repeated,
+        Self::Zeros,
+        Self::Tiny,
+        Self::Huge,
+        Self::TinyAndHuge,
+        Self::Decades,
+        Self::Spikes,
+    ];
+
+    pub fn start(self, dim: usize, seed: u64) -> Gradients {
+        let mut random = Random(seed);
+        let base = (0..3).map(|_| random.vector(dim, 1.0)).collect();
+        Gradients { stream: self, dim, random, base, count: 0 }
+    }
+}
+
+/// A stream under way.
+#[derive(Clone)]
+pub struct Gradients {
+    stream: Stream,
+    dim: usize,
+    random: Random,
+    base: Vec<Vec<f64>>,
+    count: usize,
+}
+
+impl Gradients {
+    /// The next gradient, in f64: the test rounds it to its element type.
+    pub fn draw(&mut self) -> Vec<f64> {
+        let step = self.count;
+        self.count += 1;
+        let dim = self.dim;
+        match self.stream {
+            Stream::White => self.random.vector(dim, 1.0),
+            Stream::Drifting => {
+                let news = self.random.vector(dim, 0.3);
+                self.base[0].iter_mut().zip(news).for_each(|(x, n)| *x = 0.95 * *x + n);
+                self.base[0].clone()
+            }
+            Stream::BadlyScaled => {
+                let scale = |i: usize| 10f64.powf(5.0 - 10.0 * i as f64 / dim as f64);
+                let noise = self.random.vector(dim, 1.0);
+                noise.iter().enumerate().map(|(i, x)| scale(i) * x).collect()
+            }
+            Stream::Collinear => self.near_base(1.0),
+            Stream::CollinearLarge => self.near_base(100.0),
+            Stream::Cyclic => self.base[step % 3].clone(),
+            Stream::Repeated => self.base[step / 7 % 3].clone(),
+            Stream::Zeros if step % 20 > 7 || step % 3 > 0 => vec![0.0; dim],
+            Stream::Zeros => self.random.vector(dim, 1.0),
+            Stream::Tiny => self.random.vector(dim, 1e-30),
+            Stream::Huge => self.random.vector(dim, 1e30),
+            Stream::TinyAndHuge => self.random.vector(dim, if step % 2 == 0 { 1e30 } else { 1e-30 }),
+            Stream::Decades => {
+                let exponent = 12.0 * self.random.uniform() - 6.0;
+                self.random.vector(dim, 10f64.powf(exponent))
+            }
+            Stream::Spikes => self.random.vector(dim, if step % 9 == 4 { 1e8 } else { 1.0 }),
+        }
+    }
+
+    fn near_base(&mut self, norm: f64) -> Vec<f64> {
+        let noise = self.random.vector(self.dim, 1e-3);
+        self.base[0].iter().zip(noise).map(|(x, n)| norm * (x + n)).collect()
+    }
+}
