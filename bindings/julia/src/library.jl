@@ -1,0 +1,74 @@
+# Finds liblmada, makes sure that it speaks the binary interface written down in this package, and keeps the addresses
+# of its functions.
+
+"The binary interface that this package is written for: `LMADA_ABI_VERSION` of lmada.h."
+const ABI_VERSION = 1
+
+const LIBRARY_NAME = Sys.iswindows() ? "lmada" : "liblmada"
+
+# Where `cargo build --release` puts the library, for work in a source tree.
+const SOURCE_TREE = normpath(@__DIR__, "..", "..", "..", "target", "release", "$LIBRARY_NAME.$(Libdl.dlext)")
+
+const FUNCTIONS = (:abi_version, :version, :status_string, :last_error, :config_init, :config_recommended,
+                   :create_blocks, :reset, :free, :begin, :partials, :solve, :end, :cancel, :set_lr, :stats,
+                   :state_size, :state_save, :state_load)
+
+# These come twice: under this name for Float32, with "_f64" behind it for Float64.
+const TYPED_FUNCTIONS = (:step, :step_tensors, :direction, :feed, :apply)
+
+addresses_type(names) = NamedTuple{names,NTuple{length(names),Ptr{Cvoid}}}
+
+const LIBRARY = Ref{addresses_type(FUNCTIONS)}()
+const LIBRARY_F32 = Ref{addresses_type(TYPED_FUNCTIONS)}()
+const LIBRARY_F64 = Ref{addresses_type(TYPED_FUNCTIONS)}()
+const LIBRARY_PATH = Ref("")
+
+library() = LIBRARY[]
+library(::Type{Float32}) = LIBRARY_F32[]
+library(::Type{Float64}) = LIBRARY_F64[]
+
+const HOW_TO_SET = "Set the environment variable LMADA_LIBRARY to the full path of liblmada before `using Lmada`, " *
+                   "or install the library where the system's loader looks for it."
+
+function open_library()
+    chosen = get(ENV, "LMADA_LIBRARY", "")
+    candidates = isempty(chosen) ? [LIBRARY_NAME, SOURCE_TREE] : [chosen]
+    for candidate in candidates
+        handle = dlopen(candidate; throw_error = false)
+        handle === nothing || return handle
+    end
+    isempty(chosen) && error("Lmada: found no library as ", join(candidates, " or "), ". ", HOW_TO_SET)
+    # Once more, for the loader's own words.
+    reason = try dlopen(chosen); "" catch failure; sprint(showerror, failure) end
+    error("Lmada: LMADA_LIBRARY is $chosen, which cannot be loaded: $reason. ", HOW_TO_SET)
+end
+
+function check_abi(found, path)
+    found == ABI_VERSION && return nothing
+    error("Lmada: $path has binary interface $found, this package needs $ABI_VERSION: ",
+          found > ABI_VERSION ? "update the package. " : "update the library. ", HOW_TO_SET)
+end
+
+function addresses(handle, names, suffix = "")
+    return NamedTuple{names}(map(name -> dlsym(handle, Symbol("lmada_", name, suffix)), names))
+end
+
+function __init__()
+    handle = open_library()
+    path = dlpath(handle)
+    abi_version = dlsym(handle, :lmada_abi_version; throw_error = false)
+    abi_version === nothing && error("Lmada: $path is no lmada library. ", HOW_TO_SET)
+    check_abi(Int(@ccall $abi_version()::UInt32), path)
+
+    LIBRARY[] = addresses(handle, FUNCTIONS)
+    LIBRARY_F32[] = addresses(handle, TYPED_FUNCTIONS)
+    LIBRARY_F64[] = addresses(handle, TYPED_FUNCTIONS, "_f64")
+    LIBRARY_PATH[] = path
+    return nothing
+end
+
+"The path of the library in use."
+library_path() = LIBRARY_PATH[]
+
+"The version of the library in use."
+version() = VersionNumber(unsafe_string(@ccall $(library().version)()::Cstring))

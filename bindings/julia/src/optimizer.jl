@@ -1,0 +1,138 @@
+"""
+    Lmada.Optimizer{T}(dim; options...)
+    Lmada.Optimizer{T}(blocks; options...)
+    Lmada.Optimizer(...)
+
+An optimizer for `dim` parameters of type `T`, `Float32` (also where `T` is left out) or `Float64`. All memory that its
+steps need is reserved here: about `history_size * dim` numbers.
+
+`blocks` is a vector of lengths. Each block has a preconditioner, clip reference and scale of its own, as if it were a
+model of its own: one block a layer makes the matrix block-diagonal. The parameters are the blocks one after the other.
+
+The memory is given back when the optimizer is garbage-collected, or at once by `close(opt)`, which may be called more
+than once; `isopen(opt)` tells. `length(opt)` is the number of parameters. `copy(opt)` and `deepcopy(opt)` make a second
+optimizer in the same state. One optimizer is for one task at a time (a second call under way at once throws `BUSY`),
+and none may be using it when it is closed; different optimizers are independent.
+
+# Options
+
+`w` are the parameters, `g` the gradient, `M` the matrix whose columns are the stored gradients, `M = U S V'`,
+`u = U f(S^2) U' v` the update, and `v` the gradient or a momentum of it. A value out of range is refused.
+
+- `lr = 1e-2`: learning rate, at least 0. With the default power and no momentum `norm(u) <= 1`, so that `lr` bounds the
+  length of a step. The first thing to tune, over factors of 3. [`set_lr!`](@ref) changes it between steps.
+- `history_size = 10`: how many gradients are kept, 1 to 4096. More sees more directions of curvature and takes more
+  memory: 10 to 30 serve small and stochastic problems, 100 long ones.
+- `eps = 1e-6`: added to the eigenvalues of `MM'`, at least 0. Raise it towards the squared norm of the gradients to
+  come nearer to plain gradient descent.
+- `eps_relative = 0`: adds this part of the largest eigenvalue to `eps`. Use it (1e-6 to 1e-2) in place of `eps` where
+  the gradients' scale is unknown or falls during training.
+- `power = 0.5`: `p` in `f(x) = (x + eps)^-p`, above 0 and at most 1. 0.5 is Adagrad, 1 a natural gradient over the
+  window.
+- `eps_on_root = false`: `f(x) = 1/(x^p + eps)` instead, to carry over an `eps` tuned for implementations that do so.
+- `rank_tol = 1e-14`: eigenvalues at or below this part of the largest are taken as absent, where `v` may leave the span
+  of the window (gradient momentum, centering) or `eps` is 0; 0 to below 1. Raise it if such runs are noisy.
+- `centered = false`: subtract the mean of the stored gradients from each of them (not from `v`), for stochastic
+  gradients whose mean is large against their spread.
+- `history_decay = 1`: weight of a stored gradient for each step of its age, above 0 and at most 1. Below 1 old
+  gradients fade instead of falling out.
+- `orthogonal_scale = 0`: factor on the part of `v` that the window does not span, at least 0. Of effect with gradient
+  momentum or centering only.
+- `momentum_kind = :none`: what is averaged over time. `:gradient`: the gradients, before preconditioning. `:update`:
+  the updates, after preconditioning and clipping. `:window`: the gradients in the window, at no cost; it needs
+  `history_decay >= momentum`.
+- `momentum = 0.9`: weight of the past in that average, 0 to below 1.
+- `bias_correction = true`: divide the momentum by the sum of its weights, so that early steps are not short.
+- `clip_kind = :none`: how the length of an update is bounded or set. `:norm`: at most `clip_norm`. `:ema_norm`: at most
+  `clip_factor` times the moving average of past norms. `:graft_ema_norm`: exactly that average. `:ema_vector`: at most
+  `clip_factor` times the norm of the moving average of the updates. `:graft_ema_vector`: exactly that norm.
+- `clip_norm = 1`: at least 0. `clip_factor = 1`: at least 0. `clip_beta = 0.99`: weight of the past in the moving
+  averages behind the clips, 0 to below 1.
+- `weight_decay = 0`: decoupled; each step first multiplies the parameters by `1 - lr * weight_decay`. At least 0.
+- `threads = 0`: threads of a step, 0 for as many as the process may run on, 1 for the calling one only. The results are
+  the same bits for any number; small models use one whatever it says.
+- `history_format = :full`, `density = 0.01`: how the gradients are kept. This version of the library refuses the
+  compressed formats `:bf16`, `:f16`, `:int8` and `:sparse`.
+
+See also [`Lmada.defaults`](@ref) and [`Lmada.recommended`](@ref).
+"""
+mutable struct Optimizer{T<:Real32or64}
+    handle::Ptr{Cvoid}    # C_NULL once closed
+    config::Config
+    blocks::Vector{Csize_t}
+
+    function Optimizer{T}(config::Config, blocks::Vector{Csize_t}) where {T}
+        handle = Ref{Ptr{Cvoid}}(C_NULL)
+        check(@ccall $(library().create_blocks)(config::Ref{Config}, blocks::Ptr{Csize_t}, length(blocks)::Csize_t,
+                                                handle::Ref{Ptr{Cvoid}})::Int32)
+        return finalizer(close, new{T}(handle[], config, blocks))
+    end
+end
+
+function Optimizer{T}(blocks::AbstractVector{<:Integer}; options...) where {T}
+    all(>=(0), blocks) || throw(ArgumentError("the lengths of blocks cannot be negative: $blocks"))
+    return Optimizer{T}(Config(T; options...), Vector{Csize_t}(blocks))
+end
+
+function Optimizer{T}(dim::Integer; options...) where {T}
+    dim >= 1 || throw(ArgumentError("an optimizer has at least one parameter, not $dim"))
+    return Optimizer{T}([dim]; options...)
+end
+
+Optimizer(lengths; options...) = Optimizer{Float32}(lengths; options...)
+
+function Base.close(opt::Optimizer)
+    handle, opt.handle = opt.handle, C_NULL
+    @ccall $(library().free)(handle::Ptr{Cvoid})::Cvoid
+    return nothing
+end
+
+Base.isopen(opt::Optimizer) = opt.handle != C_NULL
+
+# ccall takes an Optimizer where the library takes a handle, and keeps it alive during the call.
+function Base.unsafe_convert(::Type{Ptr{Cvoid}}, opt::Optimizer)
+    isopen(opt) || throw(ArgumentError("this optimizer has been closed"))
+    return opt.handle
+end
+
+Base.length(opt::Optimizer) = Int(sum(opt.blocks))
+
+function Base.copy(opt::Optimizer{T}) where {T}
+    state = save(opt)
+    return load!(Optimizer{T}(opt.config, copy(opt.blocks)), state)
+end
+
+# Field by field it would be a second owner of the same handle.
+Base.deepcopy_internal(opt::Optimizer, copies::IdDict) = get!(() -> copy(opt), copies, opt)
+
+function Base.show(io::IO, opt::Optimizer{T}) where {T}
+    print(io, "Lmada.Optimizer{", T, "}(")
+    if isopen(opt)
+        print(io, length(opt), " parameters")
+        length(opt.blocks) == 1 || print(io, " in ", length(opt.blocks), " blocks")
+    else
+        print(io, "closed")
+    end
+    print(io, ")")
+end
+
+"""
+    reset!(opt)
+
+Forgets every gradient and average, as if `opt` had just been made, and ends a step in phases. Options and learning rate
+are kept.
+"""
+function reset!(opt::Optimizer)
+    check(@ccall $(library().reset)(opt::Ptr{Cvoid})::Int32)
+    return opt
+end
+
+"""
+    set_lr!(opt, lr)
+
+Sets the learning rate of the steps to come.
+"""
+function set_lr!(opt::Optimizer, lr::Real)
+    check(@ccall $(library().set_lr)(opt::Ptr{Cvoid}, lr::Float64)::Int32)
+    return opt
+end

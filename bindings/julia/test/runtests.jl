@@ -1,0 +1,43 @@
+using Test
+using LinearAlgebra
+using Random
+
+using Lmada
+
+const PACKAGE = dirname(@__DIR__)
+const REPOSITORY = normpath(PACKAGE, "..", "..")
+
+"The `LmadaError` that a call throws; `nothing` where it throws none."
+function failure_of(call)
+    try
+        call()
+    catch failure
+        return failure isa LmadaError ? failure : rethrow()
+    end
+    return nothing
+end
+
+"What is said of the exception that a call throws."
+message_of(call) =
+    try
+        call()
+        ""
+    catch failure
+        sprint(showerror, failure)
+    end
+
+include("reference.jl")
+
+@testset "Lmada" begin
+    include("layout.jl")
+    include("options.jl")
+    include("steps.jl")
+    include("arrays.jl")
+    include("lifetime.jl")
+    include("phases.jl")
+    include("state.jl")
+    include("tasks.jl")
+    include("rule.jl")
+    include("loading.jl")
+    include("example.jl")
+end

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#define _POSIX_C_SOURCE 200809L
+
+#include "progress.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "support.h"
+
+struct progress progress_start(size_t total) {
+    return (struct progress){total, 0, seconds_now(), isatty(STDERR_FILENO) == 1, 1};
+}
+
+static void draw(const struct progress *progress, const char *task, const char *method) {
+    enum { WIDTH = 24 };
+    char bar[WIDTH + 1] = {0};
+    size_t filled = progress->done * WIDTH / progress->total;
+    double passed = seconds_now() - progress->start;
+    double left = passed * (double)(progress->total - progress->done) / (double)progress->done;
+    for (size_t i = 0; i < WIDTH; i++) bar[i] = i < filled ? '#' : '.';
+    fprintf(stderr, "\r[%s] %zu of %zu runs, %.0f s left  %s: %s\033[K", bar, progress->done, progress->total, left,
+            task, method);
+}
+
+void progress_advance(struct progress *progress, const char *task, const char *method) {
+    progress->done++;
+    if (progress->terminal) {
+        draw(progress, task, method);
+    } else if (progress->done * 10 >= progress->total * (size_t)progress->next_tenth) {
+        fprintf(stderr, "%3zu %%: %zu of %zu runs, %.0f s  %s: %s\n", progress->done * 100 / progress->total,
+                progress->done, progress->total, seconds_now() - progress->start, task, method);
+        while (progress->done * 10 >= progress->total * (size_t)progress->next_tenth) progress->next_tenth++;
+    }
+}
+
+void progress_finish(struct progress *progress) {
+    if (progress->terminal) fputs("\r\033[K", stderr);
+}

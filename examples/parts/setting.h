@@ -1,0 +1,26 @@
+/*
+ * The candidates for lmada_config_recommended, and how a setting is written down.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ */
+#ifndef EXAMPLES_SETTING_H
+#define EXAMPLES_SETTING_H
+
+#include "optimizer.h"
+
+/* k = 10 and 30, each momentum kind, no clip or grafting to the EMA of norms; all else as lmada_config_init has it. */
+#define CANDIDATE_COUNT 16
+#define SETTING_LINE_SIZE 768
+
+void candidates_new(struct method candidates[CANDIDATE_COUNT]);
+
+const char *momentum_name(lmada_momentum_t kind);
+const char *clip_name(lmada_clip_t kind);
+
+/*
+ * All options of a setting in one line, as a comment that Markdown does not show. docs/recommended.md holds that of the
+ * setting chosen; a test compares it with the library's.
+ */
+void setting_line(const lmada_config_t *config, char line[SETTING_LINE_SIZE]);
+
+#endif

@@ -1,0 +1,132 @@
+/*
+ * The models' gradients against finite differences, and their losses where exponentials overflow.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ */
+#include <string.h>
+
+#include "check.h"
+#include "model.h"
+
+enum { ROWS = 12 };
+
+static struct dataset random_data(const struct model *model, struct random *random) {
+    struct dataset data = {ROWS, model->features, allocate(ROWS * model->features, sizeof(float)),
+                           allocate(ROWS, sizeof(int))};
+    for (size_t i = 0; i < ROWS * model->features; i++) data.inputs[i] = (float)random_uniform(random, -1, 1);
+    for (size_t i = 0; i < ROWS; i++) data.labels[i] = (int)random_uniform(random, 0, model->classes);
+    return data;
+}
+
+static double loss_at(const struct model *model, float **params, const struct dataset *data, float *param,
+                      float value) {
+    float kept = *param;
+    *param = value;
+    double loss = model->loss((const float *const *)params, data, NULL, data->rows, NULL);
+    *param = kept;
+    return loss;
+}
+
+/* Four points, so that the step can be wide: the perceptron computes in float, and narrow steps would drown in that. */
+static double numeric(const struct model *model, float **params, const struct dataset *data, float *param) {
+    const float h = 1.0F / 32, x = *param;
+    double near = loss_at(model, params, data, param, x + h) - loss_at(model, params, data, param, x - h);
+    double far = loss_at(model, params, data, param, x + 2 * h) - loss_at(model, params, data, param, x - 2 * h);
+    return (8 * near - far) / (12 * (double)h);
+}
+
+static void check_gradient(const struct model *model) {
+    struct random random = random_stream(7, 0);
+    struct dataset data = random_data(model, &random);
+    float *params[MAX_TENSORS], *grads[MAX_TENSORS];
+    model_allocate(model, params);
+    model_allocate(model, grads);
+    for (size_t t = 0; t < model->tensors; t++)
+        for (size_t i = 0; i < model->lens[t]; i++) params[t][i] = (float)random_uniform(&random, -0.5, 0.5);
+
+    double loss = model->loss((const float *const *)params, &data, NULL, data.rows, grads);
+    CHECK(loss > 0.1 && loss < 10, "%s: a loss of %g", model->name, loss);
+    double largest = 0;
+    for (size_t t = 0; t < model->tensors; t++)
+        for (size_t i = 0; i < model->lens[t]; i++) {
+            double expected = numeric(model, params, &data, params[t] + i);
+            largest = fmax(largest, fabs(expected));
+            CHECK(fabs((double)grads[t][i] - expected) <= 2e-5, "%s: tensor %zu, element %zu: %.7g, not %.7g",
+                  model->name, t, i, (double)grads[t][i], expected);
+        }
+    CHECK(largest > 0.02, "%s: gradients so small (%g) that the tolerance means nothing", model->name, largest);
+
+    model_release(model, params);
+    model_release(model, grads);
+    dataset_free(&data);
+}
+
+/* A minibatch is the mean over its rows: two halves average to the whole. */
+static void check_rows(const struct model *model) {
+    struct random random = random_stream(8, 0);
+    struct dataset data = random_data(model, &random);
+    float *params[MAX_TENSORS], *whole[MAX_TENSORS], *first[MAX_TENSORS], *second[MAX_TENSORS];
+    model_allocate(model, params);
+    model_allocate(model, whole);
+    model_allocate(model, first);
+    model_allocate(model, second);
+    model->init(params, &random);
+    const float *const *at = (const float *const *)params;
+
+    const size_t rows[ROWS] = {11, 3, 5, 0, 1, 8, 7, 2, 10, 9, 4, 6};
+    double all = model->loss(at, &data, NULL, ROWS, whole);
+    double half = model->loss(at, &data, rows, ROWS / 2, first);
+    double other_half = model->loss(at, &data, rows + ROWS / 2, ROWS / 2, second);
+    CHECK_CLOSE((half + other_half) / 2, all, 1e-6, model->name);
+    for (size_t t = 0; t < model->tensors; t++)
+        for (size_t i = 0; i < model->lens[t]; i++)
+            CHECK_CLOSE((first[t][i] + second[t][i]) / 2, whole[t][i], 1e-6, model->name);
+
+    model_release(model, params);
+    model_release(model, whole);
+    model_release(model, first);
+    model_release(model, second);
+    dataset_free(&data);
+}
+
+/* Weights of 1e4: exp() of a logit would overflow. Loss and gradient stay finite, and right. */
+static void check_stability(const struct model *model) {
+    struct random random = random_stream(9, 0);
+    struct dataset data = random_data(model, &random);
+    float *params[MAX_TENSORS], *grads[MAX_TENSORS];
+    model_allocate(model, params);
+    model_allocate(model, grads);
+    for (size_t t = 0; t < model->tensors; t++)
+        for (size_t i = 0; i < model->lens[t]; i++) params[t][i] = (float)random_uniform(&random, -1e4, 1e4);
+    double loss = model->loss((const float *const *)params, &data, NULL, data.rows, grads);
+    CHECK(isfinite(loss) && loss > 100, "%s: a loss of %g", model->name, loss);
+    for (size_t t = 0; t < model->tensors; t++)
+        for (size_t i = 0; i < model->lens[t]; i++)
+            CHECK(isfinite(grads[t][i]), "%s: tensor %zu, element %zu is not finite", model->name, t, i);
+    model_release(model, params);
+    model_release(model, grads);
+    dataset_free(&data);
+}
+
+/* At zero weights every class is as likely as the next: the loss is the logarithm of their number. */
+static void check_start(const struct model *model) {
+    struct random random = random_stream(10, 0);
+    struct dataset data = random_data(model, &random);
+    float *params[MAX_TENSORS];
+    model_allocate(model, params);
+    double loss = model->loss((const float *const *)params, &data, NULL, data.rows, NULL);
+    CHECK_CLOSE(loss, log(model->classes), 1e-6, model->name);
+    model_release(model, params);
+    dataset_free(&data);
+}
+
+int main(void) {
+    const struct model *models[] = {&mlp, &logistic};
+    for (size_t i = 0; i < 2; i++) {
+        check_gradient(models[i]);
+        check_rows(models[i]);
+        check_stability(models[i]);
+        check_start(models[i]);
+    }
+    return check_result("gradients");
+}
