@@ -147,7 +147,13 @@ impl Config {
 
     /// The setting that trained best in the measurements kept in `docs/recommended.md`.
     pub fn recommended() -> Self {
-        Self::default()
+        Self {
+            history_size: 30,
+            momentum_kind: Momentum::Window,
+            clip_kind: Clip::GraftEmaNorm,
+            lr: 1.0,
+            ..Self::default()
+        }
     }
 
     /// Refuses what is out of range, used or not, and what does not go together.

@@ -44,7 +44,7 @@ fn against_dense<T: Number>(dim: usize, eps: f64, power: f64, stream: Stream, mo
         let eigen = Eigen::new(sum.clone());
         let expected = eigen.apply(|lambda| (lambda.max(0.0) + eps).powf(-power), &v);
         let error = distance(&widen(&direction), &expected) / norm(&expected);
-        let allowed = dense_radius::<T>(&eigen.values, eps);
+        let allowed = dense_radius::<T>(&eigen.values, step as usize, eps);
         assert!(error <= allowed, "d {dim}, eps {eps}, {stream:?}, step {step}: off by {error:e}, allowed {allowed:e}");
     }
 }

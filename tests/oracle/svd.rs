@@ -131,7 +131,7 @@ fn triangularize(columns: &mut [Vec<f64>]) -> Vec<Vec<f64>> {
 fn orthogonalize(columns: &mut [Vec<f64>], right: &mut [Vec<f64>]) {
     let tolerance = f64::EPSILON * (columns[0].len() as f64).sqrt();
     let mut squares: Vec<f64> = columns.iter().map(|c| dot(c, c)).collect();
-    // Where M lacks directions, columns shrink to nothing by a factor of 2⁻⁵³ a sweep; enough is enough.
+    // Where M lacks directions, columns shrink to nothing by a factor of 2⁻⁵³ a sweep: at this they are nothing.
     let nothing = 1e-280 * squares.iter().fold(0.0f64, |m, s| m.max(*s));
     for _sweep in 0..60 {
         let mut rotated = false;
@@ -155,6 +155,8 @@ fn orthogonalize(columns: &mut [Vec<f64>], right: &mut [Vec<f64>]) {
             }
         }
         if !rotated {
+            let lacking = columns.iter_mut().zip(&squares).filter(|(_, square)| **square <= nothing);
+            lacking.for_each(|(column, _)| column.fill(0.0));
             return;
         }
     }

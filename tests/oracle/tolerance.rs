@@ -39,13 +39,14 @@ pub fn update_radius<T: Number>(config: &Config, outcome: &Outcome) -> f64 {
     promise * outcome.update_norm + ABOUT * limit(config, outcome) + undecided(config, outcome) + floor
 }
 
-/// The same for Adagrad's d×d definition, relative: there the formula stands as it is documented.
-pub fn dense_radius<T: Number>(eigenvalues: &[f64], eps: f64) -> f64 {
+/// The same for Adagrad's d×d definition after so many steps, relative: there the formula stands as it is documented.
+/// Of C's eigenvalues, those beyond the dimension are 0.
+pub fn dense_radius<T: Number>(eigenvalues: &[f64], steps: usize, eps: f64) -> f64 {
     let max = eigenvalues.iter().copied().fold(0.0, f64::max);
     let min = eigenvalues.iter().copied().fold(max, f64::min).max(0.0);
-    let quotient = max / (min + eps);
-    let promise = if quotient > COLLINEAR { T::PROMISE_COLLINEAR } else { T::PROMISE };
-    promise + ABOUT * UNIT * quotient
+    let promise = if max > COLLINEAR * (min + eps) { T::PROMISE_COLLINEAR } else { T::PROMISE };
+    let least = if steps > eigenvalues.len() { 0.0 } else { min };
+    promise + ABOUT * UNIT * max / (least + eps)
 }
 
 /// The part of v along undecided directions may come out with their f or without.

@@ -1,0 +1,89 @@
+//! What the tests of one library run against another have in common: gradients from a seed, every kind of state.
+
+#![allow(dead_code)]
+
+use lmada::{Clip, Config, Element, Momentum, Optimizer};
+
+/// Numbers in (−1, 1) from a seed (xorshift64*).
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn number(&mut self) -> f64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let bits = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11;
+        bits as f64 / (1u64 << 52) as f64 - 1.0
+    }
+
+    pub fn below(&mut self, bound: usize) -> usize {
+        (self.number().abs() * bound as f64) as usize % bound.max(1)
+    }
+}
+
+/// The gradient of step `number`: some of it common to all steps, as in training.
+pub fn gradient<T: Element>(dim: usize, number: usize) -> Vec<T> {
+    let (mut common, mut own) = (Random(7), Random(1000 + number as u64));
+    (0..dim).map(|_| T::from_f64(0.3 * common.number() + own.number())).collect()
+}
+
+/// Every kind of momentum with every kind of clip, other options in turn.
+pub fn every_kind() -> impl Iterator<Item = Config> {
+    use Clip::{EmaNorm, EmaVector, GraftEmaNorm, GraftEmaVector, Norm};
+    let momenta = [Momentum::None, Momentum::Gradient, Momentum::Update, Momentum::Window];
+    let clips = [Clip::None, Norm, EmaNorm, GraftEmaNorm, EmaVector, GraftEmaVector];
+    let pairs = momenta.into_iter().flat_map(move |momentum| clips.map(|clip| (momentum, clip)));
+    pairs.enumerate().map(|(index, (momentum_kind, clip_kind))| Config {
+        history_size: 5,
+        momentum_kind,
+        clip_kind,
+        clip_norm: 0.4,
+        clip_factor: 0.7,
+        centered: index % 3 == 1,
+        orthogonal_scale: [0.0, 0.5][index % 2],
+        history_decay: [1.0, 0.95][index / 2 % 2],
+        weight_decay: 0.1,
+        threads: 1,
+        ..Config::default()
+    })
+}
+
+/// An optimizer with the parameters it moves.
+pub struct Model<T: Element> {
+    pub optimizer: Optimizer<T>,
+    pub params: Vec<T>,
+}
+
+impl<T: Element> Model<T> {
+    pub fn new(config: &Config, dims: &[usize]) -> Self {
+        let optimizer = Optimizer::new(config, dims).expect("a valid configuration");
+        let params = gradient(optimizer.dim(), 999);
+        Self { optimizer, params }
+    }
+
+    pub fn step(&mut self, number: usize) {
+        let grads = gradient(self.params.len(), number);
+        self.optimizer.step(&mut self.params, &grads).expect("a good step");
+    }
+
+    pub fn state(&self) -> Vec<u8> {
+        let mut bytes = vec![0; self.optimizer.state_size()];
+        self.optimizer.state_save(&mut bytes).expect("no step is open");
+        bytes
+    }
+}
+
+/// Bit for bit, so that −0 is not 0.
+pub fn assert_same<T: Element>(a: &Model<T>, b: &Model<T>, what: &str) {
+    let bits = |model: &Model<T>| model.params.iter().map(|w| w.to_f64().to_bits()).collect::<Vec<_>>();
+    assert!(bits(a) == bits(b), "{what}: parameters differ");
+    assert!(a.state() == b.state(), "{what}: states differ");
+}
+
+/// `len` cut at random places, empty parts among them.
+pub fn cuts(len: usize, parts: usize, random: &mut Random) -> Vec<usize> {
+    let mut ends: Vec<usize> = (1..parts).map(|_| random.below(len + 1)).collect();
+    ends.extend([0, 0, len, len]);
+    ends.sort_unstable();
+    ends
+}

@@ -1,0 +1,121 @@
+//! The same bits whatever the number of threads, whole or as tensors, and through a save and load.
+
+mod common;
+
+use common::{Model, Random, assert_same, cuts, every_kind, gradient};
+use lmada::{Config, Element};
+
+/// Block lengths: one large enough for threads to share, several of any size, an empty one.
+const BLOCKS: &[&[usize]] = &[&[320_001], &[70_000, 3, 0, 150_123, 1024, 99_999], &[37], &[1, 0, 2, 1024, 1025]];
+
+fn threads_do_not_show<T: Element>() {
+    for config in every_kind() {
+        for dims in BLOCKS {
+            let mut alone = Model::<T>::new(&config, dims);
+            let with = |threads| Model::<T>::new(&Config { threads, ..config }, dims);
+            let mut others = [2, 3, 7].map(with);
+            for number in 0..8 {
+                alone.step(number);
+                others.iter_mut().for_each(|other| other.step(number));
+            }
+            for (other, threads) in others.iter().zip([2, 3, 7]) {
+                assert_same(&alone, other, &format!("{threads} threads, {dims:?}, {config:?}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn threads_do_not_show_f32() {
+    threads_do_not_show::<f32>();
+}
+
+#[test]
+fn threads_do_not_show_f64() {
+    threads_do_not_show::<f64>();
+}
+
+fn tensors_step_as_one_array<T: Element>() {
+    let mut random = Random(3);
+    for (index, config) in every_kind().enumerate() {
+        let dims = [&[5000usize, 0, 3000][..], &[8191], &[12, 1, 1]][index % 3];
+        let mut whole = Model::<T>::new(&config, dims);
+        let mut listed = Model::<T>::new(&config, dims);
+        for number in 0..12 {
+            whole.step(number);
+            let grads = gradient::<T>(listed.params.len(), number);
+            let ends = cuts(grads.len(), 1 + random.below(90), &mut random);
+            let grad_list: Vec<&[T]> = ends.windows(2).map(|cut| &grads[cut[0]..cut[1]]).collect();
+            let mut param_list: Vec<&mut [T]> = Vec::new();
+            let mut rest = &mut listed.params[..];
+            for cut in ends.windows(2) {
+                let (tensor, after) = rest.split_at_mut(cut[1] - cut[0]);
+                param_list.push(tensor);
+                rest = after;
+            }
+            listed.optimizer.step_tensors(&mut param_list, &grad_list).unwrap();
+        }
+        assert_same(&whole, &listed, &format!("{dims:?}, {config:?}"));
+    }
+}
+
+#[test]
+fn tensors_step_as_one_array_f32() {
+    tensors_step_as_one_array::<f32>();
+}
+
+#[test]
+fn tensors_step_as_one_array_f64() {
+    tensors_step_as_one_array::<f64>();
+}
+
+fn saved_runs_go_on<T: Element>() {
+    for (index, config) in every_kind().enumerate() {
+        let dims = [&[3000usize, 0, 17][..], &[1024], &[5]][index % 3];
+        let k = config.history_size as usize;
+        // Before the window is full, when it just is, and with the ring somewhere in its round.
+        for saved_after in [0, 1, k - 1, k, 2 * k + 3] {
+            let mut kept = Model::<T>::new(&config, dims);
+            (0..saved_after).for_each(|number| kept.step(number));
+            kept.optimizer.set_lr(0.123).unwrap();
+            // A run of its own before, so that everything has to be replaced; other options that do not matter.
+            let mut loaded = Model::<T>::new(&Config { threads: 2, lr: 9.0, ..config }, dims);
+            (100..100 + k + 1).for_each(|number| loaded.step(number));
+            loaded.optimizer.state_load(&kept.state()).unwrap();
+            loaded.params.copy_from_slice(&kept.params);
+            assert_eq!(loaded.optimizer.stats().steps, saved_after as u64);
+            assert_same(&kept, &loaded, &format!("loaded after {saved_after} steps, {config:?}"));
+            for number in saved_after..saved_after + 2 * k {
+                kept.step(number);
+                loaded.step(number);
+            }
+            assert_same(&kept, &loaded, &format!("gone on after {saved_after} steps, {config:?}"));
+        }
+    }
+}
+
+#[test]
+fn saved_runs_go_on_f32() {
+    saved_runs_go_on::<f32>();
+}
+
+#[test]
+fn saved_runs_go_on_f64() {
+    saved_runs_go_on::<f64>();
+}
+
+#[test]
+fn reset_is_as_new() {
+    for config in every_kind() {
+        let mut fresh = Model::<f32>::new(&config, &[700, 30]);
+        let mut used = Model::<f32>::new(&config, &[700, 30]);
+        (50..62).for_each(|number| used.step(number));
+        used.optimizer.reset();
+        used.params.copy_from_slice(&fresh.params);
+        for number in 0..8 {
+            fresh.step(number);
+            used.step(number);
+        }
+        assert_same(&fresh, &used, &format!("{config:?}"));
+    }
+}
