@@ -75,7 +75,7 @@ install: | $(RELEASE)/static-libs
 	install -m 755 "$(RELEASE)/liblmada.so" "$(DESTDIR)$(LIBDIR)/liblmada.so.$(VERSION)"
 	ln -sf liblmada.so.$(VERSION) "$(DESTDIR)$(LIBDIR)/$(SONAME)"
 	ln -sf $(SONAME) "$(DESTDIR)$(LIBDIR)/liblmada.so"
-	sed -e "s|@PREFIX_FROM_HERE@|$(call from_pkgconfig,$(PREFIX))|" \
+	sed -e "s|@PREFIX_FROM_HERE@|$(call from_pkgconfig,$(PREFIX)/)|" \
 		-e "s|@INCLUDEDIR_FROM_HERE@|$(call from_pkgconfig,$(INCLUDEDIR))|" \
 		-e "s|@STATIC_LIBS@|$$(cat "$(RELEASE)/static-libs")|" \
 		-e "s|@DESCRIPTION@|$(DESCRIPTION)|" -e "s|@VERSION@|$(VERSION)|" \

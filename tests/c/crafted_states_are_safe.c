@@ -77,8 +77,8 @@ static void go_on(model *m)
     free(grads);
 }
 
-/* Each byte of the state in turn becomes others. */
-static void any_byte_is_another(int number, bool blocks)
+/* Each `stride`-th byte of the state in turn becomes others. */
+static void every_byte_is_another(int number, bool blocks, size_t stride)
 {
     const unsigned char masks[] = {0x01, 0x80, 0xFF};
     model twin = new_twin(number, blocks), m = new_twin(number, blocks);
@@ -88,7 +88,7 @@ static void any_byte_is_another(int number, bool blocks)
     the_form_is_that_of_this_test(&twin);
     state = saved_state(twin.opt, &bytes);
     changed = check_alloc(bytes);
-    for (size_t byte = CHECKSUM_END; byte < bytes; byte++) {
+    for (size_t byte = CHECKSUM_END; byte < bytes; byte += stride) {
         for (size_t mask = 0; mask < sizeof masks; mask++) {
             lmada_status_t status;
             AT("byte %zu, mask %x, variant %d", byte, masks[mask], number);
@@ -125,6 +125,6 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
         EACH_VARIANT (number, reduced) leaves_no_trace(&refusals[i], number, number % 2, TWIN_PAST);
     }
-    EACH_VARIANT (number, reduced) any_byte_is_another(number, number % 2);
+    EACH_VARIANT (number, reduced) every_byte_is_another(number, number % 2, reduced ? 5 : 1);
     return 0;
 }

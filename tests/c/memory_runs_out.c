@@ -34,7 +34,7 @@ static size_t create_fails_cleanly(const lmada_config_t *config, const size_t *d
 
 static void each_request_of_create_may_fail(void)
 {
-    const size_t small[] = {7}, blocks[] = {3, 0, 20000, 9}, large[] = {LONG}, huge[] = {2000000};
+    const size_t small[] = {7}, blocks[] = {3, 0, 20000, 9}, large[] = {LONG};
     for (int number = 0; number < VARIANTS; number++) {
         lmada_config_t config = variant(number);
         for (int mode = FAIL_ONCE; mode <= FAIL_EVER_AFTER; mode++) {
@@ -49,9 +49,24 @@ static void each_request_of_create_may_fail(void)
             CHECK(together >= alone + 3); /* the threads were among what failed */
         }
     }
-    {
-        const lmada_config_t config = variant(2); /* mapped buffers */
-        create_fails_cleanly(&config, huge, 1, FAIL_ONCE);
+}
+
+/* Long buffers are mapped: with pages of the usual size from 1 MiB on, and of the large one from 2 MiB on. */
+static void each_mapping_of_create_may_fail(void)
+{
+    const size_t dims[] = {200000};
+    const uint32_t history_sizes[] = {40, 100};
+    for (int k = 0; k < 2; k++) {
+        const size_t mapped = allocator_live_mapped();
+        lmada_config_t config = variant(0);
+        model m;
+        config.history_size = history_sizes[k];
+        m = new_model(&config, *dims);
+        CHECK(allocator_live_mapped() > mapped); /* else this test has to be about longer ones */
+        free_model(&m);
+        CHECK(allocator_live_mapped() == mapped);
+        create_fails_cleanly(&config, dims, 1, FAIL_ONCE);
+        create_fails_cleanly(&config, dims, 1, FAIL_EVER_AFTER);
     }
 }
 
@@ -206,6 +221,7 @@ int main(void)
 {
     grads = new_gradient(LONG, PAST);
     each_request_of_create_may_fail();
+    each_mapping_of_create_may_fail();
     for (int number = 0; number < VARIANTS; number++) {
         for (size_t call = 0; call < sizeof calls / sizeof *calls; call++) {
             const size_t asked = each_request_of_a_call_may_fail(call, number, 2 * RUNS, 1);

@@ -71,7 +71,7 @@ static void gradient_is_not_finite(model *m)
         for (size_t place = 0; place < m->dim; place++) {
             real *grads = new_gradient(m->dim, 99);
             grads[place] = (real)values[i];
-            check_refused(m, grads, m->dim, LMADA_ERROR_NON_FINITE, "");
+            check_refused(m, grads, m->dim, LMADA_ERROR_NON_FINITE, "grads");
             free(grads);
         }
     }

@@ -160,7 +160,7 @@ static void gradient_is_not_finite(model *m)
         for (size_t place = 0; place < m->dim; place++) {
             list l = new_list(m);
             l.gradient[place] = (real)values[value];
-            refuse(m, &l, TENSORS, LMADA_ERROR_NON_FINITE, "");
+            refuse(m, &l, TENSORS, LMADA_ERROR_NON_FINITE, "grads");
         }
     }
 }

@@ -1,0 +1,3 @@
+module lmada
+
+go 1.19

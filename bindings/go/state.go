@@ -1,0 +1,78 @@
+package lmada
+
+// #include <lmada.h>
+import "C"
+
+import "unsafe"
+
+// Stats is what the last step looked like, or between Solve and End the one under way. Over several blocks the norms
+// are root-sum-squares, Scale is the least, Rank the sum.
+type Stats struct {
+	Steps      uint64  // steps accepted since New, Reset or the start of the loaded run
+	HistoryLen int     // gradients in the window
+	Rank       int     // directions that the preconditioner acts on
+	GradNorm   float64 // |g| as given
+	UpdateNorm float64 // |u| before clipping and update momentum
+	Scale      float64 // factor that clipping or grafting put on u
+	EigMax     float64 // largest eigenvalue of MMᵀ, without ε
+	EigMin     float64 // smallest that counts as present
+	StateBytes uint64  // memory that the optimizer holds
+}
+
+// Stats tells what the last step looked like.
+func (o *Optimizer[T]) Stats() (Stats, error) {
+	const op = "Stats"
+	if err := o.enter(op); err != nil {
+		return Stats{}, err
+	}
+	defer o.leave()
+	var s C.lmada_stats_t
+	if err := failure(op, C.lmada_stats(o.handle, &s, C.sizeof_lmada_stats_t)); err != nil {
+		return Stats{}, err
+	}
+	return Stats{
+		Steps:      uint64(s.steps),
+		HistoryLen: int(s.history_len),
+		Rank:       int(s.rank),
+		GradNorm:   float64(s.grad_norm),
+		UpdateNorm: float64(s.update_norm),
+		Scale:      float64(s.scale),
+		EigMax:     float64(s.eig_max),
+		EigMin:     float64(s.eig_min),
+		StateBytes: uint64(s.state_bytes),
+	}, nil
+}
+
+// Save returns the whole state: window, averages, step count, learning rate. A run that loads it goes on with the same
+// bits. The options are not in it.
+func (o *Optimizer[T]) Save() ([]byte, error) {
+	const op = "Save"
+	if err := o.enter(op); err != nil {
+		return nil, err
+	}
+	defer o.leave()
+	var size C.size_t
+	if err := failure(op, C.lmada_state_size(o.handle, &size)); err != nil {
+		return nil, err
+	}
+	state := make([]byte, size)
+	if err := failure(op, C.lmada_state_save(o.handle, unsafe.Pointer(&state[0]), size)); err != nil {
+		return nil, err
+	}
+	return state, nil
+}
+
+// Load puts a saved state in place of the present one. The optimizer must have been made with the same element type,
+// lengths, history size, format and density, momentum kind and clip kind. Everything is checked before anything is
+// changed.
+func (o *Optimizer[T]) Load(state []byte) error {
+	const op = "Load"
+	if len(state) == 0 {
+		return &Error{Op: op, Status: ErrBadState, Message: "bad saved state: it is empty"}
+	}
+	if err := o.enter(op); err != nil {
+		return err
+	}
+	defer o.leave()
+	return failure(op, C.lmada_state_load(o.handle, unsafe.Pointer(&state[0]), C.size_t(len(state))))
+}
