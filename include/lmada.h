@@ -549,7 +549,8 @@ lmada_status_t lmada_direction_f64(lmada_t *opt, double *direction, const double
 /**
  * Opens a step in phases: `lmada_begin`, `lmada_feed` for every piece of the gradient in any order, `lmada_partials`
  * where the parameters are split over processes, `lmada_solve`, `lmada_apply` for every piece, `lmada_end`. The
- * result is that of `lmada_step`.
+ * result is that of `lmada_step`: the same bits where the gradient comes in one piece, else up to the order in which
+ * sums are rounded.
  *
  * Until `lmada_end` or `lmada_cancel`, `lmada_step`, `lmada_direction`, `lmada_set_lr`, `lmada_state_save` and
  * `lmada_state_load` are `LMADA_ERROR_WRONG_PHASE`.

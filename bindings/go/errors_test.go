@@ -14,7 +14,8 @@ func refused(t testing.TB, err error, op string, status Status, words string) {
 	if !errors.As(err, &failure) {
 		t.Fatalf("%s: got %v, want an *Error", op, err)
 	}
-	if !errors.Is(err, status) || failure.Status != status || failure.Op != op || !strings.Contains(failure.Message, words) {
+	kind := errors.Is(err, status) && failure.Status == status
+	if !kind || failure.Op != op || !strings.Contains(failure.Message, words) {
 		t.Fatalf("got %#v, want %s, %v, %q", failure, op, status, words)
 	}
 	if want := "lmada: " + op + ": " + failure.Message; err.Error() != want {

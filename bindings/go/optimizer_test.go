@@ -81,7 +81,8 @@ func testFirstStep[T Float](t *testing.T) {
 	if s.Steps != 1 || s.HistoryLen != 1 || s.Rank != 1 || s.Scale != 1 || s.StateBytes < 3*10*4 {
 		t.Errorf("stats: %+v", s)
 	}
-	near(t, "norms", []float64{s.GradNorm, s.UpdateNorm, s.EigMax, s.EigMin}, []float64{3, 3 / math.Sqrt(9.25), 9, 9}, 1e-6)
+	norms := []float64{s.GradNorm, s.UpdateNorm, s.EigMax, s.EigMin}
+	near(t, "norms", norms, []float64{3, 3 / math.Sqrt(9.25), 9, 9}, 1e-6)
 }
 
 func TestFirstStepIsTheNormalisedGradient(t *testing.T) {

@@ -86,6 +86,9 @@ func TestTheElementTypeSetsDtype(t *testing.T) {
 
 func TestRecommendedIsABaseWhereverItStands(t *testing.T) {
 	want := fields[float32](t, WithRecommended())
+	if reflect.DeepEqual(want, fields[float32](t)) {
+		t.Error("what is recommended are the defaults")
+	}
 	want["lr"], want["eps"] = "0.375", "0.5"
 	for _, opts := range [][]Option{
 		{WithRecommended(), WithLR(0.375), WithEps(0.5)},

@@ -73,8 +73,8 @@ func (o *Optimizer[T]) Solve() error {
 	return failure(op, C.lmada_solve(o.handle))
 }
 
-// Apply moves the parameters from offset on; grads is what Feed got for them. After the first Apply the step can only be
-// finished, or the optimizer Reset or Closed.
+// Apply moves the parameters from offset on; grads is what Feed got for them. After the first Apply the step can only
+// be finished, or the optimizer Reset or Closed.
 func (o *Optimizer[T]) Apply(offset int, params, grads []T) error {
 	const op = "Apply"
 	if offset < 0 {
