@@ -155,7 +155,8 @@ impl fmt::Display for Error {
             }
             Self::NonFinite { what, count: 0 } => write!(f, "{what} is not finite; the step was refused"),
             Self::NonFinite { what, count } => {
-                write!(f, "{what} has {count} values that are NaN or infinite; the step was refused")
+                let values = if count == 1 { "value" } else { "values" };
+                write!(f, "{what} has {count} NaN or infinite {values}; the step was refused")
             }
             Self::OutOfMemory { what, bytes: u64::MAX } => {
                 write!(f, "out of memory: the size of {what} overflows")

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use super::chunk::{Apply, Combination, Feed, Output};
 use super::partials::Tail;
-use super::solve::{Step, bias};
+use super::solve::{Step, bias, check_partials};
 use super::{Optimizer, Phase};
 use crate::config::Momentum;
 use crate::error::Result;
@@ -78,6 +78,7 @@ impl<T: Element> Optimizer<T> {
             lr: self.lr,
             largest: T::LARGEST,
         };
+        check_partials(&step, &self.partials)?;
         let work = self.blocks.len() * step.ring.held.pow(3);
         let threads = if work < WORTH_A_SOLVING_THREAD { 1 } else { self.pool.threads() };
         let (partials, layout) = (&self.partials, self.layout);

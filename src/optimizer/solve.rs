@@ -74,13 +74,12 @@ impl Solver {
         self.workspace.bytes() + buffers.iter().map(|buffer| buffer.bytes()).sum::<usize>()
     }
 
-    /// Prepares the step of `block` whose sums are `partials`. On failure the block's pending step is unspecified.
+    /// Prepares the step of `block` whose sums are `partials`, checked before. On failure the block's pending step is unspecified.
     ///
     /// # Errors
-    /// [`Error::NonFinite`], [`Error::InvalidArgument`] for partials that are no sum of processes at this step.
+    /// [`Error::NonFinite`] where the step is not finite.
     pub fn solve(&mut self, step: &Step<'_>, block: &mut Block, partials: &[f64]) -> Result<()> {
         let Step { config, layout, ring, .. } = *step;
-        check_partials(step, partials)?;
         let held = ring.held;
         let gradient = &partials[layout.gradient()][..held];
         let gram = block.gram.with(ring.newest, gradient);
@@ -208,19 +207,25 @@ impl Solver {
     }
 }
 
-/// Whether the sums are over processes that take the same step, and over finite gradients.
-fn check_partials(step: &Step<'_>, partials: &[f64]) -> Result<()> {
-    let tail = |which| partials[step.layout.tail(which)];
-    let processes = tail(Tail::Processes);
-    if !(processes >= 1.0 && processes.fract() == 0.0) {
-        let expected = "a sum over processes of their partials: its count of processes is a whole number from 1 on";
-        return Err(Error::invalid("partials", Value::Real(processes), expected));
+/// Whether the sums of all blocks are over processes that take the same step, and over finite gradients.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] for partials that are no sum of processes at this step, [`Error::NonFinite`].
+pub(super) fn check_partials(step: &Step<'_>, partials: &[f64]) -> Result<()> {
+    let blocks = || partials.chunks_exact(step.layout.len());
+    for block in blocks() {
+        let processes = block[step.layout.tail(Tail::Processes)];
+        if !(processes >= 1.0 && processes.fract() == 0.0) {
+            let expected = "a sum over processes of their partials: its count of processes is a whole number from 1 on";
+            return Err(Error::invalid("partials", Value::Real(processes), expected));
+        }
+        let numbers = block[step.layout.tail(Tail::Step)];
+        if numbers != processes * step.number as f64 {
+            let expected = "the same step number on every process: they are out of step";
+            return Err(Error::invalid("partials", Value::Real(numbers / processes), expected));
+        }
     }
-    if tail(Tail::Step) != processes * step.number as f64 {
-        let expected = "the same step number on every process: they are out of step";
-        return Err(Error::invalid("partials", Value::Real(tail(Tail::Step) / processes), expected));
-    }
-    let bad = tail(Tail::NonFinite);
+    let bad: f64 = blocks().map(|block| block[step.layout.tail(Tail::NonFinite)]).sum();
     if bad != 0.0 {
         return Err(Error::NonFinite { what: "grads", count: bad as u64 });
     }

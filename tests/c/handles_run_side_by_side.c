@@ -20,10 +20,11 @@ typedef struct {
 static run new_run(int handle, bool reduced)
 {
     lmada_config_t config = variant(handle % VARIANTS);
+    const size_t dim = length_of(handle, reduced);
     run r;
     config.threads = 1 + (uint32_t)handle % 3;
     r.handle = handle;
-    r.m = handle % 2 ? new_model(&config, length_of(handle, reduced)) : new_blocks_model(&config, length_of(handle, reduced));
+    r.m = handle % 2 ? new_model(&config, dim) : new_blocks_model(&config, dim);
     return r;
 }
 

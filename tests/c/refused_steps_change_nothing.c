@@ -77,7 +77,7 @@ static void check_not_finite(model *m, size_t place, double value)
 {
     real *grads = new_gradient(m->dim, 99);
     grads[place] = (real)value;
-    CHECK_REFUSED(real_step(m->opt, m->params, grads, m->dim), LMADA_ERROR_NON_FINITE, "grads has 1 value");
+    CHECK_REFUSED(real_step(m->opt, m->params, grads, m->dim), LMADA_ERROR_NON_FINITE, "grads has 1 NaN or infinite value;");
     free(grads);
 }
 
@@ -97,8 +97,10 @@ static void gradient_has_an_infinity(model *m)
 static void gradient_has_nothing_else(model *m)
 {
     real *grads = zeros(m->dim);
+    char message[64];
     for (size_t i = 0; i < m->dim; i++) grads[i] = (real)(i % 2 ? NAN : -INFINITY);
-    CHECK_REFUSED(real_step(m->opt, m->params, grads, m->dim), LMADA_ERROR_NON_FINITE, "grads has ");
+    snprintf(message, sizeof message, "grads has %zu NaN or infinite values;", m->dim); /* in whatever blocks */
+    CHECK_REFUSED(real_step(m->opt, m->params, grads, m->dim), LMADA_ERROR_NON_FINITE, message);
     free(grads);
 }
 
