@@ -110,7 +110,7 @@ int main(int argc, char **argv) {
     size_t seeds = options.quick ? 1 : 3;
     struct progress progress = progress_start(CHOSEN * METHOD_COUNT * grid.count * seeds);
     for (size_t t = 0; t < CHOSEN; t++) {
-        searches[t] = (struct search){chosen[t], methods, METHOD_COUNT, &grid, seeds, NULL};
+        searches[t] = (struct search){chosen[t], methods, METHOD_COUNT, &grid, seeds, NULL, 0, 0};
         search_run(searches + t, options.jobs, &progress);
     }
     progress_finish(&progress);

@@ -149,9 +149,9 @@ impl Config {
     pub fn recommended() -> Self {
         Self {
             history_size: 30,
-            momentum_kind: Momentum::Window,
+            lr: 0.1,
+            momentum_kind: Momentum::Update,
             clip_kind: Clip::GraftEmaNorm,
-            lr: 1.0,
             ..Self::default()
         }
     }

@@ -13,14 +13,16 @@ struct progress progress_start(size_t total) {
 }
 
 static void draw(const struct progress *progress, const char *task, const char *method) {
-    enum { WIDTH = 24 };
-    char bar[WIDTH + 1] = {0};
+    enum { WIDTH = 16, COLUMNS = 79 };
+    char bar[WIDTH + 1] = {0}, line[COLUMNS + 1];
     size_t filled = progress->done * WIDTH / progress->total;
     double passed = seconds_now() - progress->start;
     double left = passed * (double)(progress->total - progress->done) / (double)progress->done;
     for (size_t i = 0; i < WIDTH; i++) bar[i] = i < filled ? '#' : '.';
-    fprintf(stderr, "\r[%s] %zu of %zu runs, %.0f s left  %s: %s\033[K", bar, progress->done, progress->total, left,
-            task, method);
+    /* Cut to what a terminal holds: of a line that wraps, a carriage return redraws but the last part. */
+    snprintf(line, sizeof line, "[%s] %zu of %zu runs, %.0f s left  %s: %s", bar, progress->done, progress->total, left,
+             task, method);
+    fprintf(stderr, "\r%s\033[K", line);
 }
 
 void progress_advance(struct progress *progress, const char *task, const char *method) {

@@ -64,6 +64,8 @@ void search_run(struct search *search, size_t jobs, struct progress *progress) {
         mmap(NULL, total * sizeof *search->outcomes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED) fail("mmap: %s", strerror(errno));
     search->outcomes = shared;
+    search->from = 0;
+    search->to = search->seeds;
 
     while (finished < total) {
         while (started < total && started - finished < jobs) start_job(search, started++);
@@ -79,17 +81,18 @@ void search_free(struct search *search) {
 }
 
 struct summary search_summary(const struct search *search, size_t method, size_t lr) {
-    double *losses = allocate(search->seeds, sizeof *losses), *accuracies = allocate(search->seeds, sizeof *accuracies);
-    for (size_t seed = 0; seed < search->seeds; seed++) {
-        const struct outcome *outcome = search_outcome(search, method, lr, seed);
-        losses[seed] = outcome->train_loss;
-        accuracies[seed] = outcome->test_accuracy;
+    size_t count = search->to - search->from;
+    double *losses = allocate(count, sizeof *losses), *accuracies = allocate(count, sizeof *accuracies);
+    for (size_t i = 0; i < count; i++) {
+        const struct outcome *outcome = search_outcome(search, method, lr, search->from + i);
+        losses[i] = outcome->train_loss;
+        accuracies[i] = outcome->test_accuracy;
     }
     struct summary summary = {
         .lr_index = lr,
         .lr = search->grid->lrs[lr],
-        .train_loss = median(losses, search->seeds),
-        .test_accuracy = median(accuracies, search->seeds),
+        .train_loss = median(losses, count),
+        .test_accuracy = median(accuracies, count),
     };
     free(losses);
     free(accuracies);

@@ -23,11 +23,12 @@ struct search {
     const struct method *methods;
     size_t method_count;
     const struct grid *grid;
-    size_t seeds;             /* 0 to seeds - 1 */
+    size_t seeds;             /* runs have the seeds 0 to seeds - 1 */
     struct outcome *outcomes; /* [method][lr][seed] */
+    size_t from, to;          /* the seeds that summaries look at, `to` excluded; search_run sets them to all */
 };
 
-/* One method at one learning rate: medians over the seeds. */
+/* One method at one learning rate: medians over the seeds looked at. */
 struct summary {
     size_t lr_index;
     double lr, train_loss, test_accuracy;

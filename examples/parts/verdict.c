@@ -4,12 +4,15 @@
 #include <math.h>
 #include <stdlib.h>
 
-void evidence_complete(struct evidence *evidence) {
+void evidence_complete(struct evidence *evidence, size_t from, size_t to) {
     for (size_t t = 0; t < TASK_COUNT; t++) {
-        const struct search *search = evidence->searches + t;
-        double *starts = allocate(search->seeds, sizeof *starts);
-        for (size_t seed = 0; seed < search->seeds; seed++) starts[seed] = search_outcome(search, 0, 0, seed)->curve[0];
-        evidence->starts[t] = median(starts, search->seeds);
+        struct search *search = evidence->searches + t;
+        search->from = from;
+        search->to = to;
+
+        double *starts = allocate(to - from, sizeof *starts);
+        for (size_t seed = from; seed < to; seed++) starts[seed - from] = search_outcome(search, 0, 0, seed)->curve[0];
+        evidence->starts[t] = median(starts, to - from);
         free(starts);
 
         evidence->bests[t] = INFINITY;
@@ -44,7 +47,7 @@ void judge(const struct evidence *evidence, struct verdict *verdicts) {
 }
 
 size_t judge_lrs(const struct evidence *evidence, size_t candidate, struct lr_verdict *verdicts) {
-    size_t count = evidence->searches[0].grid->count, chosen = 0;
+    size_t count = evidence->searches[0].grid->count, votes = 0;
     for (size_t lr = 0; lr < count; lr++) {
         verdicts[lr] = (struct lr_verdict){0};
         for (size_t t = 0; t < TASK_COUNT; t++) {
@@ -53,12 +56,11 @@ size_t judge_lrs(const struct evidence *evidence, size_t candidate, struct lr_ve
         }
     }
     for (size_t t = 0; t < TASK_COUNT; t++)
-        for (size_t seed = 0; seed < evidence->searches[t].seeds; seed++)
+        for (size_t seed = evidence->searches[t].from; seed < evidence->searches[t].to; seed++, votes++)
             verdicts[search_best_of_seed(evidence->searches + t, candidate, seed).lr_index].votes++;
 
-    for (size_t lr = 1; lr < count; lr++) {
-        const struct lr_verdict *best = verdicts + chosen, *other = verdicts + lr;
-        if (other->votes > best->votes || (other->votes == best->votes && other->worst < best->worst)) chosen = lr;
-    }
-    return chosen;
+    /* With an even number of votes the smaller of the two in the middle, the safer one. */
+    size_t median_lr = 0;
+    for (size_t passed = verdicts[0].votes; 2 * passed < votes; passed += verdicts[median_lr].votes) median_lr++;
+    return median_lr;
 }

@@ -19,8 +19,8 @@ struct evidence {
     double bests[TASK_COUNT];  /* least median train loss of any candidate at any learning rate */
 };
 
-/* Fills in starts and bests from searches that are done. */
-void evidence_complete(struct evidence *evidence);
+/* Fills in starts and bests from searches that are done, of the seeds `from` to `to - 1`. */
+void evidence_complete(struct evidence *evidence, size_t from, size_t to);
 
 /*
  * log(loss/best) / log(start/best): the share of the way from the start to the best loss, in decades, that was not
@@ -43,10 +43,7 @@ struct lr_verdict {
     double losses[TASK_COUNT], worst;
 };
 
-/*
- * One a learning rate of the grid. Returns the index of the one to recommend: that with most votes; among equals, that
- * with the least worst-case regret.
- */
+/* One a learning rate of the grid. Returns the index of the one to recommend: the median of the votes. */
 size_t judge_lrs(const struct evidence *evidence, size_t candidate, struct lr_verdict *verdicts);
 
 #endif

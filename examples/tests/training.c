@@ -72,7 +72,7 @@ static void check_runs(const struct task *task, const struct method *method, dou
 /* Parallel child processes find what one after the other does, in this process too. */
 static void check_search(const struct task *task, const struct method *methods) {
     const struct grid grid = {2, {1e-3, 1e-2}};
-    struct search one = {task, methods, 2, &grid, 2, NULL}, many = one;
+    struct search one = {task, methods, 2, &grid, 2, NULL, 0, 0}, many = one;
     struct progress progress = {.total = 16, .terminal = false, .next_tenth = 99};
     search_run(&one, 1, &progress);
     search_run(&many, 4, &progress);

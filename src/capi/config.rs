@@ -25,7 +25,7 @@ pub unsafe extern "C" fn lmada_config_init(config: *mut lmada_config_t, config_s
 }
 
 /// Fills `config` with the setting that trained best in this library's own measurements (docs/recommended.md says how
-/// it was found), at the learning rate that was best most often. Otherwise as `lmada_config_init`.
+/// it was found), at the median of the learning rates that were best. Otherwise as `lmada_config_init`.
 ///
 /// @param config       struct to fill; nothing is written beyond `config_size` bytes
 /// @param config_size  `sizeof(lmada_config_t)`
