@@ -280,7 +280,7 @@ mod tests {
         for size in 1..12 {
             for decades in [0, 4, 8, 12] {
                 // A well-conditioned correlation matrix between columns whose norms span the decades.
-                let norm = |i: usize| 10f64.powf(decades as f64 * (i * 5 % size) as f64 / size as f64);
+                let norm = |i: usize| 10f64.powf(decades as f64 * i as f64 / size as f64);
                 let correlation = |i: usize, j: usize| if i == j { 1.0 } else { 0.3 / (1.0 + i.abs_diff(j) as f64) };
                 let sign = |i: usize| if i % 3 == 1 { -1.0 } else { 1.0 };
                 let entry = |i: usize, j: usize| sign(i) * sign(j) * norm(i) * norm(j) * correlation(i, j);

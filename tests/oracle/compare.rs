@@ -1,11 +1,11 @@
 //! Runs the library and the oracle side by side.
 
-use lmada::{Config, Error, Optimizer};
+use lmada::{Config, Error, Optimizer, Stats};
 
 use super::number::{Number, narrow, round, widen};
 use super::streams::Stream;
 use super::svd::norm;
-use super::tolerance::Doubt;
+use super::tolerance::{Doubt, Radii, Rounding};
 use super::{Oracle, Outcome};
 
 /// One comparison: a configuration on a stream.
@@ -18,6 +18,8 @@ pub struct Case {
     pub steps: usize,
     /// Every how many steps the oracle computes an update; it does so each step where later ones depend on it.
     pub every: usize,
+    /// How exact C is taken to be.
+    pub rounding: Rounding,
 }
 
 /// What a comparison came to.
@@ -42,14 +44,50 @@ impl Tally {
     }
 }
 
+/// One step of the library next to the oracle's.
+pub struct Compared<'a> {
+    pub step: usize,
+    pub outcome: &'a Outcome,
+    pub oracle: &'a Oracle,
+    pub radii: &'a Radii,
+    pub stats: Stats,
+    /// ‖g‖ as given.
+    pub grad_norm: f64,
+    /// Of the direction; its length, and how far the library is off.
+    pub length: f64,
+    pub error: f64,
+}
+
 /// Panics where the library is further from the oracle than `tolerance` allows.
 pub fn compare<T: Number>(case: &Case) -> Tally {
+    let mut tally = Tally::default();
+    tally.refused = run::<T>(case, |compared| {
+        let Compared { step, outcome, radii, length, error, .. } = *compared;
+        let ratio = if error == 0.0 { 0.0 } else { error / radii.direction };
+        assert!(
+            ratio <= 1.0,
+            "step {step} of {case:?}: off by {error:e} of {length:e}, allowed {:e} ({ratio:.3} of it)\n{}",
+            radii.direction,
+            describe(outcome)
+        );
+        tally.worst = tally.worst.max(ratio);
+        if radii.direction <= 1e-3 * length || error == 0.0 {
+            tally.firm += 1;
+        } else {
+            tally.loose += 1;
+        }
+    });
+    tally
+}
+
+/// Runs a case and shows every step that the oracle computes. Returns how many steps both refused.
+pub fn run<T: Number>(case: &Case, mut look: impl FnMut(&Compared<'_>)) -> usize {
     let mut library = Optimizer::<T>::new(&case.config, &[case.dim]).expect("a valid configuration");
     let mut oracle = Oracle::new(&case.config, case.dim, round::<T>);
-    let mut doubt = Doubt::default();
+    let mut doubt = Doubt::new(case.rounding);
     let mut gradients = case.stream.start(case.dim, case.seed);
     let mut direction = vec![T::default(); case.dim];
-    let mut tally = Tally::default();
+    let mut refused = 0;
     for step in 0..case.steps {
         let g: Vec<T> = narrow(&gradients.draw());
         let result = library.direction(&mut direction, &g);
@@ -67,26 +105,21 @@ pub fn compare<T: Number>(case: &Case) -> Tally {
             let length = outcome.scale * outcome.update_norm + radii.direction;
             assert!(exceeds::<T>(&case.config, length), "step {step} of {case:?} was refused: {error}; {length:e}");
             (oracle, doubt) = before;
-            tally.refused += 1;
+            refused += 1;
             continue;
         }
-        let length = norm(&outcome.direction);
-        let error = distance(&widen(&direction), &outcome.direction);
-        let ratio = if error == 0.0 { 0.0 } else { error / radii.direction };
-        assert!(
-            ratio <= 1.0,
-            "step {step} of {case:?}: off by {error:e} of {length:e}, allowed {:e} ({ratio:.3} of it)\n{}",
-            radii.direction,
-            describe(&outcome)
-        );
-        tally.worst = tally.worst.max(ratio);
-        if radii.direction <= 1e-3 * length || error == 0.0 {
-            tally.firm += 1;
-        } else {
-            tally.loose += 1;
-        }
+        look(&Compared {
+            step,
+            outcome: &outcome,
+            oracle: &oracle,
+            radii: &radii,
+            stats: library.stats(),
+            grad_norm: norm(&g),
+            length: norm(&outcome.direction),
+            error: distance(&widen(&direction), &outcome.direction),
+        });
     }
-    tally
+    refused
 }
 
 /// Whether a step of this length is more than the guard of section 4 lets pass.
@@ -99,7 +132,7 @@ pub fn distance(a: &[f64], b: &[f64]) -> f64 {
     norm(&a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<_>>())
 }
 
-fn describe(outcome: &Outcome) -> String {
+pub fn describe(outcome: &Outcome) -> String {
     let mut text =
         format!("scale {:e}, |u| {:e}, eps' {:e}\n", outcome.scale, outcome.update_norm, outcome.spectrum.eps);
     for (d, y) in outcome.spectrum.directions.iter().zip(&outcome.coordinates) {

@@ -33,6 +33,8 @@ impl Eigen {
                         (a[p][j], a[q][j]) = turn(a[p][j], a[q][j]);
                         (vectors[p][j], vectors[q][j]) = turn(vectors[p][j], vectors[q][j]);
                     }
+                    // What the rotation is for; rounding leaves a trace of it.
+                    (a[p][q], a[q][p]) = (0.0, 0.0);
                 }
             }
             if largest <= f64::EPSILON * f64::EPSILON * scale {

@@ -44,7 +44,7 @@ impl Number for f32 {
 impl Number for f64 {
     const UNIT: f64 = f64::EPSILON / 2.0;
     const MAX: f64 = f64::MAX;
-    const LEAST: f64 = 4.940_656_458_412_465e-324;
+    const LEAST: f64 = 5e-324;
     const PROMISE: f64 = 1e-10;
     const PROMISE_COLLINEAR: f64 = 1e-7;
     const NAN: Self = f64::NAN;

@@ -14,10 +14,18 @@ pub struct Direction {
     pub reach: f64,
     /// Whether the rule counts it in.
     pub present: bool,
-    /// Whether the rule would say the same of a σ² and a noise floor that are each off by a factor of 4. Where it would
-    /// not, the answer hangs on rounding, and either one is right.
+    /// Whether the rule would say the same of what rounding may make of this σ² and its noise floor. Where it would
+    /// not, either answer is right.
     pub decided: bool,
+    /// σ², or, of an undecided direction, the least that the library may take for it while it counts it in.
+    pub seen: f64,
 }
+
+/// σ² and noise floors are taken to be known up to this factor, when it comes to which is the larger.
+const FACTOR: f64 = 4.0;
+
+/// And eigenvalues of C to be off by this many units of the largest.
+const UNITS: f64 = 8.0;
 
 pub struct Spectrum {
     pub svd: Svd,
@@ -25,6 +33,8 @@ pub struct Spectrum {
     /// ε' of step 4.
     pub eps: f64,
     pub max: f64,
+    /// What σ²max is before centering, as the noise floors see it.
+    pub size: f64,
 }
 
 impl Spectrum {
@@ -42,19 +52,26 @@ impl Spectrum {
 
         let max = svd.sigma[0] * svd.sigma[0];
         let eps = config.eps + config.eps_relative * max;
-        let directions = (svd.sigma.iter().zip(&svd.right))
-            .map(|(sigma, v)| {
-                let reach: f64 = v.iter().zip(&norms).map(|(v, n)| v.abs() * n).sum();
+        let reaches: Vec<f64> =
+            (svd.right.iter()).map(|v| v.iter().zip(&norms).map(|(v, n)| v.abs() * n).sum()).collect();
+        let size = reaches.iter().fold(0.0f64, |size, reach| size.max(reach * reach));
+        let directions = (svd.sigma.iter().zip(reaches))
+            .map(|(sigma, reach)| {
                 let floor = count as f64 * f64::EPSILON * reach * reach;
                 let lambda = sigma * sigma;
-                let rule = |l: f64, n: f64| present(config, l * lambda, n * floor, eps, max);
-                let factors = [0.25, 1.0, 4.0];
-                let present = rule(1.0, 1.0);
-                let decided = factors.iter().all(|&l| factors.iter().all(|&n| rule(l, n) == present));
-                Direction { lambda, reach, present, decided }
+                let present = present(config, lambda, floor, eps, max);
+                let above = FACTOR * lambda + UNITS * f64::EPSILON / 2.0 * size;
+                let answers = [lambda / FACTOR, lambda, above].map(|lambda| {
+                    let floors = [floor / FACTOR, floor, FACTOR * floor];
+                    floors.map(|floor| self::present(config, lambda, floor, eps, max))
+                });
+                // What is made of zero gradients only has exact zeros in C.
+                let decided = reach == 0.0 || answers.iter().flatten().all(|&answer| answer == present);
+                let seen = if decided { lambda } else { lambda.max(floor / FACTOR) };
+                Direction { lambda, reach, present, decided, seen }
             })
             .collect();
-        Self { svd, directions, eps, max }
+        Self { svd, directions, eps, max, size }
     }
 
     /// f of step 5.

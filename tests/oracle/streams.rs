@@ -39,7 +39,7 @@ pub enum Stream {
     White,
     /// Each close to the one before.
     Drifting,
-    /// Coordinates' scales over ten decades.
+    /// Coordinates' scales over six decades.
     BadlyScaled,
     /// One direction plus a thousandth of noise, norm about 1.
     Collinear,
@@ -111,7 +111,7 @@ impl Gradients {
                 self.base[0].clone()
             }
             Stream::BadlyScaled => {
-                let scale = |i: usize| 10f64.powf(5.0 - 10.0 * i as f64 / dim as f64);
+                let scale = |i: usize| 10f64.powf(2.0 - 6.0 * i as f64 / dim as f64);
                 let noise = self.random.vector(dim, 1.0);
                 noise.iter().enumerate().map(|(i, x)| scale(i) * x).collect()
             }
@@ -119,11 +119,11 @@ impl Gradients {
             Stream::CollinearLarge => self.near_base(100.0),
             Stream::Cyclic => self.base[step % 3].clone(),
             Stream::Repeated => self.base[step / 7 % 3].clone(),
-            Stream::Zeros if step % 20 > 7 || step % 3 > 0 => vec![0.0; dim],
+            Stream::Zeros if step % 20 > 7 || !step.is_multiple_of(3) => vec![0.0; dim],
             Stream::Zeros => self.random.vector(dim, 1.0),
             Stream::Tiny => self.random.vector(dim, 1e-30),
             Stream::Huge => self.random.vector(dim, 1e30),
-            Stream::TinyAndHuge => self.random.vector(dim, if step % 2 == 0 { 1e30 } else { 1e-30 }),
+            Stream::TinyAndHuge => self.random.vector(dim, if step.is_multiple_of(2) { 1e30 } else { 1e-30 }),
             Stream::Decades => {
                 let exponent = 12.0 * self.random.uniform() - 6.0;
                 self.random.vector(dim, 10f64.powf(exponent))
