@@ -87,9 +87,9 @@ fn svd_finds_known_singular_values_over_twelve_decades() {
     let columns: Vec<Vec<f64>> = (0..count)
         .map(|j| {
             let mut column = vec![0.0; dim];
-            for i in 0..count {
+            for (i, left) in left[..count].iter().enumerate() {
                 let factor = f64::from(i == j) + 0.1 * random.normal();
-                add(&mut column, factor * exact[j], &left[i]);
+                add(&mut column, factor * exact[j], left);
             }
             column
         })
