@@ -161,7 +161,12 @@ impl Workspace {
             }
         }
         if let Vector::Products { norm2, orthogonal_scale, .. } = *vector {
-            spectrum.norm2 += orthogonal_scale * orthogonal_scale * (norm2 - spanned).max(0.0);
+            // Below its rounding the difference says nothing, and v lies in the span.
+            let beyond = norm2 - spanned;
+            let rounding = 4.0 * size as f64 * f64::EPSILON * norm2;
+            if beyond > rounding {
+                spectrum.norm2 += orthogonal_scale * orthogonal_scale * beyond;
+            }
         }
         Ok(spectrum)
     }

@@ -81,7 +81,7 @@ pub(super) struct Feed<'a, T: Element> {
 
 /// What pass two does with the direction.
 pub(super) enum Output<'a, T> {
-    /// `w ← keep·w − rate·direction`.
+    /// `w ← keep·w − lr·direction`.
     Move { params: Tensors<'a, T>, keep: f64, lr: f64 },
     /// Written as it is.
     Write(Tensors<'a, T>),
@@ -219,26 +219,30 @@ impl<T: Element> Chunk<T> {
             } else {
                 (u, scale)
             };
+            if factor != 1.0 {
+                // Not with the learning rate, since the two may overflow where the step does not.
+                direction.iter_mut().for_each(|u| *u *= factor);
+            }
             // SAFETY: the output list may be written, and chunks and pieces are disjoint, so that no other thread or
             // call is at these positions.
-            unsafe { apply.output.write(kernels, place, direction, factor) };
+            unsafe { apply.output.write(kernels, place, direction) };
         }
     }
 }
 
 impl<T: Element> Output<'_, T> {
-    /// Moves the parameters from `place` on by, or writes there, `factor·direction`.
+    /// Moves the parameters from `place` on against `direction`, or writes it there.
     ///
     /// # Safety
     /// As [`Tensors::write`].
-    unsafe fn write(&self, kernels: &Kernels<T>, place: usize, direction: &[f64], factor: f64) {
+    unsafe fn write(&self, kernels: &Kernels<T>, place: usize, direction: &[f64]) {
         match self {
             Self::Move { params, keep, lr } => {
                 // SAFETY: the caller's promise is passed on.
                 unsafe {
                     params.write(place, direction.len(), |first, target| {
                         let run = first..first + target.len();
-                        (kernels.descend)(target, *keep, lr * factor, &direction[run]);
+                        (kernels.descend)(target, *keep, *lr, &direction[run]);
                     });
                 }
             }
@@ -247,7 +251,7 @@ impl<T: Element> Output<'_, T> {
                 unsafe {
                     target.write(place, direction.len(), |first, target| {
                         let run = first..first + target.len();
-                        (kernels.narrow)(&direction[run], factor, target);
+                        (kernels.narrow)(&direction[run], 1.0, target);
                     });
                 }
             }

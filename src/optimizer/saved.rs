@@ -50,7 +50,7 @@ impl<T: Element> Optimizer<T> {
         if steps >= MOST_STEPS || !(lr.is_finite() && lr >= 0.0) {
             return Err(BAD_NUMBER);
         }
-        self.check_contents(reader.clone())?;
+        self.check_contents(reader.clone(), steps)?;
         let staging = self.scratch[0].staging();
         for block in &mut self.blocks {
             read_block(&mut reader, block)?;
@@ -120,17 +120,21 @@ impl<T: Element> Optimizer<T> {
     }
 
     /// Reads everything after step count and learning rate to the end, and keeps none of it.
-    fn check_contents(&self, mut reader: Reader<'_>) -> Result<()> {
+    fn check_contents(&self, mut reader: Reader<'_>, steps: u64) -> Result<()> {
         let config = &self.config;
         let size = config.history_size as usize;
+        let at_most = |bound: u64, reader: &mut Reader<'_>| match reader.take::<u64>()? {
+            number if number <= bound => Ok(()),
+            _ => Err(BAD_NUMBER),
+        };
         let columns = size + usize::from(config.keeps_momentum()) + usize::from(config.clips_by_vector());
         for block in &self.blocks {
             check_numbers::<f64>(&mut reader, size * size, |index, x| index % (size + 1) != 0 || x >= 0.0)?;
             check_numbers::<f64>(&mut reader, 1, |_, norm_sum| norm_sum >= 0.0)?;
-            reader.take::<u64>()?;
+            at_most(steps, &mut reader)?;
             check_numbers::<f64>(&mut reader, block.average_products.len(), |_, _| true)?;
             check_numbers::<f64>(&mut reader, 5, |_, statistic| statistic >= 0.0)?;
-            reader.take::<u64>()?;
+            at_most(size as u64, &mut reader)?;
             check_numbers::<T>(&mut reader, columns * block.len, |_, _| true)?;
         }
         reader.finish()

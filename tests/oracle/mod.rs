@@ -39,6 +39,8 @@ pub struct Outcome {
     pub spectrum: Spectrum,
     /// v of step 3.
     pub v: Vec<f64>,
+    /// ‖v‖, or what it would be if its two shares, of the old m and of g, did not cancel: rounding is relative to this.
+    pub length: f64,
     /// `Uᵀv`.
     pub coordinates: Vec<f64>,
     /// u before clipping.
@@ -82,7 +84,13 @@ impl Oracle {
     }
 
     pub fn step(&mut self, g: &[f64]) -> Outcome {
+        let before = norm(&self.momentum);
         let v = self.take_in(g);
+        let beta = self.config.momentum;
+        let length = match self.config.momentum_kind {
+            Momentum::Gradient => (beta * before + (1.0 - beta) * norm(g)) / self.weight(self.steps),
+            _ => norm(&v),
+        };
         let spectrum = Spectrum::new(&self.config, &self.window);
         let coordinates = spectrum.svd.coordinates(&v);
         let update = self.update(&spectrum, &v, &coordinates);
@@ -93,7 +101,7 @@ impl Oracle {
         if self.config.momentum_kind == Momentum::Update {
             direction = self.average_momentum(&direction);
         }
-        Outcome { spectrum, v, coordinates, update, update_norm, scale, reference, direction }
+        Outcome { spectrum, v, length, coordinates, update, update_norm, scale, reference, direction }
     }
 
     /// Steps 1 and 3: the window, and the vector to precondition.
@@ -112,7 +120,7 @@ impl Oracle {
                 for (age, g) in self.window.iter().rev().enumerate() {
                     add(&mut v, (1.0 - beta) * beta.powi(age as i32), g);
                 }
-                self.unbias(v, 1.0 - beta.powi(self.window.len() as i32))
+                self.unbias(v, self.window.len() as u64)
             }
         }
     }
@@ -122,14 +130,18 @@ impl Oracle {
         let beta = self.config.momentum;
         let mean: Vec<f64> = self.momentum.iter().zip(x).map(|(m, x)| beta * m + (1.0 - beta) * x).collect();
         self.momentum = mean.iter().map(|&m| (self.round)(m)).collect();
-        self.unbias(mean, 1.0 - beta.powi(self.steps as i32))
+        self.unbias(mean, self.steps)
     }
 
-    fn unbias(&self, mut mean: Vec<f64>, weight: f64) -> Vec<f64> {
-        if self.config.bias_correction {
-            mean.iter_mut().for_each(|m| *m /= weight);
-        }
+    fn unbias(&self, mut mean: Vec<f64>, terms: u64) -> Vec<f64> {
+        let weight = self.weight(terms);
+        mean.iter_mut().for_each(|m| *m /= weight);
         mean
+    }
+
+    /// What a momentum of so many terms is divided by.
+    pub fn weight(&self, terms: u64) -> f64 {
+        if self.config.bias_correction { 1.0 - self.config.momentum.powi(terms as i32) } else { 1.0 }
     }
 
     /// Step 5: `u = U f Uᵀv + orthogonal_scale·(v − U Uᵀv)`.

@@ -93,7 +93,7 @@ fn outside(config: &Config) -> f64 {
 fn limit(config: &Config, outcome: &Outcome, rounding: Rounding) -> f64 {
     let leaves = leaves_span(config);
     let Outcome { spectrum, coordinates, .. } = outcome;
-    let length = norm(&outcome.v);
+    let length = outcome.length;
     let h = |lambda: f64| factor(config, spectrum, lambda);
     let z = if leaves {
         let parts = spectrum.directions.iter().zip(coordinates);
@@ -131,7 +131,7 @@ fn factor(config: &Config, spectrum: &Spectrum, lambda: f64) -> f64 {
 /// The error in ‖u‖² that an error in the eigenvalues makes, and one in ‖v‖² for the part of v outside.
 fn square_limit(config: &Config, outcome: &Outcome, rounding: Rounding) -> f64 {
     let outside = outside(config);
-    let mut total = outside * outside * UNIT * norm(&outcome.v).powi(2);
+    let mut total = outside * outside * UNIT * outcome.length.powi(2);
     for (direction, part) in coefficients(config, outcome) {
         total += part * part * rounding.error(&outcome.spectrum, &direction, &direction);
     }
@@ -210,6 +210,8 @@ pub struct Doubt {
     rounding: Rounding,
     norm_average: f64,
     vector_average: f64,
+    /// Of ē's elements, by rounding alone.
+    roundings: f64,
     momentum: f64,
 }
 
@@ -230,8 +232,8 @@ impl Doubt {
 
     /// `oracle` is as after the step that `outcome` tells of.
     pub fn step<T: Number>(&mut self, oracle: &Oracle, outcome: &Outcome) -> Radii {
-        let Config { momentum_kind, momentum: beta, bias_correction, .. } = oracle.config;
-        let weight = if bias_correction { 1.0 - beta.powi(oracle.steps as i32) } else { 1.0 };
+        let Config { momentum_kind, momentum: beta, .. } = oracle.config;
+        let weight = oracle.weight(oracle.steps);
         let ulps = 2.0 * T::UNIT * norm(&oracle.momentum);
         let (mut update, mut update_norm) = update_radii::<T>(&oracle.config, outcome, self.rounding);
         if momentum_kind == Momentum::Gradient {
@@ -267,16 +269,15 @@ impl Doubt {
                 factor * before / (1.0 - beta.powi(oracle.steps as i32 - 1)).max(f64::MIN_POSITIVE)
             }
             Clip::EmaVector | Clip::GraftEmaVector => {
-                // The library follows Mᵀē by a recurrence that does not know how ē is rounded: again the limit of a
-                // buffer, the roundings of ē over the window times c.
-                let average = norm(&oracle.vector_average);
-                let window = oracle.window.len() as f64;
+                // The library follows Mᵀē by a recurrence that does not know how ē was rounded: again the limit of a
+                // buffer, all its roundings times c.
                 let reach: f64 = coefficients(&oracle.config, outcome).iter().map(|(d, part)| part * d.reach).sum();
-                let square = 2.0 * beta * (1.0 - beta) * window * 2.0 * T::UNIT * average * reach;
+                let average = norm(&oracle.vector_average);
+                let square = 2.0 * beta * (1.0 - beta) * self.roundings * reach;
                 let followed = square.sqrt().min(square / average.max(f64::MIN_POSITIVE));
                 self.vector_average = fade(beta, self.vector_average) + (1.0 - beta) * update;
-                let now = self.vector_average + followed;
-                self.vector_average += 2.0 * T::UNIT * average;
+                self.roundings = fade(beta, self.roundings) + 2.0 * T::UNIT * average;
+                let now = self.vector_average + self.roundings + followed;
                 factor * now / (1.0 - beta.powi(oracle.steps as i32))
             }
         }

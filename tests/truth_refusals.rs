@@ -1,0 +1,322 @@
+//! What is refused changes nothing: a twin that never saw it has the same parameters, state and next steps, bit for bit.
+
+mod common;
+
+use common::{Model, assert_same, every_kind, gradient};
+use lmada::{Config, Element, Error, Momentum, Optimizer};
+
+const DIMS: &[usize] = &[5, 0, 1, 1030];
+const DIM: usize = 1036;
+
+/// Elements whose spoiling is tried: first, middle and last of each block.
+const PLACES: [usize; 7] = [0, 2, 4, 5, 6, 500, 1035];
+
+/// A model after some steps and its twin.
+fn twins<T: Element>(config: &Config, steps: usize) -> [Model<T>; 2] {
+    [(); 2].map(|()| {
+        let mut model = Model::new(config, DIMS);
+        (0..steps).for_each(|number| model.step(number));
+        model
+    })
+}
+
+/// They are the same now, and after as many steps as replace the window twice.
+fn assert_twins<T: Element>(mut model: Model<T>, mut twin: Model<T>, what: &str) {
+    assert_same(&model, &twin, what);
+    assert_eq!(model.optimizer.stats(), twin.optimizer.stats(), "{what}");
+    for number in 100..111 {
+        model.step(number);
+        twin.step(number);
+    }
+    assert_same(&model, &twin, &format!("{what}, later"));
+}
+
+/// Every way to take a step with gradient `grads`; each is refused.
+fn refuse_every_way<T: Element>(model: &mut Model<T>, grads: &[T]) {
+    let non_finite = |result: Result<(), Error>| {
+        let error = result.unwrap_err();
+        assert!(matches!(error, Error::NonFinite { .. }), "{error}");
+    };
+    let Model { optimizer, params } = model;
+    non_finite(optimizer.step(params, grads));
+    let (head, tail) = params.split_at_mut(3);
+    non_finite(optimizer.step_tensors(&mut [head, &mut [], tail], &[&grads[..3], &[], &grads[3..]]));
+    let mut direction = vec![T::from_f64(7.5); DIM];
+    non_finite(optimizer.direction(&mut direction, grads));
+    assert!(direction.iter().all(|x| x.to_f64() == 7.5), "a refused direction was written");
+
+    optimizer.begin().unwrap();
+    optimizer.feed(700, &grads[700..]).unwrap();
+    optimizer.feed(0, &grads[..700]).unwrap();
+    non_finite(optimizer.solve());
+    // The step stays open, and cancelling is the way on.
+    non_finite(optimizer.solve());
+    expect_wrong_phase(optimizer.apply(0, params, grads));
+    expect_wrong_phase(optimizer.end());
+    expect_wrong_phase(optimizer.feed(0, &grads[..1]));
+    optimizer.cancel().unwrap();
+}
+
+fn expect_wrong_phase(result: Result<(), Error>) {
+    let error = result.unwrap_err();
+    assert!(matches!(error, Error::WrongPhase { .. }), "{error}");
+}
+
+fn gradients_that_are_not_finite<T: Element>() {
+    for (index, config) in every_kind().enumerate() {
+        // Before the first step, with the window half full, and with it replaced.
+        let [mut model, twin] = twins::<T>(&config, [0, 3, 8][index % 3]);
+        for place in PLACES {
+            for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+                let mut grads = gradient::<T>(DIM, 50);
+                grads[place] = T::from_f64(bad);
+                refuse_every_way(&mut model, &grads);
+            }
+        }
+        let all = vec![T::from_f64(f64::NAN); DIM];
+        refuse_every_way(&mut model, &all);
+        assert_twins(model, twin, &format!("{config:?}"));
+    }
+}
+
+#[test]
+fn gradients_that_are_not_finite_f32() {
+    gradients_that_are_not_finite::<f32>();
+}
+
+#[test]
+fn gradients_that_are_not_finite_f64() {
+    gradients_that_are_not_finite::<f64>();
+}
+
+#[test]
+fn products_that_overflow() {
+    for config in every_kind() {
+        let [mut model, twin] = twins::<f64>(&config, 6);
+        for place in PLACES {
+            let mut grads = gradient::<f64>(DIM, 50);
+            grads[place] = 1e200;
+            refuse_every_way(&mut model, &grads);
+        }
+        assert_twins(model, twin, &format!("{config:?}"));
+    }
+    // The largest f32 have products that f64 holds.
+    let mut optimizer = Optimizer::<f32>::new(&Config { threads: 1, ..Config::default() }, &[3]).unwrap();
+    let mut direction = [0.0f32; 3];
+    optimizer.direction(&mut direction, &[f32::MAX; 3]).unwrap();
+    assert!(direction.iter().all(|u| (u - 3f32.sqrt().recip()).abs() < 1e-6), "{direction:?}");
+}
+
+fn steps_too_long_for_the_type<T: Element>(largest: f64) {
+    // g = 1 and ε = 0 make ‖u‖ = 1, so that the guard stands at lr = half the largest number.
+    for momentum_kind in [Momentum::None, Momentum::Gradient, Momentum::Update, Momentum::Window] {
+        let config = Config { eps: 0.0, momentum_kind, threads: 1, ..Config::default() };
+        let mut optimizer = Optimizer::<T>::new(&config, &[1]).unwrap();
+        let mut params = [T::from_f64(3.0)];
+        let one = [T::from_f64(1.0)];
+        let mut before = vec![0; optimizer.state_size()];
+        let mut after = before.clone();
+        optimizer.set_lr(largest / 2.0 * (1.0 + f64::EPSILON)).unwrap();
+        optimizer.state_save(&mut before).unwrap();
+        let error = optimizer.step(&mut params, &one).unwrap_err();
+        assert!(matches!(error, Error::NonFinite { .. }), "{error}");
+        optimizer.state_save(&mut after).unwrap();
+        assert!(before == after && params[0].to_f64() == 3.0);
+        // A hair below half of it, ‖u‖ and its roundings come in under the guard.
+        optimizer.set_lr(largest / 2.0 * (1.0 - 1e-12)).unwrap();
+        optimizer.step(&mut params, &one).unwrap();
+        let moved = params[0].to_f64();
+        assert!(moved.is_finite() && moved < -0.49 * largest, "{momentum_kind:?}: {moved:e}");
+    }
+}
+
+#[test]
+fn steps_too_long_for_the_type_are_refused() {
+    steps_too_long_for_the_type::<f32>(f32::MAX.into());
+    steps_too_long_for_the_type::<f64>(f64::MAX);
+}
+
+#[test]
+fn huge_learning_rates_change_nothing_but_themselves() {
+    for (index, config) in every_kind().enumerate() {
+        let [mut model, twin] = twins::<f32>(&config, [0, 3, 8][index % 3]);
+        model.optimizer.set_lr(1e45).unwrap();
+        // An update of exactly nothing is no reason to refuse; these are none.
+        refuse_every_way(&mut model, &gradient::<f32>(DIM, 50));
+        model.optimizer.set_lr(config.lr).unwrap();
+        assert_twins(model, twin, &format!("{config:?}"));
+    }
+}
+
+fn dropped_steps<T: Element>() {
+    for config in every_kind() {
+        let [mut model, twin] = twins::<T>(&config, 7);
+        let (before, grads) = (model.optimizer.stats(), gradient::<T>(DIM, 50));
+        for depth in 0..5 {
+            let optimizer = &mut model.optimizer;
+            optimizer.begin().unwrap();
+            if depth >= 1 {
+                optimizer.feed(0, &grads[..600]).unwrap();
+            }
+            if depth >= 2 {
+                optimizer.feed(600, &grads[600..]).unwrap();
+            }
+            if depth >= 3 {
+                optimizer.partials().unwrap();
+            }
+            if depth >= 4 {
+                optimizer.solve().unwrap();
+                assert_eq!(optimizer.stats().steps, before.steps + 1, "stats tell of the step under way");
+            }
+            optimizer.cancel().unwrap();
+            assert_eq!(optimizer.stats(), before);
+        }
+        assert_twins(model, twin, &format!("{config:?}"));
+    }
+}
+
+#[test]
+fn dropped_steps_change_nothing() {
+    dropped_steps::<f32>();
+    dropped_steps::<f64>();
+}
+
+#[test]
+fn wrong_lengths() {
+    for config in every_kind() {
+        let [mut model, twin] = twins::<f32>(&config, 7);
+        let grads = gradient::<f32>(DIM + 1, 50);
+        let mismatch = |result: Result<(), Error>| {
+            let error = result.unwrap_err();
+            assert!(matches!(error, Error::DimensionMismatch { .. }), "{error}");
+        };
+        let Model { optimizer, params } = &mut model;
+        mismatch(optimizer.step(params, &grads));
+        mismatch(optimizer.step(&mut params[1..], &grads[..DIM]));
+        mismatch(optimizer.step(&mut [], &[]));
+        mismatch(optimizer.direction(&mut params.clone()[..DIM - 1], &grads[..DIM]));
+        mismatch(optimizer.step_tensors(&mut [params], &[&grads]));
+        mismatch(optimizer.step_tensors(&mut [params], &[]));
+        mismatch(optimizer.step_tensors(&mut [params], &[&grads[..5], &grads[5..DIM]]));
+        mismatch(optimizer.step_tensors(&mut [&mut params[..DIM - 1]], &[&grads[..DIM - 1]]));
+        assert_twins(model, twin, &format!("{config:?}"));
+    }
+}
+
+/// Every call where it does not belong, and pieces that do not fit.
+#[test]
+fn calls_out_of_place() {
+    for config in every_kind() {
+        let [mut model, mut twin] = twins::<f32>(&config, 7);
+        let grads = gradient::<f32>(DIM, 50);
+        let mut state = model.state();
+        let Model { optimizer, params } = &mut model;
+        expect_wrong_phase(optimizer.feed(0, &grads));
+        expect_wrong_phase(optimizer.partials().map(|_| ()));
+        expect_wrong_phase(optimizer.solve());
+        expect_wrong_phase(optimizer.apply(0, params, &grads));
+        expect_wrong_phase(optimizer.end());
+        expect_wrong_phase(optimizer.cancel());
+
+        let closed = |optimizer: &mut Optimizer<f32>, params: &mut [f32], state: &mut [u8]| {
+            expect_wrong_phase(optimizer.begin());
+            expect_wrong_phase(optimizer.step(params, &grads));
+            expect_wrong_phase(optimizer.step_tensors(&mut [params], &[&grads]));
+            expect_wrong_phase(optimizer.direction(params, &grads));
+            expect_wrong_phase(optimizer.set_lr(0.5));
+            expect_wrong_phase(optimizer.state_save(state));
+            expect_wrong_phase(optimizer.state_load(state));
+        };
+        let misfit = |result: Result<(), Error>| {
+            let error = result.unwrap_err();
+            assert!(matches!(error, Error::InvalidArgument { .. }), "{error}");
+        };
+        optimizer.begin().unwrap();
+        closed(optimizer, params, &mut state);
+        optimizer.feed(10, &grads[10..20]).unwrap();
+        misfit(optimizer.feed(0, &grads[..11]));
+        misfit(optimizer.feed(19, &grads[19..21]));
+        misfit(optimizer.feed(12, &grads[12..13]));
+        misfit(optimizer.feed(DIM, &grads[..1]));
+        misfit(optimizer.feed(usize::MAX, &grads[..2]));
+        optimizer.feed(15, &[]).unwrap();
+        expect_wrong_phase(optimizer.partials().map(|_| ()));
+        expect_wrong_phase(optimizer.solve());
+        expect_wrong_phase(optimizer.apply(0, params, &grads));
+        optimizer.feed(0, &grads[..10]).unwrap();
+        optimizer.feed(20, &grads[20..]).unwrap();
+        let sums = optimizer.partials().unwrap().to_vec();
+        assert!(optimizer.partials().unwrap() == &sums[..], "a second call gives the same");
+        closed(optimizer, params, &mut state);
+        expect_wrong_phase(optimizer.feed(0, &[]));
+        expect_wrong_phase(optimizer.end());
+        optimizer.solve().unwrap();
+        closed(optimizer, params, &mut state);
+        expect_wrong_phase(optimizer.solve());
+        expect_wrong_phase(optimizer.partials().map(|_| ()));
+        expect_wrong_phase(optimizer.feed(0, &[]));
+        expect_wrong_phase(optimizer.end());
+        optimizer.apply(100, &mut params[100..200], &grads[100..200]).unwrap();
+        misfit(optimizer.apply(0, &mut params[..101], &grads[..101]));
+        misfit(optimizer.apply(DIM - 1, &mut params[..2], &grads[..2]));
+        let short = optimizer.apply(0, &mut params[..100], &grads[..99]);
+        assert!(matches!(short, Err(Error::DimensionMismatch { .. })), "{short:?}");
+        expect_wrong_phase(optimizer.cancel());
+        expect_wrong_phase(optimizer.end());
+        closed(optimizer, params, &mut state);
+        optimizer.apply(0, &mut params[..100], &grads[..100]).unwrap();
+        optimizer.apply(200, &mut params[200..], &grads[200..]).unwrap();
+        optimizer.end().unwrap();
+
+        // The twin takes the same step, in pieces too, without the detours.
+        let Model { optimizer, params } = &mut twin;
+        optimizer.begin().unwrap();
+        for piece in [10..20, 0..10, 20..DIM] {
+            optimizer.feed(piece.start, &grads[piece]).unwrap();
+        }
+        optimizer.solve().unwrap();
+        optimizer.apply(0, params, &grads).unwrap();
+        optimizer.end().unwrap();
+        assert_twins(model, twin, &format!("{config:?}"));
+    }
+}
+
+/// Sums that cannot be those of processes at this step, and sums that overflow.
+#[test]
+fn partials_that_are_no_sums() {
+    for config in every_kind() {
+        let [mut model, twin] = twins::<f32>(&config, 7);
+        let grads = gradient::<f32>(DIM, 50);
+        let optimizer = &mut model.optimizer;
+        let mut solve = |spoil: &dyn Fn(&mut [f64])| {
+            optimizer.begin().unwrap();
+            optimizer.feed(0, &grads).unwrap();
+            spoil(optimizer.partials().unwrap());
+            let result = optimizer.solve();
+            optimizer.cancel().unwrap();
+            result
+        };
+        solve(&|_| {}).unwrap();
+        // The last two of each block: 1 and the step number, which add up over the processes.
+        for spoil in [
+            &(|sums: &mut [f64]| *sums.last_mut().unwrap() += 1.0) as &dyn Fn(&mut [f64]),
+            &|sums| *sums.last_mut().unwrap() = f64::NAN,
+            &|sums| sums[sums.len() - 2] = 0.0,
+            &|sums| sums[sums.len() - 2] = 2.0,
+            &|sums| sums[sums.len() - 2] = 0.5,
+            &|sums| sums[sums.len() - 2] = f64::NAN,
+        ] {
+            let error = solve(spoil).unwrap_err();
+            assert!(matches!(error, Error::InvalidArgument { .. }), "{error}");
+        }
+        for spoil in [
+            &(|sums: &mut [f64]| sums[0] = f64::NAN) as &dyn Fn(&mut [f64]),
+            &|sums| sums[0] = f64::INFINITY,
+            &|sums| sums[sums.len() - 8] = 1.0,
+        ] {
+            let error = solve(spoil).unwrap_err();
+            assert!(matches!(error, Error::NonFinite { .. }), "{error}");
+        }
+        assert_twins(model, twin, &format!("{config:?}"));
+    }
+}

@@ -1,0 +1,195 @@
+//! What the library says of a step, and steps over several blocks, against the oracle.
+
+mod oracle;
+
+use lmada::{Clip, Config, Momentum, Optimizer, Stats};
+use oracle::compare::{Case, Compared, distance, run};
+use oracle::number::{Number, narrow, round, widen};
+use oracle::setting::{Setting, configuration};
+use oracle::spectrum::Spectrum;
+use oracle::streams::Stream;
+use oracle::svd::norm;
+use oracle::tolerance::{ABOUT, Doubt, Rounding};
+use oracle::{Oracle, Outcome};
+
+/// What the stats say of the spectrum, as far as rounding leaves it open.
+struct Bounds {
+    /// Directions that are present and above the noise, for sure and at most.
+    rank: (usize, usize),
+    /// Their largest and smallest eigenvalue, with every answer that is right.
+    largest: (f64, f64),
+    smallest: (f64, f64),
+}
+
+impl Bounds {
+    fn new(spectrum: &Spectrum, held: usize) -> Self {
+        // Eigenvalues of C are known up to this, noise floors up to a factor of 4.
+        let slack = ABOUT * f64::EPSILON / 2.0 * spectrum.size;
+        let floor = |reach: f64| held as f64 * f64::EPSILON * reach * reach;
+        let mut bounds = Self { rank: (0, 0), largest: (0.0, 0.0), smallest: (f64::INFINITY, f64::INFINITY) };
+        for d in &spectrum.directions {
+            let sure = d.decided && d.present && d.lambda - slack > 4.0 * floor(d.reach);
+            let possible = (d.present || !d.decided) && d.lambda + slack > floor(d.reach) / 4.0 && d.reach > 0.0;
+            if sure {
+                bounds.rank.0 += 1;
+                bounds.largest.0 = bounds.largest.0.max(d.lambda - slack);
+                bounds.smallest.1 = bounds.smallest.1.min(d.lambda + slack);
+            }
+            if possible {
+                bounds.rank.1 += 1;
+                bounds.largest.1 = bounds.largest.1.max(d.lambda + slack);
+                bounds.smallest.0 = bounds.smallest.0.min(d.lambda - slack);
+            }
+        }
+        bounds
+    }
+
+    fn check(&self, stats: &Stats) {
+        let rank = stats.rank as usize;
+        assert!(self.rank.0 <= rank && rank <= self.rank.1, "rank {rank}, not in {:?}", self.rank);
+        let within = |x: f64, (from, to): (f64, f64)| from <= x && x <= to;
+        if rank == 0 {
+            assert_eq!((stats.eig_max, stats.eig_min), (0.0, 0.0));
+        } else {
+            assert!(within(stats.eig_max, self.largest), "eig_max {:e}, not in {:?}", stats.eig_max, self.largest);
+            assert!(within(stats.eig_min, self.smallest), "eig_min {:e}, not in {:?}", stats.eig_min, self.smallest);
+        }
+    }
+}
+
+fn close(found: f64, expected: f64, radius: f64, what: &str) {
+    let allowed = radius + 1e-12 * expected.abs();
+    assert!((found - expected).abs() <= allowed, "{what} {found:e} for {expected:e}, allowed {allowed:e}");
+}
+
+fn check(compared: &Compared<'_>) {
+    let Compared { outcome, oracle, radii, stats, grad_norm, .. } = compared;
+    let held = oracle.window().len();
+    assert_eq!((stats.steps, stats.history_len as usize), (oracle.steps, held));
+    close(stats.grad_norm, *grad_norm, 0.0, "grad_norm");
+    close(stats.update_norm, outcome.update_norm, radii.update_norm, "update_norm");
+    close(stats.scale, outcome.scale, radii.scale, "scale");
+    Bounds::new(&outcome.spectrum, held).check(stats);
+    assert!(stats.state_bytes > 0);
+}
+
+/// Settings that change what the stats tell.
+fn settings() -> Vec<Vec<Setting>> {
+    use Setting::{Centered, ClipEma, ClipNorm, Eps, HistoryDecay, OrthogonalScale, RankTol};
+    vec![
+        vec![],
+        vec![Eps(0.0)],
+        vec![Centered],
+        vec![Centered, OrthogonalScale(2.0)],
+        vec![RankTol(0.3), Eps(0.0)],
+        vec![HistoryDecay(0.7)],
+        vec![ClipNorm(0.3)],
+        vec![Setting::Momentum(Momentum::Gradient, 0.9), OrthogonalScale(0.5), RankTol(1e-3)],
+        vec![Setting::Momentum(Momentum::Update, 0.9), ClipEma(Clip::GraftEmaNorm, 1.0, 0.9)],
+        vec![Setting::Momentum(Momentum::Window, 0.8), ClipEma(Clip::EmaNorm, 0.7, 0.9)],
+        vec![ClipEma(Clip::EmaVector, 0.7, 0.9)],
+        vec![ClipEma(Clip::GraftEmaVector, 1.0, 0.5)],
+    ]
+}
+
+fn stats_of_one_block<T: Number>() {
+    for settings in settings() {
+        for stream in Stream::ALL {
+            for (dim, k) in [(1, 3), (5, 8), (60, 6)] {
+                let config = configuration(k, &settings).unwrap();
+                let rounding = Rounding::Whole;
+                let case = Case { config, stream, dim, seed: 8, steps: 3 * k + 4, every: 1, rounding };
+                // Where it fails, this says in which case.
+                let result = std::panic::catch_unwind(|| run::<T>(&case, check));
+                assert!(result.is_ok(), "{case:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn stats_of_one_block_f32() {
+    stats_of_one_block::<f32>();
+}
+
+#[test]
+fn stats_of_one_block_f64() {
+    stats_of_one_block::<f64>();
+}
+
+/// Each block is as an optimizer of its own; the stats put them together.
+fn blocks<T: Number>(settings: &[Setting]) {
+    // The empty block has no oracle: its norms are 0, its scale 1, its rank 0.
+    let dims = [5usize, 0, 40, 1, 17];
+    let streams = [Stream::White, Stream::Zeros, Stream::Drifting, Stream::Spikes, Stream::CollinearLarge];
+    let k = 6;
+    let config: Config = configuration(k, settings).unwrap();
+    let dim: usize = dims.iter().sum();
+    let mut library = Optimizer::<T>::new(&config, &dims).unwrap();
+    let mut oracles: Vec<_> = (dims.iter().zip(streams).enumerate())
+        .filter(|(_, (dim, _))| **dim > 0)
+        .map(|(seed, (&dim, stream))| {
+            let oracle = Oracle::new(&config, dim, round::<T>);
+            (oracle, Doubt::new(Rounding::Whole), stream.start(dim, seed as u64))
+        })
+        .collect();
+    let mut direction = vec![T::default(); dim];
+    for step in 0..3 * k + 3 {
+        let parts: Vec<Vec<T>> = oracles.iter_mut().map(|(.., stream)| narrow(&stream.draw())).collect();
+        let grads: Vec<T> = parts.concat();
+        library.direction(&mut direction, &grads).unwrap();
+        let stats = library.stats();
+        let mut start = 0;
+        let mut squares = (0.0, 0.0);
+        let (mut scale, mut scale_radius) = (1.0f64, 0.0f64);
+        let mut rank = (0, 0);
+        let mut extremes = [(0.0f64, 0.0f64), (f64::INFINITY, f64::INFINITY)];
+        for ((oracle, doubt, _), g) in oracles.iter_mut().zip(&parts) {
+            let outcome: Outcome = oracle.step(&widen(g));
+            let radii = doubt.step::<T>(oracle, &outcome);
+            let error = distance(&widen(&direction[start..start + g.len()]), &outcome.direction);
+            assert!(
+                error <= radii.direction,
+                "{settings:?}, step {step}, block at {start}: off by {error:e}, allowed {:e}",
+                radii.direction
+            );
+            start += g.len();
+            squares.0 += outcome.update_norm.powi(2);
+            squares.1 += radii.update_norm.powi(2);
+            scale = scale.min(outcome.scale);
+            scale_radius = scale_radius.max(radii.scale);
+            let bounds = Bounds::new(&outcome.spectrum, oracle.window().len());
+            rank = (rank.0 + bounds.rank.0, rank.1 + bounds.rank.1);
+            extremes[0] = (extremes[0].0.max(bounds.largest.0), extremes[0].1.max(bounds.largest.1));
+            extremes[1] = (extremes[1].0.min(bounds.smallest.0), extremes[1].1.min(bounds.smallest.1));
+        }
+        assert_eq!((stats.steps, stats.history_len as usize), (step as u64 + 1, (step + 1).min(k)));
+        close(stats.grad_norm, norm(&widen(&grads)), 0.0, "grad_norm");
+        close(stats.update_norm, squares.0.sqrt(), squares.1.sqrt(), "update_norm");
+        close(stats.scale, scale, scale_radius, "scale");
+        Bounds { rank, largest: extremes[0], smallest: extremes[1] }.check(&stats);
+    }
+}
+
+#[test]
+fn blocks_are_optimizers_of_their_own() {
+    for settings in settings() {
+        blocks::<f32>(&settings);
+        blocks::<f64>(&settings);
+    }
+}
+
+#[test]
+fn stats_before_the_first_step_and_after_a_reset() {
+    let mut library = Optimizer::<f32>::new(&configuration(3, &[]).unwrap(), &[4, 2]).unwrap();
+    let fresh = library.stats();
+    let Stats { steps, history_len, rank, grad_norm, update_norm, scale, eig_max, eig_min, state_bytes } = fresh;
+    assert_eq!((steps, history_len, rank), (0, 0, 0));
+    assert_eq!((grad_norm, update_norm, scale, eig_max, eig_min), (0.0, 0.0, 1.0, 0.0, 0.0));
+    // k gradients at the least.
+    assert!(state_bytes >= 3 * 6 * 4);
+    library.step(&mut [1.0; 6], &[0.5; 6]).unwrap();
+    assert_ne!(library.stats(), fresh);
+    library.reset();
+    assert_eq!(library.stats(), fresh);
+}
