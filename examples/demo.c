@@ -70,7 +70,7 @@ static bool print_table(const struct search *search) {
         struct summary best = search_best(search, m);
         bool edge = search_at_edge(search, best);
         any_edge = any_edge || edge;
-        printf("%-20s %8.0e%c  %11.3g  %11.1f %%  %8.2f\n", search->methods[m].name, best.lr, edge ? '*' : ' ',
+        printf("%-20s %8g%c  %11.3g  %11.1f %%  %8.2f\n", search->methods[m].name, best.lr, edge ? '*' : ' ',
                best.train_loss, 100 * best.test_accuracy, 1e6 * step_seconds(search, m, best.lr));
     }
     return any_edge;

@@ -4,6 +4,9 @@ use lmada::{Argument, Config, Dtype, Error, HistoryFormat, Momentum, Optimizer};
 
 type Set = fn(&mut Config, f64);
 
+/// Values inside the bounds and outside.
+type GoodAndBad = (Vec<f64>, Vec<f64>);
+
 /// Name, how to set it, values just inside, finite values just outside.
 fn reals() -> Vec<(&'static str, Set, Vec<f64>, Vec<f64>)> {
     let below_one = 1.0 - f64::EPSILON / 2.0;
@@ -12,7 +15,7 @@ fn reals() -> Vec<(&'static str, Set, Vec<f64>, Vec<f64>)> {
     let not_negative = || (vec![0.0, -0.0, least, 1.0, f64::MAX], vec![-least, -1.0, f64::MIN]);
     let to_one = || (vec![least, 0.5, 1.0], vec![0.0, -0.0, -least, above_one, 2.0]);
     let under_one = || (vec![0.0, -0.0, least, below_one], vec![-least, 1.0, above_one]);
-    let table: Vec<(&'static str, Set, (Vec<f64>, Vec<f64>))> = vec![
+    let table: Vec<(&str, Set, GoodAndBad)> = vec![
         ("config.density", |c, x| c.density = x, to_one()),
         ("config.lr", |c, x| c.lr = x, not_negative()),
         ("config.eps", |c, x| c.eps = x, not_negative()),
