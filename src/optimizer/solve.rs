@@ -74,7 +74,8 @@ impl Solver {
         self.workspace.bytes() + buffers.iter().map(|buffer| buffer.bytes()).sum::<usize>()
     }
 
-    /// Prepares the step of `block` whose sums are `partials`, checked before. On failure the block's pending step is unspecified.
+    /// Prepares the step of `block` whose sums are `partials`, which have been checked. On failure the block's pending
+    /// step is unspecified.
     ///
     /// # Errors
     /// [`Error::NonFinite`] where the step is not finite.
@@ -307,10 +308,10 @@ fn check_result(step: &Step<'_>, coefficients: &[f64], norm: f64, scale: f64) ->
     let half = step.largest / 2.0;
     // A product that overflows is above half too.
     if step.lr.max(1.0) * scale * norm > half {
-        return bad("the update in the element type: max(1, lr)*scale*norm is over half the largest number; it");
+        return bad("the step (max(1, lr)*scale*|u| is over half the largest number of the element type)");
     }
     if step.config.clips_by_vector() && norm > half {
-        return bad("the average of updates in the element type");
+        return bad("the average of updates (|u| is over half the largest number of the element type)");
     }
     Ok(())
 }

@@ -67,7 +67,15 @@ impl Spectrum {
                 });
                 // What is made of zero gradients only has exact zeros in C.
                 let decided = reach == 0.0 || answers.iter().flatten().all(|&answer| answer == present);
-                let seen = if decided { lambda } else { lambda.max(floor / FACTOR) };
+                // Where ε' may be above the floor, it is counted in whatever its eigenvalue comes out as.
+                let any = !leaves_span(config) && eps > floor / FACTOR;
+                let seen = if decided {
+                    lambda
+                } else if any {
+                    0.0
+                } else {
+                    lambda.max(floor / FACTOR)
+                };
                 Direction { lambda, reach, present, decided, seen }
             })
             .collect();

@@ -80,6 +80,11 @@ impl Stream {
         Self::Spikes,
     ];
 
+    /// Whether norms in one window are many decades apart, so that the documented limit may exceed a small update.
+    pub fn mixes_scales(self) -> bool {
+        matches!(self, Self::TinyAndHuge | Self::Decades | Self::Spikes)
+    }
+
     pub fn start(self, dim: usize, seed: u64) -> Gradients {
         let mut random = Random(seed);
         let base = (0..3).map(|_| random.vector(dim, 1.0)).collect();

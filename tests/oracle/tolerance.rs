@@ -15,9 +15,8 @@ use super::spectrum::{Direction, Spectrum, leaves_span};
 use super::svd::norm;
 use super::{Oracle, Outcome};
 
-/// What "about" stands for in the documented limit: the eigensolver rounds more often than once. QR leaves a residual of
-/// 26 units on 30 well-conditioned rows.
-pub const ABOUT: f64 = 32.0;
+/// What "about" stands for in the documented limit: the eigensolver rounds more often than once.
+const ABOUT: f64 = 16.0;
 
 /// f64's unit roundoff.
 const UNIT: f64 = f64::EPSILON / 2.0;
