@@ -1,7 +1,7 @@
 //! The C boundary: handles, statuses, panics, pointers. No maths.
 //!
-//! Every exported function is a few lines: turn pointers into slices ([`pointers`]), call the optimizer, all inside
-//! [`guard`], which turns errors and panics into statuses. The header is generated from these files; what stands in a
+//! Every exported function is a few lines: turn pointers into slices (`pointers`), call the optimizer, all inside
+//! `guard`, which turns errors and panics into statuses. The header is generated from these files; what stands in a
 //! doc comment here is what a C programmer reads.
 
 mod boolean;
