@@ -1,13 +1,15 @@
 //! Raw memory, and no failure to get it that could end the process.
 //!
 //! `Vec` and `Box` abort where memory is out; a library behind a C interface has to answer instead. Everything here
-//! returns [`Error::OutOfMemory`]. [`Buffer`] holds what is as long as the model: aligned for the vector kernels, zero
-//! without having been written, and on huge pages where the system has them, because at such lengths a pass is
-//! bounded by memory and would otherwise wait for the page tables too.
+//! returns [`Error::OutOfMemory`]. [`Buffer`] holds numbers, aligned for the vector kernels. [`Arena`] is one piece of
+//! memory for many buffers: what is as long as the model lies in one, zero without having been written, and on huge
+//! pages where the system has them, because at such lengths a pass is bounded by memory and would otherwise wait for the
+//! page tables too.
 
 use core::ops::{Deref, DerefMut};
 use core::ptr::{self, NonNull};
 use core::slice;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::alloc::Layout;
 
 use crate::error::{Error, Result};
@@ -49,54 +51,134 @@ const MAPPED_FROM: usize = 1 << 20;
 /// A huge page of x86 and of aarch64 with 4 KiB pages.
 const HUGE_PAGE: usize = 2 << 20;
 
+/// Memory taken from the system at once and given back when its last user leaves.
+struct Region {
+    start: NonNull<u8>,
+    /// Bytes taken: whole pages where mapped. Tells by its size where they came from.
+    held: usize,
+    users: AtomicUsize,
+}
+
+impl Region {
+    /// A region of at least `bytes` zeros, with one user.
+    fn take(bytes: usize, what: &'static str) -> Result<NonNull<Self>> {
+        let taken = if bytes >= MAPPED_FROM { map(bytes) } else { allocate(bytes) };
+        let (start, held) = taken.ok_or(Error::OutOfMemory { what, bytes: bytes as u64 })?;
+        // Dropping a region, as where the box cannot be had, gives the memory back.
+        let region = try_box(Self { start, held, users: AtomicUsize::new(1) })?;
+        Ok(NonNull::from(Box::leak(region)))
+    }
+
+    /// Ends the use of one user.
+    ///
+    /// # Safety
+    /// `region` came from [`Region::take`], and the caller is one of its users and uses it no more.
+    unsafe fn leave(region: NonNull<Self>) {
+        // SAFETY: it lives until its last user has left. What the others did to the memory comes before its end.
+        if unsafe { region.as_ref() }.users.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // SAFETY: it came from a box, and nobody is left who could look at it.
+            drop(unsafe { Box::from_raw(region.as_ptr()) });
+        }
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        if self.held >= MAPPED_FROM {
+            // SAFETY: `map` made exactly this range, and the last of its users has left.
+            unsafe { libc::munmap(self.start.as_ptr().cast(), self.held) };
+        } else {
+            // SAFETY: `allocate` got this pointer from `posix_memalign`, and it is freed only here.
+            unsafe { libc::free(self.start.as_ptr().cast()) };
+        }
+    }
+}
+
+/// One piece of memory that buffers are cut from, one after the other.
+pub(crate) struct Arena {
+    region: Option<NonNull<Region>>,
+    used: usize,
+    size: usize,
+}
+
+// SAFETY: an arena owns the part of its region that it has not given away, and counts its users atomically.
+unsafe impl Send for Arena {}
+
+impl Arena {
+    /// Room for buffers whose sizes by [`Arena::room`] add up to `bytes`. `what` names it in the error.
+    pub(crate) fn new(bytes: usize, what: &'static str) -> Result<Self> {
+        // Half the address space is more than any system gives; below it no sum in here overflows.
+        let size = Some(bytes).filter(|&bytes| bytes <= isize::MAX as usize / 2);
+        let size = size.ok_or(Error::OutOfMemory { what, bytes: u64::MAX })?;
+        let region = if size > 0 { Some(Region::take(size, what)?) } else { None };
+        Ok(Self { region, used: 0, size })
+    }
+
+    /// Bytes that a buffer of `len` elements takes of an arena; so many that there are none where they overflow.
+    pub(crate) fn room<T: Pod>(len: usize) -> usize {
+        let bytes = len.checked_mul(size_of::<T>()).and_then(|bytes| bytes.checked_next_multiple_of(ALIGNMENT));
+        bytes.unwrap_or(usize::MAX)
+    }
+
+    /// The next `len` elements of the arena, zero.
+    ///
+    /// # Panics
+    /// If so much is not left.
+    pub(crate) fn buffer<T: Pod>(&mut self, len: usize) -> Buffer<T> {
+        let room = Self::room::<T>(len);
+        assert!(room <= self.size - self.used, "an arena too small for what was to be cut from it");
+        let Some(region) = self.region.filter(|_| room > 0) else {
+            return Buffer { start: NonNull::dangling(), len, room: 0, region: None };
+        };
+        // SAFETY: the arena is a user of the region, so that it lives.
+        let shared = unsafe { region.as_ref() };
+        shared.users.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: `used + room <= size`, which the region holds.
+        let start = unsafe { shared.start.add(self.used) }.cast();
+        self.used += room;
+        Buffer { start, len, room, region: Some(region) }
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        if let Some(region) = self.region {
+            // SAFETY: the region was taken with this arena as its user.
+            unsafe { Region::leave(region) };
+        }
+    }
+}
+
 /// A fixed number of elements, zero at first, at an address that is a multiple of 64 bytes.
 pub(crate) struct Buffer<T: Pod> {
     start: NonNull<T>,
     len: usize,
-    /// Bytes taken from the system: whole pages where mapped. Tells by its size where they came from.
-    held: usize,
+    /// Bytes of the region that are this buffer's.
+    room: usize,
+    region: Option<NonNull<Region>>,
 }
 
-// SAFETY: a `Buffer` owns its memory alone, as a `Vec` does, and its elements are `Send`.
+// SAFETY: a `Buffer` owns its part of the memory alone, as a `Vec` does, and its elements are `Send`. The region's users
+// are counted atomically.
 unsafe impl<T: Pod> Send for Buffer<T> {}
 // SAFETY: a shared `Buffer` gives shared slices only, and its elements are `Sync`.
 unsafe impl<T: Pod> Sync for Buffer<T> {}
 
 impl<T: Pod> Buffer<T> {
-    /// `len` zeros. `what` names them in the error.
+    /// `len` zeros in memory of their own. `what` names them in the error.
     pub(crate) fn zeroed(len: usize, what: &'static str) -> Result<Self> {
-        // Half the address space is more than any system gives; below it no sum in here overflows.
-        let bytes = len.checked_mul(size_of::<T>()).filter(|&bytes| bytes <= isize::MAX as usize / 2);
-        let bytes = bytes.ok_or(Error::OutOfMemory { what, bytes: u64::MAX })?;
-        if bytes == 0 {
-            return Ok(Self { start: NonNull::dangling(), len, held: 0 });
-        }
-        let taken = if bytes >= MAPPED_FROM { map(bytes) } else { allocate(bytes) };
-        let (start, held) = taken.ok_or(Error::OutOfMemory { what, bytes: bytes as u64 })?;
-        Ok(Self { start: start.cast(), len, held })
+        Ok(Arena::new(Arena::room::<T>(len), what)?.buffer(len))
     }
 
-    /// Bytes that the buffer really takes.
+    /// Bytes that the buffer takes.
     pub(crate) fn bytes(&self) -> usize {
-        self.held
+        self.room
     }
 
-    /// Sets all elements to zero. Mapped pages go back to the system until they are written again.
+    /// Sets all elements to zero.
     pub(crate) fn clear(&mut self) {
-        if self.is_mapped() {
-            // SAFETY: the range is a private anonymous mapping of our own, whole pages, and nobody else looks at it
-            // (`&mut self`). Such pages read as zeros afterwards, which is a valid value of any `Pod`.
-            let given_back = unsafe { libc::madvise(self.start.as_ptr().cast(), self.held, libc::MADV_DONTNEED) };
-            if given_back == 0 {
-                return;
-            }
-        }
         // SAFETY: `start` is valid for writes of `len` elements (none, if it dangles), and zeros are valid values.
         unsafe { ptr::write_bytes(self.start.as_ptr(), 0, self.len) };
-    }
-
-    fn is_mapped(&self) -> bool {
-        self.held >= MAPPED_FROM
     }
 }
 
@@ -118,12 +200,9 @@ impl<T: Pod> DerefMut for Buffer<T> {
 
 impl<T: Pod> Drop for Buffer<T> {
     fn drop(&mut self) {
-        if self.is_mapped() {
-            // SAFETY: `map` made exactly this range, and no reference to it outlives `self`.
-            unsafe { libc::munmap(self.start.as_ptr().cast(), self.held) };
-        } else if self.held > 0 {
-            // SAFETY: `allocate` got this pointer from `posix_memalign`, and it is freed only here.
-            unsafe { libc::free(self.start.as_ptr().cast()) };
+        if let Some(region) = self.region {
+            // SAFETY: the region counted this buffer in when it was cut.
+            unsafe { Region::leave(region) };
         }
     }
 }
@@ -251,19 +330,31 @@ mod tests {
     }
 
     #[test]
-    fn clearing_gives_pages_back() {
-        let mut buffer = Buffer::<u64>::zeroed(8 << 20, "numbers").unwrap();
-        buffer.fill(1);
-        let resident = |buffer: &Buffer<u64>| {
-            let mut pages = vec![0_u8; buffer.bytes() / 4096];
-            // SAFETY: the range is mapped and page-aligned, and there is a byte for each page.
-            let rc = unsafe { libc::mincore(buffer.as_ptr() as *mut _, buffer.bytes(), pages.as_mut_ptr()) };
-            assert_eq!(rc, 0);
-            pages.iter().filter(|&&page| page & 1 == 1).count()
-        };
-        let before = resident(&buffer);
-        buffer.clear();
-        assert!(resident(&buffer) < before / 100 + 1);
+    fn buffers_of_an_arena_are_apart_and_outlive_it() {
+        for lens in [[3, 0, 70, 1], [300_000, 0, 1, 4096]] {
+            let room = |len: &usize| Arena::room::<u64>(*len);
+            let mut arena = Arena::new(lens.iter().map(room).sum(), "numbers").unwrap();
+            let mut buffers: Vec<Buffer<u64>> = lens.iter().map(|&len| arena.buffer(len)).collect();
+            drop(arena);
+            for (index, buffer) in buffers.iter_mut().enumerate() {
+                assert_eq!(buffer.len(), lens[index]);
+                assert!(buffer.iter().all(|&number| number == 0));
+                buffer.fill(index as u64);
+            }
+            buffers.remove(0);
+            for (index, buffer) in buffers.iter().enumerate() {
+                assert!(buffer.as_ptr().align_offset(if buffer.is_empty() { 1 } else { ALIGNMENT }) == 0);
+                assert!(buffer.iter().all(|&number| number == index as u64 + 1));
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "too small")]
+    fn an_arena_gives_no_more_than_it_has() {
+        let mut arena = Arena::new(Arena::room::<f32>(16), "numbers").unwrap();
+        arena.buffer::<f32>(16);
+        arena.buffer::<f32>(1);
     }
 
     #[test]

@@ -54,7 +54,8 @@ impl Pool {
         self.threads
     }
 
-    /// Calls `work(index, item, scratch)` once for each item, and returns when all is done.
+    /// Calls `work(index, item, scratch)` once for each item, and returns when all is done. The items are taken in
+    /// `order`.
     ///
     /// At most `limit` threads take part, and no more than there are items or scratches; the calling thread is one of
     /// them, and works alone and in order where it is the only one. A scratch belongs to one thread during the call.
@@ -65,6 +66,7 @@ impl Pool {
     pub(crate) fn for_each<C: Send, S: Send>(
         &mut self,
         limit: usize,
+        order: Order,
         items: &mut [C],
         scratch: &mut [S],
         work: impl Fn(usize, &mut C, &mut S) + Sync,
@@ -76,13 +78,35 @@ impl Pool {
             let task = Task {
                 items: items.as_mut_ptr(),
                 count: items.len(),
+                order,
                 scratch: scratch.as_mut_ptr(),
                 next: AtomicUsize::new(0),
                 work: &work,
             };
             crew.run(&task, seats);
         } else if let Some(scratch) = scratch.first_mut() {
-            items.iter_mut().enumerate().for_each(|(index, item)| work(index, item, scratch));
+            let count = items.len();
+            for turn in 0..count {
+                let index = order.index(turn, count);
+                work(index, &mut items[index], scratch);
+            }
+        }
+    }
+}
+
+/// From which end items are taken.
+#[derive(Clone, Copy)]
+pub(crate) enum Order {
+    Forward,
+    /// What the last pass left in the caches first.
+    Backward,
+}
+
+impl Order {
+    fn index(self, turn: usize, count: usize) -> usize {
+        match self {
+            Self::Forward => turn,
+            Self::Backward => count - 1 - turn,
         }
     }
 }
@@ -91,6 +115,7 @@ impl Pool {
 struct Task<'a, C, S, F> {
     items: *mut C,
     count: usize,
+    order: Order,
     scratch: *mut S,
     next: AtomicUsize,
     work: &'a F,
@@ -110,10 +135,11 @@ impl<C: Send, S: Send, F: Fn(usize, &mut C, &mut S) + Sync> Task<'_, C, S, F> {
         loop {
             // Relaxed: the index is all that is shared. What the items hold was published when the job was posted,
             // and is collected when the worker reports.
-            let index = task.next.fetch_add(1, Ordering::Relaxed);
-            if index >= task.count {
+            let turn = task.next.fetch_add(1, Ordering::Relaxed);
+            if turn >= task.count {
                 return;
             }
+            let index = task.order.index(turn, task.count);
             // SAFETY: in bounds, and the counter gives each index to one thread only.
             (task.work)(index, unsafe { &mut *task.items.add(index) }, scratch);
         }

@@ -14,6 +14,8 @@ pub(super) trait Lanes: Copy {
     /// The same number eight times.
     fn splat(self, value: f64) -> Self::Wide;
 
+    fn add(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
+
     fn mul(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
 
     /// `a·b + c`, with one rounding or two.
@@ -21,14 +23,40 @@ pub(super) trait Lanes: Copy {
 
     /// `c − a·b`, with one rounding or two.
     fn mul_sub_from(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide;
+
+    /// Asks for the cache line at an address, which need not be one of ours; a hint.
+    #[inline(always)]
+    fn prefetch(self, _address: *const u8) {}
+
+    /// Makes what was streamed before visible to other threads before what is stored after.
+    #[inline(always)]
+    fn settle(self) {}
 }
 
-/// Blocks of `T` in memory.
+/// Blocks of `T`, in memory and, in the precision of `T`, in registers.
 pub(super) trait Load<T>: Lanes {
+    /// A block in registers that is not widened.
+    type Narrow: Copy;
+
     fn load(self, block: &[T; BLOCK]) -> Self::Wide;
 
     /// Each number rounded to `T`.
     fn store(self, wide: Self::Wide, block: &mut [T; BLOCK]);
+
+    fn load_narrow(self, block: &[T; BLOCK]) -> Self::Narrow;
+
+    /// Past the caches where the machine can and the block is aligned for it: for what will not be read again soon.
+    fn stream_narrow(self, narrow: Self::Narrow, block: &mut [T; BLOCK]);
+
+    /// The same number eight times, rounded to `T`.
+    fn splat_narrow(self, value: f64) -> Self::Narrow;
+
+    fn mul_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow;
+
+    /// `a·b + c` in the precision of `T`, with one rounding or two.
+    fn mul_add_narrow(self, a: Self::Narrow, b: Self::Narrow, c: Self::Narrow) -> Self::Narrow;
+
+    fn widen(self, narrow: Self::Narrow) -> Self::Wide;
 }
 
 /// Defines `$lanes::table()`: the loops compiled with `$lanes` for an instruction set, `["features"]` or `[]` for that
@@ -39,9 +67,13 @@ macro_rules! table {
             $lanes, $name, $features,
             widen(source: &[T], target: &mut [f64]) -> f64,
             dot(x: &[f64], y: &[f64]) -> f64,
-            dots(x: &[f64], columns: &[T], stride: usize, sums: &mut [f64]) -> (),
-            combine(columns: &[T], stride: usize, coefficients: &[f64], sum: &mut [f64]) -> (),
+            dots(x: &[f64], columns: $crate::kernels::Columns<'_, T>, sums: &mut [f64]) -> (),
+            combine(columns: $crate::kernels::Columns<'_, T>, coefficients: &[f64], sum: &mut [f64]) -> (),
+            combine_narrow(columns: $crate::kernels::Columns<'_, T>, coefficients: &[f64], sum: &mut [f64]) -> (),
+            scale(source: &[T], factor: f64, target: &mut [f64]) -> (),
             axpy(a: f64, x: &[f64], sum: &mut [f64]) -> (),
+            stream(source: &[T], target: &mut [T]) -> (),
+            settle() -> (),
             average(buffer: &mut [T], beta: f64, x: &[f64], new: &mut [f64]) -> (),
             descend(params: &mut [T], keep: f64, rate: f64, direction: &[f64]) -> (),
             narrow(source: &[f64], scale: f64, target: &mut [T]) -> (),

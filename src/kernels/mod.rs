@@ -19,17 +19,27 @@ mod x86;
 mod tests;
 
 use core::fmt::Debug;
+use core::ops::{Add, Mul};
 
 use crate::config::Dtype;
 use crate::memory::Pod;
 
+/// Numbers in a block.
+pub(crate) const BLOCK: usize = lanes::BLOCK;
+
+/// Columns whose products are summed in the precision of their type before they are widened, where that is enough.
+pub(crate) const NARROW_GROUP: usize = loops::NARROW_GROUP;
+
 /// An element of parameters and gradients: `f32` or `f64`. Sealed.
-pub trait Element: Pod + Default + Into<f64> + PartialOrd + Debug {
+pub trait Element: Pod + Default + Into<f64> + PartialOrd + Debug + Add<Output = Self> + Mul<Output = Self> {
     /// The type's name among the options.
     const DTYPE: Dtype;
 
     /// Its largest finite value.
     const LARGEST: f64;
+
+    /// Its unit roundoff: by how much, relatively, a number is at most off when it is rounded to this type.
+    const UNIT: f64;
 
     /// The nearest value of this type.
     fn from_f64(value: f64) -> Self;
@@ -55,6 +65,7 @@ macro_rules! element {
         impl Element for $number {
             const DTYPE: Dtype = $dtype;
             const LARGEST: f64 = <$number>::MAX as f64;
+            const UNIT: f64 = <$number>::EPSILON as f64 / 2.0;
 
             #[inline]
             fn from_f64(value: f64) -> Self {
@@ -75,11 +86,24 @@ macro_rules! element {
 element!(f32, Dtype::F32);
 element!(f64, Dtype::F64);
 
+/// Columns side by side: column `j` begins at `data[j * stride]`, and has as many elements as the vector beside it, which
+/// are a whole number of [`BLOCK`]s and at most `stride`. One column is left out.
+#[derive(Clone, Copy)]
+#[doc(hidden)]
+pub struct Columns<'a, T> {
+    /// From the first element of the first column on.
+    pub data: &'a [T],
+    /// Elements from a column to the next.
+    pub stride: usize,
+    /// Number of the column that is left out.
+    pub omitted: usize,
+}
+
 /// One table of loops: for one element type, with one instruction set.
 ///
-/// Each takes slices of any length, and panics where lengths that belong together differ. *Elementwise* loops give an
-/// element the same bits wherever in the slice it lies. Column `j` of `columns` is `columns[j * stride..][..len]`, with the
-/// `len` of the vector beside it and `stride >= len`.
+/// Elements come in slices of any length, and the 64-bit numbers beside them in rooms of at least so many whole
+/// [`BLOCK`]s. In a room that is written, zeros or what comes of them fill the last block. The loops panic where lengths that
+/// belong together do not fit. *Elementwise* ones give an element the same bits wherever in the slice it lies.
 #[doc(hidden)]
 pub struct Kernels<T: 'static> {
     /// Name of the instruction set.
@@ -89,11 +113,21 @@ pub struct Kernels<T: 'static> {
     /// The dot product.
     pub dot: fn(x: &[f64], y: &[f64]) -> f64,
     /// Adds to each of `sums` the dot product of `x` and its column. A column's does not depend on the others.
-    pub dots: fn(x: &[f64], columns: &[T], stride: usize, sums: &mut [f64]),
+    pub dots: fn(x: &[f64], columns: Columns<'_, T>, sums: &mut [f64]),
     /// Adds to `sum` the columns times their coefficients, one after another. Elementwise.
-    pub combine: fn(columns: &[T], stride: usize, coefficients: &[f64], sum: &mut [f64]),
+    pub combine: fn(columns: Columns<'_, T>, coefficients: &[f64], sum: &mut [f64]),
+    /// As `combine`, but [`NARROW_GROUP`] columns at a time are summed in the precision of `T`, their coefficients rounded
+    /// to it, before they are added to `sum`.
+    pub combine_narrow: fn(columns: Columns<'_, T>, coefficients: &[f64], sum: &mut [f64]),
+    /// `target = factor·source`. Elementwise.
+    pub scale: fn(source: &[T], factor: f64, target: &mut [f64]),
     /// `sum += a·x`. Elementwise.
     pub axpy: fn(a: f64, x: &[f64], sum: &mut [f64]),
+    /// Copies `source` to `target`, past the caches where the machine can: the target's old contents are not fetched.
+    /// [`Kernels::settle`] has to be called before another thread may look at the target.
+    pub stream: fn(source: &[T], target: &mut [T]),
+    /// Ends a run of [`Kernels::stream`].
+    pub settle: fn(),
     /// `new = beta·buffer + (1 − beta)·x`, and `buffer` is that, rounded. Elementwise.
     pub average: fn(buffer: &mut [T], beta: f64, x: &[f64], new: &mut [f64]),
     /// `params = keep·params − rate·direction`, rounded once to its type. Elementwise.

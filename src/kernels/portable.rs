@@ -18,6 +18,11 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
+    fn add(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
+        core::array::from_fn(|i| a[i] + b[i])
+    }
+
+    #[inline(always)]
     fn mul(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
         core::array::from_fn(|i| a[i] * b[i])
     }
@@ -34,6 +39,8 @@ impl Lanes for Portable {
 }
 
 impl<T: Element> Load<T> for Portable {
+    type Narrow = [T; BLOCK];
+
     #[inline(always)]
     fn load(self, block: &[T; BLOCK]) -> Self::Wide {
         block.map(T::to_f64)
@@ -42,5 +49,35 @@ impl<T: Element> Load<T> for Portable {
     #[inline(always)]
     fn store(self, wide: Self::Wide, block: &mut [T; BLOCK]) {
         *block = wide.map(T::from_f64);
+    }
+
+    #[inline(always)]
+    fn load_narrow(self, block: &[T; BLOCK]) -> Self::Narrow {
+        *block
+    }
+
+    #[inline(always)]
+    fn stream_narrow(self, narrow: Self::Narrow, block: &mut [T; BLOCK]) {
+        *block = narrow;
+    }
+
+    #[inline(always)]
+    fn splat_narrow(self, value: f64) -> Self::Narrow {
+        [T::from_f64(value); BLOCK]
+    }
+
+    #[inline(always)]
+    fn mul_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow {
+        core::array::from_fn(|i| a[i] * b[i])
+    }
+
+    #[inline(always)]
+    fn mul_add_narrow(self, a: Self::Narrow, b: Self::Narrow, c: Self::Narrow) -> Self::Narrow {
+        core::array::from_fn(|i| a[i] * b[i] + c[i])
+    }
+
+    #[inline(always)]
+    fn widen(self, narrow: Self::Narrow) -> Self::Wide {
+        narrow.map(T::to_f64)
     }
 }

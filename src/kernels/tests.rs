@@ -76,6 +76,9 @@ for_all_tables!(
     dots_columns,
     dots_do_not_depend_on_the_group,
     combines,
+    combines_one_after_another,
+    scales,
+    streams,
     adds_multiples,
     averages,
     descends,
@@ -116,19 +119,21 @@ mod checks {
 
     pub(super) fn dots_columns<T: Element>(kernels: &Kernels<T>, numbers: &mut Numbers) {
         for len in lengths() {
-            for (count, gap) in [(0, 0), (1, 3), (2, 1), (3, 0), (4, 5), (7, 1), (10, 0)] {
+            for (count, gap, omitted) in [(1, 3, 0), (2, 1, 0), (3, 0, 2), (4, 5, 1), (7, 1, 5), (10, 0, 9), (11, 0, 0)]
+            {
                 let stride = len + gap;
                 let (x, columns) = (numbers.vec::<f64>(len), numbers.vec::<T>(stride * count));
                 // The last column need not be followed by a gap.
-                let used = &columns[..columns.len() - if count > 0 { gap } else { 0 }];
+                let used = Columns { data: &columns[..columns.len() - gap], stride, omitted };
                 let mut sums = vec![0.0; count];
-                (kernels.dots)(&x, used, stride, &mut sums);
+                (kernels.dots)(&x, used, &mut sums);
                 for (j, &sum) in sums.iter().enumerate() {
                     let column = columns[j * stride..][..len].iter().map(|y| y.to_f64());
-                    assert_sum(sum, exact_dot(&x, column), kernels.name);
+                    let exact = if j == omitted { (0.0, 0.0) } else { exact_dot(&x, column) };
+                    assert_sum(sum, exact, kernels.name);
                 }
                 let once = sums.clone();
-                (kernels.dots)(&x, used, stride, &mut sums);
+                (kernels.dots)(&x, used, &mut sums);
                 assert!(sums.iter().zip(&once).all(|(twice, once)| *twice == once + once), "sums are added to");
             }
         }
@@ -139,36 +144,74 @@ mod checks {
             let stride = len + 3;
             let (x, columns) = (numbers.vec::<f64>(len), numbers.vec::<T>(stride * 7 + 1));
             let mut together = [0.0; 7];
-            (kernels.dots)(&x, &columns, stride, &mut together);
-            for (j, sum) in together.iter().enumerate() {
-                // Alone, and at another address.
+            (kernels.dots)(&x, Columns { data: &columns, stride, omitted: 3 }, &mut together);
+            for (j, sum) in together.iter().enumerate().filter(|&(j, _)| j != 3) {
+                // Alone, and at another address: the only one that is not omitted.
                 let moved: Vec<T> = [T::default()].into_iter().chain(columns[j * stride..][..len].to_vec()).collect();
-                let mut alone = [0.0];
-                (kernels.dots)(&x, &moved[1..], len, &mut alone);
-                assert_eq!(alone[0].to_bits(), sum.to_bits());
+                let twice: Vec<T> = moved.iter().chain(&moved[1..]).copied().collect();
+                let mut alone = [0.0; 2];
+                (kernels.dots)(&x, Columns { data: &twice[1..], stride: len, omitted: 0 }, &mut alone);
+                assert_eq!((alone[0], alone[1].to_bits()), (0.0, sum.to_bits()));
             }
         }
     }
 
     pub(super) fn combines<T: Element>(kernels: &Kernels<T>, numbers: &mut Numbers) {
         for len in lengths() {
-            for count in [0, 1, 2, 3, 4, 9] {
+            for (count, omitted) in [(1, 0), (2, 0), (3, 1), (4, 3), (5, 0), (9, 4), (17, 8), (18, 17)] {
                 let stride = len + 2;
-                let columns = numbers.vec::<T>(stride * count);
-                let (coefficients, start) = (numbers.vec::<f64>(count), numbers.vec::<f64>(len));
-                let mut sum = start.clone();
-                (kernels.combine)(&columns, stride, &coefficients, &mut sum);
+                let data = &numbers.vec::<T>(stride * count)[..];
+                let (mut coefficients, start) = (numbers.vec::<f64>(count), numbers.vec::<f64>(len));
+                let columns = Columns { data, stride, omitted };
+                let (mut sum, mut narrow) = (start.clone(), start.clone());
+                (kernels.combine)(columns, &coefficients, &mut sum);
+                (kernels.combine_narrow)(columns, &coefficients, &mut narrow);
+                coefficients[omitted] = 0.0;
                 for i in 0..len {
-                    let row = (0..count).map(|j| columns[j * stride + i].to_f64());
+                    let row = (0..count).map(|j| data[j * stride + i].to_f64());
                     let (dot, magnitude) = exact_dot(&coefficients, row);
                     assert_sum(sum[i], (start[i] + dot, start[i].abs() + magnitude), kernels.name);
+                    let allowed = (NARROW_GROUP + 1) as f64 * T::UNIT * magnitude + 1e-14 * start[i].abs();
+                    assert!((narrow[i] - start[i] - dot).abs() <= allowed, "{} {len} {count}", kernels.name);
                 }
-                // One column after another: what is between two groups is kept to the last bit.
-                let mut stepwise = start;
-                for j in 0..count {
-                    (kernels.combine)(&columns[j * stride..], stride, &coefficients[j..=j], &mut stepwise);
-                }
-                assert_eq!(bits(&sum), bits(&stepwise));
+            }
+        }
+    }
+
+    pub(super) fn combines_one_after_another<T: Element>(kernels: &Kernels<T>, numbers: &mut Numbers) {
+        for len in lengths() {
+            let (data, coefficients) = (&numbers.vec::<T>(len * 12)[..], numbers.vec::<f64>(12));
+            let mut sum = numbers.vec::<f64>(len);
+            let mut stepwise = sum.clone();
+            (kernels.combine)(Columns { data, stride: len, omitted: 0 }, &coefficients, &mut sum);
+            for j in 1..12 {
+                let pair = Columns { data: &data[(j - 1) * len..], stride: len, omitted: 0 };
+                (kernels.combine)(pair, &coefficients[j - 1..=j], &mut stepwise);
+            }
+            // What is between two groups is kept to the last bit.
+            assert_eq!(bits(&sum), bits(&stepwise));
+        }
+    }
+
+    pub(super) fn scales<T: Element>(kernels: &Kernels<T>, numbers: &mut Numbers) {
+        for len in lengths() {
+            let (source, factor) = (numbers.vec::<T>(len), numbers.next());
+            let mut target = vec![f64::NAN; len];
+            (kernels.scale)(&source, factor, &mut target);
+            let expected: Vec<f64> = source.iter().map(|x| x.to_f64() * factor).collect();
+            assert_eq!(bits(&target), bits(&expected));
+        }
+    }
+
+    pub(super) fn streams<T: Element>(kernels: &Kernels<T>, numbers: &mut Numbers) {
+        for len in lengths() {
+            for shift in [0, 1, 4] {
+                let source = numbers.vec::<T>(len);
+                let mut target = vec![T::default(); len + shift + 1];
+                (kernels.stream)(&source, &mut target[shift..shift + len]);
+                (kernels.settle)();
+                assert_eq!(bits(&source), bits(&target[shift..shift + len]));
+                assert!(target[..shift].iter().chain(&target[shift + len..]).all(|&x| x == T::default()));
             }
         }
     }
@@ -235,7 +278,10 @@ mod checks {
 
             let (mut sum, mut axpy, mut average) = (y.clone(), y.clone(), (p.clone(), y.clone()));
             let (mut descend, mut narrow, mut wide) = (p.clone(), p.clone(), y.clone());
-            (kernels.combine)(&columns, len, &c, &mut sum);
+            let at = |i: usize| Columns { data: &columns[i..], stride: len, omitted: 2 };
+            let mut narrow_sum = y.clone();
+            (kernels.combine)(at(0), &c, &mut sum);
+            (kernels.combine_narrow)(at(0), &c, &mut narrow_sum);
             (kernels.axpy)(0.3, &x, &mut axpy);
             (kernels.average)(&mut average.0, 0.7, &x, &mut average.1);
             (kernels.descend)(&mut descend, 0.99, 0.3, &x);
@@ -244,8 +290,11 @@ mod checks {
             for i in 0..len {
                 let one = i..i + 1;
                 let (mut new, mut element) = ([y[i]], [p[i]]);
-                (kernels.combine)(&columns[i..], len, &c, &mut new);
+                (kernels.combine)(at(i), &c, &mut new);
                 assert_eq!(bits(&new), bits(&sum[one.clone()]));
+                new = [y[i]];
+                (kernels.combine_narrow)(at(i), &c, &mut new);
+                assert_eq!(bits(&new), bits(&narrow_sum[one.clone()]));
                 new = [y[i]];
                 (kernels.axpy)(0.3, &x[one.clone()], &mut new);
                 assert_eq!(bits(&new), bits(&axpy[one.clone()]));
@@ -266,10 +315,18 @@ mod checks {
     pub(super) fn refuses_lengths_that_do_not_fit<T: Element>(kernels: &Kernels<T>, _: &mut Numbers) {
         let (x, columns) = ([1.0; 9], [T::default(); 27]);
         let refused = |call: &mut dyn FnMut()| assert!(catch_unwind(AssertUnwindSafe(call)).is_err());
-        refused(&mut || (kernels.dots)(&x, &columns[..26], 9, &mut [0.0; 3]));
-        refused(&mut || (kernels.dots)(&x, &columns, 8, &mut [0.0; 3]));
-        refused(&mut || (kernels.dots)(&x, &columns, usize::MAX / 2 + 5, &mut [0.0; 3]));
-        refused(&mut || (kernels.combine)(&columns, 9, &x[..4], &mut [0.0; 9]));
+        let of = |len: usize, stride, omitted| Columns { data: &columns[..len], stride, omitted };
+        refused(&mut || (kernels.dots)(&x, of(26, 9, 0), &mut [0.0; 3]));
+        refused(&mut || (kernels.dots)(&x, of(27, 8, 0), &mut [0.0; 3]));
+        refused(&mut || (kernels.dots)(&x, of(27, usize::MAX / 2 + 5, 0), &mut [0.0; 3]));
+        refused(&mut || (kernels.dots)(&x, of(27, 9, 3), &mut [0.0; 3]));
+        refused(&mut || (kernels.dots)(&x, of(27, 9, 0), &mut []));
+        for combine in [kernels.combine, kernels.combine_narrow] {
+            refused(&mut || combine(of(27, 9, 0), &x[..4], &mut [0.0; 9]));
+            refused(&mut || combine(of(27, 9, 3), &x[..3], &mut [0.0; 9]));
+        }
+        refused(&mut || (kernels.scale)(&columns, 1.0, &mut [0.0; 26]));
+        refused(&mut || (kernels.stream)(&columns, &mut [T::default(); 28]));
         refused(&mut || assert!((kernels.dot)(&x, &x[1..]).is_finite()));
         refused(&mut || (kernels.axpy)(1.0, &x, &mut [0.0; 10]));
         refused(&mut || assert!((kernels.widen)(&columns, &mut [0.0; 26]).is_finite()));
@@ -291,7 +348,7 @@ fn all_instruction_sets_agree_on_f32() {
         let sums = f32::available().map(|kernels| {
             let (mut wide, mut sums) = (vec![0.0; len], vec![0.0; 6]);
             let squares = (kernels.widen)(&x, &mut wide);
-            (kernels.dots)(&wide, &columns, len, &mut sums);
+            (kernels.dots)(&wide, Columns { data: &columns, stride: len, omitted: 4 }, &mut sums);
             sums.push(squares);
             sums.push((kernels.dot)(&wide, &wide));
             bits(&sums)

@@ -37,6 +37,12 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn add(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
+        // SAFETY: the machine has AVX2, as `self` exists.
+        unsafe { [_mm256_add_pd(a[0], b[0]), _mm256_add_pd(a[1], b[1])] }
+    }
+
+    #[inline(always)]
     fn mul(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
         // SAFETY: the machine has AVX2, as `self` exists.
         unsafe { [_mm256_mul_pd(a[0], b[0]), _mm256_mul_pd(a[1], b[1])] }
@@ -53,9 +59,23 @@ impl Lanes for Avx2 {
         // SAFETY: the machine has FMA, as `self` exists.
         unsafe { [_mm256_fnmadd_pd(a[0], b[0], c[0]), _mm256_fnmadd_pd(a[1], b[1], c[1])] }
     }
+
+    #[inline(always)]
+    fn prefetch(self, address: *const u8) {
+        // SAFETY: a hint, which does nothing at a bad address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
+    }
+
+    #[inline(always)]
+    fn settle(self) {
+        // SAFETY: every x86-64 has it.
+        unsafe { _mm_sfence() }
+    }
 }
 
 impl Load<f32> for Avx2 {
+    type Narrow = __m256;
+
     #[inline(always)]
     fn load(self, block: &[f32; BLOCK]) -> Self::Wide {
         let start = block.as_ptr();
@@ -72,9 +92,55 @@ impl Load<f32> for Avx2 {
             _mm_storeu_ps(start.add(4), _mm256_cvtpd_ps(wide[1]));
         }
     }
+
+    #[inline(always)]
+    fn load_narrow(self, block: &[f32; BLOCK]) -> Self::Narrow {
+        // SAFETY: the machine has AVX2 and FMA, as `self` exists; the load is the block's and needs no alignment.
+        unsafe { _mm256_loadu_ps(block.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn stream_narrow(self, narrow: Self::Narrow, block: &mut [f32; BLOCK]) {
+        let start = block.as_mut_ptr();
+        if start.addr() % 32 == 0 {
+            // SAFETY: the machine has AVX2 and FMA, as `self` exists; the store is the block's and aligned.
+            unsafe { _mm256_stream_ps(start, narrow) }
+        } else {
+            // SAFETY: as above, without need of alignment.
+            unsafe { _mm256_storeu_ps(start, narrow) }
+        }
+    }
+
+    #[inline(always)]
+    fn splat_narrow(self, value: f64) -> Self::Narrow {
+        // SAFETY: the machine has AVX2 and FMA, as `self` exists.
+        unsafe { _mm256_set1_ps(value as f32) }
+    }
+
+    #[inline(always)]
+    fn mul_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow {
+        // SAFETY: the machine has AVX2 and FMA, as `self` exists.
+        unsafe { _mm256_mul_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn mul_add_narrow(self, a: Self::Narrow, b: Self::Narrow, c: Self::Narrow) -> Self::Narrow {
+        // SAFETY: the machine has AVX2 and FMA, as `self` exists.
+        unsafe { _mm256_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    fn widen(self, narrow: Self::Narrow) -> Self::Wide {
+        // SAFETY: the machine has AVX2, as `self` exists.
+        unsafe {
+            [_mm256_cvtps_pd(_mm256_castps256_ps128(narrow)), _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(narrow))]
+        }
+    }
 }
 
 impl Load<f64> for Avx2 {
+    type Narrow = [__m256d; 2];
+
     #[inline(always)]
     fn load(self, block: &[f64; BLOCK]) -> Self::Wide {
         let start = block.as_ptr();
@@ -90,6 +156,45 @@ impl Load<f64> for Avx2 {
             _mm256_storeu_pd(start, wide[0]);
             _mm256_storeu_pd(start.add(4), wide[1]);
         }
+    }
+
+    #[inline(always)]
+    fn load_narrow(self, block: &[f64; BLOCK]) -> Self::Narrow {
+        self.load(block)
+    }
+
+    #[inline(always)]
+    fn stream_narrow(self, narrow: Self::Narrow, block: &mut [f64; BLOCK]) {
+        let start = block.as_mut_ptr();
+        if start.addr() % 32 == 0 {
+            // SAFETY: the machine has AVX2, as `self` exists; both stores are the block's and aligned.
+            unsafe {
+                _mm256_stream_pd(start, narrow[0]);
+                _mm256_stream_pd(start.add(4), narrow[1]);
+            }
+        } else {
+            self.store(narrow, block);
+        }
+    }
+
+    #[inline(always)]
+    fn splat_narrow(self, value: f64) -> Self::Narrow {
+        self.splat(value)
+    }
+
+    #[inline(always)]
+    fn mul_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow {
+        self.mul(a, b)
+    }
+
+    #[inline(always)]
+    fn mul_add_narrow(self, a: Self::Narrow, b: Self::Narrow, c: Self::Narrow) -> Self::Narrow {
+        self.mul_add(a, b, c)
+    }
+
+    #[inline(always)]
+    fn widen(self, narrow: Self::Narrow) -> Self::Wide {
+        narrow
     }
 }
 
@@ -109,6 +214,12 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    fn add(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
+        // SAFETY: the machine has AVX-512F, as `self` exists.
+        unsafe { _mm512_add_pd(a, b) }
+    }
+
+    #[inline(always)]
     fn mul(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
         // SAFETY: the machine has AVX-512F, as `self` exists.
         unsafe { _mm512_mul_pd(a, b) }
@@ -125,9 +236,23 @@ impl Lanes for Avx512 {
         // SAFETY: the machine has AVX-512F, as `self` exists.
         unsafe { _mm512_fnmadd_pd(a, b, c) }
     }
+
+    #[inline(always)]
+    fn prefetch(self, address: *const u8) {
+        // SAFETY: a hint, which does nothing at a bad address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
+    }
+
+    #[inline(always)]
+    fn settle(self) {
+        // SAFETY: every x86-64 has it.
+        unsafe { _mm_sfence() }
+    }
 }
 
 impl Load<f32> for Avx512 {
+    type Narrow = __m256;
+
     #[inline(always)]
     fn load(self, block: &[f32; BLOCK]) -> Self::Wide {
         // SAFETY: the machine has AVX-512F, as `self` exists; the load is the block's and needs no alignment.
@@ -139,9 +264,53 @@ impl Load<f32> for Avx512 {
         // SAFETY: the machine has AVX-512F, as `self` exists; the store is the block's and needs no alignment.
         unsafe { _mm256_storeu_ps(block.as_mut_ptr(), _mm512_cvtpd_ps(wide)) }
     }
+
+    #[inline(always)]
+    fn load_narrow(self, block: &[f32; BLOCK]) -> Self::Narrow {
+        // SAFETY: the machine has AVX2 and FMA, as `self` exists; the load is the block's and needs no alignment.
+        unsafe { _mm256_loadu_ps(block.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn stream_narrow(self, narrow: Self::Narrow, block: &mut [f32; BLOCK]) {
+        let start = block.as_mut_ptr();
+        if start.addr() % 32 == 0 {
+            // SAFETY: the machine has AVX2 and FMA, as `self` exists; the store is the block's and aligned.
+            unsafe { _mm256_stream_ps(start, narrow) }
+        } else {
+            // SAFETY: as above, without need of alignment.
+            unsafe { _mm256_storeu_ps(start, narrow) }
+        }
+    }
+
+    #[inline(always)]
+    fn splat_narrow(self, value: f64) -> Self::Narrow {
+        // SAFETY: the machine has AVX2 and FMA, as `self` exists.
+        unsafe { _mm256_set1_ps(value as f32) }
+    }
+
+    #[inline(always)]
+    fn mul_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow {
+        // SAFETY: the machine has AVX2 and FMA, as `self` exists.
+        unsafe { _mm256_mul_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn mul_add_narrow(self, a: Self::Narrow, b: Self::Narrow, c: Self::Narrow) -> Self::Narrow {
+        // SAFETY: the machine has AVX2 and FMA, as `self` exists.
+        unsafe { _mm256_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    fn widen(self, narrow: Self::Narrow) -> Self::Wide {
+        // SAFETY: the machine has AVX-512F, as `self` exists.
+        unsafe { _mm512_cvtps_pd(narrow) }
+    }
 }
 
 impl Load<f64> for Avx512 {
+    type Narrow = __m512d;
+
     #[inline(always)]
     fn load(self, block: &[f64; BLOCK]) -> Self::Wide {
         // SAFETY: the machine has AVX-512F, as `self` exists; the load is the block's and needs no alignment.
@@ -152,5 +321,41 @@ impl Load<f64> for Avx512 {
     fn store(self, wide: Self::Wide, block: &mut [f64; BLOCK]) {
         // SAFETY: the machine has AVX-512F, as `self` exists; the store is the block's and needs no alignment.
         unsafe { _mm512_storeu_pd(block.as_mut_ptr(), wide) }
+    }
+
+    #[inline(always)]
+    fn load_narrow(self, block: &[f64; BLOCK]) -> Self::Narrow {
+        self.load(block)
+    }
+
+    #[inline(always)]
+    fn stream_narrow(self, narrow: Self::Narrow, block: &mut [f64; BLOCK]) {
+        let start = block.as_mut_ptr();
+        if start.addr() % 64 == 0 {
+            // SAFETY: the machine has AVX-512F, as `self` exists; the store is the block's and aligned.
+            unsafe { _mm512_stream_pd(start, narrow) }
+        } else {
+            self.store(narrow, block);
+        }
+    }
+
+    #[inline(always)]
+    fn splat_narrow(self, value: f64) -> Self::Narrow {
+        self.splat(value)
+    }
+
+    #[inline(always)]
+    fn mul_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow {
+        self.mul(a, b)
+    }
+
+    #[inline(always)]
+    fn mul_add_narrow(self, a: Self::Narrow, b: Self::Narrow, c: Self::Narrow) -> Self::Narrow {
+        self.mul_add(a, b, c)
+    }
+
+    #[inline(always)]
+    fn widen(self, narrow: Self::Narrow) -> Self::Wide {
+        narrow
     }
 }

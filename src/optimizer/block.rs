@@ -30,6 +30,8 @@ pub(crate) struct Pending {
     /// Factor on m in the update: that of the part which the window does not span.
     pub vector: f64,
     pub scale: f64,
+    /// Whether a few columns at a time may be combined in the precision of the elements.
+    pub narrow: bool,
     pub norms: NormAverage,
     pub average_products: Buffer<f64>,
     pub stats: BlockStats,
@@ -52,6 +54,7 @@ impl Block {
                 coefficients: Buffer::zeroed(size, "the coefficients of a step")?,
                 vector: 0.0,
                 scale: 1.0,
+                narrow: false,
                 norms: NormAverage::default(),
                 average_products: products()?,
                 stats: BlockStats::default(),

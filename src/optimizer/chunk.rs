@@ -8,15 +8,15 @@ use super::partials::{Layout, Tail};
 use super::ring::Ring;
 use crate::config::{Config, Momentum};
 use crate::error::Result;
-use crate::kernels::{Element, Kernels};
-use crate::memory::Buffer;
+use crate::kernels::{BLOCK, Element, Kernels};
+use crate::memory::{Arena, Buffer};
 use crate::tensors::Tensors;
 use crate::window::{self, TILE, Window};
 
 /// Tiles in the smallest chunk: less would not be worth handing to a thread.
-const LEAST_TILES: usize = 8;
+const LEAST_TILES: usize = 2;
 /// Chunks that a block is cut into when it is large.
-const MOST_CHUNKS: usize = 64;
+const MOST_CHUNKS: usize = 256;
 
 /// Parameters in each chunk of a block but the last: a function of the block's length alone.
 pub(super) fn chunk_len(block_len: usize) -> usize {
@@ -48,7 +48,8 @@ pub(super) struct Scratch<T: Element> {
 
 impl<T: Element> Scratch<T> {
     pub fn new() -> Result<Self> {
-        let buffer = || Buffer::zeroed(TILE, "a thread's tile");
+        // One block more, so that a run which begins anywhere in a tile can be seen as whole blocks.
+        let buffer = || Buffer::zeroed(TILE + BLOCK, "a thread's tile");
         Ok(Self {
             gradient: buffer()?,
             momentum: buffer()?,
@@ -96,6 +97,8 @@ pub(super) struct Apply<'a, T: Element> {
     pub clip_beta: f64,
     /// What the update momentum is divided by.
     pub correction: f64,
+    /// Whether what is written now may still be in a cache at the next step.
+    pub cached: bool,
     pub gradients: Tensors<'a, T>,
     pub output: Output<'a, T>,
     pub range: Range<usize>,
@@ -106,19 +109,34 @@ pub(super) struct Combination<'a> {
     pub coefficients: &'a [f64],
     pub vector: f64,
     pub scale: f64,
+    /// Whether a few products may be summed in the precision of the elements.
+    pub narrow: bool,
+}
+
+/// Lengths of momentum and average of updates over `len` parameters.
+fn averages(config: &Config, len: usize) -> [usize; 2] {
+    [config.keeps_momentum(), config.clips_by_vector()].map(|kept| if kept { len } else { 0 })
 }
 
 impl<T: Element> Chunk<T> {
-    pub fn new(config: &Config, layout: Layout, block: usize, range: Range<usize>) -> Result<Self> {
-        let len = |kept: bool| if kept { range.len() } else { 0 };
+    /// `arena` has [`Chunk::room`] left.
+    pub fn new(config: &Config, layout: Layout, block: usize, range: Range<usize>, arena: &mut Arena) -> Result<Self> {
+        let [momentum, average] = averages(config, range.len());
         Ok(Self {
             block,
-            window: window::new(config, range.len())?,
-            momentum: Buffer::zeroed(len(config.keeps_momentum()), "the momentum")?,
-            average: Buffer::zeroed(len(config.clips_by_vector()), "the average of updates")?,
-            sums: Buffer::zeroed(layout.len(), "the sums of a step")?,
+            window: window::new(config, range.len(), arena)?,
+            momentum: arena.buffer(momentum),
+            average: arena.buffer(average),
+            sums: arena.buffer(layout.len()),
             range,
         })
+    }
+
+    /// Bytes that a chunk of `len` parameters takes of its arena; so many that there are none where they overflow.
+    pub fn room(config: &Config, layout: Layout, len: usize) -> usize {
+        let [momentum, average] = averages(config, len);
+        let others = [Arena::room::<T>(momentum), Arena::room::<T>(average), Arena::room::<f64>(layout.len())];
+        others.into_iter().fold(window::room::<T>(config, len), usize::saturating_add)
     }
 
     pub fn bytes(&self) -> usize {
@@ -149,7 +167,8 @@ impl<T: Element> Chunk<T> {
         for tile in self.tiles(&feed.range) {
             let (position, len) = (tile.start, tile.len());
             let given = feed.gradients.read(self.range.start + position, len, &mut scratch.staging);
-            let g = &mut scratch.gradient[..len];
+            let blocks = ..len.next_multiple_of(BLOCK);
+            let g = &mut scratch.gradient[blocks];
             let norm2 = (kernels.widen)(given, g);
             self.sums[layout.tail(Tail::GradNorm2)] += norm2;
             if !norm2.is_finite() {
@@ -158,25 +177,21 @@ impl<T: Element> Chunk<T> {
                 self.sums[layout.tail(Tail::NonFinite)] += count as f64;
             }
             let products = &mut self.sums[layout.gradient()];
-            for slots in ring.others() {
-                self.window.dots(slots.clone(), position, g, &mut products[slots]);
-            }
+            self.window.dots(ring.newest, position, g, &mut products[..ring.held]);
             products[ring.newest] += norm2;
             if feed.momentum_kind == Momentum::Gradient {
-                let m = &mut scratch.momentum[..len];
+                let m = &mut scratch.momentum[blocks];
                 self.sums[layout.tail(Tail::MomentumNorm2)] += (kernels.widen)(&self.momentum[tile.clone()], m);
                 let products = &mut self.sums[layout.momentum()];
-                for slots in ring.others() {
-                    self.window.dots(slots.clone(), position, m, &mut products[slots]);
-                }
+                self.window.dots(ring.newest, position, m, &mut products[..ring.held]);
                 products[ring.newest] += (kernels.dot)(g, m);
             }
             if !self.average.is_empty() {
-                let e = &mut scratch.average[..len];
+                let e = &mut scratch.average[blocks];
                 self.sums[layout.tail(Tail::AverageNorm2)] += (kernels.widen)(&self.average[tile], e);
                 self.sums[layout.tail(Tail::GradAverage)] += (kernels.dot)(g, e);
                 if feed.momentum_kind == Momentum::Gradient {
-                    let m = &scratch.momentum[..len];
+                    let m = &scratch.momentum[blocks];
                     self.sums[layout.tail(Tail::MomentumAverage)] += (kernels.dot)(m, e);
                 }
             }
@@ -186,34 +201,30 @@ impl<T: Element> Chunk<T> {
     /// Pass two: forms the update, takes the gradient and the averages in, and moves the parameters.
     pub fn apply(&mut self, apply: &Apply<'_, T>, combination: &Combination<'_>, scratch: &mut Scratch<T>) {
         let Apply { kernels, ring, .. } = apply;
-        let Combination { coefficients, vector, scale } = *combination;
+        let Combination { coefficients, vector, scale, narrow } = *combination;
         for tile in self.tiles(&apply.range) {
             let (position, len) = (tile.start, tile.len());
             let place = self.range.start + position;
             let given = apply.gradients.read(place, len, &mut scratch.staging);
-            let g = &mut scratch.gradient[..len];
-            (kernels.widen)(given, g);
-            let u = &mut scratch.update[..len];
-            u.fill(0.0);
-            for slots in ring.others() {
-                self.window.combine(slots.clone(), position, &coefficients[slots], u);
-            }
-            (kernels.axpy)(coefficients[ring.newest], g, u);
-            self.window.store(ring.newest, position, given);
+            let u = &mut scratch.update;
+            (kernels.scale)(given, coefficients[ring.newest], u);
+            let blocks = &mut u[..len.next_multiple_of(BLOCK)];
+            self.window.combine(ring.newest, position, &coefficients[..ring.held], narrow, blocks);
+            self.window.store(ring.newest, position, given, apply.cached);
             if apply.momentum_kind == Momentum::Gradient {
-                let m = &mut scratch.momentum[..len];
+                let (g, m) = (&mut scratch.gradient, &mut scratch.momentum);
+                (kernels.widen)(given, g);
                 (kernels.average)(&mut self.momentum[tile.clone()], apply.momentum, g, m);
                 if vector != 0.0 {
                     (kernels.axpy)(vector, m, u);
                 }
             }
             if !self.average.is_empty() {
-                let e = &mut scratch.average[..len];
-                (kernels.average)(&mut self.average[tile.clone()], apply.clip_beta, u, e);
+                (kernels.average)(&mut self.average[tile.clone()], apply.clip_beta, u, &mut scratch.average);
             }
             let (direction, factor) = if apply.momentum_kind == Momentum::Update {
-                u.iter_mut().for_each(|u| *u *= scale);
-                let b = &mut scratch.momentum[..len];
+                u[..len].iter_mut().for_each(|u| *u *= scale);
+                let b = &mut scratch.momentum;
                 (kernels.average)(&mut self.momentum[tile], apply.momentum, u, b);
                 (b, 1.0 / apply.correction)
             } else {
@@ -221,37 +232,38 @@ impl<T: Element> Chunk<T> {
             };
             if factor != 1.0 {
                 // Not with the learning rate, since the two may overflow where the step does not.
-                direction.iter_mut().for_each(|u| *u *= factor);
+                direction[..len].iter_mut().for_each(|u| *u *= factor);
             }
             // SAFETY: the output list may be written, and chunks and pieces are disjoint, so that no other thread or
             // call is at these positions.
-            unsafe { apply.output.write(kernels, place, direction) };
+            unsafe { apply.output.write(kernels, place, len, direction) };
+        }
+        if !apply.cached {
+            self.window.settle();
         }
     }
 }
 
 impl<T: Element> Output<'_, T> {
-    /// Moves the parameters from `place` on against `direction`, or writes it there.
+    /// Moves the `len` parameters from `place` on against `direction`, or writes it there.
     ///
     /// # Safety
     /// As [`Tensors::write`].
-    unsafe fn write(&self, kernels: &Kernels<T>, place: usize, direction: &[f64]) {
+    unsafe fn write(&self, kernels: &Kernels<T>, place: usize, len: usize, direction: &[f64]) {
         match self {
             Self::Move { params, keep, lr } => {
                 // SAFETY: the caller's promise is passed on.
                 unsafe {
-                    params.write(place, direction.len(), |first, target| {
-                        let run = first..first + target.len();
-                        (kernels.descend)(target, *keep, *lr, &direction[run]);
+                    params.write(place, len, |first, target| {
+                        (kernels.descend)(target, *keep, *lr, &direction[first..]);
                     });
                 }
             }
             Self::Write(target) => {
                 // SAFETY: as above.
                 unsafe {
-                    target.write(place, direction.len(), |first, target| {
-                        let run = first..first + target.len();
-                        (kernels.narrow)(&direction[run], 1.0, target);
+                    target.write(place, len, |first, target| {
+                        (kernels.narrow)(&direction[first..], 1.0, target);
                     });
                 }
             }

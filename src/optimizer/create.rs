@@ -10,8 +10,12 @@ use super::{Optimizer, Phase, USUAL_TENSORS};
 use crate::config::Config;
 use crate::error::{Error, Result, Value};
 use crate::kernels::Element;
-use crate::memory::{Buffer, try_vec};
+use crate::memory::{Arena, Buffer, try_vec};
 use crate::parallel::{self, Pool};
+
+/// What the largest caches hold that are common. It decides about one column in k of a pass only, so that the machine's
+/// own is not worth asking for.
+const LARGE_CACHE: usize = 32 << 20;
 
 impl<T: Element> Optimizer<T> {
     /// An optimizer for parameters in blocks of the given lengths, one after the other; each block has a
@@ -26,11 +30,17 @@ impl<T: Element> Optimizer<T> {
             return Err(Error::invalid("count", Value::Count(0), "at least 1"));
         }
         let layout = Layout::new(&config);
-        let (mut dim, mut chunk_count) = (0usize, 0);
+        let (mut dim, mut chunk_count, mut room) = (0usize, 0, 0usize);
         for &len in dims {
             dim = dim.checked_add(len).ok_or(Error::OutOfMemory { what: "the model", bytes: u64::MAX })?;
-            chunk_count += len.div_ceil(chunk_len(len));
+            let (whole, rest) = (len / chunk_len(len), len % chunk_len(len));
+            chunk_count += whole + usize::from(rest > 0);
+            let of_whole = Chunk::<T>::room(&config, layout, chunk_len(len)).saturating_mul(whole);
+            let of_rest = if rest > 0 { Chunk::<T>::room(&config, layout, rest) } else { 0 };
+            room = room.saturating_add(of_whole).saturating_add(of_rest);
         }
+        // All that has the model's length lies in one piece of memory, in the order in which the passes go over it.
+        let mut arena = Arena::new(room, "the window of gradients and the averages")?;
         let mut blocks = try_vec(dims.len(), "the blocks")?;
         let mut chunks = try_vec(chunk_count, "the chunks")?;
         let mut start = 0;
@@ -39,7 +49,7 @@ impl<T: Element> Optimizer<T> {
             let end = start + len;
             for chunk_start in (start..end).step_by(chunk_len(len)) {
                 let range = chunk_start..end.min(chunk_start + chunk_len(len));
-                chunks.push(Chunk::new(&config, layout, index, range)?);
+                chunks.push(Chunk::new(&config, layout, index, range, &mut arena)?);
             }
             blocks.push(Block::new(&config, len, first..chunks.len())?);
             start = end;
@@ -70,6 +80,7 @@ impl<T: Element> Optimizer<T> {
             pool: Pool::new(threads)?,
             scratch,
             solvers,
+            cached: room <= LARGE_CACHE,
             starts: try_vec(USUAL_TENSORS, "the starts of the tensors")?,
         })
     }

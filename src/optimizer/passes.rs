@@ -2,6 +2,7 @@
 
 use core::ops::Range;
 
+use super::block::Pending;
 use super::chunk::{Apply, Combination, Feed, Output};
 use super::partials::Tail;
 use super::solve::{Step, bias, check_partials};
@@ -9,6 +10,7 @@ use super::{Optimizer, Phase};
 use crate::config::Momentum;
 use crate::error::Result;
 use crate::kernels::Element;
+use crate::parallel::Order;
 use crate::tensors::Tensors;
 
 /// Below this many multiply-adds a pass is done before a second thread would have woken up.
@@ -47,9 +49,15 @@ impl<T: Element> Optimizer<T> {
             gradients,
             range,
         };
-        self.pool.for_each(threads, &mut self.chunks[touched], &mut self.scratch, |_, chunk, scratch| {
-            chunk.feed(&feed, scratch);
-        });
+        self.pool.for_each(
+            threads,
+            Order::Forward,
+            &mut self.chunks[touched],
+            &mut self.scratch,
+            |_, chunk, scratch| {
+                chunk.feed(&feed, scratch);
+            },
+        );
     }
 
     /// Adds up the chunks' sums in their order.
@@ -77,12 +85,13 @@ impl<T: Element> Optimizer<T> {
             number: self.steps + 1,
             lr: self.lr,
             largest: T::LARGEST,
+            unit: T::UNIT,
         };
         check_partials(&step, &self.partials)?;
         let work = self.blocks.len() * step.ring.held.pow(3);
         let threads = if work < WORTH_A_SOLVING_THREAD { 1 } else { self.pool.threads() };
         let (partials, layout) = (&self.partials, self.layout);
-        self.pool.for_each(threads, &mut self.blocks, &mut self.solvers, |index, block, solver| {
+        self.pool.for_each(threads, Order::Forward, &mut self.blocks, &mut self.solvers, |index, block, solver| {
             let sums = &partials[index * layout.len()..][..layout.len()];
             block.pending.result = solver.solve(&step, block, sums);
         });
@@ -102,17 +111,25 @@ impl<T: Element> Optimizer<T> {
             momentum: config.momentum,
             clip_beta: config.clip_beta,
             correction: if corrected { bias(config.momentum, self.steps + 1) } else { 1.0 },
+            cached: self.cached,
             gradients,
             output,
             range,
         };
         let blocks = &self.blocks;
-        self.pool.for_each(threads, &mut self.chunks[touched], &mut self.scratch, |_, chunk, scratch| {
-            let pending = &blocks[chunk.block].pending;
-            let combination =
-                Combination { coefficients: &pending.coefficients, vector: pending.vector, scale: pending.scale };
-            chunk.apply(&apply, &combination, scratch);
-        });
+        // Backwards: the chunks at the end were read last, and may still be in a cache.
+        self.pool.for_each(
+            threads,
+            Order::Backward,
+            &mut self.chunks[touched],
+            &mut self.scratch,
+            |_, chunk, scratch| {
+                let pending = &blocks[chunk.block].pending;
+                let Pending { vector, scale, narrow, .. } = *pending;
+                let combination = Combination { coefficients: &pending.coefficients, vector, scale, narrow };
+                chunk.apply(&apply, &combination, scratch);
+            },
+        );
     }
 
     /// Makes the solved and applied step the state.

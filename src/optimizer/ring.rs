@@ -1,7 +1,5 @@
 //! Which slot of the window holds which gradient while a step is under way.
 
-use core::ops::Range;
-
 #[derive(Clone, Copy)]
 pub(crate) struct Ring {
     /// Slot of the newest gradient, in place of the oldest.
@@ -23,11 +21,6 @@ impl Ring {
     pub fn age(&self, slot: usize) -> usize {
         (self.newest + self.size - slot) % self.size
     }
-
-    /// The slots in use other than the newest, in order.
-    pub fn others(&self) -> [Range<usize>; 2] {
-        [0..self.newest, self.newest + 1..self.held.max(self.newest + 1)]
-    }
 }
 
 #[cfg(test)]
@@ -43,9 +36,6 @@ mod tests {
             sorted.sort_unstable();
             assert_eq!(sorted, (0..ring.held).collect::<Vec<_>>());
             assert_eq!(ages[ring.newest], 0);
-            let others: Vec<usize> = ring.others().into_iter().flatten().collect();
-            assert_eq!(others.len(), ring.held - 1);
-            assert!(!others.contains(&ring.newest));
         }
     }
 }

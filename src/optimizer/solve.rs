@@ -8,6 +8,7 @@ use super::stats::BlockStats;
 use crate::config::{Clip, Config, Momentum};
 use crate::error::{Error, Result, Value};
 use crate::gram::Candidate;
+use crate::kernels::NARROW_GROUP;
 use crate::memory::Buffer;
 use crate::spectral::{Preconditioner, Vector, Workspace};
 
@@ -46,6 +47,8 @@ pub(super) struct Step<'a> {
     pub lr: f64,
     /// Largest number of the element type.
     pub largest: f64,
+    /// Its unit roundoff.
+    pub unit: f64,
 }
 
 /// A thread's room for solving a block.
@@ -102,6 +105,7 @@ impl Solver {
         pending.scale = scale;
         pending.stats.scale = scale;
         pending.stats.grad_norm = partials[layout.tail(Tail::GradNorm2)].sqrt();
+        pending.narrow = narrow_is_enough(step, gram, &pending.coefficients[..held], norm);
         check_result(step, &pending.coefficients[..held], norm, scale)
     }
 
@@ -294,6 +298,25 @@ fn scale(config: &Config, norm: f64, norms: NormAverage, average_norm: f64) -> f
         Clip::EmaVector => at_most(config.clip_factor * average_norm),
         Clip::GraftEmaVector => average_norm / norm,
     }
+}
+
+/// Whether the products of [`NARROW_GROUP`] columns may be summed in the element type before they are added up in f64.
+///
+/// Each product then comes with a rounding of its coefficient and at most one for each sum it is in, so that u is off by
+/// at most `(NARROW_GROUP + 1)·unit·Σ|cⱼ|‖gⱼ‖` over the older columns. Half of the 2·10⁻⁶ that are promised of f32 may
+/// come of that. (The newest gradient's product stays in f64.)
+fn narrow_is_enough(step: &Step<'_>, gram: Candidate<'_>, coefficients: &[f64], norm: f64) -> bool {
+    // Far from where numbers of the type overflow or lose their last bits: both are for sums in f64.
+    let ordinary = |x: f64| (1e-20..1e20).contains(&x);
+    let older = coefficients.iter().enumerate().filter(|&(slot, &c)| slot != step.ring.newest && c != 0.0);
+    let mut reach = 0.0;
+    for (slot, c) in older {
+        if !ordinary(c.abs()) {
+            return false;
+        }
+        reach += c.abs() * gram.at(slot, slot).max(0.0).sqrt();
+    }
+    ordinary(norm) && (NARROW_GROUP + 1) as f64 * step.unit * reach <= 1e-6 * norm
 }
 
 /// Whether the step can be taken: what it will write is finite and far enough from overflow.

@@ -16,7 +16,7 @@ fn crew_ids(pool: &mut Pool) -> Vec<libc::pid_t> {
     let threads = pool.threads();
     let arrived = AtomicUsize::new(0);
     let mut ids = vec![0; threads];
-    pool.for_each(threads, &mut ids, &mut vec![(); threads], |_, id, ()| {
+    pool.for_each(threads, Order::Forward, &mut ids, &mut vec![(); threads], |_, id, ()| {
         *id = thread_id();
         arrived.fetch_add(1, Ordering::Relaxed);
         wait_until(|| arrived.load(Ordering::Relaxed) == threads);
@@ -44,7 +44,8 @@ fn every_item_once() {
         {
             let mut items = vec![0_usize; count];
             let mut scratch = vec![(0_usize, Vec::new()); scratches];
-            pool.for_each(limit, &mut items, &mut scratch, |index, item, (calls, ids)| {
+            let order = if count % 3 == 0 { Order::Backward } else { Order::Forward };
+            pool.for_each(limit, order, &mut items, &mut scratch, |index, item, (calls, ids)| {
                 *item += index + 1;
                 *calls += 1;
                 ids.push(thread_id());
@@ -72,8 +73,10 @@ fn all_threads_take_part() {
 fn one_thread_works_in_order() {
     let mut pool = Pool::new(4).unwrap();
     let mut order = vec![Vec::new()];
-    pool.for_each(1, &mut [(); 50], &mut order, |index, (), order| order.push(index));
+    pool.for_each(1, Order::Forward, &mut [(); 50], &mut order, |index, (), order| order.push(index));
     assert_eq!(order[0], (0..50).collect::<Vec<_>>());
+    pool.for_each(1, Order::Backward, &mut [(); 50], &mut order, |index, (), order| order.push(index));
+    assert_eq!(order[0][50..], (0..50).rev().collect::<Vec<_>>());
 }
 
 #[test]
@@ -84,7 +87,7 @@ fn ten_thousand_calls_from_changing_threads() {
         std::thread::scope(|scope| {
             let thread = scope.spawn(|| {
                 for _ in 0..1000 {
-                    pool.for_each(3, &mut sums, &mut [(); 3], |index, sum, ()| *sum += index as u64);
+                    pool.for_each(3, Order::Forward, &mut sums, &mut [(); 3], |index, sum, ()| *sum += index as u64);
                 }
             });
             thread.join().unwrap();
@@ -111,7 +114,7 @@ fn a_panic_comes_back_after_all_is_done() {
         let thrown = AtomicBool::new(false);
         let result = catch_unwind(AssertUnwindSafe(|| {
             let arrived = AtomicUsize::new(0);
-            pool.for_each(3, &mut items, &mut [(); 3], |_, item, ()| {
+            pool.for_each(3, Order::Forward, &mut items, &mut [(); 3], |_, item, ()| {
                 arrived.fetch_add(1, Ordering::Relaxed);
                 wait_until(|| arrived.load(Ordering::Relaxed) == 3);
                 if (thread_id() == caller) == on_caller && !thrown.swap(true, Ordering::Relaxed) {
@@ -136,7 +139,7 @@ fn workers_know_that_they_are() {
     let caller = thread_id();
     let arrived = AtomicUsize::new(0);
     let mut right = [false; 3];
-    pool.for_each(3, &mut right, &mut [(); 3], |_, right, ()| {
+    pool.for_each(3, Order::Forward, &mut right, &mut [(); 3], |_, right, ()| {
         arrived.fetch_add(1, Ordering::Relaxed);
         wait_until(|| arrived.load(Ordering::Relaxed) == 3);
         *right = on_worker() == (thread_id() != caller);
@@ -251,9 +254,9 @@ fn a_child_without_threads_works_alone() {
             }
         }
         let mut order = [[0; 10]];
-        pool.for_each(3, &mut [(); 10], &mut order, |index, (), order| order[index] = index + 1);
+        pool.for_each(3, Order::Forward, &mut [(); 10], &mut order, |index, (), order| order[index] = index + 1);
         let mut alone = [false; 10];
-        pool.for_each(3, &mut alone, &mut [(); 3], |_, alone, ()| *alone = !on_worker());
+        pool.for_each(3, Order::Forward, &mut alone, &mut [(); 3], |_, alone, ()| *alone = !on_worker());
         others.len() < 10_000 && alone == [true; 10] && order[0] == core::array::from_fn(|index| index + 1)
     });
     assert_eq!(status, 0);

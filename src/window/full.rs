@@ -3,12 +3,9 @@
 //! The columns are interleaved by tile: all k columns of the first tile, then all k of the second. A pass reads one
 //! stream from end to end whatever k is, and no length makes columns collide in the caches.
 
-use core::ops::Range;
-
 use super::{TILE, Window};
-use crate::error::Result;
-use crate::kernels::{Element, Kernels};
-use crate::memory::Buffer;
+use crate::kernels::{BLOCK, Columns, Element, Kernels};
+use crate::memory::{Arena, Buffer};
 
 /// Elements in a cache line of the narrowest element, to which a short last tile is rounded up.
 const LINE: usize = 16;
@@ -21,42 +18,62 @@ pub(super) struct Full<T: Element> {
 }
 
 impl<T: Element> Full<T> {
-    pub fn new(history_size: usize, len: usize) -> Result<Self> {
-        let padded = len / TILE * TILE + (len % TILE).next_multiple_of(LINE);
-        // An overflow asks for more than there is.
-        let elements = padded.saturating_mul(history_size);
-        let data = Buffer::zeroed(elements, "the window of gradients")?;
-        Ok(Self { kernels: T::kernels(), data, history_size, len })
+    pub fn new(history_size: usize, len: usize, arena: &mut Arena) -> Self {
+        Self { kernels: T::kernels(), data: arena.buffer(elements(history_size, len)), history_size, len }
+    }
+
+    /// Bytes that it takes of its arena.
+    pub fn room(history_size: usize, len: usize) -> usize {
+        Arena::room::<T>(elements(history_size, len))
     }
 
     /// Where the element at `position` of column `slot` lies, and how far it is to that of the next column.
     fn place(&self, slot: usize, position: usize, len: usize) -> (usize, usize) {
         let (tile, within) = (position / TILE, position % TILE);
         assert!(within + len <= TILE && position + len <= self.len, "a call that crosses its tile");
+        let (start, stride) = self.tile(tile);
+        (start + slot * stride + within, stride)
+    }
+
+    /// Where a tile begins, and how far it is from column to column.
+    fn tile(&self, tile: usize) -> (usize, usize) {
         let size = (self.len - tile * TILE).min(TILE);
         let stride = if size == TILE { TILE } else { size.next_multiple_of(LINE) };
-        (tile * TILE * self.history_size + slot * stride + within, stride)
+        (tile * TILE * self.history_size, stride)
+    }
+
+    /// All columns over the elements from `position` on.
+    fn columns(&self, omitted: usize, position: usize) -> Columns<'_, T> {
+        let (start, stride) = self.tile(position / TILE);
+        Columns { data: &self.data[start + position % TILE..], stride, omitted }
     }
 }
 
+/// Elements of a window; so many that there are none where they overflow. A vector whose last block begins at the last
+/// element may reach beyond it.
+fn elements(history_size: usize, len: usize) -> usize {
+    let padded = len / TILE * TILE + (len % TILE).next_multiple_of(LINE);
+    padded.saturating_mul(history_size).saturating_add(BLOCK)
+}
+
 impl<T: Element> Window<T> for Full<T> {
-    fn dots(&self, slots: Range<usize>, position: usize, x: &[f64], sums: &mut [f64]) {
-        if !slots.is_empty() {
-            let (start, stride) = self.place(slots.start, position, x.len());
-            (self.kernels.dots)(x, &self.data[start..], stride, &mut sums[..slots.len()]);
-        }
+    fn dots(&self, omitted: usize, position: usize, x: &[f64], sums: &mut [f64]) {
+        (self.kernels.dots)(x, self.columns(omitted, position), sums);
     }
 
-    fn combine(&self, slots: Range<usize>, position: usize, coefficients: &[f64], sum: &mut [f64]) {
-        if !slots.is_empty() {
-            let (start, stride) = self.place(slots.start, position, sum.len());
-            (self.kernels.combine)(&self.data[start..], stride, &coefficients[..slots.len()], sum);
-        }
+    fn combine(&self, omitted: usize, position: usize, coefficients: &[f64], narrow: bool, sum: &mut [f64]) {
+        let combine = if narrow { self.kernels.combine_narrow } else { self.kernels.combine };
+        combine(self.columns(omitted, position), coefficients, sum);
     }
 
-    fn store(&mut self, slot: usize, position: usize, gradient: &[T]) {
+    fn store(&mut self, slot: usize, position: usize, gradient: &[T], cached: bool) {
         let (start, _) = self.place(slot, position, gradient.len());
-        self.data[start..start + gradient.len()].copy_from_slice(gradient);
+        let column = &mut self.data[start..start + gradient.len()];
+        if cached { column.copy_from_slice(gradient) } else { (self.kernels.stream)(gradient, column) }
+    }
+
+    fn settle(&self) {
+        (self.kernels.settle)();
     }
 
     fn stored(&self, slot: usize, position: usize, len: usize) -> &[T] {

@@ -9,7 +9,7 @@ mod full;
 use crate::config::Config;
 use crate::error::Result;
 use crate::kernels::Element;
-use crate::memory::try_box;
+use crate::memory::{Arena, try_box};
 
 /// Elements that a pass works on at a time: small enough for what it needs of them to stay in the first-level cache.
 /// Sums over a tile are the unit of the fixed order of summation.
@@ -17,14 +17,21 @@ pub(crate) const TILE: usize = 1024;
 
 /// Columns of stored gradients over one chunk of parameters.
 pub(crate) trait Window<T>: Send + Sync {
-    /// `sums[i] += x · column(slots.start + i)` over the elements from `position` on.
-    fn dots(&self, slots: core::ops::Range<usize>, position: usize, x: &[f64], sums: &mut [f64]);
+    /// `sums[j] += x · column j` over the elements from `position` on, for every column but `omitted`. `x` is a whole
+    /// number of blocks, with zeros for what goes beyond the tile.
+    fn dots(&self, omitted: usize, position: usize, x: &[f64], sums: &mut [f64]);
 
-    /// `sum += Σ coefficients[i] · column(slots.start + i)` over the elements from `position` on.
-    fn combine(&self, slots: core::ops::Range<usize>, position: usize, coefficients: &[f64], sum: &mut [f64]);
+    /// `sum += Σ coefficients[j] · column j` over the elements from `position` on, without column `omitted`. `narrow`
+    /// where the precision of `T` is enough for sums of a few products. `sum` is a whole number of blocks; what goes
+    /// beyond the tile comes out unspecified.
+    fn combine(&self, omitted: usize, position: usize, coefficients: &[f64], narrow: bool, sum: &mut [f64]);
 
-    /// Replaces the elements from `position` on of column `slot`.
-    fn store(&mut self, slot: usize, position: usize, gradient: &[T]);
+    /// Replaces the elements from `position` on of column `slot`. `cached` where they may be read again from a cache; if
+    /// not, [`Window::settle`] ends a run of calls.
+    fn store(&mut self, slot: usize, position: usize, gradient: &[T], cached: bool);
+
+    /// Makes what was stored visible to other threads.
+    fn settle(&self);
 
     /// The elements from `position` on of column `slot`, as stored.
     fn stored(&self, slot: usize, position: usize, len: usize) -> &[T];
@@ -36,8 +43,13 @@ pub(crate) trait Window<T>: Send + Sync {
     fn bytes(&self) -> usize;
 }
 
-/// A window of `config`'s format over `len` parameters.
-pub(crate) fn new<T: Element>(config: &Config, len: usize) -> Result<Box<dyn Window<T>>> {
+/// A window of `config`'s format over `len` parameters, in `arena`.
+pub(crate) fn new<T: Element>(config: &Config, len: usize, arena: &mut Arena) -> Result<Box<dyn Window<T>>> {
     // Other formats are refused by `Config::validate` until they exist.
-    Ok(try_box(full::Full::new(config.history_size as usize, len)?)?)
+    Ok(try_box(full::Full::new(config.history_size as usize, len, arena))?)
+}
+
+/// Bytes that such a window takes of its arena.
+pub(crate) fn room<T: Element>(config: &Config, len: usize) -> usize {
+    full::Full::<T>::room(config.history_size as usize, len)
 }
