@@ -11,9 +11,7 @@
 #include "pairs.h"
 
 int main(void) {
-    printf("\nlmada %s on %zu threads. Time: the median of a step. Roof: reading k arrays of d elements over and over, ",
-           lmada_version(), available_threads());
-    printf("in turn with the steps.\nk×k: `lmada_solve` in the phases form.\n\n");
+    printf("\nlmada %s on %zu threads:\n\n", lmada_version(), available_threads());
     grid_print();
     printf("\nThe same done in two ways (k = 10, f32), measured in turn:\n\n");
     pairs_print();

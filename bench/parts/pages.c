@@ -15,7 +15,7 @@ static size_t whole(size_t bytes) {
 }
 
 void *pages_take(size_t bytes) {
-    /* One page more than is needed, so that a huge page begins in the first; what is left over at both ends goes back. */
+    /* A page more than is needed, so that a huge page begins in the first; what is left at both ends goes back. */
     size_t wanted = whole(bytes), taken = wanted + huge_page;
     char *start = mmap(NULL, taken, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (start == MAP_FAILED) fail("out of memory: %zu bytes", bytes);

@@ -12,8 +12,8 @@ struct roof;
 
 /*
  * A buffer of `bytes` bytes on huge pages, and `threads` threads that each read a part of it over and over. It is read
- * by three loops: one that only adds up, and two that also prefetch, from near and from afar. All use the widest vectors
- * that the processor has of 64 (AVX-512), 32 (AVX2) and 16 bytes.
+ * by three loops: one that only adds up, and two that also prefetch, from near and from afar. All use the widest
+ * vectors that the processor has of 64 (AVX-512), 32 (AVX2) and 16 bytes.
  */
 struct roof *roof_new(size_t bytes, size_t threads);
 

@@ -17,7 +17,7 @@ import lmada
 from contenders import CONTENDERS, LR, Lmada
 
 SIZES = [(220, 10), (100_000, 10), (1_000_000, 10), (10_000_000, 10), (1_000_000, 100), (100_000, 100)]
-# What issue 4 asks for: times that a step of lmada goes into one of theirs.
+# What was set as the aim beforehand: how often a step of lmada goes into one of theirs.
 REACH = {
     "tall SVD": [60, 150, 80],
     "tall SVD, NumPy": [60, 150, 80],
@@ -37,7 +37,7 @@ SHIFT = 1040
 def gradients(dim: int, count: int) -> list[torch.Tensor]:
     """Of norm 1, about: half of its square is common to all, half their own.
 
-    Each is the same stretch of random numbers, begun SHIFT elements later. What has the period SHIFT is the same in all.
+    Each is the same stretch of random numbers, begun SHIFT elements later. What has the period SHIFT is in all.
     """
     generator = torch.Generator().manual_seed(1)
     length = dim + count * SHIFT
@@ -154,7 +154,7 @@ def main() -> None:
     versions = f"lmada {Lmada.library.version}, torch {torch.__version__}, torchzero {version_of('torchzero')}"
     print(f"\n{versions}, {torch.get_num_threads()} threads each. Time a step, median:\n")
     table(head, [[name] + [time_cell(result[name]) for result in results] for name in names])
-    print("\nTheir time over lmada's; in brackets what was to be reached:\n")
+    print("\nTheir time over lmada's; in brackets the aim:\n")
     table(head, [[name] + [ratio_cell(name, i, result) for i, result in enumerate(results)] for name in names[1:]])
     reasons = {"memory": "not enough memory", "time": f"one step takes more than {LONGEST:.0f} s"}
     for reason in sorted({value for result in results for value in result.values() if isinstance(value, str)}):

@@ -134,7 +134,7 @@ class OfTorch(Contender):
 
 
 class Ggt(OfTorch):
-    """torchzero's GGT: stacks the window, computes M'M, its eigendecomposition, U = M Q L^(-1/2), then U L^(-1/2) U'g."""
+    """Stacks the window, computes M'M, its eigendecomposition, U = M Q L^(-1/2), then U L^(-1/2) U'g."""
 
     # Its float32 Gram matrix and U lose digits as d grows: 2e-6 at d = 220, 1e-3 at 10⁶.
     name, windows, tolerance = "torchzero GGT", 4, 1e-1
