@@ -46,7 +46,7 @@ static const struct line {
 };
 
 static const struct column columns[] = {
-    {"step", 20},      {"d", 5},  {"k", 3},         {"must move", 10}, {"time", 7}, {"GB/s", 6},
+    {"step", -20},      {"d", 5},  {"k", 3},         {"must move", 10}, {"time", 7}, {"GB/s", 6},
     {"roof, GB/s", 10}, {"of it", 5}, {"k×k", 7}, {"of the step", 11},
 };
 enum { COLUMNS = sizeof columns / sizeof *columns };

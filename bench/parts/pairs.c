@@ -12,7 +12,7 @@
 static void one_thread(lmada_config_t *config) { config->threads = 1; }
 
 static const struct column columns[] = {
-    {"d", 5}, {"first", 28}, {"second", 28}, {"first", 7}, {"second", 7}, {"second/first", 12},
+    {"d", 5}, {"first", -25}, {"second", -21}, {"first", 7}, {"second", 7}, {"second/first", 12},
 };
 enum { COLUMNS = sizeof columns / sizeof *columns };
 

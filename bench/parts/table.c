@@ -2,7 +2,9 @@
 #include "table.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char *text_of(const char *format, ...) {
@@ -39,9 +41,10 @@ static int width_of(const char *text) {
 
 void table_row(const struct column *columns, size_t count, const char *const *cells) {
     for (size_t i = 0; i < count; i++) {
-        int space = columns[i].width - width_of(cells[i]);
+        bool left = columns[i].width < 0;
+        int space = abs(columns[i].width) - width_of(cells[i]);
         if (space < 0) space = 0;
-        printf("| %*s%s%*s ", i ? space : 0, "", cells[i], i ? 0 : space, "");
+        printf("| %*s%s%*s ", left ? 0 : space, "", cells[i], left ? space : 0, "");
     }
     puts("|");
     fflush(stdout); /* a row at a time, through a pipe too */
@@ -51,8 +54,9 @@ void table_head(const struct column *columns, size_t count) {
     static const char dashes[] = "----------------------------------------";
     const char *titles[16] = {NULL}, *rules[16] = {NULL};
     for (size_t i = 0; i < count; i++) {
+        bool left = columns[i].width < 0;
         titles[i] = columns[i].title;
-        rules[i] = text_of("%.*s%s", columns[i].width - (i > 0), dashes, i ? ":" : "");
+        rules[i] = text_of("%.*s%s", abs(columns[i].width) - !left, dashes, left ? "" : ":");
     }
     table_row(columns, count, titles);
     table_row(columns, count, rules);

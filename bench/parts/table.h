@@ -10,7 +10,7 @@
 
 struct column {
     const char *title;
-    int width; /* characters; numbers stand to the right, the first column to the left */
+    int width; /* characters; negative where the cells stand to the left, as texts do */
 };
 
 /* A cell's text, in memory that is good until the sixteenth call after this one. */
