@@ -17,9 +17,9 @@ DESCRIPTION := $(shell sed -n 's/^description = "\(.*\)"/\1/p' Cargo.toml)
 SONAME := liblmada.so.$(firstword $(subst ., ,$(VERSION)))
 
 # In the order in which `make test` runs them.
-SUITES := rust c examples cpp julia go install readme
+SUITES := rust c instructions examples cpp julia go install readme
 
-.PHONY: all lib header demo recommended test $(SUITES:%=test-%) install uninstall clean help
+.PHONY: all lib header demo recommended bench bench-peers test $(SUITES:%=test-%) install uninstall clean help
 .DEFAULT_GOAL := all
 
 ## all           the shared and the static library, in target/release
@@ -42,12 +42,18 @@ lib:
 demo recommended: lib
 	$(MAKE) -C examples $@
 
+## bench         times a step against the speed at which memory is read; writes docs/performance.md
+## bench-peers   times a step against others in PyTorch, which it installs under target/; writes docs/performance.md
+bench bench-peers: lib
+	$(MAKE) -C bench $@
+
 ## test          every suite below, in this order; stops at the first that fails
 test: lib
 	@scripts/run-suites $(SUITES)
 
 ## test-rust     formatting, lints, the core's tests, its documentation
 ## test-c        the C interface, as a C program sees it
+## test-instructions  how many instructions the passes and a small step take (RECORD=1 writes the counts anew)
 ## test-examples the examples in C
 ## test-cpp      the C++ binding
 ## test-julia    the Julia binding

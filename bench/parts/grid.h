@@ -1,0 +1,12 @@
+/*
+ * The grid: a step of each size and kind, against the roof.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ */
+#ifndef BENCH_GRID_H
+#define BENCH_GRID_H
+
+/* Measures and prints the table. */
+void grid_print(void);
+
+#endif

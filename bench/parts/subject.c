@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "subject.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "pages.h"
+#include "support.h"
+
+enum { TENSOR_COUNT = 50, PIECES = 16 };
+
+/*
+ * Gradient number i is the same stretch of random numbers, begun i*SHIFT elements later. What has the period SHIFT is
+ * the same in all of them, what has none is their own; and there can be as many as the window needs in the memory of
+ * one. A multiple of 16 elements: all begin at a cache line.
+ */
+enum { SHIFT = 1040 };
+
+struct subject {
+    struct setting setting;
+    lmada_config_t config;
+    lmada_t *handle;
+    size_t element;          /* bytes */
+    size_t gradients, turn;  /* how many there are; which is next */
+    char *numbers;           /* the gradients */
+    void *params, *direction;
+    float *tensors[TENSOR_COUNT];
+    const float *tensor_grads[TENSOR_COUNT];
+    size_t lens[TENSOR_COUNT];
+};
+
+static void check(lmada_status_t status) {
+    if (status != LMADA_OK) fail("%s: %s", lmada_status_string(status), lmada_last_error());
+}
+
+static bool is_wide(const struct subject *subject) {
+    return subject->config.dtype == LMADA_F64;
+}
+
+/* The call for the element type; pointers to elements are given as void pointers. */
+#define CALL(subject, name, ...) check(is_wide(subject) ? name##_f64(__VA_ARGS__) : name(__VA_ARGS__))
+
+static size_t numbers_len(const struct subject *subject) {
+    return subject->setting.dim + subject->gradients * SHIFT;
+}
+
+/* Of norm 1, about: half of its square is common to all gradients. */
+static void fill(struct subject *subject) {
+    struct random random = random_stream(1, 0);
+    double common[SHIFT], bound = sqrt(1.5 / (double)subject->setting.dim);
+    for (size_t i = 0; i < SHIFT; i++) common[i] = random_uniform(&random, -bound, bound);
+    for (size_t i = 0; i < numbers_len(subject); i++) {
+        double number = common[i % SHIFT] + random_uniform(&random, -bound, bound);
+        if (is_wide(subject))
+            ((double *)subject->numbers)[i] = number;
+        else
+            ((float *)subject->numbers)[i] = (float)number;
+    }
+}
+
+/* Tensors of unlike lengths, as models have them: 1 to 13 parts each. */
+static void cut(struct subject *subject) {
+    size_t parts = 0, end = 0, sum = 0;
+    for (size_t i = 0; i < TENSOR_COUNT; i++) parts += 1 + i * 7 % 13;
+    for (size_t i = 0; i < TENSOR_COUNT; i++) {
+        size_t start = end;
+        sum += 1 + i * 7 % 13;
+        end = subject->setting.dim * sum / parts;
+        subject->lens[i] = end - start;
+        subject->tensors[i] = (float *)subject->params + start;
+    }
+}
+
+struct subject *subject_new(const struct setting *setting) {
+    struct subject *subject = allocate(1, sizeof *subject);
+    subject->setting = *setting;
+    check(lmada_config_init(&subject->config, sizeof subject->config));
+    subject->config.history_size = setting->k;
+    if (setting->change) setting->change(&subject->config);
+    subject->element = is_wide(subject) ? sizeof(double) : sizeof(float);
+    subject->gradients = setting->k + 7; /* more than the window holds: no two of its columns are the same */
+
+    size_t blocks = setting->blocks ? setting->blocks : 1, *dims = allocate(blocks, sizeof *dims);
+    if (setting->dim % blocks) fail("%zu parameters do not make %zu equal blocks", setting->dim, blocks);
+    for (size_t i = 0; i < blocks; i++) dims[i] = setting->dim / blocks;
+    check(lmada_create_blocks(&subject->config, dims, blocks, &subject->handle));
+    free(dims);
+
+    subject->numbers = pages_take(numbers_len(subject) * subject->element);
+    subject->params = pages_take(setting->dim * subject->element);
+    if (setting->way == DIRECTION) subject->direction = pages_take(setting->dim * subject->element);
+    if (setting->way == TENSORS) cut(subject);
+    fill(subject);
+    subject_step(subject, setting->k + 3);
+    return subject;
+}
+
+static const void *next_gradient(struct subject *subject) {
+    subject->turn = (subject->turn + 1) % subject->gradients;
+    return subject->numbers + subject->turn * SHIFT * subject->element;
+}
+
+/* A step in phases. Returns the seconds in lmada_solve where `timed`: reading the clock takes time. */
+static double phases(struct subject *subject, size_t pieces, bool timed) {
+    lmada_t *handle = subject->handle;
+    size_t dim = subject->setting.dim;
+    const char *grads = next_gradient(subject);
+    char *params = subject->params;
+    check(lmada_begin(handle));
+    for (size_t i = 0; i < pieces; i++) {
+        size_t start = dim * i / pieces, len = dim * (i + 1) / pieces - start;
+        const void *piece = grads + start * subject->element;
+        CALL(subject, lmada_feed, handle, start, piece, len);
+    }
+    double before = timed ? seconds_now() : 0;
+    check(lmada_solve(handle));
+    double solved = timed ? seconds_now() - before : 0;
+    for (size_t i = 0; i < pieces; i++) {
+        size_t start = dim * i / pieces, len = dim * (i + 1) / pieces - start;
+        const void *piece = grads + start * subject->element;
+        void *target = params + start * subject->element;
+        CALL(subject, lmada_apply, handle, start, target, piece, len);
+    }
+    check(lmada_end(handle));
+    return solved;
+}
+
+static void step_tensors(struct subject *subject) {
+    const float *grads = next_gradient(subject);
+    for (size_t i = 0; i < TENSOR_COUNT; i++)
+        subject->tensor_grads[i] = grads + (subject->tensors[i] - (float *)subject->params);
+    check(lmada_step_tensors(subject->handle, subject->tensors, subject->tensor_grads, subject->lens, TENSOR_COUNT));
+}
+
+static void step(struct subject *subject) {
+    size_t dim = subject->setting.dim;
+    switch (subject->setting.way) {
+        case WHOLE: CALL(subject, lmada_step, subject->handle, subject->params, next_gradient(subject), dim); break;
+        case DIRECTION:
+            CALL(subject, lmada_direction, subject->handle, subject->direction, next_gradient(subject), dim);
+            break;
+        case TENSORS: step_tensors(subject); break;
+        case PHASES: phases(subject, PIECES, false); break;
+    }
+}
+
+void subject_step(struct subject *subject, size_t steps) {
+    for (size_t i = 0; i < steps; i++) step(subject);
+}
+
+double subject_time(struct subject *subject, size_t steps) {
+    double start = seconds_now();
+    subject_step(subject, steps);
+    return (seconds_now() - start) / (double)steps;
+}
+
+double subject_solve_time(struct subject *subject, size_t steps) {
+    double sum = 0;
+    for (size_t i = 0; i < steps; i++) sum += phases(subject, 1, true);
+    return sum / (double)steps;
+}
+
+size_t subject_sample(struct subject *subject) {
+    size_t steps = 1; /* doubled until the clock, and a thread's waking up, say little about it */
+    double seconds;
+    while ((seconds = subject_time(subject, steps)) * (double)steps < 0.003) steps *= 2;
+    return seconds > 0.03 ? 1 : (size_t)(0.03 / seconds);
+}
+
+double subject_bytes(const struct subject *subject) {
+    size_t arrays = 2 * subject->setting.k + 3;
+    if (subject->setting.way == DIRECTION) arrays -= 1;                         /* written, but not read */
+    if (subject->config.momentum_kind == LMADA_MOMENTUM_GRADIENT) arrays += 3;  /* m read twice, and written */
+    if (subject->config.momentum_kind == LMADA_MOMENTUM_UPDATE) arrays += 2;    /* b read and written */
+    if (subject->config.clip_kind == LMADA_CLIP_EMA_VECTOR || subject->config.clip_kind == LMADA_GRAFT_EMA_VECTOR)
+        arrays += 3; /* the average read twice, and written */
+    return (double)(arrays * subject->element) * (double)subject->setting.dim;
+}
+
+size_t subject_window(const struct subject *subject) {
+    return subject->setting.k * subject->element * subject->setting.dim;
+}
+
+void subject_free(struct subject *subject) {
+    lmada_free(subject->handle);
+    pages_give(subject->numbers, numbers_len(subject) * subject->element);
+    pages_give(subject->params, subject->setting.dim * subject->element);
+    if (subject->direction) pages_give(subject->direction, subject->setting.dim * subject->element);
+    free(subject);
+}

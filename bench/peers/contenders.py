@@ -1,0 +1,182 @@
+"""Those who are compared: each steps the parameters `w` once a call, in place, in float32.
+
+The first five do the same: u = (M M' + EPS I)^(-1/2) g over the last k gradients g, of which the newest is in M, and
+w <- w - LR u. `compare.py` checks that they agree before it times them.
+"""
+
+import numpy
+import torch
+import torchzero
+
+import lmada
+
+EPS, LR = 1e-6, 1e-3
+
+
+class Contender:
+    """`windows`: arrays of k gradients that a step holds at its largest.
+
+    `tolerance`: relative difference of the direction from lmada's that is rounding; None for who does something else.
+    """
+
+    windows: int = 0
+    tolerance: float | None = None
+
+    def __init__(self, dim: int, k: int):
+        self.k, self.w = k, torch.zeros(dim)
+
+    def fill(self, gradients: list[torch.Tensor]) -> None:
+        """Takes in k gradients, the oldest first."""
+        for g in gradients[-2:]:
+            self.step(g)
+
+    def step(self, g: torch.Tensor) -> None:
+        raise NotImplementedError
+
+
+class Lmada(Contender):
+    name, windows, tolerance = "lmada", 1, 0.0
+    library: lmada.Library
+
+    def __init__(self, dim: int, k: int):
+        super().__init__(dim, k)
+        self.optimizer = lmada.Optimizer(self.library, dim, k, LR, EPS, torch.get_num_threads())
+
+    def fill(self, gradients):
+        for g in gradients:
+            self.step(g)
+
+    def step(self, g):
+        self.optimizer.step(self.w, g)
+
+
+class Ring(Contender):
+    """The last k gradients as the rows of one array. torch multiplies with it faster than with its transpose."""
+
+    def __init__(self, dim, k):
+        super().__init__(dim, k)
+        self.rows, self.slot = torch.zeros(k, dim), 0
+
+    def fill(self, gradients):
+        for row, g in zip(self.rows, gradients):
+            row.copy_(g)
+
+    def store(self, g):
+        """Returns the slot of the newest gradient, which took the place of the oldest."""
+        slot = self.slot
+        self.rows[slot].copy_(g)
+        self.slot = (slot + 1) % self.k
+        return slot
+
+
+class TallSvd(Ring):
+    """The thin SVD of M, taken literally: M = U S V', u = U (S^2 + EPS)^(-1/2) U'g."""
+
+    name, windows, tolerance = "tall SVD", 4, 1e-2
+
+    def step(self, g):
+        self.store(g)
+        left, values, _ = torch.linalg.svd(self.rows.T, full_matrices=False)
+        self.w.addmv_(left, (values * values + EPS).rsqrt_() * (left.T @ g), alpha=-LR)
+
+
+class NumpySvd(Ring):
+    """The same by NumPy, whose wheel brings another LAPACK than torch's."""
+
+    name, windows, tolerance = "tall SVD, NumPy", 4, 1e-2
+
+    def step(self, g):
+        self.store(g)
+        left, values, _ = numpy.linalg.svd(self.rows.numpy().T, full_matrices=False)
+        f = 1 / numpy.sqrt(values * values + numpy.float32(EPS))
+        self.w.numpy()[:] -= numpy.float32(LR) * (left @ (f * (left.T @ g.numpy())))
+
+
+class IncrementalGgt(Ring):
+    """What lmada does, as well as torch can: C = M'M is kept, and gets a row and a column a step; u = M c with
+    c = (C + EPS I)^(-1/2) e_newest by an eigendecomposition of C. Two passes over the window, nothing allocated that is
+    of length d. C is float32, as all else: eigh takes a third less time for it."""
+
+    name, windows, tolerance = "incremental GGT", 1, 1e-2
+
+    def __init__(self, dim, k):
+        super().__init__(dim, k)
+        self.gram = torch.zeros(k, k)
+
+    def fill(self, gradients):
+        super().fill(gradients)
+        torch.mm(self.rows, self.rows.T, out=self.gram)
+
+    def step(self, g):
+        newest = self.store(g)
+        products = torch.mv(self.rows, g)
+        self.gram[newest] = products
+        self.gram[:, newest] = products
+        values, vectors = torch.linalg.eigh(self.gram)
+        f = values.clamp_(min=0).add_(EPS).rsqrt_()
+        self.w.addmv_(self.rows.T, vectors @ (f * vectors[newest]), alpha=-LR)
+
+
+class OfTorch(Contender):
+    """An optimizer with the interface of torch.optim, on one parameter tensor."""
+
+    def __init__(self, dim, k):
+        super().__init__(dim, k)
+        self.parameter = torch.nn.Parameter(self.w)
+        self.optimizer = self.make()
+
+    def make(self):
+        raise NotImplementedError
+
+    def step(self, g):
+        self.parameter.grad = g
+        self.optimizer.step()
+
+
+class Ggt(OfTorch):
+    """Stacks the window, computes M'M, its eigendecomposition, U = M Q L^(-1/2), then U L^(-1/2) U'g."""
+
+    # Its float32 Gram matrix and U lose digits as d grows: 2e-6 at d = 220, 1e-3 at 10⁶.
+    name, windows, tolerance = "torchzero GGT", 4, 1e-1
+
+    def make(self):
+        module = torchzero.m.GGT(history_size=self.k, damping=EPS)
+        return torchzero.Optimizer([self.parameter], module, torchzero.m.LR(LR))
+
+    def fill(self, gradients):
+        # Steps that fill the window would cost minutes where k is 100. One makes its deque, which is then filled.
+        self.step(gradients[0])
+        history = self.optimizer.modules[0].state[self.parameter]["history"]
+        history.clear()
+        history.extend(g.clone() for g in gradients)
+
+
+class Adam(OfTorch):
+    name = "Adam"
+
+    def make(self):
+        return torch.optim.Adam([self.parameter], lr=LR)
+
+
+class FusedAdam(OfTorch):
+    name = "Adam, fused"
+
+    def make(self):
+        return torch.optim.Adam([self.parameter], lr=LR, fused=True)
+
+
+class Adagrad(OfTorch):
+    name = "Adagrad"
+
+    def make(self):
+        return torch.optim.Adagrad([self.parameter], lr=LR)
+
+
+class FusedAdagrad(OfTorch):
+    name = "Adagrad, fused"
+
+    def make(self):
+        return torch.optim.Adagrad([self.parameter], lr=LR, fused=True)
+
+
+CONTENDERS = [Lmada, TallSvd, NumpySvd, Ggt, IncrementalGgt, Adam, FusedAdam, Adagrad, FusedAdagrad]
