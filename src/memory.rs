@@ -120,6 +120,11 @@ impl Arena {
         bytes.unwrap_or(usize::MAX)
     }
 
+    /// Whether passes over all of it may find it in a cache that the one before left.
+    pub(crate) fn may_stay_cached(&self) -> bool {
+        self.size <= LARGE_CACHE
+    }
+
     /// The next `len` elements of the arena, zero.
     ///
     /// # Panics
@@ -148,6 +153,10 @@ impl Drop for Arena {
         }
     }
 }
+
+/// What the largest caches hold that are common. Little hangs on it (some hundredths of a pass are fetched in vain, or too
+/// late), so that the machine's own is not worth asking for.
+const LARGE_CACHE: usize = 32 << 20;
 
 /// A fixed number of elements, zero at first, at an address that is a multiple of 64 bytes.
 pub(crate) struct Buffer<T: Pod> {

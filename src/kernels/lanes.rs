@@ -68,9 +68,18 @@ macro_rules! table {
             widen(source: &[T], target: &mut [f64]) -> f64,
             dot(x: &[f64], y: &[f64]) -> f64,
             dots(x: &[f64], columns: $crate::kernels::Columns<'_, T>, sums: &mut [f64]) -> (),
-            combine(columns: $crate::kernels::Columns<'_, T>, coefficients: &[f64], sum: &mut [f64]) -> (),
-            combine_narrow(columns: $crate::kernels::Columns<'_, T>, coefficients: &[f64], sum: &mut [f64]) -> (),
-            scale(source: &[T], factor: f64, target: &mut [f64]) -> (),
+            combine(
+                columns: $crate::kernels::Columns<'_, T>,
+                newest: &[T],
+                coefficients: &[f64],
+                sum: &mut [f64]
+            ) -> (),
+            combine_narrow(
+                columns: $crate::kernels::Columns<'_, T>,
+                newest: &[T],
+                coefficients: &[f64],
+                sum: &mut [f64]
+            ) -> (),
             axpy(a: f64, x: &[f64], sum: &mut [f64]) -> (),
             stream(source: &[T], target: &mut [T]) -> (),
             settle() -> (),

@@ -6,10 +6,11 @@
 use super::lanes::{BLOCK, Lanes, Load};
 use super::{Columns, Element};
 
-/// Columns taken at a time: their sums fit the registers of every instruction set, and share the loads of the vector.
-const GROUP: usize = 4;
-/// Columns that `combine_narrow` takes at a time. More would be summed less exactly, and is no faster.
-pub(super) const NARROW_GROUP: usize = 8;
+/// Columns multiplied with a vector at a time: they share its loads, and their sums just fit the registers of AVX2.
+const DOTS_GROUP: usize = 6;
+/// Columns combined at a time: they share the loads and stores of the sum. More would be summed less exactly in the
+/// precision of the elements, and is no faster.
+pub(super) const COMBINE_GROUP: usize = 8;
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
@@ -110,27 +111,37 @@ pub(super) fn dot<L: Load<f64>>(lanes: L, x: &[f64], y: &[f64]) -> f64 {
     total(lanes, sum)
 }
 
-/// Runs `$body` for the columns that are not omitted, `$size` at a time, a constant: `$group` and then the rest at once.
-/// In it `$places` are their numbers.
+/// Runs `$body` for the columns that are not omitted, in groups of at most `$most`. In it `$size`, a constant, is the size
+/// of the group, `$first` the number of columns before it, and `$places` are the columns' numbers.
 macro_rules! each_group {
-    ($group:expr, [$($rest:literal),*], $count:expr, $omitted:expr, $places:ident, $size:ident, $body:block) => {
+    ($most:expr, [$($sizes:literal),*], $count:expr, $omitted:expr, $first:ident, $places:ident, $size:ident, $body:block) => {
         let (omitted, taken): (usize, usize) = ($omitted, $count - 1);
-        let mut first = 0;
-        while taken - first >= $group {
-            const $size: usize = $group;
-            let $places = places::<$size>(first, omitted);
-            $body
-            first += $group;
-        }
-        match taken - first {
-            $($rest => {
-                const $size: usize = $rest;
-                let $places = places::<$size>(first, omitted);
-                $body
-            })*
-            _ => {}
+        let mut $first = 0;
+        while $first < taken {
+            let size = group_size(taken - $first, $most);
+            match size {
+                $($sizes => {
+                    const $size: usize = $sizes;
+                    let $places = places::<$size>($first, omitted);
+                    $body
+                })*
+                _ => unreachable!("a group of {size}"),
+            }
+            $first += size;
         }
     };
+}
+
+/// Columns to take next: rather two groups of half the size than one of the most and a rest that is not worth it.
+#[inline(always)]
+fn group_size(left: usize, most: usize) -> usize {
+    if left >= 2 * most || left == most {
+        most
+    } else if left > most {
+        left.div_ceil(2)
+    } else {
+        left
+    }
 }
 
 /// The numbers of columns `first..first + SIZE` of those that are not omitted.
@@ -152,6 +163,9 @@ struct Group<T, const SIZE: usize> {
 }
 
 impl<T: Element, const SIZE: usize> Group<T, SIZE> {
+    /// Blocks in a cache line.
+    const LINE: usize = if size_of::<[T; BLOCK]>() < LINE { LINE / size_of::<[T; BLOCK]>() } else { 1 };
+
     /// # Safety
     /// `check_columns` has seen the columns, and the places are below their number.
     #[inline(always)]
@@ -174,16 +188,35 @@ impl<T: Element, const SIZE: usize> Group<T, SIZE> {
         unsafe { &*self.starts[j].add(index) }
     }
 
-    /// Asks for what is wanted after block `index` of each column: the same block of the column as many further as are
-    /// taken at a time, which at the end of a tile is in the next one. Once for each cache line.
+    /// Asks for what is wanted after the cache line that begins with block `index` of each column: the same line of the
+    /// column as many further as are taken at a time, which at the end of a tile is in the next one.
     #[inline(always)]
     fn ahead<L: Lanes>(self, lanes: L, index: usize) {
-        if index % (LINE / size_of::<[T; BLOCK]>()).max(1) == 0 {
-            for j in 0..SIZE {
-                lanes.prefetch(self.starts[j].wrapping_add(index + self.distance).cast());
-            }
+        for j in 0..SIZE {
+            lanes.prefetch(self.starts[j].wrapping_add(index + self.distance).cast());
         }
     }
+}
+
+/// Runs `$body` for every block `$index` of `$range`, a cache line of them at a time, with what comes after the group
+/// asked for where `$ahead` says so.
+macro_rules! each_line {
+    ($lanes:ident, $group:ident, $ahead:ident, $range:expr, $index:ident, $body:block) => {
+        let (mut next, end): (usize, usize) = ($range.start, $range.end);
+        while next + Group::<T, SIZE>::LINE <= end {
+            if $ahead {
+                $group.ahead($lanes, next);
+            }
+            for block in 0..Group::<T, SIZE>::LINE {
+                let $index = next + block;
+                $body
+            }
+            next += Group::<T, SIZE>::LINE;
+        }
+        for $index in next..end {
+            $body
+        }
+    };
 }
 
 #[inline(always)]
@@ -192,19 +225,31 @@ where
     L: Load<T> + Load<f64>,
     T: Element,
 {
+    if columns.ahead {
+        dots_with::<true, L, T>(lanes, x, columns, sums);
+    } else {
+        dots_with::<false, L, T>(lanes, x, columns, sums);
+    }
+}
+
+#[inline(always)]
+fn dots_with<const AHEAD: bool, L, T>(lanes: L, x: &[f64], columns: Columns<'_, T>, sums: &mut [f64])
+where
+    L: Load<T> + Load<f64>,
+    T: Element,
+{
     let x = check_columns(columns, sums.len(), x);
-    each_group!(GROUP, [3, 2, 1], sums.len(), columns.omitted, places, SIZE, {
+    each_group!(DOTS_GROUP, [6, 5, 4, 3, 2, 1], sums.len(), columns.omitted, first, places, SIZE, {
         // SAFETY: the columns are checked.
-        let group = unsafe { Group::<T, SIZE>::new(columns, places, GROUP) };
+        let group = unsafe { Group::<T, SIZE>::new(columns, places, DOTS_GROUP) };
         let mut products = [lanes.splat(0.0); SIZE];
-        for index in 0..x.len() {
+        each_line!(lanes, group, AHEAD, 0..x.len(), index, {
             let x = lanes.load(&x[index]);
-            group.ahead(lanes, index);
             for j in 0..SIZE {
                 // SAFETY: `x` has such a block.
                 products[j] = lanes.mul_add(x, lanes.load(unsafe { group.block(j, index) }), products[j]);
             }
-        }
+        });
         for j in 0..SIZE {
             sums[places[j]] += total(lanes, products[j]);
         }
@@ -212,51 +257,97 @@ where
 }
 
 #[inline(always)]
-pub(super) fn combine<L, T>(lanes: L, columns: Columns<'_, T>, coefficients: &[f64], sum: &mut [f64])
+pub(super) fn combine<L, T>(lanes: L, columns: Columns<'_, T>, newest: &[T], coefficients: &[f64], sum: &mut [f64])
 where
     L: Load<T> + Load<f64>,
     T: Element,
 {
+    if columns.ahead {
+        combine_with::<true, false, L, T>(lanes, columns, newest, coefficients, sum);
+    } else {
+        combine_with::<false, false, L, T>(lanes, columns, newest, coefficients, sum);
+    }
+}
+
+#[inline(always)]
+pub(super) fn combine_narrow<L, T>(
+    lanes: L,
+    columns: Columns<'_, T>,
+    newest: &[T],
+    coefficients: &[f64],
+    sum: &mut [f64],
+) where
+    L: Load<T> + Load<f64>,
+    T: Element,
+{
+    if columns.ahead {
+        combine_with::<true, true, L, T>(lanes, columns, newest, coefficients, sum);
+    } else {
+        combine_with::<false, true, L, T>(lanes, columns, newest, coefficients, sum);
+    }
+}
+
+#[inline(always)]
+fn combine_with<const AHEAD: bool, const NARROW: bool, L, T>(
+    lanes: L,
+    columns: Columns<'_, T>,
+    newest: &[T],
+    coefficients: &[f64],
+    sum: &mut [f64],
+) where
+    L: Load<T> + Load<f64>,
+    T: Element,
+{
     let count = check_columns(columns, coefficients.len(), sum).len();
-    each_group!(GROUP, [3, 2, 1], coefficients.len(), columns.omitted, places, SIZE, {
+    assert!(newest.len().div_ceil(BLOCK) == count, "a sum of {} for a vector of {}", sum.len(), newest.len());
+    let newest_factor = lanes.splat(coefficients[columns.omitted]);
+    let (newest, rest) = newest.as_chunks::<BLOCK>();
+    let sum = &mut sum.as_chunks_mut().0[..count];
+    if !rest.is_empty() {
+        lanes.store(lanes.mul(newest_factor, lanes.load(&padded(rest))), &mut sum[count - 1]);
+    }
+    if coefficients.len() == 1 {
+        for index in 0..newest.len() {
+            lanes.store(lanes.mul(newest_factor, lanes.load(&newest[index])), &mut sum[index]);
+        }
+    }
+    each_group!(COMBINE_GROUP, [8, 7, 6, 5, 4, 3, 2, 1], coefficients.len(), columns.omitted, first, places, SIZE, {
         // SAFETY: the columns are checked.
-        let group = unsafe { Group::<T, SIZE>::new(columns, places, GROUP) };
-        let mut factors = [lanes.splat(0.0); SIZE];
-        for j in 0..SIZE {
-            factors[j] = lanes.splat(coefficients[places[j]]);
-        }
-        let sum = &mut sum.as_chunks_mut().0[..count];
-        for index in 0..count {
-            group.ahead(lanes, index);
-            let mut wide = lanes.load(&sum[index]);
-            for j in 0..SIZE {
-                // SAFETY: `sum` has such a block.
-                wide = lanes.mul_add(factors[j], lanes.load(unsafe { group.block(j, index) }), wide);
-            }
+        let group = unsafe { Group::<T, SIZE>::new(columns, places, COMBINE_GROUP) };
+        let wide_factors = factors::<L, SIZE>(lanes, coefficients, places);
+        let narrow_factors = narrow_factors::<L, T, SIZE>(lanes, coefficients, places);
+        // The first group begins the sum with the newest vector, so that the sum need not be read.
+        let begun = if first == 0 { newest.len() } else { 0 };
+        each_line!(lanes, group, AHEAD, 0..begun, index, {
+            let wide = lanes.mul(newest_factor, lanes.load(&newest[index]));
+            // SAFETY: `sum` has such a block.
+            let wide = if NARROW {
+                unsafe { add_narrow(lanes, narrow_factors, group, index, wide) }
+            } else {
+                unsafe { add_wide(lanes, wide_factors, group, index, wide) }
+            };
             lanes.store(wide, &mut sum[index]);
-        }
+        });
+        each_line!(lanes, group, AHEAD, begun..count, index, {
+            let wide = lanes.load(&sum[index]);
+            // SAFETY: `sum` has such a block.
+            let wide = if NARROW {
+                unsafe { add_narrow(lanes, narrow_factors, group, index, wide) }
+            } else {
+                unsafe { add_wide(lanes, wide_factors, group, index, wide) }
+            };
+            lanes.store(wide, &mut sum[index]);
+        });
     });
 }
 
 #[inline(always)]
-pub(super) fn combine_narrow<L, T>(lanes: L, columns: Columns<'_, T>, coefficients: &[f64], sum: &mut [f64])
-where
-    L: Load<T> + Load<f64>,
-    T: Element,
-{
-    let count = check_columns(columns, coefficients.len(), sum).len();
-    each_group!(NARROW_GROUP, [7, 6, 5, 4, 3, 2, 1], coefficients.len(), columns.omitted, places, SIZE, {
-        // SAFETY: the columns are checked.
-        let group = unsafe { Group::<T, SIZE>::new(columns, places, NARROW_GROUP) };
-        let factors = narrow_factors::<L, T, SIZE>(lanes, coefficients, places);
-        let sum = &mut sum.as_chunks_mut().0[..count];
-        for index in 0..count {
-            group.ahead(lanes, index);
-            // SAFETY: `sum` has such a block.
-            let wide = unsafe { narrow_sum(lanes, factors, group, index) };
-            lanes.store(lanes.add(wide, lanes.load(&sum[index])), &mut sum[index]);
-        }
-    });
+fn factors<L: Lanes, const SIZE: usize>(lanes: L, coefficients: &[f64], places: [usize; SIZE]) -> [L::Wide; SIZE] {
+    let mut factors = [lanes.splat(0.0); SIZE];
+    for j in 0..SIZE {
+        factors[j] = lanes.splat(coefficients[places[j]]);
+    }
+    factors
 }
 
 #[inline(always)]
@@ -272,31 +363,51 @@ fn narrow_factors<L: Load<T>, T, const SIZE: usize>(
     factors
 }
 
-/// The sum of products in the precision of `T`, widened.
+/// `sum` plus the products of a group at a block, one after another.
 ///
 /// # Safety
 /// As [`Group::block`].
 #[inline(always)]
-unsafe fn narrow_sum<L: Load<T>, T: Element, const SIZE: usize>(
+unsafe fn add_wide<L: Load<T>, T: Element, const SIZE: usize>(
+    lanes: L,
+    factors: [L::Wide; SIZE],
+    group: Group<T, SIZE>,
+    index: usize,
+    mut sum: L::Wide,
+) -> L::Wide {
+    for j in 0..SIZE {
+        // SAFETY: the caller's promise is passed on.
+        sum = lanes.mul_add(factors[j], lanes.load(unsafe { group.block(j, index) }), sum);
+    }
+    sum
+}
+
+/// `sum` plus the products of a group at a block, which are summed in the precision of `T`.
+///
+/// # Safety
+/// As [`Group::block`].
+#[inline(always)]
+unsafe fn add_narrow<L: Load<T>, T: Element, const SIZE: usize>(
     lanes: L,
     factors: [L::Narrow; SIZE],
     group: Group<T, SIZE>,
     index: usize,
+    sum: L::Wide,
 ) -> L::Wide {
     // SAFETY: the caller's promise is passed on.
-    let mut sum = lanes.mul_narrow(factors[0], lanes.load_narrow(unsafe { group.block(0, index) }));
+    let mut narrow = lanes.mul_narrow(factors[0], lanes.load_narrow(unsafe { group.block(0, index) }));
     for j in 1..SIZE {
         // SAFETY: as above.
-        sum = lanes.mul_add_narrow(factors[j], lanes.load_narrow(unsafe { group.block(j, index) }), sum);
+        narrow = lanes.mul_add_narrow(factors[j], lanes.load_narrow(unsafe { group.block(j, index) }), narrow);
     }
-    lanes.widen(sum)
+    lanes.add(lanes.widen(narrow), sum)
 }
 
 /// Refuses columns that do not lie inside the data, or that overlap, or none of which is omitted. Returns the blocks of
 /// the vector beside them.
 #[inline(always)]
 fn check_columns<'v, T>(columns: Columns<'_, T>, count: usize, vector: &'v [f64]) -> &'v [[f64; BLOCK]] {
-    let Columns { data, stride, omitted } = columns;
+    let Columns { data, stride, omitted, .. } = columns;
     let (blocks, rest) = vector.as_chunks();
     assert!(rest.is_empty(), "a vector of {} is no whole number of blocks", vector.len());
     assert!(stride >= vector.len(), "columns of {} overlap at stride {stride}", vector.len());
@@ -304,18 +415,6 @@ fn check_columns<'v, T>(columns: Columns<'_, T>, count: usize, vector: &'v [f64]
     let needed = (count - 1).checked_mul(stride).and_then(|start| start.checked_add(vector.len()));
     assert!(needed.is_some_and(|needed| needed <= data.len()), "{count} columns do not fit");
     blocks
-}
-
-#[inline(always)]
-pub(super) fn scale<L, T>(lanes: L, source: &[T], factor: f64, target: &mut [f64])
-where
-    L: Load<T> + Load<f64>,
-    T: Element,
-{
-    let factor = lanes.splat(factor);
-    each_block!(source.len(), [source], [], [], [target], {
-        lanes.store(lanes.mul(factor, lanes.load(source)), target);
-    });
 }
 
 #[inline(always)]

@@ -28,7 +28,7 @@ use crate::memory::Pod;
 pub(crate) const BLOCK: usize = lanes::BLOCK;
 
 /// Columns whose products are summed in the precision of their type before they are widened, where that is enough.
-pub(crate) const NARROW_GROUP: usize = loops::NARROW_GROUP;
+pub(crate) const NARROW_GROUP: usize = loops::COMBINE_GROUP;
 
 /// An element of parameters and gradients: `f32` or `f64`. Sealed.
 pub trait Element: Pod + Default + Into<f64> + PartialOrd + Debug + Add<Output = Self> + Mul<Output = Self> {
@@ -97,6 +97,8 @@ pub struct Columns<'a, T> {
     pub stride: usize,
     /// Number of the column that is left out.
     pub omitted: usize,
+    /// Whether the next columns are worth asking for ahead of time: not where they are in a cache.
+    pub ahead: bool,
 }
 
 /// One table of loops: for one element type, with one instruction set.
@@ -114,13 +116,12 @@ pub struct Kernels<T: 'static> {
     pub dot: fn(x: &[f64], y: &[f64]) -> f64,
     /// Adds to each of `sums` the dot product of `x` and its column. A column's does not depend on the others.
     pub dots: fn(x: &[f64], columns: Columns<'_, T>, sums: &mut [f64]),
-    /// Adds to `sum` the columns times their coefficients, one after another. Elementwise.
-    pub combine: fn(columns: Columns<'_, T>, coefficients: &[f64], sum: &mut [f64]),
-    /// As `combine`, but [`NARROW_GROUP`] columns at a time are summed in the precision of `T`, their coefficients rounded
-    /// to it, before they are added to `sum`.
-    pub combine_narrow: fn(columns: Columns<'_, T>, coefficients: &[f64], sum: &mut [f64]),
-    /// `target = factor·source`. Elementwise.
-    pub scale: fn(source: &[T], factor: f64, target: &mut [f64]),
+    /// `sum` is the columns, with `newest` in place of the one left out, times their coefficients: first `newest`, then one
+    /// column after another. Elementwise.
+    pub combine: fn(columns: Columns<'_, T>, newest: &[T], coefficients: &[f64], sum: &mut [f64]),
+    /// As `combine`, but at most [`NARROW_GROUP`] columns at a time are summed in the precision of `T`, their coefficients
+    /// rounded to it, before they are added to `sum`.
+    pub combine_narrow: fn(columns: Columns<'_, T>, newest: &[T], coefficients: &[f64], sum: &mut [f64]),
     /// `sum += a·x`. Elementwise.
     pub axpy: fn(a: f64, x: &[f64], sum: &mut [f64]),
     /// Copies `source` to `target`, past the caches where the machine can: the target's old contents are not fetched.

@@ -124,7 +124,7 @@ mod checks {
                 let stride = len + gap;
                 let (x, columns) = (numbers.vec::<f64>(len), numbers.vec::<T>(stride * count));
                 // The last column need not be followed by a gap.
-                let used = Columns { data: &columns[..columns.len() - gap], stride, omitted };
+                let used = Columns { data: &columns[..columns.len() - gap], stride, omitted, ahead: true };
                 let mut sums = vec![0.0; count];
                 (kernels.dots)(&x, used, &mut sums);
                 for (j, &sum) in sums.iter().enumerate() {
@@ -144,13 +144,13 @@ mod checks {
             let stride = len + 3;
             let (x, columns) = (numbers.vec::<f64>(len), numbers.vec::<T>(stride * 7 + 1));
             let mut together = [0.0; 7];
-            (kernels.dots)(&x, Columns { data: &columns, stride, omitted: 3 }, &mut together);
+            (kernels.dots)(&x, Columns { data: &columns, stride, omitted: 3, ahead: true }, &mut together);
             for (j, sum) in together.iter().enumerate().filter(|&(j, _)| j != 3) {
                 // Alone, and at another address: the only one that is not omitted.
                 let moved: Vec<T> = [T::default()].into_iter().chain(columns[j * stride..][..len].to_vec()).collect();
                 let twice: Vec<T> = moved.iter().chain(&moved[1..]).copied().collect();
                 let mut alone = [0.0; 2];
-                (kernels.dots)(&x, Columns { data: &twice[1..], stride: len, omitted: 0 }, &mut alone);
+                (kernels.dots)(&x, Columns { data: &twice[1..], stride: len, omitted: 0, ahead: true }, &mut alone);
                 assert_eq!((alone[0], alone[1].to_bits()), (0.0, sum.to_bits()));
             }
         }
@@ -162,7 +162,7 @@ mod checks {
                 let stride = len + 2;
                 let data = &numbers.vec::<T>(stride * count)[..];
                 let (mut coefficients, start) = (numbers.vec::<f64>(count), numbers.vec::<f64>(len));
-                let columns = Columns { data, stride, omitted };
+                let columns = Columns { data, stride, omitted, ahead: true };
                 let (mut sum, mut narrow) = (start.clone(), start.clone());
                 (kernels.combine)(columns, &coefficients, &mut sum);
                 (kernels.combine_narrow)(columns, &coefficients, &mut narrow);
@@ -183,9 +183,9 @@ mod checks {
             let (data, coefficients) = (&numbers.vec::<T>(len * 12)[..], numbers.vec::<f64>(12));
             let mut sum = numbers.vec::<f64>(len);
             let mut stepwise = sum.clone();
-            (kernels.combine)(Columns { data, stride: len, omitted: 0 }, &coefficients, &mut sum);
+            (kernels.combine)(Columns { data, stride: len, omitted: 0, ahead: true }, &coefficients, &mut sum);
             for j in 1..12 {
-                let pair = Columns { data: &data[(j - 1) * len..], stride: len, omitted: 0 };
+                let pair = Columns { data: &data[(j - 1) * len..], stride: len, omitted: 0, ahead: true };
                 (kernels.combine)(pair, &coefficients[j - 1..=j], &mut stepwise);
             }
             // What is between two groups is kept to the last bit.
@@ -278,7 +278,7 @@ mod checks {
 
             let (mut sum, mut axpy, mut average) = (y.clone(), y.clone(), (p.clone(), y.clone()));
             let (mut descend, mut narrow, mut wide) = (p.clone(), p.clone(), y.clone());
-            let at = |i: usize| Columns { data: &columns[i..], stride: len, omitted: 2 };
+            let at = |i: usize| Columns { data: &columns[i..], stride: len, omitted: 2, ahead: true };
             let mut narrow_sum = y.clone();
             (kernels.combine)(at(0), &c, &mut sum);
             (kernels.combine_narrow)(at(0), &c, &mut narrow_sum);
@@ -315,7 +315,7 @@ mod checks {
     pub(super) fn refuses_lengths_that_do_not_fit<T: Element>(kernels: &Kernels<T>, _: &mut Numbers) {
         let (x, columns) = ([1.0; 9], [T::default(); 27]);
         let refused = |call: &mut dyn FnMut()| assert!(catch_unwind(AssertUnwindSafe(call)).is_err());
-        let of = |len: usize, stride, omitted| Columns { data: &columns[..len], stride, omitted };
+        let of = |len: usize, stride, omitted| Columns { data: &columns[..len], stride, omitted, ahead: true };
         refused(&mut || (kernels.dots)(&x, of(26, 9, 0), &mut [0.0; 3]));
         refused(&mut || (kernels.dots)(&x, of(27, 8, 0), &mut [0.0; 3]));
         refused(&mut || (kernels.dots)(&x, of(27, usize::MAX / 2 + 5, 0), &mut [0.0; 3]));
@@ -348,7 +348,7 @@ fn all_instruction_sets_agree_on_f32() {
         let sums = f32::available().map(|kernels| {
             let (mut wide, mut sums) = (vec![0.0; len], vec![0.0; 6]);
             let squares = (kernels.widen)(&x, &mut wide);
-            (kernels.dots)(&wide, Columns { data: &columns, stride: len, omitted: 4 }, &mut sums);
+            (kernels.dots)(&wide, Columns { data: &columns, stride: len, omitted: 4, ahead: true }, &mut sums);
             sums.push(squares);
             sums.push((kernels.dot)(&wide, &wide));
             bits(&sums)

@@ -14,7 +14,7 @@ use crate::tensors::Tensors;
 use crate::window::{self, TILE, Window};
 
 /// Tiles in the smallest chunk: less would not be worth handing to a thread.
-const LEAST_TILES: usize = 2;
+const LEAST_TILES: usize = 1;
 /// Chunks that a block is cut into when it is large.
 const MOST_CHUNKS: usize = 256;
 
@@ -97,8 +97,6 @@ pub(super) struct Apply<'a, T: Element> {
     pub clip_beta: f64,
     /// What the update momentum is divided by.
     pub correction: f64,
-    /// Whether what is written now may still be in a cache at the next step.
-    pub cached: bool,
     pub gradients: Tensors<'a, T>,
     pub output: Output<'a, T>,
     pub range: Range<usize>,
@@ -207,10 +205,9 @@ impl<T: Element> Chunk<T> {
             let place = self.range.start + position;
             let given = apply.gradients.read(place, len, &mut scratch.staging);
             let u = &mut scratch.update;
-            (kernels.scale)(given, coefficients[ring.newest], u);
             let blocks = &mut u[..len.next_multiple_of(BLOCK)];
-            self.window.combine(ring.newest, position, &coefficients[..ring.held], narrow, blocks);
-            self.window.store(ring.newest, position, given, apply.cached);
+            self.window.combine(ring.newest, given, position, &coefficients[..ring.held], narrow, blocks);
+            self.window.store(ring.newest, position, given);
             if apply.momentum_kind == Momentum::Gradient {
                 let (g, m) = (&mut scratch.gradient, &mut scratch.momentum);
                 (kernels.widen)(given, g);
@@ -238,9 +235,7 @@ impl<T: Element> Chunk<T> {
             // call is at these positions.
             unsafe { apply.output.write(kernels, place, len, direction) };
         }
-        if !apply.cached {
-            self.window.settle();
-        }
+        self.window.settle();
     }
 }
 

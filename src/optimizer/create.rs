@@ -13,10 +13,6 @@ use crate::kernels::Element;
 use crate::memory::{Arena, Buffer, try_vec};
 use crate::parallel::{self, Pool};
 
-/// What the largest caches hold that are common. It decides about one column in k of a pass only, so that the machine's
-/// own is not worth asking for.
-const LARGE_CACHE: usize = 32 << 20;
-
 impl<T: Element> Optimizer<T> {
     /// An optimizer for parameters in blocks of the given lengths, one after the other; each block has a
     /// preconditioner of its own. A length may be 0. `config.dtype` is not looked at: `T` decides.
@@ -80,7 +76,6 @@ impl<T: Element> Optimizer<T> {
             pool: Pool::new(threads)?,
             scratch,
             solvers,
-            cached: room <= LARGE_CACHE,
             starts: try_vec(USUAL_TENSORS, "the starts of the tensors")?,
         })
     }

@@ -51,8 +51,6 @@ pub struct Optimizer<T: Element> {
     pool: Pool,
     scratch: Vec<Scratch<T>>,
     solvers: Vec<Solver>,
-    /// Whether what a pass writes may still be in a cache when the next one comes by.
-    cached: bool,
     /// Where the tensors of a list start; grows to the longest list seen.
     starts: Vec<usize>,
 }

@@ -111,7 +111,6 @@ impl<T: Element> Optimizer<T> {
             momentum: config.momentum,
             clip_beta: config.clip_beta,
             correction: if corrected { bias(config.momentum, self.steps + 1) } else { 1.0 },
-            cached: self.cached,
             gradients,
             output,
             range,

@@ -60,7 +60,7 @@ impl<T: Element> Optimizer<T> {
                     for position in (0..chunk.range.len()).step_by(TILE) {
                         let tile = &mut staging[..(chunk.range.len() - position).min(TILE)];
                         reader.take_into(tile)?;
-                        chunk.window.store(slot, position, tile, true);
+                        chunk.window.store(slot, position, tile);
                     }
                 }
             }

@@ -15,11 +15,15 @@ pub(super) struct Full<T: Element> {
     data: Buffer<T>,
     history_size: usize,
     len: usize,
+    /// Whether it may stay in a cache from pass to pass: then nothing is asked for ahead of time or stored past the caches.
+    cached: bool,
 }
 
 impl<T: Element> Full<T> {
     pub fn new(history_size: usize, len: usize, arena: &mut Arena) -> Self {
-        Self { kernels: T::kernels(), data: arena.buffer(elements(history_size, len)), history_size, len }
+        let cached = arena.may_stay_cached();
+        let data = arena.buffer(elements(history_size, len));
+        Self { kernels: T::kernels(), data, history_size, len, cached }
     }
 
     /// Bytes that it takes of its arena.
@@ -45,7 +49,7 @@ impl<T: Element> Full<T> {
     /// All columns over the elements from `position` on.
     fn columns(&self, omitted: usize, position: usize) -> Columns<'_, T> {
         let (start, stride) = self.tile(position / TILE);
-        Columns { data: &self.data[start + position % TILE..], stride, omitted }
+        Columns { data: &self.data[start + position % TILE..], stride, omitted, ahead: !self.cached }
     }
 }
 
@@ -61,19 +65,29 @@ impl<T: Element> Window<T> for Full<T> {
         (self.kernels.dots)(x, self.columns(omitted, position), sums);
     }
 
-    fn combine(&self, omitted: usize, position: usize, coefficients: &[f64], narrow: bool, sum: &mut [f64]) {
+    fn combine(
+        &self,
+        replaced: usize,
+        newest: &[T],
+        position: usize,
+        coefficients: &[f64],
+        narrow: bool,
+        sum: &mut [f64],
+    ) {
         let combine = if narrow { self.kernels.combine_narrow } else { self.kernels.combine };
-        combine(self.columns(omitted, position), coefficients, sum);
+        combine(self.columns(replaced, position), newest, coefficients, sum);
     }
 
-    fn store(&mut self, slot: usize, position: usize, gradient: &[T], cached: bool) {
+    fn store(&mut self, slot: usize, position: usize, gradient: &[T]) {
         let (start, _) = self.place(slot, position, gradient.len());
         let column = &mut self.data[start..start + gradient.len()];
-        if cached { column.copy_from_slice(gradient) } else { (self.kernels.stream)(gradient, column) }
+        if self.cached { column.copy_from_slice(gradient) } else { (self.kernels.stream)(gradient, column) }
     }
 
     fn settle(&self) {
-        (self.kernels.settle)();
+        if !self.cached {
+            (self.kernels.settle)();
+        }
     }
 
     fn stored(&self, slot: usize, position: usize, len: usize) -> &[T] {

@@ -13,7 +13,7 @@ use crate::memory::{Arena, try_box};
 
 /// Elements that a pass works on at a time: small enough for what it needs of them to stay in the first-level cache.
 /// Sums over a tile are the unit of the fixed order of summation.
-pub(crate) const TILE: usize = 1024;
+pub(crate) const TILE: usize = 4096;
 
 /// Columns of stored gradients over one chunk of parameters.
 pub(crate) trait Window<T>: Send + Sync {
@@ -21,14 +21,21 @@ pub(crate) trait Window<T>: Send + Sync {
     /// number of blocks, with zeros for what goes beyond the tile.
     fn dots(&self, omitted: usize, position: usize, x: &[f64], sums: &mut [f64]);
 
-    /// `sum += Σ coefficients[j] · column j` over the elements from `position` on, without column `omitted`. `narrow`
-    /// where the precision of `T` is enough for sums of a few products. `sum` is a whole number of blocks; what goes
+    /// `sum = Σ coefficients[j] · column j` over the elements from `position` on, with `newest` in place of column `replaced`.
+    /// `narrow` where the precision of `T` is enough for sums of a few products. `sum` is a whole number of blocks; what goes
     /// beyond the tile comes out unspecified.
-    fn combine(&self, omitted: usize, position: usize, coefficients: &[f64], narrow: bool, sum: &mut [f64]);
+    fn combine(
+        &self,
+        replaced: usize,
+        newest: &[T],
+        position: usize,
+        coefficients: &[f64],
+        narrow: bool,
+        sum: &mut [f64],
+    );
 
-    /// Replaces the elements from `position` on of column `slot`. `cached` where they may be read again from a cache; if
-    /// not, [`Window::settle`] ends a run of calls.
-    fn store(&mut self, slot: usize, position: usize, gradient: &[T], cached: bool);
+    /// Replaces the elements from `position` on of column `slot`. [`Window::settle`] ends a run of calls.
+    fn store(&mut self, slot: usize, position: usize, gradient: &[T]);
 
     /// Makes what was stored visible to other threads.
     fn settle(&self);
