@@ -16,12 +16,17 @@ use core::ptr;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::yield_now;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::memory::{try_box, try_vec};
 
-/// Rounds of waiting awake before a thread sleeps: a few microseconds, about what sleeping and waking up takes.
-const SPINS: u32 = 100;
+/// How long a thread waits awake before it sleeps: about what falling asleep and being woken takes, and the k×k work
+/// between two passes of most models. Meanwhile it lets others run that want to.
+const PATIENCE: Duration = Duration::from_micros(30);
+/// Looks between two looks at the clock.
+const LOOKS: u32 = 32;
 /// Stack of a worker. The work is loops over memory that others own, and a backtrace if it panics.
 const STACK: usize = 1 << 20;
 
@@ -227,11 +232,18 @@ impl Shared {
 }
 
 fn spin_while(condition: impl Fn() -> bool) {
-    for _ in 0..SPINS {
-        if !condition() {
+    let mut start = None;
+    loop {
+        for _ in 0..LOOKS {
+            if !condition() {
+                return;
+            }
+            spin_loop();
+        }
+        if start.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
             return;
         }
-        spin_loop();
+        yield_now();
     }
 }
 

@@ -24,10 +24,6 @@ pub(super) trait Lanes: Copy {
     /// `c − a·b`, with one rounding or two.
     fn mul_sub_from(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide;
 
-    /// Asks for the cache line at an address, which need not be one of ours; a hint.
-    #[inline(always)]
-    fn prefetch(self, _address: *const u8) {}
-
     /// Makes what was streamed before visible to other threads before what is stored after.
     #[inline(always)]
     fn settle(self) {}
@@ -65,9 +61,9 @@ macro_rules! table {
     ($lanes:ident, $name:literal, $features:tt) => {
         $crate::kernels::lanes::table! {
             $lanes, $name, $features,
-            widen(source: &[T], target: &mut [f64]) -> f64,
-            dot(x: &[f64], y: &[f64]) -> f64,
-            dots(x: &[f64], columns: $crate::kernels::Columns<'_, T>, sums: &mut [f64]) -> (),
+            widen(source: &[T], target: &mut [f64]) -> (),
+            dot(x: &[T], y: &[T]) -> f64,
+            dots(x: &[T], columns: $crate::kernels::Columns<'_, T>, sums: &mut [f64]) -> (),
             combine(
                 columns: $crate::kernels::Columns<'_, T>,
                 newest: &[T],

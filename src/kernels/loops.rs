@@ -11,8 +11,8 @@ const DOTS_GROUP: usize = 6;
 /// Columns combined at a time: they share the loads and stores of the sum. More would be summed less exactly in the
 /// precision of the elements, and is no faster.
 pub(super) const COMBINE_GROUP: usize = 8;
-/// Bytes of a cache line.
-const LINE: usize = 64;
+/// Blocks of a group taken in a turn of a loop, so that the loop itself costs little.
+const TURN: usize = 2;
 
 /// Runs `$body` for each block of elements: of those that are read (`$given`), written (`$changed`), and of the rooms
 /// beside them (`$read`, `$written`), which in it are blocks under the same names. What is left of the elements at the end
@@ -92,18 +92,14 @@ fn total<L: Load<f64>>(lanes: L, wide: L::Wide) -> f64 {
 }
 
 #[inline(always)]
-pub(super) fn widen<L: Load<T> + Load<f64>, T: Element>(lanes: L, source: &[T], target: &mut [f64]) -> f64 {
-    let mut squares = lanes.splat(0.0);
+pub(super) fn widen<L: Load<T> + Load<f64>, T: Element>(lanes: L, source: &[T], target: &mut [f64]) {
     each_block!(source.len(), [source], [], [], [target], {
-        let wide = lanes.load(source);
-        squares = lanes.mul_add(wide, wide, squares);
-        lanes.store(wide, target);
+        lanes.store(lanes.load(source), target);
     });
-    total(lanes, squares)
 }
 
 #[inline(always)]
-pub(super) fn dot<L: Load<f64>>(lanes: L, x: &[f64], y: &[f64]) -> f64 {
+pub(super) fn dot<L: Load<T> + Load<f64>, T: Element>(lanes: L, x: &[T], y: &[T]) -> f64 {
     let mut sum = lanes.splat(0.0);
     each_block!(x.len(), [x, y], [], [], [], {
         sum = lanes.mul_add(lanes.load(x), lanes.load(y), sum);
@@ -156,26 +152,19 @@ fn places<const SIZE: usize>(first: usize, omitted: usize) -> [usize; SIZE] {
 
 /// A group of columns, each as many blocks as the vector beside them has.
 #[derive(Clone, Copy)]
-struct Group<T, const SIZE: usize> {
-    starts: [*const [T; BLOCK]; SIZE],
-    /// Blocks from a block to the one that is wanted soon after it.
-    distance: usize,
-}
+struct Group<T, const SIZE: usize>([*const [T; BLOCK]; SIZE]);
 
 impl<T: Element, const SIZE: usize> Group<T, SIZE> {
-    /// Blocks in a cache line.
-    const LINE: usize = if size_of::<[T; BLOCK]>() < LINE { LINE / size_of::<[T; BLOCK]>() } else { 1 };
-
     /// # Safety
     /// `check_columns` has seen the columns, and the places are below their number.
     #[inline(always)]
-    unsafe fn new(columns: Columns<'_, T>, places: [usize; SIZE], group: usize) -> Self {
+    unsafe fn new(columns: Columns<'_, T>, places: [usize; SIZE]) -> Self {
         let mut starts = [core::ptr::null(); SIZE];
         for j in 0..SIZE {
             // SAFETY: the column lies inside the data.
             starts[j] = unsafe { columns.data.as_ptr().add(places[j] * columns.stride) }.cast();
         }
-        Self { starts, distance: group * columns.stride / BLOCK }
+        Self(starts)
     }
 
     /// Block `index` of column `j` of the group.
@@ -185,33 +174,20 @@ impl<T: Element, const SIZE: usize> Group<T, SIZE> {
     #[inline(always)]
     unsafe fn block<'a>(self, j: usize, index: usize) -> &'a [T; BLOCK] {
         // SAFETY: a column has as many elements as the vector, all inside its data; an array of `T` is aligned as `T`.
-        unsafe { &*self.starts[j].add(index) }
-    }
-
-    /// Asks for what is wanted after the cache line that begins with block `index` of each column: the same line of the
-    /// column as many further as are taken at a time, which at the end of a tile is in the next one.
-    #[inline(always)]
-    fn ahead<L: Lanes>(self, lanes: L, index: usize) {
-        for j in 0..SIZE {
-            lanes.prefetch(self.starts[j].wrapping_add(index + self.distance).cast());
-        }
+        unsafe { &*self.0[j].add(index) }
     }
 }
 
-/// Runs `$body` for every block `$index` of `$range`, a cache line of them at a time, with what comes after the group
-/// asked for where `$ahead` says so.
-macro_rules! each_line {
-    ($lanes:ident, $group:ident, $ahead:ident, $range:expr, $index:ident, $body:block) => {
+/// Runs `$body` for every block `$index` of `$range`.
+macro_rules! in_turns {
+    ($range:expr, $index:ident, $body:block) => {
         let (mut next, end): (usize, usize) = ($range.start, $range.end);
-        while next + Group::<T, SIZE>::LINE <= end {
-            if $ahead {
-                $group.ahead($lanes, next);
-            }
-            for block in 0..Group::<T, SIZE>::LINE {
+        while next + TURN <= end {
+            for block in 0..TURN {
                 let $index = next + block;
                 $body
             }
-            next += Group::<T, SIZE>::LINE;
+            next += TURN;
         }
         for $index in next..end {
             $body
@@ -220,36 +196,32 @@ macro_rules! each_line {
 }
 
 #[inline(always)]
-pub(super) fn dots<L, T>(lanes: L, x: &[f64], columns: Columns<'_, T>, sums: &mut [f64])
+pub(super) fn dots<L, T>(lanes: L, x: &[T], columns: Columns<'_, T>, sums: &mut [f64])
 where
     L: Load<T> + Load<f64>,
     T: Element,
 {
-    if columns.ahead {
-        dots_with::<true, L, T>(lanes, x, columns, sums);
-    } else {
-        dots_with::<false, L, T>(lanes, x, columns, sums);
-    }
-}
-
-#[inline(always)]
-fn dots_with<const AHEAD: bool, L, T>(lanes: L, x: &[f64], columns: Columns<'_, T>, sums: &mut [f64])
-where
-    L: Load<T> + Load<f64>,
-    T: Element,
-{
-    let x = check_columns(columns, sums.len(), x);
+    check_columns(columns, sums.len(), x.len());
+    let (x, rest) = x.as_chunks::<BLOCK>();
+    let last = padded(rest);
     each_group!(DOTS_GROUP, [6, 5, 4, 3, 2, 1], sums.len(), columns.omitted, first, places, SIZE, {
         // SAFETY: the columns are checked.
-        let group = unsafe { Group::<T, SIZE>::new(columns, places, DOTS_GROUP) };
+        let group = unsafe { Group::<T, SIZE>::new(columns, places) };
         let mut products = [lanes.splat(0.0); SIZE];
-        each_line!(lanes, group, AHEAD, 0..x.len(), index, {
+        in_turns!(0..x.len(), index, {
             let x = lanes.load(&x[index]);
             for j in 0..SIZE {
                 // SAFETY: `x` has such a block.
                 products[j] = lanes.mul_add(x, lanes.load(unsafe { group.block(j, index) }), products[j]);
             }
         });
+        if !rest.is_empty() {
+            let last = lanes.load(&last);
+            for j in 0..SIZE {
+                // SAFETY: the rest of `x` is part of such a block.
+                products[j] = lanes.mul_add(last, lanes.load(unsafe { group.block(j, x.len()) }), products[j]);
+            }
+        }
         for j in 0..SIZE {
             sums[places[j]] += total(lanes, products[j]);
         }
@@ -262,11 +234,7 @@ where
     L: Load<T> + Load<f64>,
     T: Element,
 {
-    if columns.ahead {
-        combine_with::<true, false, L, T>(lanes, columns, newest, coefficients, sum);
-    } else {
-        combine_with::<false, false, L, T>(lanes, columns, newest, coefficients, sum);
-    }
+    combine_with::<false, L, T>(lanes, columns, newest, coefficients, sum);
 }
 
 #[inline(always)]
@@ -280,15 +248,11 @@ pub(super) fn combine_narrow<L, T>(
     L: Load<T> + Load<f64>,
     T: Element,
 {
-    if columns.ahead {
-        combine_with::<true, true, L, T>(lanes, columns, newest, coefficients, sum);
-    } else {
-        combine_with::<false, true, L, T>(lanes, columns, newest, coefficients, sum);
-    }
+    combine_with::<true, L, T>(lanes, columns, newest, coefficients, sum);
 }
 
 #[inline(always)]
-fn combine_with<const AHEAD: bool, const NARROW: bool, L, T>(
+fn combine_with<const NARROW: bool, L, T>(
     lanes: L,
     columns: Columns<'_, T>,
     newest: &[T],
@@ -298,13 +262,12 @@ fn combine_with<const AHEAD: bool, const NARROW: bool, L, T>(
     L: Load<T> + Load<f64>,
     T: Element,
 {
-    let count = check_columns(columns, coefficients.len(), sum).len();
-    assert!(newest.len().div_ceil(BLOCK) == count, "a sum of {} for a vector of {}", sum.len(), newest.len());
+    check_columns(columns, coefficients.len(), newest.len());
+    let sum = rooms_mut(sum, newest.len());
     let newest_factor = lanes.splat(coefficients[columns.omitted]);
     let (newest, rest) = newest.as_chunks::<BLOCK>();
-    let sum = &mut sum.as_chunks_mut().0[..count];
     if !rest.is_empty() {
-        lanes.store(lanes.mul(newest_factor, lanes.load(&padded(rest))), &mut sum[count - 1]);
+        lanes.store(lanes.mul(newest_factor, lanes.load(&padded(rest))), &mut sum[newest.len()]);
     }
     if coefficients.len() == 1 {
         for index in 0..newest.len() {
@@ -313,12 +276,12 @@ fn combine_with<const AHEAD: bool, const NARROW: bool, L, T>(
     }
     each_group!(COMBINE_GROUP, [8, 7, 6, 5, 4, 3, 2, 1], coefficients.len(), columns.omitted, first, places, SIZE, {
         // SAFETY: the columns are checked.
-        let group = unsafe { Group::<T, SIZE>::new(columns, places, COMBINE_GROUP) };
+        let group = unsafe { Group::<T, SIZE>::new(columns, places) };
         let wide_factors = factors::<L, SIZE>(lanes, coefficients, places);
         let narrow_factors = narrow_factors::<L, T, SIZE>(lanes, coefficients, places);
         // The first group begins the sum with the newest vector, so that the sum need not be read.
         let begun = if first == 0 { newest.len() } else { 0 };
-        each_line!(lanes, group, AHEAD, 0..begun, index, {
+        in_turns!(0..begun, index, {
             let wide = lanes.mul(newest_factor, lanes.load(&newest[index]));
             // SAFETY: `sum` has such a block.
             let wide = if NARROW {
@@ -328,7 +291,7 @@ fn combine_with<const AHEAD: bool, const NARROW: bool, L, T>(
             };
             lanes.store(wide, &mut sum[index]);
         });
-        each_line!(lanes, group, AHEAD, begun..count, index, {
+        in_turns!(begun..sum.len(), index, {
             let wide = lanes.load(&sum[index]);
             // SAFETY: `sum` has such a block.
             let wide = if NARROW {
@@ -403,18 +366,16 @@ unsafe fn add_narrow<L: Load<T>, T: Element, const SIZE: usize>(
     lanes.add(lanes.widen(narrow), sum)
 }
 
-/// Refuses columns that do not lie inside the data, or that overlap, or none of which is omitted. Returns the blocks of
-/// the vector beside them.
+/// Refuses columns that do not lie inside the data, or that overlap, or none of which is omitted. A column is as many
+/// blocks as `len` elements need.
 #[inline(always)]
-fn check_columns<'v, T>(columns: Columns<'_, T>, count: usize, vector: &'v [f64]) -> &'v [[f64; BLOCK]] {
-    let Columns { data, stride, omitted, .. } = columns;
-    let (blocks, rest) = vector.as_chunks();
-    assert!(rest.is_empty(), "a vector of {} is no whole number of blocks", vector.len());
-    assert!(stride >= vector.len(), "columns of {} overlap at stride {stride}", vector.len());
+fn check_columns<T>(columns: Columns<'_, T>, count: usize, len: usize) {
+    let Columns { data, stride, omitted } = columns;
+    let len = len.next_multiple_of(BLOCK);
+    assert!(stride >= len, "columns of {len} overlap at stride {stride}");
     assert!(omitted < count, "no column {omitted} of {count} to be left out");
-    let needed = (count - 1).checked_mul(stride).and_then(|start| start.checked_add(vector.len()));
+    let needed = (count - 1).checked_mul(stride).and_then(|start| start.checked_add(len));
     assert!(needed.is_some_and(|needed| needed <= data.len()), "{count} columns do not fit");
-    blocks
 }
 
 #[inline(always)]

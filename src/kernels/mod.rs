@@ -86,8 +86,8 @@ macro_rules! element {
 element!(f32, Dtype::F32);
 element!(f64, Dtype::F64);
 
-/// Columns side by side: column `j` begins at `data[j * stride]`, and has as many elements as the vector beside it, which
-/// are a whole number of [`BLOCK`]s and at most `stride`. One column is left out.
+/// Columns side by side: column `j` begins at `data[j * stride]` and has as many elements as the vector beside it needs whole
+/// [`BLOCK`]s for, at most `stride`. What lies in them beyond the vector is read but does not count. One column is left out.
 #[derive(Clone, Copy)]
 #[doc(hidden)]
 pub struct Columns<'a, T> {
@@ -97,8 +97,6 @@ pub struct Columns<'a, T> {
     pub stride: usize,
     /// Number of the column that is left out.
     pub omitted: usize,
-    /// Whether the next columns are worth asking for ahead of time: not where they are in a cache.
-    pub ahead: bool,
 }
 
 /// One table of loops: for one element type, with one instruction set.
@@ -110,12 +108,12 @@ pub struct Columns<'a, T> {
 pub struct Kernels<T: 'static> {
     /// Name of the instruction set.
     pub name: &'static str,
-    /// Copies `source` to `target`; returns its sum of squares, which is not finite if an element is not.
-    pub widen: fn(source: &[T], target: &mut [f64]) -> f64,
+    /// Copies `source` to `target`.
+    pub widen: fn(source: &[T], target: &mut [f64]),
     /// The dot product.
-    pub dot: fn(x: &[f64], y: &[f64]) -> f64,
+    pub dot: fn(x: &[T], y: &[T]) -> f64,
     /// Adds to each of `sums` the dot product of `x` and its column. A column's does not depend on the others.
-    pub dots: fn(x: &[f64], columns: Columns<'_, T>, sums: &mut [f64]),
+    pub dots: fn(x: &[T], columns: Columns<'_, T>, sums: &mut [f64]),
     /// `sum` is the columns, with `newest` in place of the one left out, times their coefficients: first `newest`, then one
     /// column after another. Elementwise.
     pub combine: fn(columns: Columns<'_, T>, newest: &[T], coefficients: &[f64], sum: &mut [f64]),

@@ -61,12 +61,6 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn prefetch(self, address: *const u8) {
-        // SAFETY: a hint, which does nothing at a bad address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
-    }
-
-    #[inline(always)]
     fn settle(self) {
         // SAFETY: every x86-64 has it.
         unsafe { _mm_sfence() }
@@ -235,12 +229,6 @@ impl Lanes for Avx512 {
     fn mul_sub_from(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide {
         // SAFETY: the machine has AVX-512F, as `self` exists.
         unsafe { _mm512_fnmadd_pd(a, b, c) }
-    }
-
-    #[inline(always)]
-    fn prefetch(self, address: *const u8) {
-        // SAFETY: a hint, which does nothing at a bad address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
     }
 
     #[inline(always)]

@@ -165,32 +165,29 @@ impl<T: Element> Chunk<T> {
         for tile in self.tiles(&feed.range) {
             let (position, len) = (tile.start, tile.len());
             let given = feed.gradients.read(self.range.start + position, len, &mut scratch.staging);
-            let blocks = ..len.next_multiple_of(BLOCK);
-            let g = &mut scratch.gradient[blocks];
-            let norm2 = (kernels.widen)(given, g);
+            let norm2 = (kernels.dot)(given, given);
             self.sums[layout.tail(Tail::GradNorm2)] += norm2;
             if !norm2.is_finite() {
                 // Or the sum overflowed, which the Gram matrix will tell.
-                let count = g.iter().filter(|g| !g.is_finite()).count();
+                let count = given.iter().filter(|g| !g.to_f64().is_finite()).count();
                 self.sums[layout.tail(Tail::NonFinite)] += count as f64;
             }
             let products = &mut self.sums[layout.gradient()];
-            self.window.dots(ring.newest, position, g, &mut products[..ring.held]);
+            self.window.dots(ring.newest, position, given, &mut products[..ring.held]);
             products[ring.newest] += norm2;
             if feed.momentum_kind == Momentum::Gradient {
-                let m = &mut scratch.momentum[blocks];
-                self.sums[layout.tail(Tail::MomentumNorm2)] += (kernels.widen)(&self.momentum[tile.clone()], m);
+                let m = &self.momentum[tile.clone()];
+                self.sums[layout.tail(Tail::MomentumNorm2)] += (kernels.dot)(m, m);
                 let products = &mut self.sums[layout.momentum()];
                 self.window.dots(ring.newest, position, m, &mut products[..ring.held]);
-                products[ring.newest] += (kernels.dot)(g, m);
+                products[ring.newest] += (kernels.dot)(given, m);
             }
             if !self.average.is_empty() {
-                let e = &mut scratch.average[blocks];
-                self.sums[layout.tail(Tail::AverageNorm2)] += (kernels.widen)(&self.average[tile], e);
-                self.sums[layout.tail(Tail::GradAverage)] += (kernels.dot)(g, e);
+                let e = &self.average[tile.clone()];
+                self.sums[layout.tail(Tail::AverageNorm2)] += (kernels.dot)(e, e);
+                self.sums[layout.tail(Tail::GradAverage)] += (kernels.dot)(given, e);
                 if feed.momentum_kind == Momentum::Gradient {
-                    let m = &scratch.momentum[blocks];
-                    self.sums[layout.tail(Tail::MomentumAverage)] += (kernels.dot)(m, e);
+                    self.sums[layout.tail(Tail::MomentumAverage)] += (kernels.dot)(&self.momentum[tile], e);
                 }
             }
         }
@@ -205,8 +202,7 @@ impl<T: Element> Chunk<T> {
             let place = self.range.start + position;
             let given = apply.gradients.read(place, len, &mut scratch.staging);
             let u = &mut scratch.update;
-            let blocks = &mut u[..len.next_multiple_of(BLOCK)];
-            self.window.combine(ring.newest, given, position, &coefficients[..ring.held], narrow, blocks);
+            self.window.combine(ring.newest, given, position, &coefficients[..ring.held], narrow, u);
             self.window.store(ring.newest, position, given);
             if apply.momentum_kind == Momentum::Gradient {
                 let (g, m) = (&mut scratch.gradient, &mut scratch.momentum);

@@ -2,7 +2,6 @@
 
 use core::sync::atomic::AtomicBool;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use super::*;
 

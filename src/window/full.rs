@@ -15,7 +15,7 @@ pub(super) struct Full<T: Element> {
     data: Buffer<T>,
     history_size: usize,
     len: usize,
-    /// Whether it may stay in a cache from pass to pass: then nothing is asked for ahead of time or stored past the caches.
+    /// Whether it may stay in a cache from pass to pass: then nothing is stored past the caches.
     cached: bool,
 }
 
@@ -49,7 +49,7 @@ impl<T: Element> Full<T> {
     /// All columns over the elements from `position` on.
     fn columns(&self, omitted: usize, position: usize) -> Columns<'_, T> {
         let (start, stride) = self.tile(position / TILE);
-        Columns { data: &self.data[start + position % TILE..], stride, omitted, ahead: !self.cached }
+        Columns { data: &self.data[start + position % TILE..], stride, omitted }
     }
 }
 
@@ -61,7 +61,7 @@ fn elements(history_size: usize, len: usize) -> usize {
 }
 
 impl<T: Element> Window<T> for Full<T> {
-    fn dots(&self, omitted: usize, position: usize, x: &[f64], sums: &mut [f64]) {
+    fn dots(&self, omitted: usize, position: usize, x: &[T], sums: &mut [f64]) {
         (self.kernels.dots)(x, self.columns(omitted, position), sums);
     }
 
