@@ -39,7 +39,7 @@ pub trait Element: Pod + Default + Into<f64> + PartialOrd + Debug + Add<Output =
     const LARGEST: f64;
 
     /// Its unit roundoff: by how much, relatively, a number is at most off when it is rounded to this type.
-    const UNIT: f64;
+    const ROUNDOFF: f64;
 
     /// The nearest value of this type.
     fn from_f64(value: f64) -> Self;
@@ -65,7 +65,7 @@ macro_rules! element {
         impl Element for $number {
             const DTYPE: Dtype = $dtype;
             const LARGEST: f64 = <$number>::MAX as f64;
-            const UNIT: f64 = <$number>::EPSILON as f64 / 2.0;
+            const ROUNDOFF: f64 = <$number>::EPSILON as f64 / 2.0;
 
             #[inline]
             fn from_f64(value: f64) -> Self {

@@ -187,7 +187,7 @@ mod checks {
                     let element = |j: usize| if j == omitted { newest[i] } else { data[j * stride + i] };
                     let exact = exact_dot(&coefficients, (0..count).map(|j| element(j).to_f64()));
                     assert_sum(sum[i], exact, kernels.name);
-                    let allowed = ((NARROW_GROUP + 1) as f64 * T::UNIT + 1e-14) * exact.1;
+                    let allowed = ((NARROW_GROUP + 1) as f64 * T::ROUNDOFF + 1e-14) * exact.1;
                     assert!((narrow[i] - exact.0).abs() <= allowed, "{} {len} {count}", kernels.name);
                 }
             }

@@ -14,7 +14,7 @@ use crate::parallel::Order;
 use crate::tensors::Tensors;
 
 /// Below this many multiply-adds a pass is done before a second thread would have woken up.
-pub(super) const WORTH_A_THREAD: usize = 1 << 18;
+pub(super) const WORTH_A_THREAD: usize = 1 << 16;
 /// Below this many rows in all blocks' matrices together, cubed each, likewise for the solver.
 pub(super) const WORTH_A_SOLVING_THREAD: usize = 1 << 13;
 
@@ -85,7 +85,7 @@ impl<T: Element> Optimizer<T> {
             number: self.steps + 1,
             lr: self.lr,
             largest: T::LARGEST,
-            unit: T::UNIT,
+            unit: T::ROUNDOFF,
         };
         check_partials(&step, &self.partials)?;
         let work = self.blocks.len() * step.ring.held.pow(3);
