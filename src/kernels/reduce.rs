@@ -11,8 +11,9 @@
 use super::lanes::{BLOCK, Load};
 use super::symmetric::{Block, System};
 
-/// A sum of squares below this may have lost terms to underflow, in a matrix with entries near 1.
-const MAY_UNDERFLOW: f64 = 1e-200;
+/// Where `‖x‖²` is below this, in a matrix with entries near 1, something that counts may underflow: as the matrix is
+/// positive semidefinite, `vᵀAv` is as small as `‖x‖⁴`.
+const MAY_UNDERFLOW: f64 = 1e-140;
 
 /// Ones from row r on.
 const FROM: [Block; BLOCK] = {
@@ -70,7 +71,7 @@ pub(super) fn reduce<L: Load<f64>>(lanes: L, system: &mut System<'_>) {
         reflect(lanes, column + 1, factor, x, vector);
         stream(lanes, column + 1, rest, [v, w, x], product);
         let first = (column + 1) / BLOCK;
-        let half = 0.5 * factor * factor * dot(lanes, &product[first..], &x[first..]);
+        let half = 0.5 * factor * (factor * dot(lanes, &product[first..], &x[first..]));
         let (factor, half) = (lanes.splat(factor), lanes.splat(half));
         for ((w, product), x) in w[first..].iter_mut().zip(&product[first..]).zip(&x[first..]) {
             let scaled = lanes.mul(factor, lanes.load(product));

@@ -23,7 +23,7 @@ pub(super) struct Tridiagonal {
     vector: Buffer<f64>,
     work: Buffer<f64>,
     tables: Tables,
-    kernels: &'static SymmetricKernels,
+    pub(super) kernels: &'static SymmetricKernels,
 }
 
 const BLOCK: usize = size_of::<Block>() / size_of::<f64>();
