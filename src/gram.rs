@@ -65,12 +65,13 @@ impl Candidate<'_> {
         }
     }
 
-    /// Writes the products of the gradient in slot `j` with those in `slots` to `target`, which may be longer.
-    pub fn column(&self, j: usize, slots: &[usize], target: &mut [f64]) {
+    /// Writes `scale` times the products of the gradient in slot `j` with those in `slots` to the head of `target`.
+    pub fn column(&self, j: usize, scale: f64, slots: &[usize], target: &mut [f64]) {
         let held = self.row.len();
         let row = if j == self.newest { self.row } else { &self.gram.entries[j * self.gram.size..][..held] };
+        let newest = scale * self.row[j];
         for (entry, &i) in target.iter_mut().zip(slots) {
-            *entry = if i == self.newest { self.row[j] } else { row[i] };
+            *entry = if i == self.newest { newest } else { scale * row[i] };
         }
     }
 

@@ -25,9 +25,16 @@ pub(super) fn solve<L: Load<f64>>(
     let rows = (&diagonal[..size], &beside[..size], &vector[..size]);
     let mut least = lanes.splat(f64::INFINITY);
     let (unit, root) = (lanes.splat(m), lanes.splat(m.sqrt()));
-    for (shift, weight) in shifts.iter().zip(weights) {
+    // Two at a time hide each other's divisions.
+    let mut rest = shifts.iter().zip(weights);
+    while let Some((shift, weight)) = rest.next() {
         let pole = [lanes.mul(unit, lanes.load(shift)), lanes.mul(root, lanes.load(weight))];
-        least = eliminate(lanes, rows, pole, [&mut sums[..size], work], least);
+        if let Some((shift, weight)) = rest.next() {
+            let other = [lanes.mul(unit, lanes.load(shift)), lanes.mul(root, lanes.load(weight))];
+            least = eliminate(lanes, rows, [pole, other], [&mut sums[..size], work], least);
+        } else {
+            least = eliminate(lanes, rows, [pole], [&mut sums[..size], work], least);
+        }
     }
     let mut pivots = [0.0; BLOCK];
     lanes.store(least, &mut pivots);
@@ -44,40 +51,51 @@ pub(super) fn solve<L: Load<f64>>(
     Solved { least_pivot: pivots.into_iter().fold(f64::INFINITY, f64::min), form }
 }
 
-/// Adds to `sums`, row by row, the solutions for eight shifts times their weights, each in its lane. Returns the least
-/// of `least` and the pivots.
+/// Adds to `sums`, row by row, the solutions for blocks of shifts times their weights, each in its lane. Returns the
+/// least of `least` and the pivots.
 #[inline(always)]
-fn eliminate<L: Load<f64>>(
+fn eliminate<L: Load<f64>, const COUNT: usize>(
     lanes: L,
     (diagonal, beside, vector): (&[f64], &[f64], &[f64]),
-    [shift, weight]: [L::Wide; 2],
+    poles: [[L::Wide; 2]; COUNT],
     [sums, work]: [&mut [Block]; 2],
     mut least: L::Wide,
 ) -> L::Wide {
     let size = diagonal.len();
-    let (factors, scaled) = work.split_at_mut(size);
-    let (beside, vector, scaled) = (&beside[..size], &vector[..size], &mut scaled[..size]);
+    let (beside, vector, sums) = (&beside[..size], &vector[..size], &mut sums[..size]);
+    let kept = &mut work.as_chunks_mut::<2>().0.as_chunks_mut::<COUNT>().0[..size];
     let one = lanes.splat(1.0);
-    let mut pivot = lanes.add(lanes.splat(diagonal[0]), shift);
-    let mut z = lanes.mul(weight, lanes.splat(vector[0]));
+    let mut pivots = [lanes.splat(diagonal[0]); COUNT];
+    for (pivot, [shift, _]) in pivots.iter_mut().zip(poles) {
+        *pivot = lanes.add(*pivot, shift);
+    }
+    let mut z = [lanes.splat(vector[0]); COUNT];
     for i in 0..size {
-        least = lanes.min(least, pivot);
-        let inverse = lanes.div(one, pivot);
-        let factor = lanes.mul(lanes.splat(beside[i]), inverse);
-        lanes.store(factor, &mut factors[i]);
-        lanes.store(lanes.mul(z, inverse), &mut scaled[i]);
+        let mut factors = [lanes.splat(0.0); COUNT];
+        for j in 0..COUNT {
+            least = lanes.min(least, pivots[j]);
+            let inverse = lanes.div(one, pivots[j]);
+            factors[j] = lanes.mul(lanes.splat(beside[i]), inverse);
+            lanes.store(factors[j], &mut kept[i][j][0]);
+            lanes.store(lanes.mul(z[j], inverse), &mut kept[i][j][1]);
+        }
         if i + 1 < size {
-            // βᵢ² may underflow: then it is nothing against the shift.
-            pivot = lanes.add(lanes.splat(diagonal[i + 1]), shift);
-            let square = lanes.splat(beside[i] * beside[i]);
-            pivot = lanes.mul_sub_from(square, inverse, pivot);
-            z = lanes.mul_sub_from(factor, z, lanes.mul(weight, lanes.splat(vector[i + 1])));
+            let (diagonal, beside, part) =
+                (lanes.splat(diagonal[i + 1]), lanes.splat(beside[i]), lanes.splat(vector[i + 1]));
+            for j in 0..COUNT {
+                pivots[j] = lanes.mul_sub_from(beside, factors[j], lanes.add(diagonal, poles[j][0]));
+                z[j] = lanes.mul_sub_from(factors[j], z[j], part);
+            }
         }
     }
-    let mut x = lanes.splat(0.0);
-    for ((factor, scaled), sum) in factors.iter().zip(&*scaled).zip(sums).rev() {
-        x = lanes.mul_sub_from(lanes.load(factor), x, lanes.load(scaled));
-        lanes.store(lanes.add(lanes.load(sum), x), sum);
+    let mut x = [lanes.splat(0.0); COUNT];
+    for (kept, sum) in kept.iter().zip(sums).rev() {
+        let mut total = lanes.load(sum);
+        for j in 0..COUNT {
+            x[j] = lanes.mul_sub_from(lanes.load(&kept[j][0]), x[j], lanes.load(&kept[j][1]));
+            total = lanes.mul_add(poles[j][1], x[j], total);
+        }
+        lanes.store(total, sum);
     }
     least
 }

@@ -10,14 +10,21 @@ use super::portable::Portable;
 pub(crate) type Block = [f64; BLOCK];
 
 /// Blocks of room for each block of rows, for vectors that go into a kernel and out of it.
-pub(crate) const WORK: usize = 3 * BLOCK;
+pub(crate) const WORK: usize = 5 * BLOCK;
+
+/// Blocks before column `column` of a lower triangle with so many blocks of rows, stored as [`System::matrix`].
+pub(crate) fn start_of(column: usize, blocks: usize) -> usize {
+    let (whole, rest) = (column / BLOCK, column % BLOCK);
+    // Σ (blocks − i) over the block columns i before, eight times; whole ones number at most `blocks`.
+    BLOCK * (whole * blocks - whole * whole.saturating_sub(1) / 2) + rest * (blocks - whole)
+}
 
 /// A symmetric matrix A and a vector a, on their way through the kernels. With n rows and `b = ⌈n/8⌉` blocks of them:
 pub(crate) struct System<'a> {
     /// n.
     pub size: usize,
-    /// A by columns of b blocks. Column j counts from the block on that holds row j: the blocks on the diagonal are
-    /// whole, above them nothing is looked at. Rows from n on are zeros. After the reduction: the reflectors' vectors.
+    /// The lower triangle of A by columns, column j from the block on that holds row j: what stands on the diagonal are
+    /// whole blocks. Rows from n on are zeros. After the reduction: the reflectors' vectors.
     pub matrix: &'a mut [Block],
     /// The reflectors' factors β: `Q = H₀H₁…`, `Hᵢ = I − βᵢvᵢvᵢᵀ`. n numbers.
     pub factors: &'a mut [f64],

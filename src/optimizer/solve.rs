@@ -252,12 +252,12 @@ impl Entries for Weighted<'_> {
         self.weight(j) * self.gram.at(j, j).max(0.0).sqrt()
     }
 
-    fn column(&self, j: usize, rows: &[usize], target: &mut [f64]) {
+    fn column(&self, j: usize, scale: f64, rows: &[usize], target: &mut [f64]) {
         if self.weights.is_none() && self.centering.is_none() {
-            return self.gram.column(j, rows, target);
+            return self.gram.column(j, scale, rows, target);
         }
         for (entry, &i) in target.iter_mut().zip(rows) {
-            *entry = self.at(i, j);
+            *entry = scale * self.at(i, j);
         }
     }
 }

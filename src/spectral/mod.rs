@@ -67,10 +67,10 @@ pub(crate) trait Entries {
     /// told from noise by them.
     fn norm(&self, j: usize) -> f64;
 
-    /// Writes the entries of column j in these rows to `target`, which may be longer.
-    fn column(&self, j: usize, rows: &[usize], target: &mut [f64]) {
+    /// Writes `scale` times the entries of column j in these rows to the head of `target`.
+    fn column(&self, j: usize, scale: f64, rows: &[usize], target: &mut [f64]) {
         for (entry, &i) in target.iter_mut().zip(rows) {
-            *entry = self.at(i, j);
+            *entry = scale * self.at(i, j);
         }
     }
 }
@@ -107,6 +107,8 @@ pub(crate) struct Solution {
 pub(crate) struct Workspace {
     diagonal: Buffer<f64>,
     order: Buffer<usize>,
+    /// Rows that `order` is of.
+    arranged: usize,
     eigen: Eigen,
     tridiagonal: Tridiagonal,
 }
@@ -118,6 +120,7 @@ impl Workspace {
         Ok(Self {
             diagonal: Buffer::zeroed(size, what)?,
             order: Buffer::zeroed(size, what)?,
+            arranged: 0,
             eigen: Eigen::new(size, what)?,
             tridiagonal: Tridiagonal::new(size, what)?,
         })
@@ -173,7 +176,7 @@ impl Workspace {
 
     /// Takes the diagonal, and the order in which it decreases; of equal ones the first comes first.
     fn arrange(&mut self, size: usize, entries: &impl Entries) -> Result<()> {
-        let (diagonal, order) = (&mut self.diagonal[..size], &mut self.order[..size]);
+        let diagonal = &mut self.diagonal[..size];
         let mut finite = true;
         for (i, entry) in diagonal.iter_mut().enumerate() {
             *entry = entries.at(i, i);
@@ -182,12 +185,25 @@ impl Workspace {
         if !finite {
             return Err(NOT_FINITE);
         }
-        // Counting has no branch to mispredict.
-        for (i, &entry) in diagonal.iter().enumerate() {
-            let (before, after) = diagonal.split_at(i);
-            let place = before.iter().map(|&other| usize::from(other >= entry)).sum::<usize>()
-                + after.iter().map(|&other| usize::from(other > entry)).sum::<usize>();
-            order[place] = i;
+        if self.arranged != size {
+            self.order[..size].iter_mut().enumerate().for_each(|(i, slot)| *slot = i);
+            self.arranged = size;
+        }
+        // By insertion into the last order, of which a step changes one place.
+        let order = &mut self.order[..size];
+        for end in 1..size {
+            let slot = order[end];
+            let entry = diagonal[slot];
+            let mut place = end;
+            while place > 0 {
+                let other = order[place - 1];
+                if diagonal[other] > entry || (diagonal[other] == entry && other < slot) {
+                    break;
+                }
+                order[place] = other;
+                place -= 1;
+            }
+            order[place] = slot;
         }
         Ok(())
     }

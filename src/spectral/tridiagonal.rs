@@ -5,7 +5,7 @@
 //! one tridiagonal solve. Rounding in T is relative to the rows concerned, since they come in decreasing order.
 
 use crate::error::Result;
-use crate::kernels::symmetric::{Block, SymmetricKernels, System, WORK};
+use crate::kernels::symmetric::{Block, SymmetricKernels, System, WORK, start_of};
 use crate::memory::Buffer;
 
 use super::rational::Tables;
@@ -34,7 +34,7 @@ impl Tridiagonal {
         let buffer = |len: usize| Buffer::zeroed(len, what);
         let tables = Tables::new()?;
         Ok(Self {
-            matrix: buffer(size * padded)?,
+            matrix: buffer(start_of(size, padded / BLOCK) * BLOCK)?,
             factors: buffer(size)?,
             diagonal: buffer(padded)?,
             beside: buffer(padded)?,
@@ -82,19 +82,19 @@ impl Tridiagonal {
             vector: &mut self.vector.as_chunks_mut().0[..blocks + 1],
             work: self.work.as_chunks_mut().0,
         };
-        let padded = blocks * BLOCK;
-        for ((column, &j), rows) in order.iter().enumerate().zip(system.matrix.chunks_exact_mut(blocks)) {
-            let first = column / BLOCK * BLOCK;
-            let rows = &mut rows.as_flattened_mut()[first..];
-            entries.column(j, &order[first..], rows);
-            rows[..size - first].iter_mut().for_each(|entry| *entry *= unscale);
-            rows[size - first..].fill(0.0);
+        let mut rest = &mut *system.matrix;
+        for (column, &j) in order.iter().enumerate() {
+            let first = column / BLOCK;
+            let (rows, after) = rest.split_at_mut(blocks - first);
+            rest = after;
+            rows[blocks - first - 1] = [0.0; BLOCK];
+            entries.column(j, unscale, &order[first * BLOCK..], rows.as_flattened_mut());
         }
-        let vector = system.vector.as_flattened_mut();
-        for (part, &i) in vector.iter_mut().zip(order) {
+        system.vector[blocks - 1] = [0.0; BLOCK];
+        for (part, &i) in system.vector.as_flattened_mut().iter_mut().zip(order) {
             *part = a[i];
         }
-        vector[size..].fill(0.0);
+        system.vector[blocks] = [0.0; BLOCK];
         (self.kernels.reduce)(&mut system);
         let largest = if preconditioner.eps_relative > 0.0 {
             let (diagonal, beside) = (system.diagonal.as_flattened(), system.beside.as_flattened());
@@ -113,7 +113,7 @@ impl Tridiagonal {
             return None;
         }
         let unscale = unscale.sqrt();
-        for (part, &i) in system.vector.as_flattened()[..padded].iter().zip(order) {
+        for (part, &i) in system.vector.as_flattened().iter().zip(order) {
             coefficients[i] = unscale * part;
         }
         Some(solved.form.max(0.0))

@@ -214,3 +214,21 @@ fn bench() {
         }
     }
 }
+
+#[test]
+#[ignore]
+fn profile() {
+    let size: usize = std::env::var("K").unwrap().parse().unwrap();
+    let entries = Window::White.gram(size, 3);
+    let trace = trace(size, &entries);
+    let [a, _] = vectors(size, size as u64 - 1);
+    let mut workspace = Workspace::new(size).unwrap();
+    let mut c = vec![0.0; size];
+    let matrix = Matrix { size, entries: &entries };
+    let p = preconditioner(1e-7 * trace);
+    let rounds = 2_000_000_000 / (size * size * size + 300 * size + 2000) / 40;
+    for _ in 0..rounds {
+        workspace.solve(&p, &matrix, &Vector::Span(std::hint::black_box(&a)), &mut c).unwrap();
+    }
+    println!("{rounds}");
+}
