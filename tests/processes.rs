@@ -155,7 +155,7 @@ fn shares_agree_with_the_whole<T: Element>() {
             let what = format!("{count} handles, {dims:?}, {config:?}");
             assert_close(&start, &whole.params, &params, &what);
             let one = whole.optimizer.stats().unwrap();
-            for handle in &processes.handles {
+            for handle in &mut processes.handles {
                 let stats = handle.stats().unwrap();
                 assert_eq!((stats.steps, stats.rank), (one.steps, one.rank), "{what}");
                 assert!((stats.grad_norm / one.grad_norm - 1.0).abs() < 1e-12, "{what}");

@@ -194,3 +194,38 @@ fn stats_before_the_first_step_and_after_a_reset() {
     library.reset();
     assert_eq!(library.stats().unwrap(), fresh);
 }
+
+/// The spectrum is computed when it is asked for: inside the step, after it, or never before a save and a load.
+#[test]
+fn stats_do_not_depend_on_when_they_are_asked_for() {
+    for settings in settings() {
+        let config = configuration(4, &settings).unwrap();
+        let dims = [7usize, 0, 30];
+        let [mut watched, mut ignored, mut loaded] = [(); 3].map(|()| Optimizer::<f32>::new(&config, &dims).unwrap());
+        let mut stream = Stream::Drifting.start(37, 4);
+        let (mut params, mut others) = (vec![0.5f32; 37], vec![0.5f32; 37]);
+        for step in 0..11 {
+            let grads: Vec<f32> = narrow(&stream.draw());
+            let before = watched.stats().unwrap();
+            watched.begin().unwrap();
+            watched.feed(0, &grads).unwrap();
+            assert_eq!(watched.stats().unwrap(), before, "{settings:?}, step {step}");
+            watched.solve().unwrap();
+            let under_way = watched.stats().unwrap();
+            assert_eq!(under_way.steps, before.steps + 1);
+            watched.apply(0, &mut params, &grads).unwrap();
+            watched.end().unwrap();
+            let after = watched.stats().unwrap();
+            assert_eq!(after, under_way, "{settings:?}, step {step}");
+
+            ignored.step(&mut others, &grads).unwrap();
+            let mut state = vec![0; ignored.state_size()];
+            ignored.state_save(&mut state).unwrap();
+            loaded.state_load(&state).unwrap();
+            assert_eq!(loaded.stats().unwrap(), after, "{settings:?}, step {step}, loaded");
+            if step % 3 == 2 {
+                assert_eq!(ignored.stats().unwrap(), after, "{settings:?}, step {step}");
+            }
+        }
+    }
+}

@@ -191,13 +191,7 @@ fn dot<L: Load<f64>>(lanes: L, x: &[Block], y: &[Block]) -> f64 {
 /// The columns from that on with its diagonal in row `row` of the first block: makes the update of the old v and w and
 /// sums the product with the new v.
 #[inline(always)]
-fn stream<L: Load<f64>>(
-    lanes: L,
-    row: usize,
-    columns: &mut [Block],
-    [v, w, x]: [&[Block]; 3],
-    product: &mut [Block],
-) {
+fn stream<L: Load<f64>>(lanes: L, row: usize, columns: &mut [Block], [v, w, x]: [&[Block]; 3], product: &mut [Block]) {
     let blocks = product.len();
     for product in &mut *product {
         lanes.store(lanes.splat(0.0), product);

@@ -169,9 +169,8 @@ impl Reference {
     pub fn truth(&self, shift: f64, a: &[f64]) -> Truth {
         let zero = Double::from(0.0);
         let shifted: Vec<Double> = self.values.iter().map(|&value| value + shift.into()).collect();
-        let parts: Vec<Double> = (self.vectors.iter())
-            .map(|v| v.iter().zip(a).fold(zero, |sum, (&v, &a)| sum + v * a.into()))
-            .collect();
+        let parts: Vec<Double> =
+            (self.vectors.iter()).map(|v| v.iter().zip(a).fold(zero, |sum, (&v, &a)| sum + v * a.into())).collect();
         let mut coefficients = vec![zero; self.size];
         let (mut norm2, mut limit, mut square_limit) = (zero, 0.0, 0.0);
         for i in 0..self.size {
