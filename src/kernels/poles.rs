@@ -22,7 +22,7 @@ pub(super) fn solve<L: Load<f64>>(
     sums.fill([0.0; BLOCK]);
     let (diagonal, beside) = (system.diagonal.as_flattened(), system.beside.as_flattened());
     let vector = system.vector.as_flattened();
-    let rows = (&diagonal[..size], &beside[..size], &vector[..size]);
+    let rows = (&diagonal[..size + 1], &beside[..size], &vector[..size + 1]);
     let mut least = lanes.splat(f64::INFINITY);
     let (unit, root) = (lanes.splat(m), lanes.splat(m.sqrt()));
     // Two at a time hide each other's divisions.
@@ -52,7 +52,7 @@ pub(super) fn solve<L: Load<f64>>(
 }
 
 /// Adds to `sums`, row by row, the solutions for blocks of shifts times their weights, each in its lane. Returns the
-/// least of `least` and the pivots.
+/// least of `least` and the first block's pivots. Behind the diagonal and the vector stands one number more.
 #[inline(always)]
 fn eliminate<L: Load<f64>, const COUNT: usize>(
     lanes: L,
@@ -61,31 +61,27 @@ fn eliminate<L: Load<f64>, const COUNT: usize>(
     [sums, work]: [&mut [Block]; 2],
     mut least: L::Wide,
 ) -> L::Wide {
-    let size = diagonal.len();
-    let (beside, vector, sums) = (&beside[..size], &vector[..size], &mut sums[..size]);
-    let kept = &mut work.as_chunks_mut::<2>().0.as_chunks_mut::<COUNT>().0[..size];
+    let size = beside.len();
+    let (sums, kept) = (&mut sums[..size], &mut work.as_chunks_mut().0.as_chunks_mut().0[..size]);
+    let kept: &mut [[[Block; 2]; COUNT]] = kept;
     let one = lanes.splat(1.0);
     let mut pivots = [lanes.splat(diagonal[0]); COUNT];
     for (pivot, [shift, _]) in pivots.iter_mut().zip(poles) {
         *pivot = lanes.add(*pivot, shift);
     }
     let mut z = [lanes.splat(vector[0]); COUNT];
-    for i in 0..size {
-        let mut factors = [lanes.splat(0.0); COUNT];
+    let next = diagonal[1..].iter().zip(&vector[1..]);
+    for ((kept, beside), (diagonal, part)) in kept.iter_mut().zip(beside).zip(next) {
+        let (diagonal, beside, part) = (lanes.splat(*diagonal), lanes.splat(*beside), lanes.splat(*part));
+        // Pivots grow with the shift, as long as all are positive: the first are the least.
+        least = lanes.min(least, pivots[0]);
         for j in 0..COUNT {
-            least = lanes.min(least, pivots[j]);
             let inverse = lanes.div(one, pivots[j]);
-            factors[j] = lanes.mul(lanes.splat(beside[i]), inverse);
-            lanes.store(factors[j], &mut kept[i][j][0]);
-            lanes.store(lanes.mul(z[j], inverse), &mut kept[i][j][1]);
-        }
-        if i + 1 < size {
-            let (diagonal, beside, part) =
-                (lanes.splat(diagonal[i + 1]), lanes.splat(beside[i]), lanes.splat(vector[i + 1]));
-            for j in 0..COUNT {
-                pivots[j] = lanes.mul_sub_from(beside, factors[j], lanes.add(diagonal, poles[j][0]));
-                z[j] = lanes.mul_sub_from(factors[j], z[j], part);
-            }
+            let factor = lanes.mul(beside, inverse);
+            lanes.store(factor, &mut kept[j][0]);
+            lanes.store(lanes.mul(z[j], inverse), &mut kept[j][1]);
+            pivots[j] = lanes.mul_sub_from(beside, factor, lanes.add(diagonal, poles[j][0]));
+            z[j] = lanes.mul_sub_from(factor, z[j], part);
         }
     }
     let mut x = [lanes.splat(0.0); COUNT];

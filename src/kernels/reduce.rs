@@ -41,116 +41,172 @@ const UNIT: [Block; BLOCK] = {
     unit
 };
 
+/// Blocks of rows, by the number of the block. A column of the lower triangle has none before that of its diagonal.
+///
+/// In a small matrix the checks of slices would take longer than what is done with their contents, so that lengths are
+/// checked once, where a kernel begins.
+#[derive(Clone, Copy)]
+struct Rows(*mut Block);
+
+impl Rows {
+    /// # Safety
+    /// There is a block `i`, and nothing else refers to it now.
+    #[inline(always)]
+    unsafe fn load<L: Load<f64>>(self, lanes: L, i: usize) -> L::Wide {
+        // SAFETY: the caller's promise.
+        lanes.load(unsafe { &*self.0.wrapping_add(i) })
+    }
+
+    /// # Safety
+    /// As for [`Rows::load`].
+    #[inline(always)]
+    unsafe fn store<L: Load<f64>>(self, lanes: L, wide: L::Wide, i: usize) {
+        // SAFETY: the caller's promise.
+        lanes.store(wide, unsafe { &mut *self.0.wrapping_add(i) });
+    }
+
+    /// # Safety
+    /// There is a block with this row, and nothing else refers to it now.
+    #[inline(always)]
+    unsafe fn number(self, row: usize) -> f64 {
+        // SAFETY: the caller's promise.
+        unsafe { *self.0.cast::<f64>().wrapping_add(row) }
+    }
+}
+
+/// Column `column` of a lower triangle that starts at `matrix`.
+#[inline(always)]
+fn column_at(matrix: *mut Block, column: usize, blocks: usize) -> Rows {
+    Rows(matrix.wrapping_add(start_of(column, blocks)).wrapping_sub(column / BLOCK))
+}
+
 /// See [`super::symmetric::SymmetricKernels::reduce`].
 #[inline(always)]
 pub(super) fn reduce<L: Load<f64>>(lanes: L, system: &mut System<'_>) {
     let size = system.size;
     let blocks = size.div_ceil(BLOCK);
-    let matrix = &mut system.matrix[..start_of(size, blocks)];
-    let (diagonal, beside) = (&mut system.diagonal[..blocks], &mut system.beside[..blocks]);
-    (diagonal[blocks - 1], beside[blocks - 1]) = ([0.0; BLOCK], [0.0; BLOCK]);
+    let (diagonal, beside) = (&mut system.diagonal[..blocks + 1], &mut system.beside[..blocks]);
+    diagonal[blocks - 1..].fill([0.0; BLOCK]);
+    beside[blocks - 1] = [0.0; BLOCK];
     let (diagonal, beside) = (diagonal.as_flattened_mut(), beside.as_flattened_mut());
-    let (vector, factors) = (&mut system.vector[..blocks], &mut system.factors[..size]);
+    let factors = &mut system.factors[..size];
+    let matrix = system.matrix[..start_of(size, blocks)].as_mut_ptr();
+    let vector = Rows(system.vector[..blocks].as_mut_ptr());
+    let (old, work) = system.work[..3 * blocks].split_at_mut(blocks);
+    let (w, product) = work.split_at_mut(blocks);
     // The update that is still to be made: v, w. The first v lives here, later ones in the matrix.
-    let (nothing, work) = system.work.split_at_mut(blocks);
-    let (w, work) = work.split_at_mut(blocks);
-    let product = &mut work[..blocks];
-    for i in 0..blocks {
-        (nothing[i], w[i]) = ([0.0; BLOCK], [0.0; BLOCK]);
-    }
+    old.fill([0.0; BLOCK]);
+    w.fill([0.0; BLOCK]);
+    let (mut v, w, product) = (Rows(old.as_mut_ptr()), Rows(w.as_mut_ptr()), Rows(product.as_mut_ptr()));
 
-    let mut v = &*nothing;
-    let mut rest = matrix;
-    for column in 0..size.saturating_sub(2) {
-        // Vectors from here on begin with the block that holds the row of the same number as the column.
-        let first = column / BLOCK;
-        let (x, after) = rest.split_at_mut(blocks - first);
-        rest = after;
-        v = &v[v.len() - x.len()..];
-        let squares = bring_up_to_date(lanes, column % BLOCK, x, v, &w[first..]);
-        diagonal[column] = squares.0;
-        // And from here on with that of the next.
-        let first = (column + 1) / BLOCK;
-        let (x, row) = (&mut x[first - column / BLOCK..], (column + 1) % BLOCK);
-        let (factor, next) = reflector(lanes, row, squares.1, x);
-        (factors[column], beside[column]) = (factor, next);
-        let x = &*x;
-        reflect(lanes, factor, x, &mut vector[first..]);
-        let (w, product) = (&mut w[first..], &mut product[first..]);
-        stream(lanes, row, rest, [&v[v.len() - x.len()..], w, x], product);
-        let half = lanes.splat(0.5 * factor * (factor * dot(lanes, product, x)));
-        let factor = lanes.splat(factor);
-        for ((w, product), x) in w.iter_mut().zip(&*product).zip(x) {
-            let scaled = lanes.mul(factor, lanes.load(product));
-            lanes.store(lanes.mul_sub_from(half, lanes.load(x), scaled), w);
+    // SAFETY: all `Rows` have blocks up to `blocks`, columns from that of their diagonal on, and v from that of the row
+    // below its column's diagonal on, as the slices above were checked to have; these are not used until the end. The
+    // same holds of what is called here. No two `Rows` overlap but where both are only read.
+    unsafe {
+        for column in 0..size.saturating_sub(2) {
+            let x = column_at(matrix, column, blocks);
+            let (on_diagonal, squares) = bring_up_to_date(lanes, column, blocks, x, v, w);
+            diagonal[column] = on_diagonal;
+            let start = column + 1;
+            let first = start / BLOCK;
+            let (factor, next) = reflector(lanes, start, blocks, squares, x);
+            (factors[column], beside[column]) = (factor, next);
+            reflect(lanes, first, blocks, factor, x, vector);
+            stream(lanes, start, size, matrix, [v, w, x], product);
+            let half = 0.5 * factor * (factor * dot(lanes, first, blocks, product, x));
+            let (half, factor) = (lanes.splat(half), lanes.splat(factor));
+            for i in first..blocks {
+                let scaled = lanes.mul(factor, product.load(lanes, i));
+                w.store(lanes, lanes.mul_sub_from(half, x.load(lanes, i), scaled), i);
+            }
+            v = x;
         }
-        v = x;
-    }
 
-    // What is left has two rows, or the one that there ever was.
-    let padding = blocks * BLOCK - size;
-    let from_end = |x: &[Block], i: usize| x.as_flattened()[x.len() * BLOCK - padding - i];
-    let columns = rest.split_at(if size > 1 { blocks - (size - 2) / BLOCK } else { 0 });
-    let at = |column: &[Block], i: usize, j: usize| {
-        from_end(column, i) - from_end(v, i) * from_end(w, j) - from_end(w, i) * from_end(v, j)
-    };
-    diagonal[size - 1] = at(columns.1, 1, 1);
-    if size > 1 {
-        diagonal[size - 2] = at(columns.0, 2, 2);
-        beside[size - 2] = at(columns.0, 1, 2);
+        // What is left has two rows, or the one that there ever was.
+        let left = |i: usize, j: usize| {
+            let entry = column_at(matrix, j, blocks).number(i);
+            entry - v.number(i) * w.number(j) - w.number(i) * v.number(j)
+        };
+        let last = size - 1;
+        diagonal[last] = left(last, last);
+        if last > 0 {
+            diagonal[last - 1] = left(last - 1, last - 1);
+            beside[last - 1] = left(last, last - 1);
+        }
     }
 }
 
 /// Puts `Q y` in the place of y.
 #[inline(always)]
 pub(super) fn restore<L: Load<f64>>(lanes: L, system: &mut System<'_>) {
-    let blocks = system.size.div_ceil(BLOCK);
-    let vector = &mut system.vector[..blocks];
-    let columns = system.size.saturating_sub(2);
-    let mut end = start_of(columns, blocks);
-    for column in (0..columns).rev() {
-        let len = blocks - column / BLOCK;
-        let x = &system.matrix[end - len..end];
-        end -= len;
-        let skipped = usize::from((column + 1) % BLOCK == 0);
-        reflect(lanes, system.factors[column], &x[skipped..], &mut vector[column / BLOCK + skipped..]);
-    }
-}
-
-/// Makes the update of a column with its diagonal in row `row` of the first block. Returns its entry there and the sum
-/// of squares below it, above which it leaves zeros in the block.
-#[inline(always)]
-fn bring_up_to_date<L: Load<f64>>(lanes: L, row: usize, x: &mut [Block], v: &[Block], w: &[Block]) -> (f64, f64) {
-    let len = x.len();
-    let (v, w) = (&v[..len], &w[..len]);
-    let (of_v, of_w) = (v[0][row], w[0][row]);
-    let on_diagonal = x[0][row] - 2.0 * of_v * of_w;
-    let (of_v, of_w) = (lanes.splat(of_v), lanes.splat(of_w));
-    let mut squares = lanes.splat(0.0);
-    for i in 0..len {
-        let wide = lanes.mul_sub_from(lanes.load(&v[i]), of_w, lanes.load(&x[i]));
-        let mut wide = lanes.mul_sub_from(lanes.load(&w[i]), of_v, wide);
-        if i == 0 {
-            wide = lanes.mul(wide, lanes.load(&BELOW[row]));
+    let size = system.size;
+    let blocks = size.div_ceil(BLOCK);
+    let matrix = system.matrix[..start_of(size, blocks)].as_mut_ptr();
+    let vector = Rows(system.vector[..blocks].as_mut_ptr());
+    let factors = &system.factors[..size];
+    for (column, &factor) in factors[..size.saturating_sub(2)].iter().enumerate().rev() {
+        // SAFETY: as in `reduce`.
+        unsafe {
+            reflect(lanes, (column + 1) / BLOCK, blocks, factor, column_at(matrix, column, blocks), vector);
         }
-        squares = lanes.mul_add(wide, wide, squares);
-        lanes.store(wide, &mut x[i]);
     }
-    (on_diagonal, lanes.total(squares))
 }
 
-/// Turns x, which is zero above row `row` of its first block, into v. Returns β and the first entry of `Hx`.
+/// Makes the update of a column. Returns its entry on the diagonal and the sum of squares below it, above which it leaves
+/// zeros in the block.
+///
+/// # Safety
+/// As in [`reduce`].
 #[inline(always)]
-fn reflector<L: Load<f64>>(lanes: L, row: usize, squares: f64, x: &mut [Block]) -> (f64, f64) {
-    if squares < MAY_UNDERFLOW {
-        return small_reflector(row, x);
+unsafe fn bring_up_to_date<L: Load<f64>>(
+    lanes: L,
+    column: usize,
+    blocks: usize,
+    x: Rows,
+    v: Rows,
+    w: Rows,
+) -> (f64, f64) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (of_v, of_w) = (v.number(column), w.number(column));
+        let on_diagonal = x.number(column) - 2.0 * of_v * of_w;
+        let (of_v, of_w) = (lanes.splat(of_v), lanes.splat(of_w));
+        let first = column / BLOCK;
+        let wide = lanes.mul_sub_from(v.load(lanes, first), of_w, x.load(lanes, first));
+        let wide = lanes.mul_sub_from(w.load(lanes, first), of_v, wide);
+        let below = lanes.mul(wide, lanes.load(&BELOW[column % BLOCK]));
+        x.store(lanes, below, first);
+        let mut squares = lanes.mul(below, below);
+        for i in first + 1..blocks {
+            let wide = lanes.mul_sub_from(v.load(lanes, i), of_w, x.load(lanes, i));
+            let wide = lanes.mul_sub_from(w.load(lanes, i), of_v, wide);
+            squares = lanes.mul_add(wide, wide, squares);
+            x.store(lanes, wide, i);
+        }
+        (on_diagonal, lanes.total(squares))
     }
-    let norm = squares.sqrt();
-    let head = x[0][row];
-    let signed = norm.copysign(head);
-    let v = lanes.mul_add(lanes.splat(signed), lanes.load(&UNIT[row]), lanes.load(&x[0]));
-    lanes.store(v, &mut x[0]);
-    (1.0 / (squares + norm * head.abs()), -signed)
+}
+
+/// Turns x, whose rows from `start` on are a column below the diagonal, into v. Returns β and the first entry of `Hx`.
+///
+/// # Safety
+/// As in [`reduce`].
+#[inline(always)]
+unsafe fn reflector<L: Load<f64>>(lanes: L, start: usize, blocks: usize, squares: f64, x: Rows) -> (f64, f64) {
+    let first = start / BLOCK;
+    // SAFETY: the caller's promise.
+    unsafe {
+        if squares < MAY_UNDERFLOW {
+            let x = core::slice::from_raw_parts_mut(x.0.wrapping_add(first), blocks - first);
+            return small_reflector(start % BLOCK, x);
+        }
+        let norm = squares.sqrt();
+        let head = x.number(start);
+        let signed = norm.copysign(head);
+        let unit = lanes.load(&UNIT[start % BLOCK]);
+        x.store(lanes, lanes.mul_add(lanes.splat(signed), unit, x.load(lanes, first)), first);
+        (1.0 / (squares + norm * head.abs()), -signed)
+    }
 }
 
 /// The same for a column so small that its squares underflow. H does not depend on the scale of x.
@@ -170,92 +226,122 @@ fn small_reflector(row: usize, x: &mut [Block]) -> (f64, f64) {
     (1.0 / (squares + norm * head.abs()), -signed * largest)
 }
 
-/// `y ← Hy`.
+/// `y ← Hy`, from block `first` on.
+///
+/// # Safety
+/// As in [`reduce`].
 #[inline(always)]
-fn reflect<L: Load<f64>>(lanes: L, factor: f64, v: &[Block], y: &mut [Block]) {
-    let along = lanes.splat(factor * dot(lanes, v, y));
-    for (v, y) in v.iter().zip(y) {
-        lanes.store(lanes.mul_sub_from(along, lanes.load(v), lanes.load(y)), y);
-    }
-}
-
-#[inline(always)]
-fn dot<L: Load<f64>>(lanes: L, x: &[Block], y: &[Block]) -> f64 {
-    let mut sum = lanes.splat(0.0);
-    for (x, y) in x.iter().zip(y) {
-        sum = lanes.mul_add(lanes.load(x), lanes.load(y), sum);
-    }
-    lanes.total(sum)
-}
-
-/// The columns from that on with its diagonal in row `row` of the first block: makes the update of the old v and w and
-/// sums the product with the new v.
-#[inline(always)]
-fn stream<L: Load<f64>>(lanes: L, row: usize, columns: &mut [Block], [v, w, x]: [&[Block]; 3], product: &mut [Block]) {
-    let blocks = product.len();
-    for product in &mut *product {
-        lanes.store(lanes.splat(0.0), product);
-    }
-    let (mut rest, mut row) = (columns, row);
-    for first in 0..blocks {
-        let len = blocks - first;
-        let (v, w, x, product) = (&v[first..][..len], &w[first..][..len], &x[first..][..len], &mut product[first..]);
-        let (group, after) = rest.split_at_mut(rest.len().min((BLOCK - row) * len));
-        rest = after;
-        // Products of the rows below with each of the columns of this block.
-        let mut below = [lanes.splat(0.0); BLOCK];
-        let mut head = lanes.load(&product[0]);
-        let (pairs, single) = group.split_at_mut(group.len() / (2 * len) * (2 * len));
-        for pair in pairs.chunks_exact_mut(2 * len) {
-            let (one, other) = pair.split_at_mut(len);
-            let sums = several(lanes, row, [one, other], [v, w, x], product, &mut head);
-            (below[row], below[row + 1]) = (sums[0], sums[1]);
-            row += 2;
+unsafe fn reflect<L: Load<f64>>(lanes: L, first: usize, blocks: usize, factor: f64, v: Rows, y: Rows) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let along = lanes.splat(factor * dot(lanes, first, blocks, v, y));
+        for i in first..blocks {
+            y.store(lanes, lanes.mul_sub_from(along, v.load(lanes, i), y.load(lanes, i)), i);
         }
-        if !single.is_empty() {
-            [below[row]] = several(lanes, row, [single], [v, w, x], product, &mut head);
-        }
-        lanes.store(lanes.add(head, lanes.totals(below)), &mut product[0]);
-        row = 0;
     }
 }
 
-/// [`stream`] for some columns. Adds their products with the new v to `head`, for the block on the diagonal, and to
-/// `product`, for those below. Returns the products of these with it, not yet added up.
+/// `xᵀy` from block `first` on.
+///
+/// # Safety
+/// As in [`reduce`].
 #[inline(always)]
-fn several<L: Load<f64>, const COUNT: usize>(
+unsafe fn dot<L: Load<f64>>(lanes: L, first: usize, blocks: usize, x: Rows, y: Rows) -> f64 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut sum = lanes.mul(x.load(lanes, first), y.load(lanes, first));
+        for i in first + 1..blocks {
+            sum = lanes.mul_add(x.load(lanes, i), y.load(lanes, i), sum);
+        }
+        lanes.total(sum)
+    }
+}
+
+/// Makes the update of v and w in the columns from `start` on, and sums their product with x, the new v.
+///
+/// # Safety
+/// As in [`reduce`].
+#[inline(always)]
+unsafe fn stream<L: Load<f64>>(
     lanes: L,
-    row: usize,
-    columns: [&mut [Block]; COUNT],
-    [v, w, x]: [&[Block]; 3],
-    product: &mut [Block],
+    start: usize,
+    size: usize,
+    matrix: *mut Block,
+    vectors: [Rows; 3],
+    product: Rows,
+) {
+    let blocks = size.div_ceil(BLOCK);
+    // SAFETY: the caller's promise.
+    unsafe {
+        for i in start / BLOCK..blocks {
+            product.store(lanes, lanes.splat(0.0), i);
+        }
+        let mut column = start;
+        for first in start / BLOCK..blocks {
+            let end = size.min((first + 1) * BLOCK);
+            let mut a = column_at(matrix, column, blocks);
+            // Products of the rows below with each of the columns of this block.
+            let mut below = [lanes.splat(0.0); BLOCK];
+            let mut head = product.load(lanes, first);
+            while column + 1 < end {
+                let pair = [a, Rows(a.0.wrapping_add(blocks - first))];
+                let sums = several(lanes, column, blocks, pair, vectors, product, &mut head);
+                (below[column % BLOCK], below[column % BLOCK + 1]) = (sums[0], sums[1]);
+                a = Rows(a.0.wrapping_add(2 * (blocks - first)));
+                column += 2;
+            }
+            if column < end {
+                [below[column % BLOCK]] = several(lanes, column, blocks, [a], vectors, product, &mut head);
+                column += 1;
+            }
+            if first + 1 < blocks {
+                head = lanes.add(head, lanes.totals(below));
+            }
+            product.store(lanes, head, first);
+        }
+    }
+}
+
+/// [`stream`] for some columns of one block. Adds their products with x to `head`, for the block on the diagonal, and to
+/// `product`, for those below. Returns the products of these with it, not yet added up.
+///
+/// # Safety
+/// As in [`reduce`].
+#[inline(always)]
+unsafe fn several<L: Load<f64>, const COUNT: usize>(
+    lanes: L,
+    column: usize,
+    blocks: usize,
+    columns: [Rows; COUNT],
+    [v, w, x]: [Rows; 3],
+    product: Rows,
     head: &mut L::Wide,
 ) -> [L::Wide; COUNT] {
-    let len = v.len();
-    assert!(columns.iter().all(|column| column.len() == len));
-    let (w, x, product) = (&w[..len], &x[..len], &mut product[..len]);
-    let mut of = [[lanes.splat(0.0); 3]; COUNT];
-    for (j, of) in of.iter_mut().enumerate() {
-        *of = [lanes.splat(v[0][row + j]), lanes.splat(w[0][row + j]), lanes.splat(x[0][row + j])];
-    }
-    let mut sums = [lanes.splat(0.0); COUNT];
-    for i in 0..len {
-        let mut y = if i == 0 { *head } else { lanes.load(&product[i]) };
-        let (v, w, x) = (lanes.load(&v[i]), lanes.load(&w[i]), lanes.load(&x[i]));
+    let first = column / BLOCK;
+    let zeros = [lanes.splat(0.0); COUNT];
+    let (mut of_v, mut of_w, mut of_x, mut sums) = (zeros, zeros, zeros, zeros);
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (v_head, w_head) = (v.load(lanes, first), w.load(lanes, first));
         for j in 0..COUNT {
-            let [of_v, of_w, of_x] = of[j];
-            let a = lanes.mul_sub_from(v, of_w, lanes.load(&columns[j][i]));
-            let a = lanes.mul_sub_from(w, of_v, a);
-            lanes.store(a, &mut columns[j][i]);
-            y = lanes.mul_add(a, of_x, y);
-            if i > 0 {
-                sums[j] = lanes.mul_add(a, x, sums[j]);
-            }
+            of_v[j] = lanes.splat(v.number(column + j));
+            of_w[j] = lanes.splat(w.number(column + j));
+            of_x[j] = lanes.splat(x.number(column + j));
+            let a = lanes.mul_sub_from(v_head, of_w[j], columns[j].load(lanes, first));
+            let a = lanes.mul_sub_from(w_head, of_v[j], a);
+            columns[j].store(lanes, a, first);
+            *head = lanes.mul_add(a, of_x[j], *head);
         }
-        if i == 0 {
-            *head = y;
-        } else {
-            lanes.store(y, &mut product[i]);
+        for i in first + 1..blocks {
+            let mut y = product.load(lanes, i);
+            for j in 0..COUNT {
+                let a = lanes.mul_sub_from(v.load(lanes, i), of_w[j], columns[j].load(lanes, i));
+                let a = lanes.mul_sub_from(w.load(lanes, i), of_v[j], a);
+                columns[j].store(lanes, a, i);
+                y = lanes.mul_add(a, of_x[j], y);
+                sums[j] = lanes.mul_add(a, x.load(lanes, i), sums[j]);
+            }
+            product.store(lanes, y, i);
         }
     }
     sums

@@ -28,7 +28,7 @@ pub(crate) struct System<'a> {
     pub matrix: &'a mut [Block],
     /// The reflectors' factors β: `Q = H₀H₁…`, `Hᵢ = I − βᵢvᵢvᵢᵀ`. n numbers.
     pub factors: &'a mut [f64],
-    /// The diagonal of `T = QᵀAQ`, zeros from n on. b blocks.
+    /// The diagonal of `T = QᵀAQ`, zeros from n on. b + 1 blocks.
     pub diagonal: &'a mut [Block],
     /// What stands beside it, zeros from n − 1 on. b blocks.
     pub beside: &'a mut [Block],
@@ -41,7 +41,7 @@ pub(crate) struct System<'a> {
 /// What the solves say besides the solution.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Solved {
-    /// The least pivot of all factorizations. Positive if and only if every shifted matrix was positive definite.
+    /// The least pivot at the least shifts. Positive if and only if every shifted matrix was positive definite.
     pub least_pivot: f64,
     /// `yᵀTy` of the solution y.
     pub form: f64,

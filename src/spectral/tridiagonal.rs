@@ -36,7 +36,7 @@ impl Tridiagonal {
         Ok(Self {
             matrix: buffer(start_of(size, padded / BLOCK) * BLOCK)?,
             factors: buffer(size)?,
-            diagonal: buffer(padded)?,
+            diagonal: buffer(padded + BLOCK)?,
             beside: buffer(padded)?,
             vector: buffer(padded + BLOCK)?,
             work: buffer(padded * WORK)?,
@@ -77,7 +77,7 @@ impl Tridiagonal {
             size,
             matrix: self.matrix.as_chunks_mut().0,
             factors: &mut self.factors,
-            diagonal: &mut self.diagonal.as_chunks_mut().0[..blocks],
+            diagonal: &mut self.diagonal.as_chunks_mut().0[..blocks + 1],
             beside: &mut self.beside.as_chunks_mut().0[..blocks],
             vector: &mut self.vector.as_chunks_mut().0[..blocks + 1],
             work: self.work.as_chunks_mut().0,
