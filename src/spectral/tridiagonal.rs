@@ -70,6 +70,14 @@ impl Tridiagonal {
         if preconditioner.shift(largest.max(trace / size as f64)) <= noise || !noise.is_finite() {
             return None;
         }
+        if size == 1 {
+            // Of one direction f is known to the last digit.
+            let largest = largest.max(0.0);
+            let f = preconditioner.f(largest, largest);
+            coefficients[0] = f * a[0];
+            let along = f * (a[0] * largest.sqrt());
+            return Some(along * along);
+        }
         let scale = power_of_four(largest);
         let unscale = 1.0 / scale;
         let blocks = size.div_ceil(BLOCK);
