@@ -681,7 +681,8 @@ lmada_status_t lmada_set_lr(lmada_t *opt, double lr);
  * @param stats       struct to fill; nothing is written beyond `stats_size` bytes
  * @param stats_size  `sizeof(lmada_stats_t)`
  * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where `stats_size` is below 8 or
- *         above what this library knows; `LMADA_ERROR_BUSY`
+ *         above what this library knows; `LMADA_ERROR_INTERNAL` should the eigensolver not converge;
+ *         `LMADA_ERROR_BUSY`
  *
  * @pre `opt` is NULL or a live handle; `stats` is NULL or points at `stats_size` writable bytes.
  */

@@ -21,6 +21,11 @@ impl Gram {
         Candidate { gram: self, newest, row }
     }
 
+    /// The matrix as it is, with `held` gradients of which that in slot `newest` was accepted last.
+    pub fn current(&self, newest: usize, held: usize) -> Candidate<'_> {
+        self.with(newest, &self.entries[newest * self.size..][..held])
+    }
+
     /// Accepts the gradient in slot `newest`. `row` has an entry for each of the `held` gradients.
     pub fn accept(&mut self, newest: usize, row: &[f64]) {
         for (slot, &product) in row.iter().enumerate() {
@@ -57,6 +62,16 @@ impl Candidate<'_> {
             self.row[i]
         } else {
             self.gram.entries[i * self.gram.size + j]
+        }
+    }
+
+    /// Writes `scale` times the products of the gradient in slot `j` with those in `slots` to the head of `target`.
+    pub fn column(&self, j: usize, scale: f64, slots: &[usize], target: &mut [f64]) {
+        let held = self.row.len();
+        let row = if j == self.newest { self.row } else { &self.gram.entries[j * self.gram.size..][..held] };
+        let newest = scale * self.row[j];
+        for (entry, &i) in target.iter_mut().zip(slots) {
+            *entry = if i == self.newest { newest } else { scale * row[i] };
         }
     }
 

@@ -139,7 +139,7 @@ fn blocks<T: Number>(settings: &[Setting]) {
         let parts: Vec<Vec<T>> = oracles.iter_mut().map(|(.., stream)| narrow(&stream.draw())).collect();
         let grads: Vec<T> = parts.concat();
         library.direction(&mut direction, &grads).unwrap();
-        let stats = library.stats();
+        let stats = library.stats().unwrap();
         let mut start = 0;
         let mut squares = (0.0, 0.0);
         let (mut scale, mut scale_radius) = (1.0f64, 0.0f64);
@@ -183,14 +183,49 @@ fn blocks_are_optimizers_of_their_own() {
 #[test]
 fn stats_before_the_first_step_and_after_a_reset() {
     let mut library = Optimizer::<f32>::new(&configuration(3, &[]).unwrap(), &[4, 2]).unwrap();
-    let fresh = library.stats();
+    let fresh = library.stats().unwrap();
     let Stats { steps, history_len, rank, grad_norm, update_norm, scale, eig_max, eig_min, state_bytes } = fresh;
     assert_eq!((steps, history_len, rank), (0, 0, 0));
     assert_eq!((grad_norm, update_norm, scale, eig_max, eig_min), (0.0, 0.0, 1.0, 0.0, 0.0));
     // k gradients at the least.
     assert!(state_bytes >= 3 * 6 * 4);
     library.step(&mut [1.0; 6], &[0.5; 6]).unwrap();
-    assert_ne!(library.stats(), fresh);
+    assert_ne!(library.stats().unwrap(), fresh);
     library.reset();
-    assert_eq!(library.stats(), fresh);
+    assert_eq!(library.stats().unwrap(), fresh);
+}
+
+/// The spectrum is computed when it is asked for: inside the step, after it, or never before a save and a load.
+#[test]
+fn stats_do_not_depend_on_when_they_are_asked_for() {
+    for settings in settings() {
+        let config = configuration(4, &settings).unwrap();
+        let dims = [7usize, 0, 30];
+        let [mut watched, mut ignored, mut loaded] = [(); 3].map(|()| Optimizer::<f32>::new(&config, &dims).unwrap());
+        let mut stream = Stream::Drifting.start(37, 4);
+        let (mut params, mut others) = (vec![0.5f32; 37], vec![0.5f32; 37]);
+        for step in 0..11 {
+            let grads: Vec<f32> = narrow(&stream.draw());
+            let before = watched.stats().unwrap();
+            watched.begin().unwrap();
+            watched.feed(0, &grads).unwrap();
+            assert_eq!(watched.stats().unwrap(), before, "{settings:?}, step {step}");
+            watched.solve().unwrap();
+            let under_way = watched.stats().unwrap();
+            assert_eq!(under_way.steps, before.steps + 1);
+            watched.apply(0, &mut params, &grads).unwrap();
+            watched.end().unwrap();
+            let after = watched.stats().unwrap();
+            assert_eq!(after, under_way, "{settings:?}, step {step}");
+
+            ignored.step(&mut others, &grads).unwrap();
+            let mut state = vec![0; ignored.state_size()];
+            ignored.state_save(&mut state).unwrap();
+            loaded.state_load(&state).unwrap();
+            assert_eq!(loaded.stats().unwrap(), after, "{settings:?}, step {step}, loaded");
+            if step % 3 == 2 {
+                assert_eq!(ignored.stats().unwrap(), after, "{settings:?}, step {step}");
+            }
+        }
+    }
 }

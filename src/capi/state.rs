@@ -28,7 +28,8 @@ pub unsafe extern "C" fn lmada_set_lr(opt: *mut lmada_t, lr: f64) -> lmada_statu
 /// @param stats       struct to fill; nothing is written beyond `stats_size` bytes
 /// @param stats_size  `sizeof(lmada_stats_t)`
 /// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where `stats_size` is below 8 or
-///         above what this library knows; `LMADA_ERROR_BUSY`
+///         above what this library knows; `LMADA_ERROR_INTERNAL` should the eigensolver not converge;
+///         `LMADA_ERROR_BUSY`
 ///
 /// # Safety
 /// `opt` is NULL or a live handle; `stats` is NULL or points at `stats_size` writable bytes.
@@ -41,7 +42,7 @@ pub unsafe extern "C" fn lmada_stats(
     // SAFETY: the caller's promise is passed on.
     unsafe {
         with_handle(opt, |inner| {
-            let found = either!(&inner.engine, optimizer => optimizer.stats());
+            let found = either!(&mut inner.engine, optimizer => optimizer.stats())?;
             write_prefix("stats", "stats_size", stats, stats_size, to_c(&found))
         })
     }

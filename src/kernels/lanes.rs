@@ -24,6 +24,17 @@ pub(super) trait Lanes: Copy {
     /// `c − a·b`, with one rounding or two.
     fn mul_sub_from(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide;
 
+    fn div(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
+
+    /// The lesser of each two; where one is not a number, either.
+    fn min(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
+
+    /// The sum of a block's numbers a to h: `((a+e) + (c+g)) + ((b+f) + (d+h))`.
+    fn total(self, wide: Self::Wide) -> f64;
+
+    /// The sums of eight blocks, each as by [`Lanes::total`].
+    fn totals(self, wides: [Self::Wide; BLOCK]) -> Self::Wide;
+
     /// Makes what was streamed before visible to other threads before what is stored after.
     #[inline(always)]
     fn settle(self) {}

@@ -82,15 +82,6 @@ fn write_part<T: Element>(block: &[T; BLOCK], rest: &mut [T]) {
     }
 }
 
-/// The sum of a block's numbers, in the one order.
-#[inline(always)]
-fn total<L: Load<f64>>(lanes: L, wide: L::Wide) -> f64 {
-    let mut block = [0.0; BLOCK];
-    lanes.store(wide, &mut block);
-    let [a, b, c, d, e, f, g, h] = block;
-    ((a + e) + (c + g)) + ((b + f) + (d + h))
-}
-
 #[inline(always)]
 pub(super) fn widen<L: Load<T> + Load<f64>, T: Element>(lanes: L, source: &[T], target: &mut [f64]) {
     each_block!(source.len(), [source], [], [], [target], {
@@ -104,7 +95,7 @@ pub(super) fn dot<L: Load<T> + Load<f64>, T: Element>(lanes: L, x: &[T], y: &[T]
     each_block!(x.len(), [x, y], [], [], [], {
         sum = lanes.mul_add(lanes.load(x), lanes.load(y), sum);
     });
-    total(lanes, sum)
+    lanes.total(sum)
 }
 
 /// Runs `$body` for the columns that are not omitted, in groups of at most `$most`. In it `$size`, a constant, is the size
@@ -223,7 +214,7 @@ where
             }
         }
         for j in 0..SIZE {
-            sums[places[j]] += total(lanes, products[j]);
+            sums[places[j]] += lanes.total(products[j]);
         }
     });
 }

@@ -11,7 +11,10 @@
 
 mod lanes;
 mod loops;
+mod poles;
 mod portable;
+mod reduce;
+pub(crate) mod symmetric;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 

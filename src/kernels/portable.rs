@@ -2,12 +2,14 @@
 
 use super::Element;
 use super::lanes::{BLOCK, Lanes, Load, table};
+use super::symmetric::symmetric_table;
 
 /// Plain Rust. Products are rounded before they are added: without hardware for it, `mul_add` is a slow function.
 #[derive(Clone, Copy)]
 pub(super) struct Portable(());
 
 table!(Portable, "portable", []);
+symmetric_table!(Portable, "portable", []);
 
 impl Lanes for Portable {
     type Wide = [f64; BLOCK];
@@ -35,6 +37,26 @@ impl Lanes for Portable {
     #[inline(always)]
     fn mul_sub_from(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide {
         core::array::from_fn(|i| c[i] - a[i] * b[i])
+    }
+
+    #[inline(always)]
+    fn div(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
+        core::array::from_fn(|i| a[i] / b[i])
+    }
+
+    #[inline(always)]
+    fn min(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
+        core::array::from_fn(|i| a[i].min(b[i]))
+    }
+
+    #[inline(always)]
+    fn total(self, [a, b, c, d, e, f, g, h]: Self::Wide) -> f64 {
+        ((a + e) + (c + g)) + ((b + f) + (d + h))
+    }
+
+    #[inline(always)]
+    fn totals(self, wides: [Self::Wide; BLOCK]) -> Self::Wide {
+        wides.map(|wide| self.total(wide))
     }
 }
 

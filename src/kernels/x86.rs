@@ -3,6 +3,8 @@
 use core::arch::x86_64::*;
 
 use super::lanes::{BLOCK, Lanes, Load, table};
+use super::symmetric::SymmetricKernels;
+use super::symmetric::symmetric_table;
 use super::{Element, Kernels};
 
 /// The loops with AVX2 and FMA, where the machine has them.
@@ -10,7 +12,11 @@ pub(super) fn avx2<T: Element>() -> Option<&'static Kernels<T>>
 where
     Avx2: Load<T>,
 {
-    (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then(Avx2::table)
+    has_avx2().then(Avx2::table)
+}
+
+fn has_avx2() -> bool {
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
 }
 
 /// The loops with AVX-512, where the machine has it.
@@ -21,11 +27,17 @@ where
     is_x86_feature_detected!("avx512f").then(Avx512::table)
 }
 
+/// The symmetric solver's kernels, with every instruction set that the machine has, the best first.
+pub(super) fn symmetric() -> [Option<&'static SymmetricKernels>; 2] {
+    [is_x86_feature_detected!("avx512f").then(Avx512::symmetric_table), has_avx2().then(Avx2::symmetric_table)]
+}
+
 /// Lives only inside the functions of its table, which run where the machine has AVX2 and FMA.
 #[derive(Clone, Copy)]
 pub(super) struct Avx2(());
 
 table!(Avx2, "avx2", ["avx2,fma"]);
+symmetric_table!(Avx2, "avx2", ["avx2,fma"]);
 
 impl Lanes for Avx2 {
     type Wide = [__m256d; 2];
@@ -61,9 +73,52 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn div(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
+        // SAFETY: the machine has AVX2, as `self` exists.
+        unsafe { [_mm256_div_pd(a[0], b[0]), _mm256_div_pd(a[1], b[1])] }
+    }
+
+    #[inline(always)]
+    fn min(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
+        // SAFETY: the machine has AVX2, as `self` exists.
+        unsafe { [_mm256_min_pd(a[0], b[0]), _mm256_min_pd(a[1], b[1])] }
+    }
+
+    #[inline(always)]
+    fn total(self, wide: Self::Wide) -> f64 {
+        // SAFETY: the machine has AVX2, as `self` exists.
+        unsafe {
+            let four = _mm256_add_pd(wide[0], wide[1]);
+            let two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd::<1>(four));
+            _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)))
+        }
+    }
+
+    #[inline(always)]
+    fn totals(self, w: [Self::Wide; BLOCK]) -> Self::Wide {
+        // SAFETY: the machine has AVX2, as `self` exists.
+        let four = w.map(|wide| unsafe { _mm256_add_pd(wide[0], wide[1]) });
+        // SAFETY: as above.
+        unsafe { [totals(four[0], four[1], four[2], four[3]), totals(four[4], four[5], four[6], four[7])] }
+    }
+
+    #[inline(always)]
     fn settle(self) {
         // SAFETY: every x86-64 has it.
         unsafe { _mm_sfence() }
+    }
+}
+
+/// The sums of four numbers each, `(a+c) + (b+d)`.
+///
+/// # Safety
+/// The machine has AVX2.
+#[inline(always)]
+unsafe fn totals(p: __m256d, q: __m256d, r: __m256d, s: __m256d) -> __m256d {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let halves = |x, y| _mm256_add_pd(_mm256_permute2f128_pd::<0x20>(x, y), _mm256_permute2f128_pd::<0x31>(x, y));
+        _mm256_hadd_pd(halves(p, r), halves(q, s))
     }
 }
 
@@ -197,6 +252,7 @@ impl Load<f64> for Avx2 {
 pub(super) struct Avx512(());
 
 table!(Avx512, "avx512", ["avx512f"]);
+symmetric_table!(Avx512, "avx512", ["avx512f"]);
 
 impl Lanes for Avx512 {
     type Wide = __m512d;
@@ -229,6 +285,41 @@ impl Lanes for Avx512 {
     fn mul_sub_from(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide {
         // SAFETY: the machine has AVX-512F, as `self` exists.
         unsafe { _mm512_fnmadd_pd(a, b, c) }
+    }
+
+    #[inline(always)]
+    fn div(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
+        // SAFETY: the machine has AVX-512F, as `self` exists.
+        unsafe { _mm512_div_pd(a, b) }
+    }
+
+    #[inline(always)]
+    fn min(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
+        // SAFETY: the machine has AVX-512F, as `self` exists.
+        unsafe { _mm512_min_pd(a, b) }
+    }
+
+    #[inline(always)]
+    fn total(self, wide: Self::Wide) -> f64 {
+        // SAFETY: the machine has AVX-512F, as `self` exists, and with it AVX2.
+        unsafe {
+            let four = _mm256_add_pd(_mm512_castpd512_pd256(wide), _mm512_extractf64x4_pd::<1>(wide));
+            let two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd::<1>(four));
+            _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)))
+        }
+    }
+
+    #[inline(always)]
+    fn totals(self, w: [Self::Wide; BLOCK]) -> Self::Wide {
+        // SAFETY: the machine has AVX-512F, as `self` exists, and with it AVX2.
+        let four =
+            w.map(|wide| unsafe { _mm256_add_pd(_mm512_castpd512_pd256(wide), _mm512_extractf64x4_pd::<1>(wide)) });
+        // SAFETY: as above.
+        unsafe {
+            let low = totals(four[0], four[1], four[2], four[3]);
+            let high = totals(four[4], four[5], four[6], four[7]);
+            _mm512_insertf64x4::<1>(_mm512_castpd256_pd512(low), high)
+        }
     }
 
     #[inline(always)]

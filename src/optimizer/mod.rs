@@ -282,14 +282,6 @@ impl<T: Element> Optimizer<T> {
         Ok(())
     }
 
-    /// What the last step looked like, or the one under way once it is solved.
-    pub fn stats(&self) -> Stats {
-        let under_way = matches!(self.phase, Phase::Solved | Phase::Applying);
-        let blocks = self.blocks.iter().map(|block| if under_way { block.pending.stats } else { block.stats });
-        let steps = self.steps + u64::from(under_way);
-        Stats::over(blocks, steps, self.config.history_size as usize, self.bytes())
-    }
-
     fn check_len(&self, name: &'static str, len: usize) -> Result<()> {
         if len != self.dim {
             return Err(Error::mismatch(name, len as u64, self.dim as u64));

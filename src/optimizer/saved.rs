@@ -133,8 +133,7 @@ impl<T: Element> Optimizer<T> {
             check_numbers::<f64>(&mut reader, 1, |_, norm_sum| norm_sum >= 0.0)?;
             at_most(steps, &mut reader)?;
             check_numbers::<f64>(&mut reader, block.average_products.len(), |_, _| true)?;
-            check_numbers::<f64>(&mut reader, 5, |_, statistic| statistic >= 0.0)?;
-            at_most(size as u64, &mut reader)?;
+            check_numbers::<f64>(&mut reader, 3, |_, statistic| statistic >= 0.0)?;
             check_numbers::<T>(&mut reader, columns * block.len, |_, _| true)?;
         }
         reader.finish()
@@ -155,24 +154,24 @@ fn check_numbers<T: Element>(reader: &mut Reader<'_>, count: usize, good: impl F
     Ok(())
 }
 
+/// The spectrum of the last step follows from the Gram matrix.
 fn write_block(writer: &mut Writer<'_>, block: &Block) {
-    let BlockStats { grad_norm, update_norm, scale, eig_max, eig_min, rank } = block.stats;
+    let BlockStats { grad_norm, update_norm, scale, spectrum: _ } = block.stats;
     writer.put_all(block.gram.entries());
     writer.put(block.norms.sum);
     writer.put(block.norms.count);
     writer.put_all(&block.average_products);
-    writer.put_all(&[grad_norm, update_norm, scale, eig_max, eig_min]);
-    writer.put(rank);
+    writer.put_all(&[grad_norm, update_norm, scale]);
 }
 
 fn read_block(reader: &mut Reader<'_>, block: &mut Block) -> Result<()> {
     reader.take_into(block.gram.entries_mut())?;
     block.norms = NormAverage { sum: reader.take()?, count: reader.take()? };
     reader.take_into(&mut block.average_products)?;
-    let mut stats = [0.0; 5];
+    let mut stats = [0.0; 3];
     reader.take_into(&mut stats)?;
-    let [grad_norm, update_norm, scale, eig_max, eig_min] = stats;
-    block.stats = BlockStats { grad_norm, update_norm, scale, eig_max, eig_min, rank: reader.take()? };
+    let [grad_norm, update_norm, scale] = stats;
+    block.stats = BlockStats { grad_norm, update_norm, scale, spectrum: None };
     Ok(())
 }
 

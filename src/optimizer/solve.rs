@@ -10,7 +10,7 @@ use crate::error::{Error, Result, Value};
 use crate::gram::Candidate;
 use crate::kernels::NARROW_GROUP;
 use crate::memory::Buffer;
-use crate::spectral::{Preconditioner, Vector, Workspace};
+use crate::spectral::{Entries, Preconditioner, Spectrum, Vector, Workspace};
 
 /// r, the moving average of the norms of unclipped updates.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -87,10 +87,6 @@ impl Solver {
         let held = ring.held;
         let gradient = &partials[layout.gradient()][..held];
         let gram = block.gram.with(ring.newest, gradient);
-        let weights = &mut self.weights[..held];
-        for (slot, weight) in weights.iter_mut().enumerate() {
-            *weight = config.history_decay.powi(ring.age(slot) as i32);
-        }
         let vector = self.vector(step, partials, gram);
         let pending = &mut block.pending;
         pending.vector = vector;
@@ -134,8 +130,10 @@ impl Solver {
             }
             Momentum::None | Momentum::Update => span[ring.newest] = 1.0,
         }
-        for (slot, product) in self.products[..ring.held].iter_mut().enumerate() {
-            *product = if config.centered { gram.row_times(slot, span) } else { 0.0 };
+        if config.centered {
+            for (slot, product) in self.products[..ring.held].iter_mut().enumerate() {
+                *product = gram.row_times(slot, span);
+            }
         }
         0.0
     }
@@ -150,13 +148,11 @@ impl Solver {
     ) -> Result<BlockStats> {
         let Step { config, ring, .. } = *step;
         let held = ring.held;
-        let (weights, span) = (&self.weights[..held], &mut self.span[..held]);
-        let (products, means) = (&mut self.products[..held], &mut self.means[..held]);
-        let weighted = |i: usize, j: usize| weights[i] * weights[j] * gram.at(i, j);
-        let norm = |i: usize| weights[i] * gram.at(i, i).max(0.0).sqrt();
         let preconditioner = Preconditioner::new(config);
         let general = config.momentum_kind == Momentum::Gradient;
-        let centered = config.centered && held > 1;
+        let matrix = Weighted::new(config, ring, gram, &mut self.weights, &mut self.means);
+        let (span, products) = (&mut self.span[..held], &mut self.products[..held]);
+        let centered = matrix.centering.is_some();
         let norm2 = if general {
             momentum_norm2(step, partials)
         } else if centered {
@@ -164,38 +160,22 @@ impl Solver {
         } else {
             0.0
         };
-        let mut mean = 0.0;
-        if centered || general {
-            for (product, weight) in products.iter_mut().zip(weights) {
-                *product *= weight;
-            }
-        }
-        if centered {
-            for (i, row) in means.iter_mut().enumerate() {
-                *row = (0..held).map(|j| weighted(i, j)).sum::<f64>() / held as f64;
-            }
-            mean = average(means);
-            subtract_mean(products);
-        } else {
-            means.fill(0.0);
-        }
-        let entry = |i: usize, j: usize| weighted(i, j) - means[i] - means[j] + mean;
         let vector = if centered || general {
+            matrix.weigh(products, |product, weight| product * weight);
+            if centered {
+                subtract_mean(products);
+            }
             Vector::Products { products, norm2, orthogonal_scale: config.orthogonal_scale }
         } else {
             // Coordinates on the weighted columns. Window momentum decays no faster than the weights.
-            for (a, weight) in span.iter_mut().zip(weights) {
-                *a = if *a == 0.0 { 0.0 } else { *a / weight };
-            }
+            matrix.weigh(span, |a, weight| if a == 0.0 { 0.0 } else { a / weight });
             Vector::Span(span)
         };
-        let spectrum = self.workspace.solve(&preconditioner, entry, norm, &vector, coefficients)?;
+        let solution = self.workspace.solve(&preconditioner, &matrix, &vector, coefficients)?;
         if centered {
             subtract_mean(coefficients);
         }
-        for (c, weight) in coefficients.iter_mut().zip(weights) {
-            *c *= weight;
-        }
+        matrix.weigh(coefficients, |c, weight| c * weight);
         if centered && !general {
             // The complement of a v that is a combination of columns needs no vector of its own.
             for (c, a) in coefficients.iter_mut().zip(span.iter()) {
@@ -203,12 +183,86 @@ impl Solver {
             }
         }
         Ok(BlockStats {
-            update_norm: spectrum.norm2.sqrt(),
-            eig_max: spectrum.largest,
-            eig_min: spectrum.smallest,
-            rank: spectrum.rank as u64,
+            update_norm: solution.norm2.sqrt(),
+            spectrum: solution.spectrum.map(Ok),
             ..BlockStats::default()
         })
+    }
+
+    /// The directions of the window whose products are `gram`.
+    ///
+    /// # Errors
+    /// Those of the eigensolver.
+    pub fn spectrum(&mut self, config: &Config, ring: Ring, gram: Candidate<'_>) -> Result<Spectrum> {
+        let matrix = Weighted::new(config, ring, gram, &mut self.weights, &mut self.means);
+        let leaves_span = matrix.centering.is_some() || config.momentum_kind == Momentum::Gradient;
+        self.workspace.spectrum(&Preconditioner::new(config), &matrix, ring.held, leaves_span)
+    }
+}
+
+/// The Gram matrix of the weighted and centered columns.
+struct Weighted<'a> {
+    gram: Candidate<'a>,
+    /// By slot; nothing where all are 1.
+    weights: Option<&'a [f64]>,
+    /// The means of the weighted matrix's rows, and the mean of these, where it is centered.
+    centering: Option<(&'a [f64], f64)>,
+}
+
+impl<'a> Weighted<'a> {
+    /// Takes `weights` and `means` as room for what it needs.
+    fn new(config: &Config, ring: Ring, gram: Candidate<'a>, weights: &'a mut [f64], means: &'a mut [f64]) -> Self {
+        let held = ring.held;
+        let mut matrix = Self { gram, weights: None, centering: None };
+        if config.history_decay != 1.0 {
+            let weights = &mut weights[..held];
+            for (slot, weight) in weights.iter_mut().enumerate() {
+                *weight = config.history_decay.powi(ring.age(slot) as i32);
+            }
+            matrix.weights = Some(weights);
+        }
+        if config.centered && held > 1 {
+            let means = &mut means[..held];
+            for (i, row) in means.iter_mut().enumerate() {
+                *row = (0..held).map(|j| matrix.at(i, j)).sum::<f64>() / held as f64;
+            }
+            let mean = average(means);
+            matrix.centering = Some((means, mean));
+        }
+        matrix
+    }
+
+    /// Takes numbers of columns together with their weights.
+    fn weigh(&self, numbers: &mut [f64], weigh: impl Fn(f64, f64) -> f64) {
+        if let Some(weights) = self.weights {
+            for (number, weight) in numbers.iter_mut().zip(weights) {
+                *number = weigh(*number, *weight);
+            }
+        }
+    }
+
+    fn weight(&self, slot: usize) -> f64 {
+        self.weights.map_or(1.0, |weights| weights[slot])
+    }
+}
+
+impl Entries for Weighted<'_> {
+    fn at(&self, i: usize, j: usize) -> f64 {
+        let entry = self.weight(i) * self.weight(j) * self.gram.at(i, j);
+        self.centering.map_or(entry, |(means, mean)| entry - means[i] - means[j] + mean)
+    }
+
+    fn norm(&self, j: usize) -> f64 {
+        self.weight(j) * self.gram.at(j, j).max(0.0).sqrt()
+    }
+
+    fn column(&self, j: usize, scale: f64, rows: &[usize], target: &mut [f64]) {
+        if self.weights.is_none() && self.centering.is_none() {
+            return self.gram.column(j, scale, rows, target);
+        }
+        for (entry, &i) in target.iter_mut().zip(rows) {
+            *entry = scale * self.at(i, j);
+        }
     }
 }
 

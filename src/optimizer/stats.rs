@@ -1,4 +1,13 @@
-//! What a step looked like, for a block and over all blocks.
+//! What a step looked like, for a block and over all blocks. A step does not need its spectrum: it is computed when it
+//! is asked for, from the Gram matrix that the step went by, unless the step came by it on its way.
+
+use super::block::Block;
+use super::ring::Ring;
+use super::{Optimizer, Phase};
+use crate::error::Result;
+use crate::kernels::Element;
+use crate::parallel::Order;
+use crate::spectral::Spectrum;
 
 /// What the last accepted step looked like; between solve and end, the step under way.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,46 +38,104 @@ pub(crate) struct BlockStats {
     pub grad_norm: f64,
     pub update_norm: f64,
     pub scale: f64,
-    pub eig_max: f64,
-    pub eig_min: f64,
-    pub rank: u64,
+    /// Its directions, once they are known.
+    pub spectrum: Option<Result<Spectrum>>,
 }
 
 impl Default for BlockStats {
     /// Before the first step.
     fn default() -> Self {
-        Self { grad_norm: 0.0, update_norm: 0.0, scale: 1.0, eig_max: 0.0, eig_min: 0.0, rank: 0 }
+        Self { grad_norm: 0.0, update_norm: 0.0, scale: 1.0, spectrum: None }
     }
 }
 
-impl Stats {
-    pub(super) fn over(
-        blocks: impl Iterator<Item = BlockStats>,
-        steps: u64,
-        history_size: usize,
-        state_bytes: usize,
-    ) -> Self {
-        let mut total = BlockStats { scale: f64::INFINITY, eig_min: f64::INFINITY, ..BlockStats::default() };
-        for block in blocks {
-            // Norms may be as large as their type: their squares would overflow.
-            total.grad_norm = total.grad_norm.hypot(block.grad_norm);
-            total.update_norm = total.update_norm.hypot(block.update_norm);
-            total.scale = total.scale.min(block.scale);
-            total.rank += block.rank;
-            if block.rank > 0 {
-                total.eig_max = total.eig_max.max(block.eig_max);
-                total.eig_min = total.eig_min.min(block.eig_min);
-            }
+impl<T: Element> Optimizer<T> {
+    /// What the last step looked like, or the one under way once it is solved. The spectrum may take a decomposition of
+    /// each block's Gram matrix; asked again it is known.
+    ///
+    /// # Errors
+    /// [`Error::Internal`](crate::Error::Internal) should the eigensolver not converge.
+    pub fn stats(&mut self) -> Result<Stats> {
+        let under_way = matches!(self.phase, Phase::Solved | Phase::Applying);
+        let steps = self.steps + u64::from(under_way);
+        if steps > 0 {
+            self.complete_spectra(steps, under_way);
         }
-        Self {
+        let mut total = Total::default();
+        for block in &mut self.blocks {
+            total.add(block.shown(under_way))?;
+        }
+        Ok(total.stats(steps, self.config.history_size as usize, self.bytes()))
+    }
+
+    /// Computes the spectra that no one has asked for yet, after so many steps.
+    fn complete_spectra(&mut self, steps: u64, under_way: bool) {
+        let ring = Ring::after(steps - 1, self.config.history_size as usize);
+        let (config, partials, layout) = (&self.config, &self.partials, self.layout);
+        let threads = self.pool.threads();
+        self.pool.for_each(threads, Order::Forward, &mut self.blocks, &mut self.solvers, |index, block, solver| {
+            if block.shown(under_way).spectrum.is_none() {
+                let row = &partials[index * layout.len()..][layout.gradient()];
+                let gram = if under_way {
+                    block.gram.with(ring.newest, &row[..ring.held])
+                } else {
+                    block.gram.current(ring.newest, ring.held)
+                };
+                let spectrum = solver.spectrum(config, ring, gram);
+                block.shown(under_way).spectrum = Some(spectrum);
+            }
+        });
+    }
+}
+
+impl Block {
+    /// Statistics of the last step, or of the one under way.
+    fn shown(&mut self, under_way: bool) -> &mut BlockStats {
+        if under_way { &mut self.pending.stats } else { &mut self.stats }
+    }
+}
+
+/// Blocks' statistics put together.
+struct Total {
+    grad_norm: f64,
+    update_norm: f64,
+    scale: f64,
+    spectrum: Spectrum,
+}
+
+impl Default for Total {
+    fn default() -> Self {
+        let spectrum = Spectrum { smallest: f64::INFINITY, ..Spectrum::default() };
+        Self { grad_norm: 0.0, update_norm: 0.0, scale: f64::INFINITY, spectrum }
+    }
+}
+
+impl Total {
+    fn add(&mut self, block: &BlockStats) -> Result<()> {
+        // Norms may be as large as their type: their squares would overflow.
+        self.grad_norm = self.grad_norm.hypot(block.grad_norm);
+        self.update_norm = self.update_norm.hypot(block.update_norm);
+        self.scale = self.scale.min(block.scale);
+        let Spectrum { rank, largest, smallest } = block.spectrum.transpose()?.unwrap_or_default();
+        self.spectrum.rank += rank;
+        if rank > 0 {
+            self.spectrum.largest = self.spectrum.largest.max(largest);
+            self.spectrum.smallest = self.spectrum.smallest.min(smallest);
+        }
+        Ok(())
+    }
+
+    fn stats(self, steps: u64, history_size: usize, state_bytes: usize) -> Stats {
+        let Spectrum { rank, largest, smallest } = self.spectrum;
+        Stats {
             steps,
             history_len: steps.min(history_size as u64) as u32,
-            rank: u32::try_from(total.rank).unwrap_or(u32::MAX),
-            grad_norm: total.grad_norm,
-            update_norm: total.update_norm,
-            scale: total.scale,
-            eig_max: total.eig_max,
-            eig_min: if total.rank > 0 { total.eig_min } else { 0.0 },
+            rank: u32::try_from(rank).unwrap_or(u32::MAX),
+            grad_norm: self.grad_norm,
+            update_norm: self.update_norm,
+            scale: self.scale,
+            eig_max: largest,
+            eig_min: if rank > 0 { smallest } else { 0.0 },
             state_bytes: state_bytes as u64,
         }
     }

@@ -113,7 +113,7 @@ pub fn run<T: Number>(case: &Case, mut look: impl FnMut(&Compared<'_>)) -> usize
             outcome: &outcome,
             oracle: &oracle,
             radii: &radii,
-            stats: library.stats(),
+            stats: library.stats().unwrap(),
             grad_norm: norm(&g),
             length: norm(&outcome.direction),
             error: distance(&widen(&direction), &outcome.direction),

@@ -1,0 +1,118 @@
+//! The kernels of the symmetric solver: a reduction to tridiagonal form and the solves on it, each compiled as a whole
+//! for an instruction set. Small matrices leave no time for a call a loop.
+//!
+//! Everything lies in blocks of eight rows, padded with zeros, so that no loop has a rest.
+
+use super::lanes::BLOCK;
+use super::portable::Portable;
+
+/// Eight numbers that lie side by side.
+pub(crate) type Block = [f64; BLOCK];
+
+/// Blocks of room for each block of rows, for vectors that go into a kernel and out of it.
+pub(crate) const WORK: usize = 5 * BLOCK;
+
+/// Blocks before column `column` of a lower triangle with so many blocks of rows, stored as [`System::matrix`].
+pub(crate) fn start_of(column: usize, blocks: usize) -> usize {
+    let (whole, rest) = (column / BLOCK, column % BLOCK);
+    // Σ (blocks − i) over the block columns i before, eight times; whole ones number at most `blocks`.
+    BLOCK * (whole * blocks - whole * whole.saturating_sub(1) / 2) + rest * (blocks - whole)
+}
+
+/// A symmetric matrix A and a vector a, on their way through the kernels. With n rows and `b = ⌈n/8⌉` blocks of them:
+pub(crate) struct System<'a> {
+    /// n.
+    pub size: usize,
+    /// The lower triangle of A by columns, column j from the block on that holds row j: what stands on the diagonal are
+    /// whole blocks. Rows from n on are zeros. After the reduction: the reflectors' vectors.
+    pub matrix: &'a mut [Block],
+    /// The reflectors' factors β: `Q = H₀H₁…`, `Hᵢ = I − βᵢvᵢvᵢᵀ`. n numbers.
+    pub factors: &'a mut [f64],
+    /// The diagonal of `T = QᵀAQ`, zeros from n on. b + 1 blocks.
+    pub diagonal: &'a mut [Block],
+    /// What stands beside it, zeros from n − 1 on. b blocks.
+    pub beside: &'a mut [Block],
+    /// a, then `Qᵀa`, then the solution. b + 1 blocks, zeros from n on.
+    pub vector: &'a mut [Block],
+    /// Scratch, `b·WORK` blocks.
+    pub work: &'a mut [Block],
+}
+
+/// What the solves say besides the solution.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Solved {
+    /// The least pivot at the least shifts. Positive if and only if every shifted matrix was positive definite.
+    pub least_pivot: f64,
+    /// `yᵀTy` of the solution y.
+    pub form: f64,
+}
+
+/// One table of kernels: with one instruction set.
+pub(crate) struct SymmetricKernels {
+    /// Name of the instruction set.
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests say with it which table failed"))]
+    pub name: &'static str,
+    /// Reduces A to `T = QᵀAQ` and a to `Qᵀa`.
+    pub reduce: fn(system: &mut System<'_>),
+    /// Puts `√m Q Σⱼ wⱼ (T + m tⱼI)⁻¹ Qᵀa` in the place of `Qᵀa`, over the shifts tⱼ and weights wⱼ in units of m.
+    pub solve: fn(system: &mut System<'_>, shifts: &[Block], weights: &[Block], m: f64) -> Solved,
+}
+
+impl SymmetricKernels {
+    /// The kernels with each instruction set that this machine has, the best first.
+    pub fn available() -> impl Iterator<Item = &'static Self> {
+        #[cfg(target_arch = "x86_64")]
+        let found = super::x86::symmetric();
+        #[cfg(not(target_arch = "x86_64"))]
+        let found = [None];
+        found.into_iter().chain([Some(Portable::symmetric_table())]).flatten()
+    }
+
+    /// The best kernels on this machine.
+    pub fn best() -> &'static Self {
+        Self::available().next().unwrap_or_else(|| unreachable!("the portable kernels run everywhere"))
+    }
+}
+
+/// Defines `$lanes::symmetric_table()`: the kernels compiled with `$lanes` for an instruction set, `["features"]` or
+/// `[]` for that of the build.
+macro_rules! symmetric_table {
+    ($lanes:ident, $name:literal, $features:tt) => {
+        impl $lanes {
+            /// To be given away only where the machine was found to have the instruction set.
+            pub(super) const fn symmetric_table() -> &'static $crate::kernels::symmetric::SymmetricKernels {
+                use $crate::kernels::symmetric::{Block, Solved, System, SymmetricKernels, whole};
+                &SymmetricKernels {
+                    name: $name,
+                    reduce: whole!($lanes, $features, reduce::reduce(system: &mut System<'_>) -> ()),
+                    solve: whole!($lanes, $features, poles::solve(
+                        system: &mut System<'_>, shifts: &[Block], weights: &[Block], m: f64) -> Solved),
+                }
+            }
+        }
+    };
+}
+
+/// One kernel, compiled for an instruction set.
+macro_rules! whole {
+    ($lanes:ident, [], $room:ident::$kernel:ident($($argument:ident: $type:ty),*) -> $result:ty) => {{
+        fn compiled($($argument: $type),*) -> $result {
+            $crate::kernels::$room::$kernel($lanes(()), $($argument),*)
+        }
+        compiled
+    }};
+    ($lanes:ident, [$features:literal], $room:ident::$kernel:ident($($argument:ident: $type:ty),*) -> $result:ty) => {{
+        fn checked($($argument: $type),*) -> $result {
+            #[target_feature(enable = $features)]
+            fn compiled($($argument: $type),*) -> $result {
+                $crate::kernels::$room::$kernel($lanes(()), $($argument),*)
+            }
+            // SAFETY: the table is given away only where the machine was found to have these features.
+            unsafe { compiled($($argument),*) }
+        }
+        checked
+    }};
+}
+
+pub(super) use symmetric_table;
+pub(super) use whole;
