@@ -152,8 +152,8 @@ pub(super) fn restore<L: Load<f64>>(lanes: L, system: &mut System<'_>) {
     }
 }
 
-/// Makes the update of a column. Returns its entry on the diagonal and the sum of squares below it, above which it leaves
-/// zeros in the block.
+/// Makes the update of a column. Returns its entry on the diagonal and the sum of squares below it, above which it
+/// leaves zeros in the block.
 ///
 /// # Safety
 /// As in [`reduce`].
@@ -302,8 +302,8 @@ unsafe fn stream<L: Load<f64>>(
     }
 }
 
-/// [`stream`] for some columns of one block. Adds their products with x to `head`, for the block on the diagonal, and to
-/// `product`, for those below. Returns the products of these with it, not yet added up.
+/// [`stream`] for some columns of one block. Adds their products with x to `head`, for the block on the diagonal, and
+/// to `product`, for those below. Returns the products of these with it, not yet added up.
 ///
 /// # Safety
 /// As in [`reduce`].

@@ -1,12 +1,13 @@
 //! `x^(−1/2)` as a sum of poles: `√m Σⱼ ωⱼ/(x + m sⱼ²)` on `[m, κm]`.
 //!
-//! It is the midpoint rule for `x^(−1/2) = (2/π)∫₀^∞ dt/(x + t²)` after the substitution `t = √m·sc(u|k')`, whose period
-//! makes the rule converge geometrically: method 3 of Hale, Higham and Trefethen, Computing A^α, log(A), and related
-//! matrix functions by contour integrals (SIAM J. Numer. Anal. 46(5), 2008). The result is Zolotarev's best approximation
-//! in the relative sense, with an error of `4·exp(−2π²N/ℓ)` for N poles.
+//! It is the midpoint rule for `x^(−1/2) = (2/π)∫₀^∞ dt/(x + t²)` after the substitution `t = √m·sc(u|k')`, whose
+//! period makes the rule converge geometrically: method 3 of Hale, Higham and Trefethen, Computing A^α, log(A), and
+//! related matrix functions by contour integrals (SIAM J. Numer. Anal. 46(5), 2008). The result is Zolotarev's best
+//! approximation in the relative sense, with an error of `4·exp(−2π²N/ℓ)` for N poles.
 //!
-//! Here ℓ = π K'/K = ln(1/q), with q the nome of the modulus `k = κ^(−1/2)`. All of it follows from ℓ by theta functions,
-//! whose series in q need two to four terms (NIST Digital Library of Mathematical Functions, sections 20.2 and 22.2):
+//! Here ℓ = π K'/K = ln(1/q), with q the nome of the modulus `k = κ^(−1/2)`. All of it follows from ℓ by theta
+//! functions, whose series in q need two to four terms (NIST Digital Library of Mathematical Functions, sections 20.2
+//! and 22.2):
 //!
 //! - `κ = (ϑ₃/ϑ₂)⁴`, as `√k = ϑ₂/ϑ₃`, and `K = ½πϑ₃²`, `K' = ½ℓϑ₃²`;
 //! - `sc(u|k') = sn(iu|k)/i = ϑ₃/ϑ₂·Θ₁(η)/Θ₄(η)`, `η = πu/(2K)`, with ϑ₁ and ϑ₄ at iη: sines become hyperbolic;

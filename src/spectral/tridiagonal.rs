@@ -1,8 +1,9 @@
 //! `(C + ε'I)^(−1/2) a` without an eigenvector: for v in the span, where no direction can be absent.
 //!
-//! A direction's noise floor is `n = h·2⁻⁵²·(Σⱼ |Vⱼ|·‖Mⱼ‖)² ≤ h·2⁻⁵²·tr C` (Cauchy and Schwarz), so that above this bound
-//! ε' keeps every direction. Then `C = QTQᵀ` with T tridiagonal, and `f(T)` is a sum of poles ([`super::rational`]), each
-//! one tridiagonal solve. Rounding in T is relative to the rows concerned, since they come in decreasing order.
+//! A direction's noise floor is `n = h·2⁻⁵²·(Σⱼ |Vⱼ|·‖Mⱼ‖)² ≤ h·2⁻⁵²·tr C` (Cauchy and Schwarz), so that above this
+//! bound ε' keeps every direction. Then `C = QTQᵀ` with T tridiagonal, and `f(T)` is a sum of poles
+//! ([`super::rational`]), each one tridiagonal solve. Rounding in T is relative to the rows concerned, since they come
+//! in decreasing order.
 
 use crate::error::Result;
 use crate::kernels::symmetric::{Block, SymmetricKernels, System, WORK, start_of};
@@ -51,8 +52,8 @@ impl Tridiagonal {
         tables.bytes() + buffers.iter().map(|buffer| buffer.bytes()).sum::<usize>()
     }
 
-    /// Writes `c = (C + ε'I)^(−1/2) a` to `coefficients` and returns `‖u‖² = cᵀCc`; nothing where this is not the way to
-    /// do it. `order` lists the rows by decreasing `diagonal`.
+    /// Writes `c = (C + ε'I)^(−1/2) a` to `coefficients` and returns `‖u‖² = cᵀCc`; nothing where this is not the way
+    /// to do it. `order` lists the rows by decreasing `diagonal`.
     pub fn solve(
         &mut self,
         preconditioner: &Preconditioner,
@@ -129,8 +130,8 @@ impl Tridiagonal {
 }
 
 /// The largest eigenvalue of a symmetric tridiagonal matrix, by Laguerre's iteration from above (Parlett, The symmetric
-/// eigenvalue problem, section 4.8 for Newton's). It comes down monotonically, however the eigenvalues lie, and cubically
-/// where the largest is simple.
+/// eigenvalue problem, section 4.8 for Newton's). It comes down monotonically, however the eigenvalues lie, and
+/// cubically where the largest is simple.
 fn largest_eigenvalue(diagonal: &[f64], beside: &[f64]) -> f64 {
     let size = diagonal.len() as f64;
     let side = |i: usize| beside.get(i).map_or(0.0, |b| b.abs());
