@@ -35,7 +35,7 @@ macro_rules! each_block {
                 $body
             }
         }
-        if count % BLOCK != 0 {
+        if !count.is_multiple_of(BLOCK) {
             let done = count - count % BLOCK;
             $(let $given = &padded(&$given[done..]);)*
             $(let mut $changed = (padded(&$changed[done..]), &mut $changed[done..]);)*
@@ -135,8 +135,8 @@ fn group_size(left: usize, most: usize) -> usize {
 #[inline(always)]
 fn places<const SIZE: usize>(first: usize, omitted: usize) -> [usize; SIZE] {
     let mut places = [0; SIZE];
-    for j in 0..SIZE {
-        places[j] = first + j + usize::from(first + j >= omitted);
+    for (j, place) in (first..).zip(&mut places) {
+        *place = j + usize::from(j >= omitted);
     }
     places
 }
@@ -151,9 +151,9 @@ impl<T: Element, const SIZE: usize> Group<T, SIZE> {
     #[inline(always)]
     unsafe fn new(columns: Columns<'_, T>, places: [usize; SIZE]) -> Self {
         let mut starts = [core::ptr::null(); SIZE];
-        for j in 0..SIZE {
+        for (start, place) in starts.iter_mut().zip(places) {
             // SAFETY: the column lies inside the data.
-            starts[j] = unsafe { columns.data.as_ptr().add(places[j] * columns.stride) }.cast();
+            *start = unsafe { columns.data.as_ptr().add(place * columns.stride) }.cast();
         }
         Self(starts)
     }
@@ -201,20 +201,20 @@ where
         let mut products = [lanes.splat(0.0); SIZE];
         in_turns!(0..x.len(), index, {
             let x = lanes.load(&x[index]);
-            for j in 0..SIZE {
+            for (j, product) in products.iter_mut().enumerate() {
                 // SAFETY: `x` has such a block.
-                products[j] = lanes.mul_add(x, lanes.load(unsafe { group.block(j, index) }), products[j]);
+                *product = lanes.mul_add(x, lanes.load(unsafe { group.block(j, index) }), *product);
             }
         });
         if !rest.is_empty() {
             let last = lanes.load(&last);
-            for j in 0..SIZE {
+            for (j, product) in products.iter_mut().enumerate() {
                 // SAFETY: the rest of `x` is part of such a block.
-                products[j] = lanes.mul_add(last, lanes.load(unsafe { group.block(j, x.len()) }), products[j]);
+                *product = lanes.mul_add(last, lanes.load(unsafe { group.block(j, x.len()) }), *product);
             }
         }
-        for j in 0..SIZE {
-            sums[places[j]] += lanes.total(products[j]);
+        for (place, product) in places.into_iter().zip(products) {
+            sums[place] += lanes.total(product);
         }
     });
 }
@@ -268,28 +268,22 @@ fn combine_with<const NARROW: bool, L, T>(
     each_group!(COMBINE_GROUP, [8, 7, 6, 5, 4, 3, 2, 1], coefficients.len(), columns.omitted, first, places, SIZE, {
         // SAFETY: the columns are checked.
         let group = unsafe { Group::<T, SIZE>::new(columns, places) };
-        let wide_factors = factors::<L, SIZE>(lanes, coefficients, places);
-        let narrow_factors = narrow_factors::<L, T, SIZE>(lanes, coefficients, places);
+        let factors = Factors {
+            wide: factors::<L, SIZE>(lanes, coefficients, places),
+            narrow: narrow_factors::<L, T, SIZE>(lanes, coefficients, places),
+        };
         // The first group begins the sum with the newest vector, so that the sum need not be read.
         let begun = if first == 0 { newest.len() } else { 0 };
         in_turns!(0..begun, index, {
             let wide = lanes.mul(newest_factor, lanes.load(&newest[index]));
             // SAFETY: `sum` has such a block.
-            let wide = if NARROW {
-                unsafe { add_narrow(lanes, narrow_factors, group, index, wide) }
-            } else {
-                unsafe { add_wide(lanes, wide_factors, group, index, wide) }
-            };
+            let wide = unsafe { add_products::<NARROW, L, T, SIZE>(lanes, factors, group, index, wide) };
             lanes.store(wide, &mut sum[index]);
         });
         in_turns!(begun..sum.len(), index, {
             let wide = lanes.load(&sum[index]);
             // SAFETY: `sum` has such a block.
-            let wide = if NARROW {
-                unsafe { add_narrow(lanes, narrow_factors, group, index, wide) }
-            } else {
-                unsafe { add_wide(lanes, wide_factors, group, index, wide) }
-            };
+            let wide = unsafe { add_products::<NARROW, L, T, SIZE>(lanes, factors, group, index, wide) };
             lanes.store(wide, &mut sum[index]);
         });
     });
@@ -298,8 +292,8 @@ fn combine_with<const NARROW: bool, L, T>(
 #[inline(always)]
 fn factors<L: Lanes, const SIZE: usize>(lanes: L, coefficients: &[f64], places: [usize; SIZE]) -> [L::Wide; SIZE] {
     let mut factors = [lanes.splat(0.0); SIZE];
-    for j in 0..SIZE {
-        factors[j] = lanes.splat(coefficients[places[j]]);
+    for (factor, place) in factors.iter_mut().zip(places) {
+        *factor = lanes.splat(coefficients[place]);
     }
     factors
 }
@@ -311,50 +305,45 @@ fn narrow_factors<L: Load<T>, T, const SIZE: usize>(
     places: [usize; SIZE],
 ) -> [L::Narrow; SIZE] {
     let mut factors = [lanes.splat_narrow(0.0); SIZE];
-    for j in 0..SIZE {
-        factors[j] = lanes.splat_narrow(coefficients[places[j]]);
+    for (factor, place) in factors.iter_mut().zip(places) {
+        *factor = lanes.splat_narrow(coefficients[place]);
     }
     factors
 }
 
-/// `sum` plus the products of a group at a block, one after another.
+/// The coefficients of a group in both precisions, of which a loop uses one.
+#[derive(Clone, Copy)]
+struct Factors<W, N, const SIZE: usize> {
+    wide: [W; SIZE],
+    narrow: [N; SIZE],
+}
+
+/// `sum` plus the products of a group at a block, one after another; or, `NARROW`, plus their sum in the precision of `T`.
 ///
 /// # Safety
 /// As [`Group::block`].
 #[inline(always)]
-unsafe fn add_wide<L: Load<T>, T: Element, const SIZE: usize>(
+unsafe fn add_products<const NARROW: bool, L: Load<T>, T: Element, const SIZE: usize>(
     lanes: L,
-    factors: [L::Wide; SIZE],
+    factors: Factors<L::Wide, L::Narrow, SIZE>,
     group: Group<T, SIZE>,
     index: usize,
     mut sum: L::Wide,
 ) -> L::Wide {
-    for j in 0..SIZE {
+    if NARROW {
         // SAFETY: the caller's promise is passed on.
-        sum = lanes.mul_add(factors[j], lanes.load(unsafe { group.block(j, index) }), sum);
+        let mut narrow = lanes.mul_narrow(factors.narrow[0], lanes.load_narrow(unsafe { group.block(0, index) }));
+        for (j, &factor) in factors.narrow.iter().enumerate().skip(1) {
+            // SAFETY: as above.
+            narrow = lanes.mul_add_narrow(factor, lanes.load_narrow(unsafe { group.block(j, index) }), narrow);
+        }
+        return lanes.add(lanes.widen(narrow), sum);
+    }
+    for (j, &factor) in factors.wide.iter().enumerate() {
+        // SAFETY: as above.
+        sum = lanes.mul_add(factor, lanes.load(unsafe { group.block(j, index) }), sum);
     }
     sum
-}
-
-/// `sum` plus the products of a group at a block, which are summed in the precision of `T`.
-///
-/// # Safety
-/// As [`Group::block`].
-#[inline(always)]
-unsafe fn add_narrow<L: Load<T>, T: Element, const SIZE: usize>(
-    lanes: L,
-    factors: [L::Narrow; SIZE],
-    group: Group<T, SIZE>,
-    index: usize,
-    sum: L::Wide,
-) -> L::Wide {
-    // SAFETY: the caller's promise is passed on.
-    let mut narrow = lanes.mul_narrow(factors[0], lanes.load_narrow(unsafe { group.block(0, index) }));
-    for j in 1..SIZE {
-        // SAFETY: as above.
-        narrow = lanes.mul_add_narrow(factors[j], lanes.load_narrow(unsafe { group.block(j, index) }), narrow);
-    }
-    lanes.add(lanes.widen(narrow), sum)
 }
 
 /// Refuses columns that do not lie inside the data, or that overlap, or none of which is omitted. A column is as many

@@ -102,6 +102,9 @@ pub struct Columns<'a, T> {
     pub omitted: usize,
 }
 
+/// `(columns, newest, coefficients, sum)`.
+type Combine<T> = fn(Columns<'_, T>, &[T], &[f64], &mut [f64]);
+
 /// One table of loops: for one element type, with one instruction set.
 ///
 /// Elements come in slices of any length, and the 64-bit numbers beside them in rooms of at least so many whole
@@ -119,10 +122,10 @@ pub struct Kernels<T: 'static> {
     pub dots: fn(x: &[T], columns: Columns<'_, T>, sums: &mut [f64]),
     /// `sum` is the columns, with `newest` in place of the one left out, times their coefficients: first `newest`, then one
     /// column after another. Elementwise.
-    pub combine: fn(columns: Columns<'_, T>, newest: &[T], coefficients: &[f64], sum: &mut [f64]),
+    pub combine: Combine<T>,
     /// As `combine`, but at most [`NARROW_GROUP`] columns at a time are summed in the precision of `T`, their coefficients
     /// rounded to it, before they are added to `sum`.
-    pub combine_narrow: fn(columns: Columns<'_, T>, newest: &[T], coefficients: &[f64], sum: &mut [f64]),
+    pub combine_narrow: Combine<T>,
     /// `sum += a·x`. Elementwise.
     pub axpy: fn(a: f64, x: &[f64], sum: &mut [f64]),
     /// Copies `source` to `target`, past the caches where the machine can: the target's old contents are not fetched.

@@ -151,7 +151,7 @@ impl Load<f32> for Avx2 {
     #[inline(always)]
     fn stream_narrow(self, narrow: Self::Narrow, block: &mut [f32; BLOCK]) {
         let start = block.as_mut_ptr();
-        if start.addr() % 32 == 0 {
+        if start.addr().is_multiple_of(32) {
             // SAFETY: the machine has AVX2 and FMA, as `self` exists; the store is the block's and aligned.
             unsafe { _mm256_stream_ps(start, narrow) }
         } else {
@@ -215,7 +215,7 @@ impl Load<f64> for Avx2 {
     #[inline(always)]
     fn stream_narrow(self, narrow: Self::Narrow, block: &mut [f64; BLOCK]) {
         let start = block.as_mut_ptr();
-        if start.addr() % 32 == 0 {
+        if start.addr().is_multiple_of(32) {
             // SAFETY: the machine has AVX2, as `self` exists; both stores are the block's and aligned.
             unsafe {
                 _mm256_stream_pd(start, narrow[0]);
@@ -353,7 +353,7 @@ impl Load<f32> for Avx512 {
     #[inline(always)]
     fn stream_narrow(self, narrow: Self::Narrow, block: &mut [f32; BLOCK]) {
         let start = block.as_mut_ptr();
-        if start.addr() % 32 == 0 {
+        if start.addr().is_multiple_of(32) {
             // SAFETY: the machine has AVX2 and FMA, as `self` exists; the store is the block's and aligned.
             unsafe { _mm256_stream_ps(start, narrow) }
         } else {
@@ -410,7 +410,7 @@ impl Load<f64> for Avx512 {
     #[inline(always)]
     fn stream_narrow(self, narrow: Self::Narrow, block: &mut [f64; BLOCK]) {
         let start = block.as_mut_ptr();
-        if start.addr() % 64 == 0 {
+        if start.addr().is_multiple_of(64) {
             // SAFETY: the machine has AVX-512F, as `self` exists; the store is the block's and aligned.
             unsafe { _mm512_stream_pd(start, narrow) }
         } else {
