@@ -15,15 +15,16 @@ pub(super) struct Full<T: Element> {
     data: Buffer<T>,
     history_size: usize,
     len: usize,
-    /// Whether it may stay in a cache from pass to pass: then nothing is stored past the caches.
-    cached: bool,
+    /// Whether what is stored is better kept out of the caches: where it will have left them before it is read, and is long
+    /// enough for settling to be cheap.
+    streams: bool,
 }
 
 impl<T: Element> Full<T> {
     pub fn new(history_size: usize, len: usize, arena: &mut Arena) -> Self {
-        let cached = arena.may_stay_cached();
+        let streams = !arena.may_stay_cached() && len >= TILE;
         let data = arena.buffer(elements(history_size, len));
-        Self { kernels: T::kernels(), data, history_size, len, cached }
+        Self { kernels: T::kernels(), data, history_size, len, streams }
     }
 
     /// Bytes that it takes of its arena.
@@ -81,11 +82,11 @@ impl<T: Element> Window<T> for Full<T> {
     fn store(&mut self, slot: usize, position: usize, gradient: &[T]) {
         let (start, _) = self.place(slot, position, gradient.len());
         let column = &mut self.data[start..start + gradient.len()];
-        if self.cached { column.copy_from_slice(gradient) } else { (self.kernels.stream)(gradient, column) }
+        if self.streams { (self.kernels.stream)(gradient, column) } else { column.copy_from_slice(gradient) }
     }
 
     fn settle(&self) {
-        if !self.cached {
+        if self.streams {
             (self.kernels.settle)();
         }
     }
