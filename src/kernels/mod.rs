@@ -7,7 +7,8 @@
 //! the instruction set; machines can differ only in whether a product is rounded before it is added, and not even in that
 //! where it is exact, as between two 32-bit numbers.
 //!
-//! All sums are made in 64 bits: sums in 32 bits lose what nearly parallel gradients have apart.
+//! Sums are made in 64 bits: sums in 32 bits lose what nearly parallel gradients have apart. The one exception is asked for
+//! by name (`combine_narrow`).
 
 mod lanes;
 mod loops;
@@ -30,7 +31,7 @@ use crate::memory::Pod;
 /// Numbers in a block.
 pub(crate) const BLOCK: usize = lanes::BLOCK;
 
-/// Columns whose products are summed in the precision of their type before they are widened, where that is enough.
+/// Columns at most whose products `combine_narrow` sums in the precision of their type before they are widened.
 pub(crate) const NARROW_GROUP: usize = loops::COMBINE_GROUP;
 
 /// An element of parameters and gradients: `f32` or `f64`. Sealed.
