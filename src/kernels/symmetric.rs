@@ -12,8 +12,21 @@ pub(crate) type Block = [f64; BLOCK];
 /// Blocks of room for each block of rows, for vectors that go into a kernel and out of it.
 pub(crate) const WORK: usize = 5 * BLOCK;
 
-/// Blocks before column `column` of a lower triangle with so many blocks of rows, stored as [`System::matrix`].
+/// Blocks of rows up to which both triangles of a matrix are kept.
+pub(crate) const SMALL: usize = 2;
+
+/// The first block of rows that is kept of column `column` of a matrix with so many blocks of them.
+#[inline(always)]
+pub(crate) fn first_of(column: usize, blocks: usize) -> usize {
+    if blocks <= SMALL { 0 } else { column / BLOCK }
+}
+
+/// Blocks before column `column` of a matrix with so many blocks of rows, stored as [`System::matrix`].
+#[inline(always)]
 pub(crate) fn start_of(column: usize, blocks: usize) -> usize {
+    if blocks <= SMALL {
+        return column * blocks;
+    }
     let (whole, rest) = (column / BLOCK, column % BLOCK);
     // Σ (blocks − i) over the block columns i before, eight times; whole ones number at most `blocks`.
     BLOCK * (whole * blocks - whole * whole.saturating_sub(1) / 2) + rest * (blocks - whole)
@@ -23,8 +36,9 @@ pub(crate) fn start_of(column: usize, blocks: usize) -> usize {
 pub(crate) struct System<'a> {
     /// n.
     pub size: usize,
-    /// The lower triangle of A by columns, column j from the block on that holds row j: what stands on the diagonal are
-    /// whole blocks. Rows from n on are zeros. After the reduction: the reflectors' vectors.
+    /// A by columns: the whole of it where b is at most [`SMALL`], else the lower triangle, column j from the block on that
+    /// holds row j: what stands on the diagonal are whole blocks. Rows from n on are zeros. After the reduction: the
+    /// reflectors' vectors.
     pub matrix: &'a mut [Block],
     /// The reflectors' factors β: `Q = H₀H₁…`, `Hᵢ = I − βᵢvᵢvᵢᵀ`. n numbers.
     pub factors: &'a mut [f64],

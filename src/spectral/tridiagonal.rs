@@ -6,7 +6,7 @@
 //! in decreasing order.
 
 use crate::error::Result;
-use crate::kernels::symmetric::{Block, SymmetricKernels, System, WORK, start_of};
+use crate::kernels::symmetric::{Block, SymmetricKernels, System, WORK, first_of, start_of};
 use crate::memory::Buffer;
 
 use super::rational::Tables;
@@ -93,7 +93,7 @@ impl Tridiagonal {
         };
         let mut rest = &mut *system.matrix;
         for (column, &j) in order.iter().enumerate() {
-            let first = column / BLOCK;
+            let first = first_of(column, blocks);
             let (rows, after) = rest.split_at_mut(blocks - first);
             rest = after;
             rows[blocks - first - 1] = [0.0; BLOCK];
