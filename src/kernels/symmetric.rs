@@ -32,6 +32,20 @@ pub(crate) fn start_of(column: usize, blocks: usize) -> usize {
     BLOCK * (whole * blocks - whole * whole.saturating_sub(1) / 2) + rest * (blocks - whole)
 }
 
+/// The columns of a matrix of `size` rows that lies as [`System::matrix`]: the first row that is kept of each, and room
+/// for the rows from that on, zeros behind the last.
+pub(crate) fn columns(matrix: &mut [Block], size: usize) -> impl Iterator<Item = (usize, &mut [f64])> {
+    let blocks = size.div_ceil(BLOCK);
+    let mut rest = matrix;
+    (0..size).map(move |column| {
+        let first = first_of(column, blocks);
+        let (rows, after) = core::mem::take(&mut rest).split_at_mut(blocks - first);
+        rest = after;
+        rows[blocks - first - 1] = [0.0; BLOCK];
+        (first * BLOCK, &mut rows.as_flattened_mut()[..size - first * BLOCK])
+    })
+}
+
 /// A symmetric matrix A and a vector a, on their way through the kernels. With n rows and `b = ⌈n/8⌉` blocks of them:
 pub(crate) struct System<'a> {
     /// n.

@@ -6,7 +6,7 @@
 //! in decreasing order.
 
 use crate::error::Result;
-use crate::kernels::symmetric::{Block, SymmetricKernels, System, WORK, first_of, start_of};
+use crate::kernels::symmetric::{Block, SymmetricKernels, System, WORK, columns, start_of};
 use crate::memory::Buffer;
 
 use super::rational::Tables;
@@ -91,14 +91,7 @@ impl Tridiagonal {
             vector: &mut self.vector.as_chunks_mut().0[..blocks + 1],
             work: self.work.as_chunks_mut().0,
         };
-        let mut rest = &mut *system.matrix;
-        for (column, &j) in order.iter().enumerate() {
-            let first = first_of(column, blocks);
-            let (rows, after) = rest.split_at_mut(blocks - first);
-            rest = after;
-            rows[blocks - first - 1] = [0.0; BLOCK];
-            entries.column(j, unscale, &order[first * BLOCK..], rows.as_flattened_mut());
-        }
+        entries.arranged(order, unscale, columns(system.matrix, size));
         system.vector[blocks - 1] = [0.0; BLOCK];
         for (part, &i) in system.vector.as_flattened_mut().iter_mut().zip(order) {
             *part = a[i];
