@@ -9,7 +9,7 @@
 //! large rows first keeps its grading: the small rows of v are as they were in the matrix.
 
 use super::lanes::{BLOCK, Load};
-use super::small::{Reduction, reduce_block};
+use super::small::{Reduction, reduce_block, restore_block};
 use super::symmetric::{Block, SMALL, System, first_of, start_of};
 
 /// Where `‖x‖²` is below this, in a matrix with entries near 1, something that counts may underflow: as the matrix is
@@ -154,6 +154,16 @@ pub(super) fn restore<L: Load<f64>>(lanes: L, system: &mut System<'_>) {
     let matrix = system.matrix[..start_of(size, blocks)].as_mut_ptr();
     let vector = Rows(system.vector[..blocks].as_mut_ptr());
     let factors = &system.factors[..size];
+    if blocks <= SMALL {
+        // SAFETY: as in `reduce`.
+        unsafe {
+            restore_block::<L, 1>(lanes, blocks, matrix, factors, vector);
+            if blocks > 1 {
+                restore_block::<L, 2>(lanes, blocks, matrix, factors, vector);
+            }
+        }
+        return;
+    }
     for (column, &factor) in factors[..size.saturating_sub(2)].iter().enumerate().rev() {
         // SAFETY: as in `reduce`.
         unsafe {

@@ -42,8 +42,7 @@ pub(super) struct Reduction<'a> {
 #[inline(always)]
 pub(super) unsafe fn reduce_block<L: Load<f64>, const LIVE: usize>(lanes: L, blocks: usize, r: &mut Reduction<'_>) {
     let first = blocks - LIVE;
-    let columns = (first * BLOCK).saturating_sub(1)..((first + 1) * BLOCK - 1).min(r.size.saturating_sub(2));
-    for column in columns {
+    for column in columns(first, r.size) {
         let start = column + 1;
         let x = column_at(r.matrix, column, blocks);
         // SAFETY: the caller's promise.
@@ -85,6 +84,39 @@ pub(super) unsafe fn reduce_block<L: Load<f64>, const LIVE: usize>(lanes: L, blo
         }
         r.v = x;
     }
+}
+
+/// Puts `Q y` in the place of y, as far as Q comes from the columns of [`reduce_block`].
+///
+/// # Safety
+/// As for [`reduce_block`], and all columns are done.
+#[inline(always)]
+pub(super) unsafe fn restore_block<L: Load<f64>, const LIVE: usize>(
+    lanes: L,
+    blocks: usize,
+    matrix: *mut Block,
+    factors: &[f64],
+    vector: Rows,
+) {
+    let first = blocks - LIVE;
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut y: [_; LIVE] = load(lanes, vector, first);
+        for column in columns(first, factors.len()).rev() {
+            let v: [_; LIVE] = load(lanes, column_at(matrix, column, blocks), first);
+            let along = lanes.splat(factors[column] * lanes.total(dot(lanes, v, y)));
+            for i in 0..LIVE {
+                y[i] = lanes.mul_sub_from(along, v[i], y[i]);
+            }
+        }
+        store(lanes, y, vector, first);
+    }
+}
+
+/// The columns of a matrix of `size` rows that are reduced, whose row below the diagonal lies in block `first`.
+#[inline(always)]
+fn columns(first: usize, size: usize) -> core::ops::Range<usize> {
+    (first * BLOCK).saturating_sub(1)..((first + 1) * BLOCK - 1).min(size.saturating_sub(2))
 }
 
 /// # Safety

@@ -61,10 +61,11 @@ pub(crate) struct Solver {
 }
 
 impl Solver {
-    pub fn new(history_size: usize) -> Result<Self> {
+    /// For windows of up to `history_size` gradients of a type with this unit roundoff.
+    pub fn new(history_size: usize, unit: f64) -> Result<Self> {
         let buffer = || Buffer::zeroed(history_size, "the k×k solver");
         Ok(Self {
-            workspace: Workspace::new(history_size)?,
+            workspace: Workspace::new(history_size, unit)?,
             weights: buffer()?,
             span: buffer()?,
             products: buffer()?,

@@ -122,15 +122,15 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// For matrices of up to `size` rows.
-    pub fn new(size: usize) -> Result<Self> {
+    /// For matrices of up to `size` rows, and results that will be rounded with this unit roundoff.
+    pub fn new(size: usize, unit: f64) -> Result<Self> {
         let what = "the k×k solver";
         Ok(Self {
             diagonal: Buffer::zeroed(size, what)?,
             order: Buffer::zeroed(size, what)?,
             arranged: 0,
             eigen: Eigen::new(size, what)?,
-            tridiagonal: Tridiagonal::new(size, what)?,
+            tridiagonal: Tridiagonal::new(size, unit, what)?,
         })
     }
 

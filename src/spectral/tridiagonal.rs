@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::kernels::symmetric::{Block, SymmetricKernels, System, WORK, columns, start_of};
 use crate::memory::Buffer;
 
-use super::rational::Tables;
+use super::rational::{Tables, error};
 use super::{Entries, Preconditioner};
 
 /// ε' over the largest entry from which on shifts would overflow.
@@ -30,10 +30,10 @@ pub(super) struct Tridiagonal {
 const BLOCK: usize = size_of::<Block>() / size_of::<f64>();
 
 impl Tridiagonal {
-    pub fn new(size: usize, what: &'static str) -> Result<Self> {
+    pub fn new(size: usize, unit: f64, what: &'static str) -> Result<Self> {
         let padded = size.next_multiple_of(BLOCK);
         let buffer = |len: usize| Buffer::zeroed(len, what);
-        let tables = Tables::new()?;
+        let tables = Tables::new(error(unit))?;
         Ok(Self {
             matrix: buffer(start_of(size, padded / BLOCK) * BLOCK)?,
             factors: buffer(size)?,
