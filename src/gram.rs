@@ -28,8 +28,8 @@ impl Gram {
 
     /// Accepts the gradient in slot `newest`. `row` has an entry for each of the `held` gradients.
     pub fn accept(&mut self, newest: usize, row: &[f64]) {
-        for (entry, product) in self.entries[newest..].iter_mut().step_by(self.size).zip(row) {
-            *entry = *product;
+        for (slot, product) in row.iter().enumerate() {
+            self.entries[slot * self.size + newest] = *product;
         }
         self.entries[newest * self.size..][..row.len()].copy_from_slice(row);
     }
@@ -67,8 +67,8 @@ impl Candidate<'_> {
 
     /// Writes the gradients' squared norms to `target`.
     pub fn diagonal(&self, target: &mut [f64]) {
-        for (entry, square) in target.iter_mut().zip(self.gram.entries.iter().step_by(self.gram.size + 1)) {
-            *entry = *square;
+        for (slot, entry) in target.iter_mut().enumerate() {
+            *entry = self.gram.entries[slot * (self.gram.size + 1)];
         }
         target[self.newest] = self.row[self.newest];
     }
