@@ -9,7 +9,7 @@
 //! large rows first keeps its grading: the small rows of v are as they were in the matrix.
 
 use super::lanes::{BLOCK, Load};
-use super::small::{Reduction, reduce_block, restore_block};
+use super::small::{self, Reduction};
 use super::symmetric::{Block, SMALL, System, first_of, start_of};
 
 /// Where `‖x‖²` is below this, in a matrix with entries near 1, something that counts may underflow: as the matrix is
@@ -106,10 +106,7 @@ pub(super) fn reduce<L: Load<f64>>(lanes: L, system: &mut System<'_>) {
     unsafe {
         if blocks <= SMALL {
             let mut r = Reduction { size, matrix, factors, diagonal, beside, vector, v, w };
-            if blocks > 1 {
-                reduce_block::<L, 2>(lanes, blocks, &mut r);
-            }
-            reduce_block::<L, 1>(lanes, blocks, &mut r);
+            small::reduce(lanes, blocks, &mut r);
             v = r.v;
         } else {
             for column in 0..size.saturating_sub(2) {
@@ -156,12 +153,7 @@ pub(super) fn restore<L: Load<f64>>(lanes: L, system: &mut System<'_>) {
     let factors = &system.factors[..size];
     if blocks <= SMALL {
         // SAFETY: as in `reduce`.
-        unsafe {
-            restore_block::<L, 1>(lanes, blocks, matrix, factors, vector);
-            if blocks > 1 {
-                restore_block::<L, 2>(lanes, blocks, matrix, factors, vector);
-            }
-        }
+        unsafe { small::restore(lanes, blocks, matrix, factors, vector) };
         return;
     }
     for (column, &factor) in factors[..size.saturating_sub(2)].iter().enumerate().rev() {

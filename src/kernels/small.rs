@@ -1,6 +1,6 @@
 //! The reduction of [`super::reduce`] for a matrix of few rows, of which both triangles are kept: then a column's product
-//! is only ever added to others, so that nothing is summed across a block, and all rows of v, w and the product stay in
-//! registers. It takes twice the multiplications and half the time.
+//! is only ever added to others, so that nothing is summed across a block, and with a fixed number of blocks the product
+//! stays in registers. It takes up to twice the multiplications, and less time.
 
 use super::lanes::{BLOCK, Load};
 use super::reduce::{Rows, column_at, reflector};
@@ -34,13 +34,53 @@ pub(super) struct Reduction<'a> {
     pub w: Rows,
 }
 
-/// Takes the columns, as far as there are, whose row below the diagonal lies in the first of the last `LIVE` blocks.
+/// Reduces all columns but the last two.
 ///
 /// # Safety
 /// All `Rows` have a block for each eight of the `size` rows, which nothing else refers to, and the matrix as many columns
-/// of so many; there are `size` of the numbers; the columns before are done.
+/// of so many; there are `size` of the numbers.
 #[inline(always)]
-pub(super) unsafe fn reduce_block<L: Load<f64>, const LIVE: usize>(lanes: L, blocks: usize, r: &mut Reduction<'_>) {
+pub(super) unsafe fn reduce<L: Load<f64>>(lanes: L, blocks: usize, r: &mut Reduction<'_>) {
+    for live in (1..=blocks).rev() {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match live {
+                1 => reduce_block::<L, 1>(lanes, blocks, r),
+                2 => reduce_block::<L, 2>(lanes, blocks, r),
+                3 => reduce_block::<L, 3>(lanes, blocks, r),
+                4 => reduce_block::<L, 4>(lanes, blocks, r),
+                _ => unreachable!("{live} blocks are not few"),
+            }
+        }
+    }
+}
+
+/// Puts `Q y` in the place of y.
+///
+/// # Safety
+/// As for [`reduce`], after it.
+#[inline(always)]
+pub(super) unsafe fn restore<L: Load<f64>>(lanes: L, blocks: usize, matrix: *mut Block, factors: &[f64], vector: Rows) {
+    for live in 1..=blocks {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match live {
+                1 => restore_block::<L, 1>(lanes, blocks, matrix, factors, vector),
+                2 => restore_block::<L, 2>(lanes, blocks, matrix, factors, vector),
+                3 => restore_block::<L, 3>(lanes, blocks, matrix, factors, vector),
+                4 => restore_block::<L, 4>(lanes, blocks, matrix, factors, vector),
+                _ => unreachable!("{live} blocks are not few"),
+            }
+        }
+    }
+}
+
+/// Takes the columns, as far as there are, whose row below the diagonal lies in the first of the last `LIVE` blocks.
+///
+/// # Safety
+/// As for [`reduce`]; the columns before are done.
+#[inline(always)]
+unsafe fn reduce_block<L: Load<f64>, const LIVE: usize>(lanes: L, blocks: usize, r: &mut Reduction<'_>) {
     let first = blocks - LIVE;
     for column in columns(first, r.size) {
         let start = column + 1;
@@ -89,9 +129,9 @@ pub(super) unsafe fn reduce_block<L: Load<f64>, const LIVE: usize>(lanes: L, blo
 /// Puts `Q y` in the place of y, as far as Q comes from the columns of [`reduce_block`].
 ///
 /// # Safety
-/// As for [`reduce_block`], and all columns are done.
+/// As for [`restore`]; of the columns behind, this is done.
 #[inline(always)]
-pub(super) unsafe fn restore_block<L: Load<f64>, const LIVE: usize>(
+unsafe fn restore_block<L: Load<f64>, const LIVE: usize>(
     lanes: L,
     blocks: usize,
     matrix: *mut Block,

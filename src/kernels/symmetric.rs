@@ -12,8 +12,8 @@ pub(crate) type Block = [f64; BLOCK];
 /// Blocks of room for each block of rows, for vectors that go into a kernel and out of it.
 pub(crate) const WORK: usize = 5 * BLOCK;
 
-/// Blocks of rows up to which both triangles of a matrix are kept.
-pub(crate) const SMALL: usize = 2;
+/// Blocks of rows up to which both triangles of a matrix are kept: see [`super::small`].
+pub(crate) const SMALL: usize = 4;
 
 /// The first block of rows that is kept of column `column` of a matrix with so many blocks of them.
 #[inline(always)]
