@@ -1,6 +1,6 @@
-//! The reduction of [`super::reduce`] for a matrix of few rows, of which both triangles are kept: then a column's product
-//! is only ever added to others, so that nothing is summed across a block, and with a fixed number of blocks the product
-//! stays in registers. It takes up to twice the multiplications, and less time.
+//! The reduction of [`super::reduce`] for a matrix of few rows, of which both triangles are kept: then a column's
+//! product is only ever added to others, so that nothing is summed across a block, and with a fixed number of blocks the
+//! product stays in registers. It takes up to twice the multiplications, and less time.
 
 use super::lanes::{BLOCK, Load};
 use super::reduce::{Rows, column_at, reflector};
@@ -37,8 +37,8 @@ pub(super) struct Reduction<'a> {
 /// Reduces all columns but the last two.
 ///
 /// # Safety
-/// All `Rows` have a block for each eight of the `size` rows, which nothing else refers to, and the matrix as many columns
-/// of so many; there are `size` of the numbers.
+/// All `Rows` have a block for each eight of the `size` rows, which nothing else refers to, and the matrix as many
+/// columns of so many; there are `size` of the numbers.
 #[inline(always)]
 pub(super) unsafe fn reduce<L: Load<f64>>(lanes: L, blocks: usize, r: &mut Reduction<'_>) {
     for live in (1..=blocks).rev() {
@@ -164,9 +164,9 @@ fn columns(first: usize, size: usize) -> core::ops::Range<usize> {
 #[inline(always)]
 unsafe fn load<L: Load<f64>, const LIVE: usize>(lanes: L, rows: Rows, first: usize) -> [L::Wide; LIVE] {
     let mut wides = [lanes.splat(0.0); LIVE];
-    for i in 0..LIVE {
+    for (i, wide) in wides.iter_mut().enumerate() {
         // SAFETY: the caller's promise.
-        wides[i] = unsafe { rows.load(lanes, first + i) };
+        *wide = unsafe { rows.load(lanes, first + i) };
     }
     wides
 }
@@ -175,9 +175,9 @@ unsafe fn load<L: Load<f64>, const LIVE: usize>(lanes: L, rows: Rows, first: usi
 /// As for [`load`].
 #[inline(always)]
 unsafe fn store<L: Load<f64>, const LIVE: usize>(lanes: L, wides: [L::Wide; LIVE], rows: Rows, first: usize) {
-    for i in 0..LIVE {
+    for (i, wide) in wides.into_iter().enumerate() {
         // SAFETY: the caller's promise.
-        unsafe { rows.store(lanes, wides[i], first + i) };
+        unsafe { rows.store(lanes, wide, first + i) };
     }
 }
 

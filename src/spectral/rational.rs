@@ -23,7 +23,7 @@ use crate::memory::Buffer;
 /// Least relative error of the approximation: of less, rounding leaves nothing.
 pub(crate) const LEAST_ERROR: f64 = 1e-13;
 
-/// The relative error that is made where results are rounded with this unit roundoff: no more than that rounding itself.
+/// The largest relative error allowed where results are rounded with this unit roundoff: half of that.
 pub(crate) fn error(unit: f64) -> f64 {
     (unit / 2.0).max(LEAST_ERROR)
 }
