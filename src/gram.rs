@@ -28,10 +28,10 @@ impl Gram {
 
     /// Accepts the gradient in slot `newest`. `row` has an entry for each of the `held` gradients.
     pub fn accept(&mut self, newest: usize, row: &[f64]) {
-        for (slot, &product) in row.iter().enumerate() {
-            self.entries[newest * self.size + slot] = product;
-            self.entries[slot * self.size + newest] = product;
+        for (slot, product) in row.iter().enumerate() {
+            self.entries[slot * self.size + newest] = *product;
         }
+        self.entries[newest * self.size..][..row.len()].copy_from_slice(row);
     }
 
     /// All entries, row by row.
@@ -65,13 +65,27 @@ impl Candidate<'_> {
         }
     }
 
-    /// Writes `scale` times the products of the gradient in slot `j` with those in `slots` to the head of `target`.
-    pub fn column(&self, j: usize, scale: f64, slots: &[usize], target: &mut [f64]) {
+    /// Writes the gradients' squared norms to `target`.
+    pub fn diagonal(&self, target: &mut [f64]) {
+        for (slot, entry) in target.iter_mut().enumerate() {
+            *entry = self.gram.entries[slot * (self.gram.size + 1)];
+        }
+        target[self.newest] = self.row[self.newest];
+    }
+
+    /// As [`crate::spectral::Entries::arranged`].
+    pub fn arranged<'a>(&self, order: &[usize], scale: f64, columns: impl Iterator<Item = (usize, &'a mut [f64])>) {
         let held = self.row.len();
-        let row = if j == self.newest { self.row } else { &self.gram.entries[j * self.gram.size..][..held] };
-        let newest = scale * self.row[j];
-        for (entry, &i) in target.iter_mut().zip(slots) {
-            *entry = if i == self.newest { newest } else { scale * row[i] };
+        let place = order.iter().position(|&slot| slot == self.newest);
+        for (&j, (first, column)) in order.iter().zip(columns) {
+            let row = if j == self.newest { self.row } else { &self.gram.entries[j * self.gram.size..][..held] };
+            for (entry, &i) in column.iter_mut().zip(&order[first..]) {
+                *entry = scale * row[i];
+            }
+            // The newest gradient's product is in its own row alone.
+            if let Some(place) = place.and_then(|place| place.checked_sub(first)) {
+                column[place] = scale * self.row[j];
+            }
         }
     }
 

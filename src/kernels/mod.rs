@@ -15,6 +15,7 @@ mod loops;
 mod poles;
 mod portable;
 mod reduce;
+mod small;
 pub(crate) mod symmetric;
 #[cfg(target_arch = "x86_64")]
 mod x86;

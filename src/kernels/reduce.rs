@@ -9,7 +9,8 @@
 //! large rows first keeps its grading: the small rows of v are as they were in the matrix.
 
 use super::lanes::{BLOCK, Load};
-use super::symmetric::{Block, System, start_of};
+use super::small::{self, Reduction};
+use super::symmetric::{Block, SMALL, System, first_of, start_of};
 
 /// Where `‖x‖²` is below this, in a matrix with entries near 1, something that counts may underflow: as the matrix is
 /// positive semidefinite, `vᵀAv` is as small as `‖x‖⁴`.
@@ -46,13 +47,13 @@ const UNIT: [Block; BLOCK] = {
 /// In a small matrix the checks of slices would take longer than what is done with their contents, so that lengths are
 /// checked once, where a kernel begins.
 #[derive(Clone, Copy)]
-struct Rows(*mut Block);
+pub(super) struct Rows(*mut Block);
 
 impl Rows {
     /// # Safety
     /// There is a block `i`, and nothing else refers to it now.
     #[inline(always)]
-    unsafe fn load<L: Load<f64>>(self, lanes: L, i: usize) -> L::Wide {
+    pub unsafe fn load<L: Load<f64>>(self, lanes: L, i: usize) -> L::Wide {
         // SAFETY: the caller's promise.
         lanes.load(unsafe { &*self.0.wrapping_add(i) })
     }
@@ -60,7 +61,7 @@ impl Rows {
     /// # Safety
     /// As for [`Rows::load`].
     #[inline(always)]
-    unsafe fn store<L: Load<f64>>(self, lanes: L, wide: L::Wide, i: usize) {
+    pub unsafe fn store<L: Load<f64>>(self, lanes: L, wide: L::Wide, i: usize) {
         // SAFETY: the caller's promise.
         lanes.store(wide, unsafe { &mut *self.0.wrapping_add(i) });
     }
@@ -68,16 +69,16 @@ impl Rows {
     /// # Safety
     /// There is a block with this row, and nothing else refers to it now.
     #[inline(always)]
-    unsafe fn number(self, row: usize) -> f64 {
+    pub unsafe fn number(self, row: usize) -> f64 {
         // SAFETY: the caller's promise.
         unsafe { *self.0.cast::<f64>().wrapping_add(row) }
     }
 }
 
-/// Column `column` of a lower triangle that starts at `matrix`.
+/// Column `column` of the matrix that starts at `matrix`.
 #[inline(always)]
-fn column_at(matrix: *mut Block, column: usize, blocks: usize) -> Rows {
-    Rows(matrix.wrapping_add(start_of(column, blocks)).wrapping_sub(column / BLOCK))
+pub(super) fn column_at(matrix: *mut Block, column: usize, blocks: usize) -> Rows {
+    Rows(matrix.wrapping_add(start_of(column, blocks)).wrapping_sub(first_of(column, blocks)))
 }
 
 /// See [`super::symmetric::SymmetricKernels::reduce`].
@@ -103,23 +104,29 @@ pub(super) fn reduce<L: Load<f64>>(lanes: L, system: &mut System<'_>) {
     // below its column's diagonal on, as the slices above were checked to have; these are not used until the end. The
     // same holds of what is called here. No two `Rows` overlap but where both are only read.
     unsafe {
-        for column in 0..size.saturating_sub(2) {
-            let x = column_at(matrix, column, blocks);
-            let (on_diagonal, squares) = bring_up_to_date(lanes, column, blocks, x, v, w);
-            diagonal[column] = on_diagonal;
-            let start = column + 1;
-            let first = start / BLOCK;
-            let (factor, next) = reflector(lanes, start, blocks, squares, x);
-            (factors[column], beside[column]) = (factor, next);
-            reflect(lanes, first, blocks, factor, x, vector);
-            stream(lanes, start, size, matrix, [v, w, x], product);
-            let half = 0.5 * factor * (factor * dot(lanes, first, blocks, product, x));
-            let (half, factor) = (lanes.splat(half), lanes.splat(factor));
-            for i in first..blocks {
-                let scaled = lanes.mul(factor, product.load(lanes, i));
-                w.store(lanes, lanes.mul_sub_from(half, x.load(lanes, i), scaled), i);
+        if blocks <= SMALL {
+            let mut r = Reduction { size, matrix, factors, diagonal, beside, vector, v, w };
+            small::reduce(lanes, blocks, &mut r);
+            v = r.v;
+        } else {
+            for column in 0..size.saturating_sub(2) {
+                let x = column_at(matrix, column, blocks);
+                let (on_diagonal, squares) = bring_up_to_date(lanes, column, blocks, x, v, w);
+                diagonal[column] = on_diagonal;
+                let start = column + 1;
+                let first = start / BLOCK;
+                let (factor, next) = reflector(lanes, start, blocks, squares, x);
+                (factors[column], beside[column]) = (factor, next);
+                reflect(lanes, first, blocks, factor, x, vector);
+                stream(lanes, start, size, matrix, [v, w, x], product);
+                let half = 0.5 * factor * (factor * dot(lanes, first, blocks, product, x));
+                let (half, factor) = (lanes.splat(half), lanes.splat(factor));
+                for i in first..blocks {
+                    let scaled = lanes.mul(factor, product.load(lanes, i));
+                    w.store(lanes, lanes.mul_sub_from(half, x.load(lanes, i), scaled), i);
+                }
+                v = x;
             }
-            v = x;
         }
 
         // What is left has two rows, or the one that there ever was.
@@ -144,6 +151,11 @@ pub(super) fn restore<L: Load<f64>>(lanes: L, system: &mut System<'_>) {
     let matrix = system.matrix[..start_of(size, blocks)].as_mut_ptr();
     let vector = Rows(system.vector[..blocks].as_mut_ptr());
     let factors = &system.factors[..size];
+    if blocks <= SMALL {
+        // SAFETY: as in `reduce`.
+        unsafe { small::restore(lanes, blocks, matrix, factors, vector) };
+        return;
+    }
     for (column, &factor) in factors[..size.saturating_sub(2)].iter().enumerate().rev() {
         // SAFETY: as in `reduce`.
         unsafe {
@@ -192,7 +204,13 @@ unsafe fn bring_up_to_date<L: Load<f64>>(
 /// # Safety
 /// As in [`reduce`].
 #[inline(always)]
-unsafe fn reflector<L: Load<f64>>(lanes: L, start: usize, blocks: usize, squares: f64, x: Rows) -> (f64, f64) {
+pub(super) unsafe fn reflector<L: Load<f64>>(
+    lanes: L,
+    start: usize,
+    blocks: usize,
+    squares: f64,
+    x: Rows,
+) -> (f64, f64) {
     let first = start / BLOCK;
     // SAFETY: the caller's promise.
     unsafe {

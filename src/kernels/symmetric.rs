@@ -12,19 +12,47 @@ pub(crate) type Block = [f64; BLOCK];
 /// Blocks of room for each block of rows, for vectors that go into a kernel and out of it.
 pub(crate) const WORK: usize = 5 * BLOCK;
 
-/// Blocks before column `column` of a lower triangle with so many blocks of rows, stored as [`System::matrix`].
+/// Blocks of rows up to which both triangles of a matrix are kept: see [`super::small`].
+pub(crate) const SMALL: usize = 4;
+
+/// The first block of rows that is kept of column `column` of a matrix with so many blocks of them.
+#[inline(always)]
+pub(crate) fn first_of(column: usize, blocks: usize) -> usize {
+    if blocks <= SMALL { 0 } else { column / BLOCK }
+}
+
+/// Blocks before column `column` of a matrix with so many blocks of rows, stored as [`System::matrix`].
+#[inline(always)]
 pub(crate) fn start_of(column: usize, blocks: usize) -> usize {
+    if blocks <= SMALL {
+        return column * blocks;
+    }
     let (whole, rest) = (column / BLOCK, column % BLOCK);
     // Σ (blocks − i) over the block columns i before, eight times; whole ones number at most `blocks`.
     BLOCK * (whole * blocks - whole * whole.saturating_sub(1) / 2) + rest * (blocks - whole)
+}
+
+/// The columns of a matrix of `size` rows that lies as [`System::matrix`]: the first row that is kept of each, and room
+/// for the rows from that on, zeros behind the last.
+pub(crate) fn columns(matrix: &mut [Block], size: usize) -> impl Iterator<Item = (usize, &mut [f64])> {
+    let blocks = size.div_ceil(BLOCK);
+    let mut rest = matrix;
+    (0..size).map(move |column| {
+        let first = first_of(column, blocks);
+        let (rows, after) = core::mem::take(&mut rest).split_at_mut(blocks - first);
+        rest = after;
+        rows[blocks - first - 1] = [0.0; BLOCK];
+        (first * BLOCK, &mut rows.as_flattened_mut()[..size - first * BLOCK])
+    })
 }
 
 /// A symmetric matrix A and a vector a, on their way through the kernels. With n rows and `b = ⌈n/8⌉` blocks of them:
 pub(crate) struct System<'a> {
     /// n.
     pub size: usize,
-    /// The lower triangle of A by columns, column j from the block on that holds row j: what stands on the diagonal are
-    /// whole blocks. Rows from n on are zeros. After the reduction: the reflectors' vectors.
+    /// A by columns: the whole of it where b is at most [`SMALL`], else the lower triangle, column j from the block on
+    /// that holds row j: what stands on the diagonal are whole blocks. Rows from n on are zeros. After the reduction: the
+    /// reflectors' vectors.
     pub matrix: &'a mut [Block],
     /// The reflectors' factors β: `Q = H₀H₁…`, `Hᵢ = I − βᵢvᵢvᵢᵀ`. n numbers.
     pub factors: &'a mut [f64],

@@ -59,7 +59,7 @@ impl<T: Element> Optimizer<T> {
         }
         let mut solvers = try_vec(threads, "the k×k solvers")?;
         for _ in 0..threads.min(dims.len()) {
-            solvers.push(Solver::new(size)?);
+            solvers.push(Solver::new(size, T::ROUNDOFF)?);
         }
         Ok(Self {
             lr: config.lr,

@@ -65,8 +65,12 @@ impl<T: Element> Optimizer<T> {
         let number = (self.steps + 1) as f64;
         let layout = self.layout;
         for (block, partials) in self.blocks.iter().zip(self.partials.chunks_exact_mut(layout.len())) {
-            partials.fill(0.0);
-            for chunk in &self.chunks[block.chunks.clone()] {
+            let mut chunks = self.chunks[block.chunks.clone()].iter();
+            match chunks.next() {
+                Some(first) => partials.copy_from_slice(&first.sums),
+                None => partials.fill(0.0),
+            }
+            for chunk in chunks {
                 for (total, part) in partials.iter_mut().zip(chunk.sums.iter()) {
                     *total += part;
                 }

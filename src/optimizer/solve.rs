@@ -61,10 +61,11 @@ pub(crate) struct Solver {
 }
 
 impl Solver {
-    pub fn new(history_size: usize) -> Result<Self> {
+    /// For windows of up to `history_size` gradients of a type with this unit roundoff.
+    pub fn new(history_size: usize, unit: f64) -> Result<Self> {
         let buffer = || Buffer::zeroed(history_size, "the k×k solver");
         Ok(Self {
-            workspace: Workspace::new(history_size)?,
+            workspace: Workspace::new(history_size, unit)?,
             weights: buffer()?,
             span: buffer()?,
             products: buffer()?,
@@ -241,6 +242,11 @@ impl<'a> Weighted<'a> {
         }
     }
 
+    /// Whether it is the Gram matrix itself.
+    fn is_plain(&self) -> bool {
+        self.weights.is_none() && self.centering.is_none()
+    }
+
     fn weight(&self, slot: usize) -> f64 {
         self.weights.map_or(1.0, |weights| weights[slot])
     }
@@ -256,12 +262,21 @@ impl Entries for Weighted<'_> {
         self.weight(j) * self.gram.at(j, j).max(0.0).sqrt()
     }
 
-    fn column(&self, j: usize, scale: f64, rows: &[usize], target: &mut [f64]) {
-        if self.weights.is_none() && self.centering.is_none() {
-            return self.gram.column(j, scale, rows, target);
+    fn diagonal(&self, target: &mut [f64]) {
+        if self.is_plain() {
+            return self.gram.diagonal(target);
         }
-        for (entry, &i) in target.iter_mut().zip(rows) {
-            *entry = scale * self.at(i, j);
+        target.iter_mut().enumerate().for_each(|(i, entry)| *entry = self.at(i, i));
+    }
+
+    fn arranged<'a>(&self, order: &[usize], scale: f64, columns: impl Iterator<Item = (usize, &'a mut [f64])>) {
+        if self.is_plain() {
+            return self.gram.arranged(order, scale, columns);
+        }
+        for (&j, (first, column)) in order.iter().zip(columns) {
+            for (entry, &i) in column.iter_mut().zip(&order[first..]) {
+                *entry = scale * self.at(i, j);
+            }
         }
     }
 }
@@ -288,7 +303,7 @@ pub(super) fn check_partials(step: &Step<'_>, partials: &[f64]) -> Result<()> {
     if bad != 0.0 {
         return Err(Error::NonFinite { what: "grads", count: bad as u64 });
     }
-    if !partials.iter().all(|sum| sum.is_finite()) {
+    if !partials.iter().fold(true, |finite, sum| finite & sum.is_finite()) {
         return Err(Error::NonFinite { what: "an inner product of gradients", count: 0 });
     }
     Ok(())

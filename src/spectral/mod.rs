@@ -67,10 +67,18 @@ pub(crate) trait Entries {
     /// told from noise by them.
     fn norm(&self, j: usize) -> f64;
 
-    /// Writes `scale` times the entries of column j in these rows to the head of `target`.
-    fn column(&self, j: usize, scale: f64, rows: &[usize], target: &mut [f64]) {
-        for (entry, &i) in target.iter_mut().zip(rows) {
-            *entry = scale * self.at(i, j);
+    /// Writes the diagonal to `target`.
+    fn diagonal(&self, target: &mut [f64]) {
+        target.iter_mut().enumerate().for_each(|(i, entry)| *entry = self.at(i, i));
+    }
+
+    /// Writes `scale` times the matrix with its rows and columns in this order, `columns` from the rows on that are
+    /// beside them.
+    fn arranged<'a>(&self, order: &[usize], scale: f64, columns: impl Iterator<Item = (usize, &'a mut [f64])>) {
+        for (&j, (first, column)) in order.iter().zip(columns) {
+            for (entry, &i) in column.iter_mut().zip(&order[first..]) {
+                *entry = scale * self.at(i, j);
+            }
         }
     }
 }
@@ -114,15 +122,15 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// For matrices of up to `size` rows.
-    pub fn new(size: usize) -> Result<Self> {
+    /// For matrices of up to `size` rows, and results that will be rounded with this unit roundoff.
+    pub fn new(size: usize, unit: f64) -> Result<Self> {
         let what = "the k×k solver";
         Ok(Self {
             diagonal: Buffer::zeroed(size, what)?,
             order: Buffer::zeroed(size, what)?,
             arranged: 0,
             eigen: Eigen::new(size, what)?,
-            tridiagonal: Tridiagonal::new(size, what)?,
+            tridiagonal: Tridiagonal::new(size, unit, what)?,
         })
     }
 
@@ -177,12 +185,8 @@ impl Workspace {
     /// Takes the diagonal, and the order in which it decreases; of equal ones the first comes first.
     fn arrange(&mut self, size: usize, entries: &impl Entries) -> Result<()> {
         let diagonal = &mut self.diagonal[..size];
-        let mut finite = true;
-        for (i, entry) in diagonal.iter_mut().enumerate() {
-            *entry = entries.at(i, i);
-            finite &= entry.is_finite();
-        }
-        if !finite {
+        entries.diagonal(diagonal);
+        if !diagonal.iter().fold(true, |finite, entry| finite & entry.is_finite()) {
             return Err(NOT_FINITE);
         }
         if self.arranged != size {

@@ -20,13 +20,18 @@ use crate::error::Result;
 use crate::kernels::symmetric::Block;
 use crate::memory::Buffer;
 
-/// Largest relative error of each table's approximation.
-pub(crate) const ERROR: f64 = 1e-13;
+/// Least relative error of the approximation: of less, rounding leaves nothing.
+pub(crate) const LEAST_ERROR: f64 = 1e-13;
+
+/// The largest relative error allowed where results are rounded with this unit roundoff: half of that.
+pub(crate) fn error(unit: f64) -> f64 {
+    (unit / 2.0).max(LEAST_ERROR)
+}
 
 /// Poles are solved with in blocks of eight; table i has i + 1 of them.
 const BLOCK: usize = size_of::<Block>() / size_of::<f64>();
 
-/// Eight blocks reach up to κ = 2e16, and above 2⁵² no direction is safe from noise.
+/// Eight blocks reach up to κ = 2e16 at the least error, and above 2⁵² no direction is safe from noise.
 const TABLES: usize = 8;
 
 /// Tables for several lengths of the interval, shortest first.
@@ -46,14 +51,14 @@ pub(crate) struct Poles<'a> {
 }
 
 impl Tables {
-    /// Computes all of them.
-    pub fn new() -> Result<Self> {
+    /// Computes all of them, with at most this relative error.
+    pub fn new(error: f64) -> Result<Self> {
         let mut numbers = Buffer::zeroed(2 * start(TABLES) * BLOCK, "the poles of the k×k solver")?;
         let mut reaches = [0.0; TABLES];
         for (table, reach) in reaches.iter_mut().enumerate() {
             let numbers = &mut numbers[2 * start(table) * BLOCK..2 * start(table + 1) * BLOCK];
             let (shifts, weights) = numbers.split_at_mut((table + 1) * BLOCK);
-            *reach = fill(shifts, weights);
+            *reach = fill(shifts, weights, error);
         }
         Ok(Self { numbers, reaches })
     }
@@ -77,9 +82,9 @@ const fn start(table: usize) -> usize {
 }
 
 /// Fills a table and returns its κ.
-fn fill(shifts: &mut [f64], weights: &mut [f64]) -> f64 {
+fn fill(shifts: &mut [f64], weights: &mut [f64], error: f64) -> f64 {
     let count = shifts.len();
-    let l = 2.0 * PI * PI * count as f64 / (4.0 / ERROR).ln();
+    let l = 2.0 * PI * PI * count as f64 / (4.0 / error).ln();
     // Terms die away as q^(n² − n/2), with q ≤ 0.01.
     let terms = || (0..6).map(f64::from);
     let q = |power: f64| (-l * power).exp();
@@ -108,7 +113,7 @@ fn fill(shifts: &mut [f64], weights: &mut [f64]) -> f64 {
 mod tests {
     use super::*;
 
-    fn check(poles: &Poles<'_>, reach: f64, count: usize) {
+    fn check(poles: &Poles<'_>, error: f64, reach: f64, count: usize) {
         let (shifts, weights) = (poles.shifts.as_flattened(), poles.weights.as_flattened());
         assert_eq!((shifts.len(), weights.len()), (count, count));
         assert!(shifts.is_sorted() && shifts[0] > 1.0);
@@ -120,25 +125,33 @@ mod tests {
             worst = worst.max((sum * x.sqrt() - 1.0).abs());
         }
         // The sum rounds too, by a unit a term at most.
-        assert!(worst <= 1.01 * ERROR + 4.0 * f64::EPSILON, "{count} poles up to {reach:e}: {worst:e}");
+        assert!(worst <= 1.01 * error + 4.0 * f64::EPSILON, "{count} poles up to {reach:e}: {worst:e}");
         // No table is larger than its error allows: a tenth more of the interval's logarithm breaks it.
         let beyond = reach.powf(1.1);
         let sum: f64 = shifts.iter().zip(weights).map(|(shift, weight)| weight / ((beyond - 1.0) + shift)).sum();
-        assert!((sum * beyond.sqrt() - 1.0).abs() > ERROR, "{count} poles reach further than {reach:e}");
+        assert!((sum * beyond.sqrt() - 1.0).abs() > error, "{count} poles reach further than {reach:e}");
     }
 
     #[test]
     fn every_table_keeps_its_error() {
-        let tables = Tables::new().unwrap();
-        let mut least = 1.0;
-        for (table, &reach) in tables.reaches.iter().enumerate() {
-            assert!(reach > least);
-            let count = (table + 1) * BLOCK;
-            check(&tables.for_reach(least * (1.0 + 1e-9)).unwrap(), reach, count);
-            check(&tables.for_reach(reach).unwrap(), reach, count);
-            least = reach;
+        for unit in [f32::EPSILON.into(), f64::EPSILON].map(|epsilon: f64| epsilon / 2.0) {
+            let error = error(unit);
+            let tables = Tables::new(error).unwrap();
+            let mut least = 1.0;
+            for (table, &reach) in tables.reaches.iter().enumerate() {
+                // Behind the reach of doubles there is nothing to measure with.
+                if least > 1.0 / f64::EPSILON {
+                    break;
+                }
+                assert!(reach > least);
+                let count = (table + 1) * BLOCK;
+                check(&tables.for_reach(least * (1.0 + 1e-9)).unwrap(), error, reach, count);
+                check(&tables.for_reach(reach).unwrap(), error, reach, count);
+                least = reach;
+            }
+            assert!(least > 1.0 / f64::EPSILON && tables.for_reach(1.0).is_some());
+            let most = tables.reaches[TABLES - 1];
+            assert!(tables.for_reach(2.0 * most).is_none() && tables.for_reach(f64::NAN).is_none());
         }
-        assert!(least > 1.0 / f64::EPSILON && tables.for_reach(1.0).is_some());
-        assert!(tables.for_reach(2.0 * least).is_none() && tables.for_reach(f64::NAN).is_none());
     }
 }

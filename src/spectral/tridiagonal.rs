@@ -6,10 +6,10 @@
 //! in decreasing order.
 
 use crate::error::Result;
-use crate::kernels::symmetric::{Block, SymmetricKernels, System, WORK, start_of};
+use crate::kernels::symmetric::{Block, SymmetricKernels, System, WORK, columns, start_of};
 use crate::memory::Buffer;
 
-use super::rational::Tables;
+use super::rational::{Tables, error};
 use super::{Entries, Preconditioner};
 
 /// ε' over the largest entry from which on shifts would overflow.
@@ -30,10 +30,10 @@ pub(super) struct Tridiagonal {
 const BLOCK: usize = size_of::<Block>() / size_of::<f64>();
 
 impl Tridiagonal {
-    pub fn new(size: usize, what: &'static str) -> Result<Self> {
+    pub fn new(size: usize, unit: f64, what: &'static str) -> Result<Self> {
         let padded = size.next_multiple_of(BLOCK);
         let buffer = |len: usize| Buffer::zeroed(len, what);
-        let tables = Tables::new()?;
+        let tables = Tables::new(error(unit))?;
         Ok(Self {
             matrix: buffer(start_of(size, padded / BLOCK) * BLOCK)?,
             factors: buffer(size)?,
@@ -91,14 +91,7 @@ impl Tridiagonal {
             vector: &mut self.vector.as_chunks_mut().0[..blocks + 1],
             work: self.work.as_chunks_mut().0,
         };
-        let mut rest = &mut *system.matrix;
-        for (column, &j) in order.iter().enumerate() {
-            let first = column / BLOCK;
-            let (rows, after) = rest.split_at_mut(blocks - first);
-            rest = after;
-            rows[blocks - first - 1] = [0.0; BLOCK];
-            entries.column(j, unscale, &order[first * BLOCK..], rows.as_flattened_mut());
-        }
+        entries.arranged(order, unscale, columns(system.matrix, size));
         system.vector[blocks - 1] = [0.0; BLOCK];
         for (part, &i) in system.vector.as_flattened_mut().iter_mut().zip(order) {
             *part = a[i];

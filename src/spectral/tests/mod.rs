@@ -134,7 +134,7 @@ fn vectors(size: usize, seed: u64) -> [Vec<f64>; 2] {
 /// A workspace for each instruction set.
 fn workspaces(size: usize) -> Vec<Workspace> {
     let with = |kernels| {
-        let mut workspace = Workspace::new(size).unwrap();
+        let mut workspace = Workspace::new(size, UNIT).unwrap();
         workspace.tridiagonal.kernels = kernels;
         workspace
     };
@@ -149,8 +149,11 @@ fn shifts(size: usize) -> [f64; 8] {
     [1.01 * size as f64 * f64::EPSILON, 1e-13, 1e-10, 1e-6, 1e-3, 1.0, 1e3, 1e12]
 }
 
+/// The unit roundoff of f64.
+const UNIT: f64 = f64::EPSILON / 2.0;
+
 /// The relative error that the fast way makes of itself: that of the poles, and half as much for rounding.
-const POLES: f64 = 1.5 * rational::ERROR;
+const POLES: f64 = 1.5 * rational::LEAST_ERROR;
 
 /// A tenth of what is promised of f64 directions.
 const GENERAL: f64 = 1e-11;
@@ -224,7 +227,7 @@ fn the_fast_way_is_taken_just_above_the_noise_and_not_below() {
             let noise = size as f64 * f64::EPSILON * trace(size, &entries);
             let matrix = Matrix { size, entries: &entries };
             let [a, _] = vectors(size, 3);
-            let mut workspace = Workspace::new(size).unwrap();
+            let mut workspace = Workspace::new(size, UNIT).unwrap();
             for (factor, fast) in [(1.0 + 1e-9, true), (1.0 - 1e-9, false)] {
                 let mut c = vec![f64::NAN; size];
                 let shift = factor * noise;
@@ -244,7 +247,7 @@ fn other_functions_and_vectors_take_the_general_way() {
     let entries = Window::White.gram(size, 1);
     let matrix = Matrix { size, entries: &entries };
     let [a, _] = vectors(size, 3);
-    let mut workspace = Workspace::new(size).unwrap();
+    let mut workspace = Workspace::new(size, UNIT).unwrap();
     let mut general = |config: Config, vector: Vector<'_>| {
         let mut c = vec![f64::NAN; size];
         let solution = workspace.solve(&Preconditioner::new(&config), &matrix, &vector, &mut c).unwrap();
@@ -274,7 +277,7 @@ fn relative_regularisation_knows_the_largest_eigenvalue() {
                 if shift == 0.0 {
                     continue;
                 }
-                let mut workspace = Workspace::new(size).unwrap();
+                let mut workspace = Workspace::new(size, UNIT).unwrap();
                 let mut c = vec![f64::NAN; size];
                 let preconditioner = Preconditioner::new(&Config { eps, eps_relative, ..Config::default() });
                 let solution = workspace.solve(&preconditioner, &matrix, &Vector::Span(&a), &mut c).unwrap();
@@ -294,7 +297,7 @@ fn scale_changes_nothing_but_the_exponent() {
     let solve = |factor: f64| {
         let entries: Vec<f64> = entries.iter().map(|entry| entry * factor * factor).collect();
         let mut c = vec![f64::NAN; size];
-        let solution = (Workspace::new(size).unwrap())
+        let solution = (Workspace::new(size, UNIT).unwrap())
             .solve(
                 &preconditioner(1e5 * factor * factor),
                 &Matrix { size, entries: &entries },
@@ -334,7 +337,7 @@ fn columns_may_be_a_hundred_decades_apart() {
 
 #[test]
 fn a_used_workspace_gives_the_same_bits() {
-    let mut used = Workspace::new(20).unwrap();
+    let mut used = Workspace::new(20, UNIT).unwrap();
     for (round, size) in [20, 3, 9, 9, 16, 2, 20, 20, 1].into_iter().enumerate() {
         let entries = WINDOWS[round].gram(size, round as u64);
         let matrix = Matrix { size, entries: &entries };
@@ -344,7 +347,7 @@ fn a_used_workspace_gives_the_same_bits() {
             let solution = workspace.solve(&preconditioner(1e-6), &matrix, &Vector::Span(&a), &mut c).unwrap();
             (c.iter().map(|c| c.to_bits()).collect::<Vec<_>>(), solution.norm2.to_bits())
         };
-        assert_eq!(solve(&mut used), solve(&mut Workspace::new(20).unwrap()), "{size} rows");
+        assert_eq!(solve(&mut used), solve(&mut Workspace::new(20, UNIT).unwrap()), "{size} rows");
     }
 }
 
@@ -355,7 +358,7 @@ fn what_is_not_finite_is_refused() {
             let mut entries = [2.0, 1.0, 0.5, 1.0, 2.0, 1.0, 0.5, 1.0, 2.0];
             entries[place] = bad;
             entries[place % 3 * 3 + place / 3] = bad;
-            let mut workspace = Workspace::new(3).unwrap();
+            let mut workspace = Workspace::new(3, UNIT).unwrap();
             let matrix = Matrix { size: 3, entries: &entries };
             let found = workspace.solve(&preconditioner(1e-6), &matrix, &Vector::Span(&[0.0, 0.0, 1.0]), &mut [0.0; 3]);
             assert!(matches!(found, Err(Error::NonFinite { .. })), "{bad} at {place}");
