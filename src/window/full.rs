@@ -10,6 +10,9 @@ use crate::memory::{Arena, Buffer};
 /// Elements in a cache line of the narrowest element, to which a short last tile is rounded up.
 const LINE: usize = 16;
 
+/// Elements of a column that are copied at a time.
+const PIECE: usize = 256;
+
 pub(super) struct Full<T: Element> {
     kernels: &'static Kernels<T>,
     data: Buffer<T>,
@@ -82,7 +85,14 @@ impl<T: Element> Window<T> for Full<T> {
     fn store(&mut self, slot: usize, position: usize, gradient: &[T]) {
         let (start, _) = self.place(slot, position, gradient.len());
         let column = &mut self.data[start..start + gradient.len()];
-        if self.streams { (self.kernels.stream)(gradient, column) } else { column.copy_from_slice(gradient) }
+        if self.streams {
+            (self.kernels.stream)(gradient, column);
+        } else {
+            // Pieces that every C library copies with vector instructions: so instruction counts do not depend on it.
+            for (to, from) in column.chunks_mut(PIECE).zip(gradient.chunks(PIECE)) {
+                to.copy_from_slice(from);
+            }
+        }
     }
 
     fn settle(&self) {
