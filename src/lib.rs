@@ -7,13 +7,14 @@
 //! use lmada::{Config, Optimizer};
 //!
 //! # fn main() -> lmada::Result<()> {
-//! let mut optimizer = Optimizer::<f32>::new(&Config { lr: 0.02, ..Config::default() }, &[2])?;
+//! let mut optimizer = Optimizer::<f32>::new(&Config::default(), &[2])?;
 //! let mut w = [3.0, -2.0];
-//! for _ in 0..1000 {
+//! for step in 0..200 {
+//!     optimizer.set_lr(0.3 * 0.97_f64.powi(step))?;
 //!     let gradient = [200.0 * w[0], w[1]]; // of 100 w₀² + w₁²/2
 //!     optimizer.step(&mut w, &gradient)?;
 //! }
-//! assert!(w[0].abs() < 0.05 && w[1].abs() < 0.05);
+//! assert!(w[0].abs() < 1e-2 && w[1].abs() < 1e-2);
 //! # Ok(())
 //! # }
 //! ```
