@@ -3,8 +3,8 @@
 //! `Vec` and `Box` abort where memory is out; a library behind a C interface has to answer instead. Everything here
 //! returns [`Error::OutOfMemory`]. [`Buffer`] holds numbers, aligned for the vector kernels. [`Arena`] is one piece of
 //! memory for many buffers: what is as long as the model lies in one, zero without having been written, and on huge
-//! pages where the system has them, because at such lengths a pass is bounded by memory and would otherwise wait for the
-//! page tables too.
+//! pages where the system has them, because at such lengths a pass is bounded by memory and would otherwise wait for
+//! the page tables too.
 
 use core::ops::{Deref, DerefMut};
 use core::ptr::{self, NonNull};
@@ -154,8 +154,8 @@ impl Drop for Arena {
     }
 }
 
-/// What the largest caches hold that are common. Little hangs on it (some hundredths of a pass are fetched in vain, or too
-/// late), so that the machine's own is not worth asking for.
+/// What the largest caches hold that are common. Little hangs on it (some hundredths of a pass are fetched in vain, or
+/// too late), so that the machine's own is not worth asking for.
 const LARGE_CACHE: usize = 32 << 20;
 
 /// A fixed number of elements, zero at first, at an address that is a multiple of 64 bytes.
@@ -167,8 +167,8 @@ pub(crate) struct Buffer<T: Pod> {
     region: Option<NonNull<Region>>,
 }
 
-// SAFETY: a `Buffer` owns its part of the memory alone, as a `Vec` does, and its elements are `Send`. The region's users
-// are counted atomically.
+// SAFETY: a `Buffer` owns its part of the memory alone, as a `Vec` does, and its elements are `Send`. The region's
+// users are counted atomically.
 unsafe impl<T: Pod> Send for Buffer<T> {}
 // SAFETY: a shared `Buffer` gives shared slices only, and its elements are `Sync`.
 unsafe impl<T: Pod> Sync for Buffer<T> {}
@@ -219,7 +219,8 @@ impl<T: Pod> Drop for Buffer<T> {
 /// `bytes` of zeros from the heap, and how many bytes they take.
 fn allocate(bytes: usize) -> Option<(NonNull<u8>, usize)> {
     let mut start = ptr::null_mut();
-    // SAFETY: `start` is a valid place for the result, and the alignment is a power of two and a multiple of a pointer's.
+    // SAFETY: `start` is a valid place for the result, and the alignment is a power of two and a multiple of a
+    // pointer's.
     if unsafe { libc::posix_memalign(&mut start, ALIGNMENT, bytes) } != 0 {
         return None;
     }

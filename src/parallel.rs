@@ -22,8 +22,8 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::memory::{try_box, try_vec};
 
-/// How long a thread waits awake before it sleeps: longer than falling asleep and being woken takes, and than the k×k work
-/// between two passes of most models. Meanwhile it lets others run that want to.
+/// How long a thread waits awake before it sleeps: longer than falling asleep and being woken takes, and than the k×k
+/// work between two passes of most models. Meanwhile it lets others run that want to.
 const PATIENCE: Duration = Duration::from_micros(100);
 /// Looks between two looks at the clock.
 const LOOKS: u32 = 32;

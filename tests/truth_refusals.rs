@@ -1,4 +1,5 @@
-//! What is refused changes nothing: a twin that never saw it has the same parameters, state and next steps, bit for bit.
+//! What is refused changes nothing: a twin that never saw it has the same parameters, state and next steps, bit for
+//! bit.
 
 mod common;
 

@@ -23,8 +23,8 @@ struct Bounds {
 
 impl Bounds {
     fn new(spectrum: &Spectrum, held: usize) -> Self {
-        // An eigenvalue is known up to the residual that QR leaves, some 26 units of the largest on 30 rows; noise floors
-        // up to a factor of 4.
+        // An eigenvalue is known up to the residual that QR leaves, some 26 units of the largest on 30 rows; noise
+        // floors up to a factor of 4.
         let slack = 32.0 * f64::EPSILON / 2.0 * spectrum.size;
         let floor = |reach: f64| held as f64 * f64::EPSILON * reach * reach;
         let mut bounds = Self { rank: (0, 0), largest: (0.0, 0.0), smallest: (f64::INFINITY, f64::INFINITY) };

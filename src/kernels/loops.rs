@@ -15,8 +15,8 @@ pub(super) const COMBINE_GROUP: usize = 8;
 const TURN: usize = 2;
 
 /// Runs `$body` for each block of elements: of those that are read (`$given`), written (`$changed`), and of the rooms
-/// beside them (`$read`, `$written`), which in it are blocks under the same names. What is left of the elements at the end
-/// is padded with zeros to a block, of which only the part that exists is written back.
+/// beside them (`$read`, `$written`), which in it are blocks under the same names. What is left of the elements at the
+/// end is padded with zeros to a block, of which only the part that exists is written back.
 macro_rules! each_block {
     ($count:expr, [$($given:ident),*], [$($changed:ident),*], [$($read:ident),*], [$($written:ident),*], $body:block) => {
         let count: usize = $count;
@@ -98,8 +98,8 @@ pub(super) fn dot<L: Load<T> + Load<f64>, T: Element>(lanes: L, x: &[T], y: &[T]
     lanes.total(sum)
 }
 
-/// Runs `$body` for the columns that are not omitted, in groups of at most `$most`. In it `$size`, a constant, is the size
-/// of the group, `$first` the number of columns before it, and `$places` are the columns' numbers.
+/// Runs `$body` for the columns that are not omitted, in groups of at most `$most`. In it `$size`, a constant, is the
+/// size of the group, `$first` the number of columns before it, and `$places` are the columns' numbers.
 macro_rules! each_group {
     ($most:expr, [$($sizes:literal),*], $count:expr, $omitted:expr, $first:ident, $places:ident, $size:ident, $body:block) => {
         let (omitted, taken): (usize, usize) = ($omitted, $count - 1);
@@ -318,7 +318,8 @@ struct Factors<W, N, const SIZE: usize> {
     narrow: [N; SIZE],
 }
 
-/// `sum` plus the products of a group at a block, one after another; or, `NARROW`, plus their sum in the precision of `T`.
+/// `sum` plus the products of a group at a block, one after another; or, `NARROW`, plus their sum in the precision of
+/// `T`.
 ///
 /// # Safety
 /// As [`Group::block`].

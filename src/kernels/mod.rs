@@ -3,12 +3,12 @@
 //! Every loop is written once ([`loops`]), in blocks of eight 64-bit numbers, over a small set of operations
 //! ([`lanes`]). An instruction set is one implementation of these operations and one table of compiled loops; the best
 //! that the machine has is chosen when the program runs. Eight numbers are a block on every machine, whatever its
-//! registers hold, and a rest of fewer is padded to one. So a sum has one order, which depends neither on addresses nor on
-//! the instruction set; machines can differ only in whether a product is rounded before it is added, and not even in that
-//! where it is exact, as between two 32-bit numbers.
+//! registers hold, and a rest of fewer is padded to one. So a sum has one order, which depends neither on addresses nor
+//! on the instruction set; machines can differ only in whether a product is rounded before it is added, and not even in
+//! that where it is exact, as between two 32-bit numbers.
 //!
-//! Sums are made in 64 bits: sums in 32 bits lose what nearly parallel gradients have apart. The one exception is asked for
-//! by name (`combine_narrow`).
+//! Sums are made in 64 bits: sums in 32 bits lose what nearly parallel gradients have apart. The one exception is asked
+//! for by name (`combine_narrow`).
 
 mod lanes;
 mod loops;
@@ -91,8 +91,9 @@ macro_rules! element {
 element!(f32, Dtype::F32);
 element!(f64, Dtype::F64);
 
-/// Columns side by side: column `j` begins at `data[j * stride]` and has as many elements as the vector beside it needs whole
-/// [`BLOCK`]s for, at most `stride`. What lies in them beyond the vector is read but does not count. One column is left out.
+/// Columns side by side: column `j` begins at `data[j * stride]` and has as many elements as the vector beside it needs
+/// whole [`BLOCK`]s for, at most `stride`. What lies in them beyond the vector is read but does not count. One column
+/// is left out.
 #[derive(Clone, Copy)]
 #[doc(hidden)]
 pub struct Columns<'a, T> {
@@ -110,8 +111,9 @@ type Combine<T> = fn(Columns<'_, T>, &[T], &[f64], &mut [f64]);
 /// One table of loops: for one element type, with one instruction set.
 ///
 /// Elements come in slices of any length, and the 64-bit numbers beside them in rooms of at least so many whole
-/// [`BLOCK`]s. In a room that is written, zeros or what comes of them fill the last block. The loops panic where lengths that
-/// belong together do not fit. *Elementwise* ones give an element the same bits wherever in the slice it lies.
+/// [`BLOCK`]s. In a room that is written, zeros or what comes of them fill the last block. The loops panic where
+/// lengths that belong together do not fit. *Elementwise* ones give an element the same bits wherever in the slice it
+/// lies.
 #[doc(hidden)]
 pub struct Kernels<T: 'static> {
     /// Name of the instruction set.
@@ -122,11 +124,11 @@ pub struct Kernels<T: 'static> {
     pub dot: fn(x: &[T], y: &[T]) -> f64,
     /// Adds to each of `sums` the dot product of `x` and its column. A column's does not depend on the others.
     pub dots: fn(x: &[T], columns: Columns<'_, T>, sums: &mut [f64]),
-    /// `sum` is the columns, with `newest` in place of the one left out, times their coefficients: first `newest`, then one
-    /// column after another. Elementwise.
+    /// `sum` is the columns, with `newest` in place of the one left out, times their coefficients: first `newest`, then
+    /// one column after another. Elementwise.
     pub combine: Combine<T>,
-    /// As `combine`, but at most [`NARROW_GROUP`] columns at a time are summed in the precision of `T`, their coefficients
-    /// rounded to it, before they are added to `sum`.
+    /// As `combine`, but at most [`NARROW_GROUP`] columns at a time are summed in the precision of `T`, their
+    /// coefficients rounded to it, before they are added to `sum`.
     pub combine_narrow: Combine<T>,
     /// `sum += a·x`. Elementwise.
     pub axpy: fn(a: f64, x: &[f64], sum: &mut [f64]),

@@ -1,6 +1,6 @@
 //! The reduction of [`super::reduce`] for a matrix of few rows, of which both triangles are kept: then a column's
-//! product is only ever added to others, so that nothing is summed across a block, and with a fixed number of blocks the
-//! product stays in registers. It takes up to twice the multiplications, and less time.
+//! product is only ever added to others, so that nothing is summed across a block, and with a fixed number of blocks
+//! the product stays in registers. It takes up to twice the multiplications, and less time.
 
 use super::lanes::{BLOCK, Load};
 use super::reduce::{Rows, column_at, reflector};

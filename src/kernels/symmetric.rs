@@ -51,8 +51,8 @@ pub(crate) struct System<'a> {
     /// n.
     pub size: usize,
     /// A by columns: the whole of it where b is at most [`SMALL`], else the lower triangle, column j from the block on
-    /// that holds row j: what stands on the diagonal are whole blocks. Rows from n on are zeros. After the reduction: the
-    /// reflectors' vectors.
+    /// that holds row j: what stands on the diagonal are whole blocks. Rows from n on are zeros. After the reduction:
+    /// the reflectors' vectors.
     pub matrix: &'a mut [Block],
     /// The reflectors' factors β: `Q = H₀H₁…`, `Hᵢ = I − βᵢvᵢvᵢᵀ`. n numbers.
     pub factors: &'a mut [f64],

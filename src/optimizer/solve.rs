@@ -371,9 +371,9 @@ fn scale(config: &Config, norm: f64, norms: NormAverage, average_norm: f64) -> f
 
 /// Whether the products of [`NARROW_GROUP`] columns may be summed in the element type before they are added up in f64.
 ///
-/// Each product then comes with a rounding of its coefficient and at most one for each sum it is in, so that u is off by
-/// at most `(NARROW_GROUP + 1)·unit·Σ|cⱼ|‖gⱼ‖` over the older columns. Half of the 2·10⁻⁶ that are promised of f32 may
-/// come of that. (The newest gradient's product stays in f64.)
+/// Each product then comes with a rounding of its coefficient and at most one for each sum it is in, so that u is off
+/// by at most `(NARROW_GROUP + 1)·unit·Σ|cⱼ|‖gⱼ‖` over the older columns. Half of the 2·10⁻⁶ that are promised of f32
+/// may come of that. (The newest gradient's product stays in f64.)
 fn narrow_is_enough(step: &Step<'_>, gram: Candidate<'_>, coefficients: &[f64], norm: f64) -> bool {
     // Far from where numbers of the type overflow or lose their last bits: both are for sums in f64.
     let ordinary = |x: f64| (1e-20..1e20).contains(&x);

@@ -18,8 +18,8 @@ pub(super) struct Full<T: Element> {
     data: Buffer<T>,
     history_size: usize,
     len: usize,
-    /// Whether what is stored is better kept out of the caches: where it will have left them before it is read, and is long
-    /// enough for settling to be cheap.
+    /// Whether what is stored is better kept out of the caches: where it will have left them before it is read, and is
+    /// long enough for settling to be cheap.
     streams: bool,
 }
 

@@ -11,9 +11,9 @@ use crate::error::Result;
 use crate::kernels::Element;
 use crate::memory::{Arena, try_box};
 
-/// Elements of a column that lie together, and that a pass works on at a time. Memory likes long runs (with 1,024 a pass
-/// over a large window took a fifth longer), the caches short ones. Sums over a tile are the unit of the fixed order of
-/// summation.
+/// Elements of a column that lie together, and that a pass works on at a time. Memory likes long runs (with 1,024 a
+/// pass over a large window took a fifth longer), the caches short ones. Sums over a tile are the unit of the fixed
+/// order of summation.
 pub(crate) const TILE: usize = 4096;
 
 /// Columns of stored gradients over one chunk of parameters.
@@ -21,8 +21,9 @@ pub(crate) trait Window<T>: Send + Sync {
     /// `sums[j] += x · column j` over the elements from `position` on, for every column but `omitted`.
     fn dots(&self, omitted: usize, position: usize, x: &[T], sums: &mut [f64]);
 
-    /// `sum = Σ coefficients[j] · column j` over the elements from `position` on, with `newest` in place of column `replaced`.
-    /// `narrow` where the precision of `T` is enough for sums of a few products. `sum` is room for whole blocks.
+    /// `sum = Σ coefficients[j] · column j` over the elements from `position` on, with `newest` in place of column
+    /// `replaced`. `narrow` where the precision of `T` is enough for sums of a few products. `sum` is room for whole
+    /// blocks.
     fn combine(
         &self,
         replaced: usize,

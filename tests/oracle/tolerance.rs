@@ -5,8 +5,8 @@
 //! an error E of 2⁻⁵³·σ²max. To first order that turns f(C) by `f[λᵢ,λⱼ]·E` between the directions i and j, where
 //! f[·,·] is the divided difference; on the diagonal, with f(λ) = (λ+ε')^(−p), that is the documented quotient times p.
 //! Where the norms of the columns span decades, small directions are kept: E between i and j is then relative to the
-//! columns that the two are made of, `2⁻⁵³·reachᵢ·reachⱼ` with the reach that the noise floor is made of too. Tests that
-//! hold the library to this ask for [`Rounding::Graded`].
+//! columns that the two are made of, `2⁻⁵³·reachᵢ·reachⱼ` with the reach that the noise floor is made of too. Tests
+//! that hold the library to this ask for [`Rounding::Graded`].
 
 use lmada::{Clip, Config, Momentum};
 
