@@ -1,6 +1,6 @@
 """Those who are compared: each steps the parameters `w` once a call, in place, in float32.
 
-The first five do the same: u = (M M' + EPS I)^(-1/2) g over the last k gradients g, of which the newest is in M, and
+The first six do the same: u = (M M' + EPS I)^(-1/2) g over the last k gradients g, of which the newest is in M, and
 w <- w - LR u. `compare.py` checks that they agree before it times them.
 """
 
@@ -33,6 +33,12 @@ class Contender:
     def step(self, g: torch.Tensor) -> None:
         raise NotImplementedError
 
+    def steps(self, grads: list[torch.Tensor], start: int, count: int) -> None:
+        """`count` steps through the gradients in turn, from number `start` on."""
+        step = self.step
+        for number in range(start, start + count):
+            step(grads[number % len(grads)])
+
 
 class Lmada(Contender):
     name, windows, tolerance = "lmada", 1, 0.0
@@ -48,6 +54,14 @@ class Lmada(Contender):
 
     def step(self, g):
         self.optimizer.step(self.w, g)
+
+    def steps(self, grads, start, count):
+        self.optimizer.steps(self.w, grads, start, count)
+
+
+class LmadaFromPython(Lmada):
+    name, tolerance = "lmada, from Python", 1e-12
+    steps = Contender.steps
 
 
 class Ring(Contender):
@@ -179,4 +193,6 @@ class FusedAdagrad(OfTorch):
         return torch.optim.Adagrad([self.parameter], lr=LR, fused=True)
 
 
-CONTENDERS = [Lmada, TallSvd, NumpySvd, Ggt, IncrementalGgt, Adam, FusedAdam, Adagrad, FusedAdagrad]
+CONTENDERS = [
+    Lmada, LmadaFromPython, TallSvd, NumpySvd, Ggt, IncrementalGgt, Adam, FusedAdam, Adagrad, FusedAdagrad,
+]  # fmt: skip

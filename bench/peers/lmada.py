@@ -20,8 +20,12 @@ class Config(ctypes.Structure):
 
 
 class Library:
-    def __init__(self, path: str):
+    """`path`: the library; `steps`: what steps.c was compiled to."""
+
+    def __init__(self, path: str, steps: str):
         self.calls = ctypes.CDLL(path)
+        self.take_steps = ctypes.CDLL(steps).take_steps
+        self.take_steps.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, SIZE, SIZE, SIZE, SIZE]
         self.calls.lmada_last_error.restype = ctypes.c_char_p
         self.calls.lmada_version.restype = ctypes.c_char_p
         self.calls.lmada_free.restype = None
@@ -49,6 +53,12 @@ class Optimizer:
         status = self.library.calls.lmada_step(self.handle, params.data_ptr(), grads.data_ptr(), self.dim)
         if status:
             self.library.check(status)
+
+    def steps(self, params: torch.Tensor, grads: list[torch.Tensor], start: int, count: int) -> None:
+        """`count` steps through the gradients in turn, from number `start` on, without a way back to Python."""
+        pointers = (ctypes.c_void_p * len(grads))(*[g.data_ptr() for g in grads])
+        take = self.library.take_steps
+        self.library.check(take(self.handle, params.data_ptr(), pointers, len(grads), start, count, self.dim))
 
     def __del__(self):
         self.library.calls.lmada_free(self.handle)
