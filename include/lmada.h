@@ -677,6 +677,9 @@ lmada_status_t lmada_set_lr(lmada_t *opt, double lr);
 /**
  * Tells what the last step looked like, or the one under way between `lmada_solve` and `lmada_end`.
  *
+ * A step does not need `rank`, `eig_max` and `eig_min`: they are computed when they are first asked for after it, by an
+ * eigendecomposition for each block (about 10 microseconds at k = 10, a millisecond at 100).
+ *
  * @param opt         the handle
  * @param stats       struct to fill; nothing is written beyond `stats_size` bytes
  * @param stats_size  `sizeof(lmada_stats_t)`

@@ -24,6 +24,9 @@ pub unsafe extern "C" fn lmada_set_lr(opt: *mut lmada_t, lr: f64) -> lmada_statu
 
 /// Tells what the last step looked like, or the one under way between `lmada_solve` and `lmada_end`.
 ///
+/// A step does not need `rank`, `eig_max` and `eig_min`: they are computed when they are first asked for after it, by an
+/// eigendecomposition for each block (about 10 microseconds at k = 10, a millisecond at 100).
+///
 /// @param opt         the handle
 /// @param stats       struct to fill; nothing is written beyond `stats_size` bytes
 /// @param stats_size  `sizeof(lmada_stats_t)`
