@@ -16,15 +16,15 @@ use core::ptr;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::yield_now;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::memory::{try_box, try_vec};
 
 /// How long a thread waits awake before it sleeps: longer than falling asleep and being woken takes, and than the k×k
-/// work between two passes of most models. Meanwhile it lets others run that want to.
-const PATIENCE: Duration = Duration::from_micros(100);
+/// work between two passes of most models. It does not yield meanwhile: workers that did were at times left on the
+/// processor of the caller, with another one idle.
+const PATIENCE: Duration = Duration::from_micros(50);
 /// Looks between two looks at the clock.
 const LOOKS: u32 = 32;
 /// Stack of a worker. The work is loops over memory that others own, and a backtrace if it panics.
@@ -243,7 +243,6 @@ fn spin_while(condition: impl Fn() -> bool) {
         if start.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
             return;
         }
-        yield_now();
     }
 }
 
