@@ -154,8 +154,8 @@ impl Drop for Arena {
     }
 }
 
-/// What the largest caches hold that are common. Little hangs on it (some hundredths of a pass are fetched in vain, or
-/// too late), so that the machine's own is not worth asking for.
+/// What the largest caches hold that are common. Little hangs on it (how one column in k is stored), so that the
+/// machine's own is not worth asking for.
 const LARGE_CACHE: usize = 32 << 20;
 
 /// A fixed number of elements, zero at first, at an address that is a multiple of 64 bytes.

@@ -13,14 +13,12 @@ use crate::memory::{Arena, Buffer};
 use crate::tensors::Tensors;
 use crate::window::{self, TILE, Window};
 
-/// Tiles in the smallest chunk: less would not be worth handing to a thread.
-const LEAST_TILES: usize = 1;
-/// Chunks that a block is cut into when it is large.
+/// Chunks that a block is cut into when it is large. A smaller one has a tile a chunk.
 const MOST_CHUNKS: usize = 256;
 
 /// Parameters in each chunk of a block but the last: a function of the block's length alone.
 pub(super) fn chunk_len(block_len: usize) -> usize {
-    block_len.div_ceil(TILE).div_ceil(MOST_CHUNKS).max(LEAST_TILES) * TILE
+    block_len.div_ceil(TILE).div_ceil(MOST_CHUNKS).max(1) * TILE
 }
 
 pub(crate) struct Chunk<T: Element> {

@@ -1,7 +1,7 @@
 //! Gradients as given, in the element type of the optimizer.
 //!
-//! The columns are interleaved by tile: all k columns of the first tile, then all k of the second. A pass reads one
-//! stream from end to end whatever k is, and no length makes columns collide in the caches.
+//! The columns are interleaved by tile: all k columns of the first tile, then all k of the second. A pass goes through
+//! memory from end to end, in runs of a tile whatever k is, and no length makes columns collide in the caches.
 
 use super::{TILE, Window};
 use crate::kernels::{BLOCK, Columns, Element, Kernels};
