@@ -12,6 +12,9 @@ compile_error!("saved states are little-endian, and numbers are copied into them
 const MAGIC: [u8; 8] = *b"lmada\0st";
 const VERSION: u32 = 1;
 const CHECKSUM: core::ops::Range<usize> = 8..12;
+/// The body is of a length that fits, and what it says is not what can have been saved.
+pub(crate) const BAD_NUMBER: Error = Error::BadState { reason: "it holds a number that no state can hold" };
+
 /// Bytes before the body.
 const PRELUDE: usize = 16;
 
@@ -96,6 +99,22 @@ impl<'a> Reader<'a> {
         let (bytes, rest) = self.rest.split_at_checked(target.len()).ok_or(short)?;
         target.copy_from_slice(bytes);
         self.rest = rest;
+        Ok(())
+    }
+
+    /// Passes over the next `count` numbers.
+    ///
+    /// # Errors
+    /// [`Error::BadState`] where one of them is not good, or there are not so many.
+    pub fn check_all<T: Pod + Default>(&mut self, count: usize, mut good: impl FnMut(T) -> bool) -> Result<()> {
+        let mut numbers = [T::default(); 256];
+        for start in (0..count).step_by(numbers.len()) {
+            let numbers = &mut numbers[..(count - start).min(256)];
+            self.take_into(numbers)?;
+            if !numbers.iter().all(|&number| good(number)) {
+                return Err(BAD_NUMBER);
+            }
+        }
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::kernels::{BLOCK, Element, Kernels};
 use crate::memory::{Arena, Buffer};
 use crate::tensors::Tensors;
-use crate::window::{self, TILE, Window};
+use crate::window::{Room, Shape, TILE, Window};
 
 /// Chunks that a block is cut into when it is large. A smaller one has a tile a chunk.
 const MOST_CHUNKS: usize = 256;
@@ -42,6 +42,7 @@ pub(super) struct Scratch<T: Element> {
     average: Buffer<f64>,
     update: Buffer<f64>,
     staging: Buffer<T>,
+    room: Room<T>,
 }
 
 impl<T: Element> Scratch<T> {
@@ -54,17 +55,13 @@ impl<T: Element> Scratch<T> {
             average: buffer()?,
             update: buffer()?,
             staging: Buffer::zeroed(TILE, "a thread's tile")?,
+            room: Room::new()?,
         })
-    }
-
-    /// Room for a tile of elements.
-    pub fn staging(&mut self) -> &mut [T] {
-        &mut self.staging
     }
 
     pub fn bytes(&self) -> usize {
         let wide = [&self.gradient, &self.momentum, &self.average, &self.update];
-        wide.iter().map(|buffer| buffer.bytes()).sum::<usize>() + self.staging.bytes()
+        wide.iter().map(|buffer| buffer.bytes()).sum::<usize>() + self.staging.bytes() + self.room.bytes()
     }
 }
 
@@ -116,11 +113,18 @@ fn averages(config: &Config, len: usize) -> [usize; 2] {
 
 impl<T: Element> Chunk<T> {
     /// `arena` has [`Chunk::room`] left.
-    pub fn new(config: &Config, layout: Layout, block: usize, range: Range<usize>, arena: &mut Arena) -> Result<Self> {
+    pub fn new(
+        config: &Config,
+        shape: &Shape<T>,
+        layout: Layout,
+        block: usize,
+        range: Range<usize>,
+        arena: &mut Arena,
+    ) -> Result<Self> {
         let [momentum, average] = averages(config, range.len());
         Ok(Self {
             block,
-            window: window::new(config, range.len(), arena)?,
+            window: shape.window(config, range.len(), arena)?,
             momentum: arena.buffer(momentum),
             average: arena.buffer(average),
             sums: arena.buffer(layout.len()),
@@ -129,10 +133,10 @@ impl<T: Element> Chunk<T> {
     }
 
     /// Bytes that a chunk of `len` parameters takes of its arena; so many that there are none where they overflow.
-    pub fn room(config: &Config, layout: Layout, len: usize) -> usize {
+    pub fn room(config: &Config, shape: &Shape<T>, layout: Layout, len: usize) -> usize {
         let [momentum, average] = averages(config, len);
         let others = [Arena::room::<T>(momentum), Arena::room::<T>(average), Arena::room::<f64>(layout.len())];
-        others.into_iter().fold(window::room::<T>(config, len), usize::saturating_add)
+        others.into_iter().fold(shape.room(config, len), usize::saturating_add)
     }
 
     pub fn bytes(&self) -> usize {
@@ -165,25 +169,27 @@ impl<T: Element> Chunk<T> {
             let given = feed.gradients.read(self.range.start + position, len, &mut scratch.staging);
             let norm2 = (kernels.dot)(given, given);
             self.sums[layout.tail(Tail::GradNorm2)] += norm2;
-            if !norm2.is_finite() {
-                // Or the sum overflowed, which the Gram matrix will tell.
-                let count = given.iter().filter(|g| !g.to_f64().is_finite()).count();
-                self.sums[layout.tail(Tail::NonFinite)] += count as f64;
+            let newest = self.window.take(position, given, &mut scratch.room);
+            let stored_norm2 = if core::ptr::eq(newest, given) { norm2 } else { (kernels.dot)(newest, newest) };
+            if !(norm2.is_finite() && stored_norm2.is_finite()) {
+                // Or a sum overflowed, which the Gram matrix will tell.
+                let count = |x: &[T]| x.iter().filter(|x| !x.to_f64().is_finite()).count();
+                self.sums[layout.tail(Tail::NonFinite)] += count(given).max(count(newest)) as f64;
             }
             let products = &mut self.sums[layout.gradient()];
-            self.window.dots(ring.newest, position, given, &mut products[..ring.held]);
-            products[ring.newest] += norm2;
+            self.window.dots(ring.newest, position, newest, &mut products[..ring.held]);
+            products[ring.newest] += stored_norm2;
             if feed.momentum_kind == Momentum::Gradient {
                 let m = &self.momentum[tile.clone()];
                 self.sums[layout.tail(Tail::MomentumNorm2)] += (kernels.dot)(m, m);
                 let products = &mut self.sums[layout.momentum()];
                 self.window.dots(ring.newest, position, m, &mut products[..ring.held]);
-                products[ring.newest] += (kernels.dot)(given, m);
+                products[ring.newest] += (kernels.dot)(newest, m);
             }
             if !self.average.is_empty() {
                 let e = &self.average[tile.clone()];
                 self.sums[layout.tail(Tail::AverageNorm2)] += (kernels.dot)(e, e);
-                self.sums[layout.tail(Tail::GradAverage)] += (kernels.dot)(given, e);
+                self.sums[layout.tail(Tail::GradAverage)] += (kernels.dot)(newest, e);
                 if feed.momentum_kind == Momentum::Gradient {
                     self.sums[layout.tail(Tail::MomentumAverage)] += (kernels.dot)(&self.momentum[tile], e);
                 }
@@ -200,11 +206,12 @@ impl<T: Element> Chunk<T> {
             let place = self.range.start + position;
             let given = apply.gradients.read(place, len, &mut scratch.staging);
             let u = &mut scratch.update;
-            self.window.combine(ring.newest, given, position, &coefficients[..ring.held], narrow, u);
             self.window.store(ring.newest, position, given);
+            let newest = self.window.stored(ring.newest, position, given, &mut scratch.room);
+            self.window.combine(ring.newest, newest, position, &coefficients[..ring.held], narrow, u);
             if apply.momentum_kind == Momentum::Gradient {
                 let (g, m) = (&mut scratch.gradient, &mut scratch.momentum);
-                (kernels.widen)(given, g);
+                (kernels.widen)(newest, g);
                 (kernels.average)(&mut self.momentum[tile.clone()], apply.momentum, g, m);
                 if vector != 0.0 {
                     (kernels.axpy)(vector, m, u);

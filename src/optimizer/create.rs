@@ -4,6 +4,7 @@ use super::block::Block;
 use super::chunk::{Chunk, Scratch, chunk_len};
 use super::coverage::Coverage;
 use super::partials::Layout;
+use super::parts::Parts;
 use super::passes::{WORTH_A_SOLVING_THREAD, WORTH_A_THREAD};
 use super::solve::Solver;
 use super::{Optimizer, Phase, USUAL_TENSORS};
@@ -12,6 +13,7 @@ use crate::error::{Error, Result, Value};
 use crate::kernels::Element;
 use crate::memory::{Arena, Buffer, try_vec};
 use crate::parallel::{self, Pool};
+use crate::window::Shape;
 
 impl<T: Element> Optimizer<T> {
     /// An optimizer for parameters in blocks of the given lengths, one after the other; each block has a
@@ -20,8 +22,9 @@ impl<T: Element> Optimizer<T> {
     /// # Errors
     /// [`Error::InvalidArgument`] for an option out of range or no block at all; [`Error::OutOfMemory`].
     pub fn new(config: &Config, dims: &[usize]) -> Result<Self> {
-        config.validate()?;
         let config = Config { dtype: T::DTYPE, ..*config };
+        config.validate()?;
+        let shape = Shape::new(&config);
         if dims.is_empty() {
             return Err(Error::invalid("count", Value::Count(0), "at least 1"));
         }
@@ -31,8 +34,8 @@ impl<T: Element> Optimizer<T> {
             dim = dim.checked_add(len).ok_or(Error::OutOfMemory { what: "the model", bytes: u64::MAX })?;
             let (whole, rest) = (len / chunk_len(len), len % chunk_len(len));
             chunk_count += whole + usize::from(rest > 0);
-            let of_whole = Chunk::<T>::room(&config, layout, chunk_len(len)).saturating_mul(whole);
-            let of_rest = if rest > 0 { Chunk::<T>::room(&config, layout, rest) } else { 0 };
+            let of_whole = Chunk::room(&config, &shape, layout, chunk_len(len)).saturating_mul(whole);
+            let of_rest = if rest > 0 { Chunk::room(&config, &shape, layout, rest) } else { 0 };
             room = room.saturating_add(of_whole).saturating_add(of_rest);
         }
         // All that has the model's length lies in one piece of memory, in the order in which the passes go over it.
@@ -45,7 +48,7 @@ impl<T: Element> Optimizer<T> {
             let end = start + len;
             for chunk_start in (start..end).step_by(chunk_len(len)) {
                 let range = chunk_start..end.min(chunk_start + chunk_len(len));
-                chunks.push(Chunk::new(&config, layout, index, range, &mut arena)?);
+                chunks.push(Chunk::new(&config, &shape, layout, index, range, &mut arena)?);
             }
             blocks.push(Block::new(&config, len, first..chunks.len())?);
             start = end;
@@ -72,6 +75,7 @@ impl<T: Element> Optimizer<T> {
             layout,
             phase: Phase::Idle,
             fed: Coverage::new(dim)?,
+            parts: Parts::new(shape.unit, dim)?,
             applied: Coverage::new(dim)?,
             pool: Pool::new(threads)?,
             scratch,
@@ -87,6 +91,7 @@ impl<T: Element> Optimizer<T> {
             + self.scratch.iter().map(Scratch::bytes).sum::<usize>()
             + self.solvers.iter().map(Solver::bytes).sum::<usize>()
             + self.partials.bytes()
+            + self.parts.bytes()
             + size_of::<Self>()
             + self.chunks.capacity() * size_of::<Chunk<T>>()
             + self.blocks.capacity() * size_of::<Block>()

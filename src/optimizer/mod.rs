@@ -9,6 +9,7 @@ mod chunk;
 mod coverage;
 mod create;
 mod partials;
+mod parts;
 mod passes;
 mod ring;
 mod saved;
@@ -25,6 +26,7 @@ use block::Block;
 use chunk::{Chunk, Output, Scratch};
 use coverage::Coverage;
 use partials::Layout;
+use parts::Parts;
 use ring::Ring;
 use solve::Solver;
 pub use stats::Stats;
@@ -47,6 +49,7 @@ pub struct Optimizer<T: Element> {
     layout: Layout,
     phase: Phase,
     fed: Coverage,
+    parts: Parts<T>,
     applied: Coverage,
     pool: Pool,
     scratch: Vec<Scratch<T>>,
@@ -176,14 +179,13 @@ impl<T: Element> Optimizer<T> {
     ///
     /// # Errors
     /// [`Error::WrongPhase`], [`Error::InvalidArgument`] where it overlaps another or is out of range,
-    /// [`Error::OutOfMemory`] where the pieces lie in very many separate runs.
+    /// [`Error::OutOfMemory`] where the pieces lie in very many separate runs, or cut very many units of the format.
     pub fn feed(&mut self, offset: usize, grads: &[T]) -> Result<()> {
         if self.phase != Phase::Open {
             return Err(self.wrong("lmada_feed"));
         }
         if let Some(piece) = self.fed.admit(offset, grads.len())? {
-            let list = One::new(grads);
-            self.feed_range(Tensors::new(&list, &[], offset), piece.range.clone());
+            self.feed_piece(offset, grads, piece.range.clone())?;
             self.fed.enter(piece);
         }
         Ok(())

@@ -5,13 +5,14 @@ use core::ops::Range;
 use super::block::Pending;
 use super::chunk::{Apply, Combination, Feed, Output};
 use super::partials::Tail;
+use super::parts::Parts;
 use super::solve::{Step, bias, check_partials};
 use super::{Optimizer, Phase};
 use crate::config::Momentum;
 use crate::error::Result;
 use crate::kernels::Element;
 use crate::parallel::Order;
-use crate::tensors::Tensors;
+use crate::tensors::{One, Tensors};
 
 /// Below this many multiply-adds a pass is done before a second thread would have woken up.
 pub(super) const WORTH_A_THREAD: usize = 1 << 16;
@@ -21,6 +22,7 @@ pub(super) const WORTH_A_SOLVING_THREAD: usize = 1 << 13;
 impl<T: Element> Optimizer<T> {
     pub(super) fn open(&mut self) {
         self.fed.clear();
+        self.parts.clear();
         self.applied.clear();
         self.chunks.iter_mut().for_each(|chunk| chunk.sums.fill(0.0));
         self.phase = Phase::Open;
@@ -58,6 +60,49 @@ impl<T: Element> Optimizer<T> {
                 chunk.feed(&feed, scratch);
             },
         );
+    }
+
+    /// Takes in a piece of the gradient: at once what of it are whole units of the history format, and the one or two
+    /// that it cuts when their last parts come.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`] where it cuts a unit that there is no room for; nothing is taken in then.
+    pub(super) fn feed_piece(&mut self, offset: usize, gradient: &[T], range: Range<usize>) -> Result<()> {
+        let (first, last) = (self.unit_at(range.start), self.unit_at(range.end - 1));
+        let start = if first.start == range.start { range.start } else { first.end };
+        let end = if last.end == range.end { range.end } else { last.start };
+        if start != range.start || end != range.end {
+            self.parts.reserve()?;
+        }
+        if start < end {
+            self.feed_range(Tensors::new(&One::new(gradient), &[], offset), start..end);
+        }
+        if start != range.start {
+            self.feed_part(first.clone(), offset, gradient, range.start..first.end.min(range.end));
+        }
+        if end != range.end && (first != last || start == range.start) {
+            self.feed_part(last.clone(), offset, gradient, last.start..range.end);
+        }
+        Ok(())
+    }
+
+    fn feed_part(&mut self, unit: Range<usize>, offset: usize, gradient: &[T], part: Range<usize>) {
+        let elements = &gradient[part.start - offset..part.end - offset];
+        if self.parts.enter(&unit, part.start, elements) {
+            let parts = core::mem::replace(&mut self.parts, Parts::none());
+            let whole = One::new(parts.elements(&unit));
+            self.feed_range(Tensors::new(&whole, &[], unit.start), unit.clone());
+            self.parts = parts;
+            self.parts.remove(&unit);
+        }
+    }
+
+    /// The unit of the history format that a parameter belongs to. Units count from the starts of blocks, and chunks
+    /// hold whole ones.
+    fn unit_at(&self, position: usize) -> Range<usize> {
+        let chunk = &self.chunks[self.chunks_in(&(position..position + 1)).start].range;
+        let start = position - (position - chunk.start) % self.parts.unit();
+        start..chunk.end.min(start + self.parts.unit())
     }
 
     /// Adds up the chunks' sums in their order.

@@ -3,19 +3,15 @@
 
 use super::Optimizer;
 use super::block::Block;
-use super::chunk::Chunk;
 use super::solve::NormAverage;
 use super::stats::BlockStats;
-use crate::checkpoint::{Reader, Writer};
+use crate::checkpoint::{BAD_NUMBER, Reader, Writer};
 use crate::config::Config;
 use crate::error::{Argument, Error, Result, Value};
 use crate::kernels::Element;
-use crate::window::TILE;
 
 /// Steps up to here are counted exactly in f64 too.
 const MOST_STEPS: u64 = 1 << 53;
-
-const BAD_NUMBER: Error = Error::BadState { reason: "it holds a number that no state can hold" };
 
 impl<T: Element> Optimizer<T> {
     /// Size of a saved state in bytes. It depends on configuration and lengths only.
@@ -51,19 +47,13 @@ impl<T: Element> Optimizer<T> {
             return Err(BAD_NUMBER);
         }
         self.check_contents(reader.clone(), steps)?;
-        let staging = self.scratch[0].staging();
         for block in &mut self.blocks {
             read_block(&mut reader, block)?;
             let chunks = &mut self.chunks[block.chunks.clone()];
             for slot in 0..self.config.history_size as usize {
-                for chunk in chunks.iter_mut() {
-                    for position in (0..chunk.range.len()).step_by(TILE) {
-                        let tile = &mut staging[..(chunk.range.len() - position).min(TILE)];
-                        reader.take_into(tile)?;
-                        chunk.window.store(slot, position, tile);
-                    }
-                }
+                chunks.iter_mut().try_for_each(|chunk| chunk.window.load(slot, &mut reader))?;
             }
+            chunks.iter_mut().try_for_each(|chunk| chunk.window.load_rest(&mut reader))?;
             chunks.iter_mut().try_for_each(|chunk| reader.take_into(&mut chunk.momentum))?;
             chunks.iter_mut().try_for_each(|chunk| reader.take_into(&mut chunk.average))?;
         }
@@ -86,8 +76,9 @@ impl<T: Element> Optimizer<T> {
             write_block(&mut writer, block);
             let chunks = &self.chunks[block.chunks.clone()];
             for slot in 0..history_size as usize {
-                chunks.iter().for_each(|chunk| write_column(&mut writer, chunk, slot));
+                chunks.iter().for_each(|chunk| chunk.window.save(slot, &mut writer));
             }
+            chunks.iter().for_each(|chunk| chunk.window.save_rest(&mut writer));
             chunks.iter().for_each(|chunk| writer.put_all(&chunk.momentum));
             chunks.iter().for_each(|chunk| writer.put_all(&chunk.average));
         }
@@ -127,31 +118,24 @@ impl<T: Element> Optimizer<T> {
             number if number <= bound => Ok(()),
             _ => Err(BAD_NUMBER),
         };
-        let columns = size + usize::from(config.keeps_momentum()) + usize::from(config.clips_by_vector());
         for block in &self.blocks {
-            check_numbers::<f64>(&mut reader, size * size, |index, x| index % (size + 1) != 0 || x >= 0.0)?;
-            check_numbers::<f64>(&mut reader, 1, |_, norm_sum| norm_sum >= 0.0)?;
+            let mut entry = 0..;
+            let on_diagonal = |index: Option<usize>| index.is_some_and(|index| index.is_multiple_of(size + 1));
+            reader.check_all(size * size, |x: f64| x.is_finite() && (!on_diagonal(entry.next()) || x >= 0.0))?;
+            reader.check_all(1, |norm_sum: f64| norm_sum.is_finite() && norm_sum >= 0.0)?;
             at_most(steps, &mut reader)?;
-            check_numbers::<f64>(&mut reader, block.average_products.len(), |_, _| true)?;
-            check_numbers::<f64>(&mut reader, 3, |_, statistic| statistic >= 0.0)?;
-            check_numbers::<T>(&mut reader, columns * block.len, |_, _| true)?;
+            reader.check_all(block.average_products.len(), f64::is_finite)?;
+            reader.check_all(3, |statistic: f64| statistic.is_finite() && statistic >= 0.0)?;
+            let chunks = &self.chunks[block.chunks.clone()];
+            for _slot in 0..size {
+                chunks.iter().try_for_each(|chunk| chunk.window.check(&mut reader))?;
+            }
+            chunks.iter().try_for_each(|chunk| chunk.window.check_rest(&mut reader))?;
+            let averages = usize::from(config.keeps_momentum()) + usize::from(config.clips_by_vector());
+            reader.check_all(averages * block.len, |x: T| x.to_f64().is_finite())?;
         }
         reader.finish()
     }
-}
-
-/// Reads `count` numbers and refuses those that are not finite or not `good`.
-fn check_numbers<T: Element>(reader: &mut Reader<'_>, count: usize, good: impl Fn(usize, f64) -> bool) -> Result<()> {
-    let mut numbers = [T::default(); 256];
-    for start in (0..count).step_by(numbers.len()) {
-        let numbers = &mut numbers[..(count - start).min(256)];
-        reader.take_into(numbers)?;
-        let bad = |(index, number): (usize, &T)| !(number.to_f64().is_finite() && good(start + index, number.to_f64()));
-        if numbers.iter().enumerate().any(bad) {
-            return Err(BAD_NUMBER);
-        }
-    }
-    Ok(())
 }
 
 /// The spectrum of the last step follows from the Gram matrix.
@@ -173,11 +157,4 @@ fn read_block(reader: &mut Reader<'_>, block: &mut Block) -> Result<()> {
     let [grad_norm, update_norm, scale] = stats;
     block.stats = BlockStats { grad_norm, update_norm, scale, spectrum: None };
     Ok(())
-}
-
-fn write_column<T: Element>(writer: &mut Writer<'_>, chunk: &Chunk<T>, slot: usize) {
-    let len = chunk.range.len();
-    for position in (0..len).step_by(TILE) {
-        writer.put_all(chunk.window.stored(slot, position, (len - position).min(TILE)));
-    }
 }

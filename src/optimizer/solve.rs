@@ -314,7 +314,7 @@ fn momentum_norm2(step: &Step<'_>, partials: &[f64]) -> f64 {
     let Step { config, layout, ring, .. } = *step;
     let beta = config.momentum;
     let mixed = partials[layout.momentum()][ring.newest];
-    let (g2, m2) = (partials[layout.tail(Tail::GradNorm2)], partials[layout.tail(Tail::MomentumNorm2)]);
+    let (g2, m2) = (partials[layout.gradient()][ring.newest], partials[layout.tail(Tail::MomentumNorm2)]);
     let norm2 = beta * beta * m2 + 2.0 * beta * (1.0 - beta) * mixed + (1.0 - beta) * (1.0 - beta) * g2;
     let correction = if config.bias_correction { bias(beta, step.number) } else { 1.0 };
     norm2.max(0.0) / (correction * correction)

@@ -3,13 +3,18 @@
 //! A window belongs to one chunk of a block: it holds the k columns of `M` over the chunk's parameters. Slot `j` is a
 //! column's place in the ring; which one is newest is the optimizer's business. Positions count from the start of the
 //! chunk. No call crosses a tile: `position / TILE` is the same for its first and last element.
+//!
+//! A format may store something else than was given. Everything is then done with the gradient *as stored*: pass one
+//! asks for it ([`Window::take`]) and multiplies it with the columns, pass two stores it and combines the same numbers.
 
 mod full;
+mod tiled;
 
-use crate::config::Config;
+use crate::checkpoint::{Reader, Writer};
+use crate::config::{Config, HistoryFormat};
 use crate::error::Result;
 use crate::kernels::Element;
-use crate::memory::{Arena, try_box};
+use crate::memory::{Arena, Buffer, try_box};
 
 /// Elements of a column that lie together, and that a pass works on at a time. Memory likes long runs (with 1,024 a
 /// pass over a large window took a fifth longer), the caches short ones. Sums over a tile are the unit of the fixed
@@ -17,9 +22,21 @@ use crate::memory::{Arena, try_box};
 pub(crate) const TILE: usize = 4096;
 
 /// Columns of stored gradients over one chunk of parameters.
-pub(crate) trait Window<T>: Send + Sync {
-    /// `sums[j] += x · column j` over the elements from `position` on, for every column but `omitted`.
+pub(crate) trait Window<T: Element>: Send + Sync {
+    /// Pass one: the gradient from `position` on as it will be stored, either `given` itself or made in `room`. Whole
+    /// units of the format ([`Shape::unit`]). Changes nothing that another call can see but [`Window::store`]: what
+    /// storing a part of a unit needs to know of the whole of it is kept until then.
+    fn take<'a>(&mut self, position: usize, given: &'a [T], room: &'a mut Room<T>) -> &'a [T];
+
+    /// `sums[j] += x · column j` over the elements from `position` on, for every column but `omitted`. Whole units.
     fn dots(&self, omitted: usize, position: usize, x: &[T], sums: &mut [f64]);
+
+    /// Pass two: replaces the elements from `position` on of column `slot` by what was taken; `given` are the same
+    /// numbers again, in runs of any length. [`Window::settle`] ends a run of calls.
+    fn store(&mut self, slot: usize, position: usize, given: &[T]);
+
+    /// What [`Window::store`] just made of `given`, which it is itself where it is stored as it is.
+    fn stored<'a>(&self, slot: usize, position: usize, given: &'a [T], room: &'a mut Room<T>) -> &'a [T];
 
     /// `sum = Σ coefficients[j] · column j` over the elements from `position` on, with `newest` in place of column
     /// `replaced`. `narrow` where the precision of `T` is enough for sums of a few products. `sum` is room for whole
@@ -34,29 +51,94 @@ pub(crate) trait Window<T>: Send + Sync {
         sum: &mut [f64],
     );
 
-    /// Replaces the elements from `position` on of column `slot`. [`Window::settle`] ends a run of calls.
-    fn store(&mut self, slot: usize, position: usize, gradient: &[T]);
-
     /// Makes what was stored visible to other threads.
     fn settle(&self);
-
-    /// The elements from `position` on of column `slot`, as stored.
-    fn stored(&self, slot: usize, position: usize, len: usize) -> &[T];
 
     /// Empties every column.
     fn clear(&mut self);
 
     /// Bytes held.
     fn bytes(&self) -> usize;
+
+    /// Appends column `slot` to a saved state, in an order that tells nothing of tiles and chunks.
+    fn save(&self, slot: usize, writer: &mut Writer<'_>);
+
+    /// Refuses what comes next if it is not what [`Window::save`] could have written.
+    fn check(&self, reader: &mut Reader<'_>) -> Result<()>;
+
+    /// Replaces column `slot` by what [`Window::save`] wrote, and has been checked.
+    fn load(&mut self, slot: usize, reader: &mut Reader<'_>) -> Result<()>;
+
+    /// [`Window::save`], for what a window keeps beside its columns.
+    fn save_rest(&self, _writer: &mut Writer<'_>) {}
+
+    /// [`Window::check`] of it.
+    fn check_rest(&self, _reader: &mut Reader<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// [`Window::load`] of it.
+    fn load_rest(&mut self, _reader: &mut Reader<'_>) -> Result<()> {
+        Ok(())
+    }
 }
 
-/// A window of `config`'s format over `len` parameters, in `arena`.
-pub(crate) fn new<T: Element>(config: &Config, len: usize, arena: &mut Arena) -> Result<Box<dyn Window<T>>> {
-    // Other formats are refused by `Config::validate` until they exist.
-    Ok(try_box(full::Full::new(config.history_size as usize, len, arena))?)
+/// What is known of a format before a window of it is made.
+pub(crate) trait Format<T: Element>: Window<T> + Sized + 'static {
+    /// Elements, from the start of a block on, that are stored together: whether the format can store one of them
+    /// depends on the others. A divisor of [`TILE`]; the last unit of a block may be shorter.
+    const UNIT: usize;
+
+    /// A window over `len` parameters, in `arena`.
+    fn new(config: &Config, len: usize, arena: &mut Arena) -> Self;
+
+    /// Bytes that such a window takes of its arena; so many that there are none where they overflow.
+    fn room(config: &Config, len: usize) -> usize;
 }
 
-/// Bytes that such a window takes of its arena.
-pub(crate) fn room<T: Element>(config: &Config, len: usize) -> usize {
-    full::Full::<T>::room(config.history_size as usize, len)
+/// A format, as a table of what it can do.
+pub(crate) struct Shape<T: Element> {
+    /// [`Format::UNIT`]
+    pub unit: usize,
+    room: fn(&Config, usize) -> usize,
+    new: fn(&Config, usize, &mut Arena) -> Result<Box<dyn Window<T>>>,
+}
+
+impl<T: Element> Shape<T> {
+    fn of<F: Format<T>>() -> Self {
+        Self { unit: F::UNIT, room: F::room, new: |config, len, arena| Ok(try_box(F::new(config, len, arena))?) }
+    }
+
+    /// The format that `config`, which is valid, asks for: the one list of formats.
+    pub fn new(config: &Config) -> Self {
+        match config.history_format {
+            HistoryFormat::Full => Self::of::<full::Full<T>>(),
+            _ => unreachable!("refused by `Config::validate`"),
+        }
+    }
+
+    /// A window over `len` parameters, in `arena`.
+    pub fn window(&self, config: &Config, len: usize, arena: &mut Arena) -> Result<Box<dyn Window<T>>> {
+        (self.new)(config, len, arena)
+    }
+
+    /// Bytes that such a window takes of its arena; so many that there are none where they overflow.
+    pub fn room(&self, config: &Config, len: usize) -> usize {
+        (self.room)(config, len)
+    }
+}
+
+/// A thread's room for a tile of the gradient as stored.
+pub(crate) struct Room<T: Element> {
+    pub elements: Buffer<T>,
+}
+
+impl<T: Element> Room<T> {
+    pub fn new() -> Result<Self> {
+        Ok(Self { elements: Buffer::zeroed(TILE, "a thread's tile")? })
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.elements.bytes()
+    }
 }

@@ -1,0 +1,137 @@
+//! Units of the history format that pieces of the gradient have cut: kept until their other parts have come, since a
+//! format can store none of a unit before it has seen the whole. A piece cuts at most the unit it begins in and the one
+//! it ends in.
+
+use core::ops::Range;
+
+use crate::error::{Error, Result};
+use crate::kernels::Element;
+use crate::memory::try_vec;
+
+/// Cut units that fit without growing. Pieces that come in order, forwards or backwards, need one.
+const USUAL_UNITS: usize = 16;
+
+pub(super) struct Parts<T> {
+    /// Elements in a whole unit.
+    unit: usize,
+    open: Vec<Open>,
+    /// The elements of the open units, in their order, a whole unit each.
+    elements: Vec<T>,
+}
+
+struct Open {
+    /// Its place among the optimizer's parameters.
+    range: Range<usize>,
+    missing: usize,
+}
+
+impl<T: Element> Parts<T> {
+    /// For a model of `dim` parameters.
+    pub fn new(unit: usize, dim: usize) -> Result<Self> {
+        // A unit of one element cannot be cut.
+        let usual = if unit == 1 { 0 } else { dim.div_ceil(unit).min(USUAL_UNITS) };
+        let what = "the units of the history format that pieces cut";
+        Ok(Self { unit, open: try_vec(usual, what)?, elements: try_vec(usual * unit, what)? })
+    }
+
+    /// No room and no units.
+    pub fn none() -> Self {
+        Self { unit: 1, open: Vec::new(), elements: Vec::new() }
+    }
+
+    /// Elements in a whole unit.
+    pub fn unit(&self) -> usize {
+        self.unit
+    }
+
+    pub fn clear(&mut self) {
+        self.open.clear();
+        self.elements.clear();
+    }
+
+    /// Makes room for two more units.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]
+    pub fn reserve(&mut self) -> Result<()> {
+        let room = self.open.try_reserve(2).and_then(|()| self.elements.try_reserve(2 * self.unit));
+        room.map_err(|_| Error::OutOfMemory {
+            what: "the units of the history format that pieces cut",
+            bytes: ((self.open.len() + 2) * self.unit * size_of::<T>()) as u64,
+        })
+    }
+
+    /// Enters the elements from `position` on, which are part of the unit at `range`, and for which there is room.
+    /// Returns whether that completes it.
+    pub fn enter(&mut self, range: &Range<usize>, position: usize, elements: &[T]) -> bool {
+        let index = self.open.iter().position(|open| open.range == *range).unwrap_or_else(|| {
+            self.open.push(Open { range: range.clone(), missing: range.len() });
+            self.elements.resize(self.elements.len() + self.unit, T::default());
+            self.open.len() - 1
+        });
+        let first = index * self.unit + position - range.start;
+        self.elements[first..first + elements.len()].copy_from_slice(elements);
+        self.open[index].missing -= elements.len();
+        self.open[index].missing == 0
+    }
+
+    /// The elements of the open unit at `range`.
+    pub fn elements(&self, range: &Range<usize>) -> &[T] {
+        let index = self.open.iter().position(|open| open.range == *range);
+        index.map_or(&[], |index| &self.elements[index * self.unit..][..range.len()])
+    }
+
+    /// Drops the open unit at `range`.
+    pub fn remove(&mut self, range: &Range<usize>) {
+        if let Some(index) = self.open.iter().position(|open| open.range == *range) {
+            let last = self.open.len() - 1;
+            self.elements.copy_within(last * self.unit.., index * self.unit);
+            self.elements.truncate(last * self.unit);
+            self.open.swap_remove(index);
+        }
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.open.capacity() * size_of::<Open>() + self.elements.capacity() * size_of::<T>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_complete_when_their_last_part_comes() {
+        let mut parts = Parts::<f32>::new(4, 100).unwrap();
+        // Three units, the last one short, in parts that come in turn.
+        let units = [8..12, 0..4, 97..99];
+        for turn in 0..4 {
+            for unit in units.iter().filter(|unit| turn < unit.len()) {
+                parts.reserve().unwrap();
+                let position = unit.end - 1 - turn;
+                let complete = parts.enter(unit, position, &[position as f32]);
+                assert_eq!(complete, turn == unit.len() - 1);
+                if complete {
+                    let expected: Vec<f32> = unit.clone().map(|position| position as f32).collect();
+                    assert_eq!(parts.elements(unit), expected);
+                    parts.remove(unit);
+                    assert!(parts.elements(unit).is_empty());
+                }
+            }
+        }
+        assert!(parts.open.is_empty() && parts.elements.is_empty());
+    }
+
+    #[test]
+    fn a_usual_number_of_units_needs_no_growth() {
+        let mut parts = Parts::<f32>::new(256, 100_000).unwrap();
+        let bytes = parts.bytes();
+        for unit in 0..USUAL_UNITS - 2 {
+            parts.reserve().unwrap();
+            parts.enter(&(unit * 256..(unit + 1) * 256), unit * 256, &[1.0; 100]);
+        }
+        assert_eq!(parts.bytes(), bytes);
+        assert_eq!(Parts::<f32>::new(1, 100).unwrap().bytes(), 0);
+    }
+}
