@@ -17,6 +17,7 @@ mod portable;
 mod reduce;
 mod small;
 mod stored;
+mod whole;
 pub(crate) mod symmetric;
 #[cfg(target_arch = "x86_64")]
 mod x86;

@@ -20,6 +20,19 @@ pub(super) trait Code: Stored {
     /// that is. Its product with any of the numbers is exact in 32 bits.
     fn scale(largest: f64) -> f64;
 
+    /// The products of the columns with a vector that is stored like them: `codes`, a scale a unit (none where there are
+    /// no scales), which are the numbers `stored`.
+    fn dots<T>(
+        compressed: &'static Compressed<T>,
+        _codes: &[Self],
+        _scales: &[f64],
+        stored: &[T],
+        columns: Columns<'_, Self>,
+        sums: &mut [f64],
+    ) {
+        (Self::kernels(compressed).dots)(stored, columns, sums);
+    }
+
     /// Whether a state may hold this number at this scale.
     fn is_valid(self, scale: f64) -> bool;
 }
@@ -28,8 +41,8 @@ pub(super) trait Code: Stored {
 const UNIT: usize = SCALED_UNIT;
 
 pub(super) struct Coded<T: Element, S: Code> {
+    compressed: &'static Compressed<T>,
     kernels: &'static StoredKernels<T, S>,
-    largest: fn(&[T]) -> f64,
     columns: Tiled<S>,
     /// By tile, in it by slot, in that by unit; nothing where there are no scales.
     scales: Buffer<f64>,
@@ -99,8 +112,8 @@ impl<T: Element, S: Code> Format<T> for Coded<T, S> {
         let size = config.history_size as usize;
         let (scales, taken) = Self::scales(size, len);
         Self {
+            compressed,
             kernels: S::kernels(compressed),
-            largest: compressed.largest,
             columns: Tiled::new(size, len, arena),
             scales: arena.buffer(scales),
             taken: arena.buffer(taken),
@@ -130,14 +143,15 @@ impl<T: Element, S: Code> Window<T> for Coded<T, S> {
         for (start, run) in units(position, given.len()) {
             let given = &given[run.clone()];
             if Self::SCALED {
-                self.taken[start / UNIT] = S::scale((self.largest)(given));
+                self.taken[start / UNIT] = S::scale((self.compressed.largest)(given));
             }
             let scale = self.taken_scale(start);
             let norms = (self.kernels.measure)(given, scale, &mut codes[run.clone()], &mut stored[run]);
             norm2 += norms[0];
             stored_norm2 += norms[1];
         }
-        self.dots(replaced, position, stored, sums);
+        let scales = if Self::SCALED { &self.taken[position / UNIT..] } else { &[] };
+        S::dots(self.compressed, codes, scales, stored, self.columns(replaced, position), sums);
         sums[replaced] += stored_norm2;
         Taken { stored, norm2, stored_norm2 }
     }
