@@ -6,7 +6,7 @@
 use super::lanes::{BLOCK, Decode, Encoder, Lanes, Load};
 use super::stored::{Scales, Stored};
 pub(super) use super::whole::multiply as whole_dots;
-use super::{Columns, Element};
+use super::{Ahead, Columns, Element};
 
 /// Columns multiplied with a vector at a time: they share its loads, and their sums just fit the registers of AVX2.
 pub(super) const DOTS_GROUP: usize = 6;
@@ -173,11 +173,19 @@ impl<S: Stored, const SIZE: usize> Group<S, SIZE> {
     }
 }
 
-/// Runs `$body` for every block `$index` of `$range`.
+/// Runs `$body` for every block `$index` of `$range`, and `$between` for the first of each turn.
 macro_rules! in_turns {
     ($range:expr, $index:ident, $body:block) => {
+        in_turns!($range, $index, {}, $body)
+    };
+    ($range:expr, $index:ident, $between:block, $body:block) => {
         let (mut next, end): (usize, usize) = ($range.start, $range.end);
         while next + TURN <= end {
+            {
+                let $index = next;
+                let _ = $index;
+                $between
+            }
             for block in 0..TURN {
                 let $index = next + block;
                 $body
@@ -188,6 +196,24 @@ macro_rules! in_turns {
             $body
         }
     };
+}
+
+/// In the first group's turn at block `index`, has fetched what will be needed next: as much at a time as the vector
+/// beside the columns has.
+#[inline(always)]
+pub(super) fn fetch<L: Lanes, T>(lanes: L, ahead: Ahead, first: usize, index: usize) {
+    const LINE: usize = 64;
+    let turn = TURN * BLOCK * size_of::<T>();
+    if first == 0 {
+        for (start, len) in ahead.runs {
+            for line in 0..turn / LINE {
+                let offset = index * BLOCK * size_of::<T>() + line * LINE;
+                if offset < len {
+                    lanes.fetch(start + offset);
+                }
+            }
+        }
+    }
 }
 
 /// The first block of a column that has not the same scale as block `from`, at most `count`.
@@ -227,7 +253,7 @@ where
         while from < blocks {
             let end = unit_end::<S>(from, blocks);
             let mut products = [lanes.splat(0.0); SIZE];
-            in_turns!(from..end.min(x.len()), index, {
+            in_turns!(from..end.min(x.len()), index, { fetch::<L, T>(lanes, columns.ahead, first, index) }, {
                 let x = Load::<T>::load(lanes, &x[index]);
                 for (j, product) in products.iter_mut().enumerate() {
                     // SAFETY: `x` has such a block.
@@ -317,7 +343,7 @@ fn combine_with<const NARROW: bool, L, T, S>(
         while from < sum.len() {
             let end = unit_end::<S>(from, sum.len());
             let factors = factors::<L, T, S, SIZE>(lanes, coefficients, columns.scales, places, from);
-            in_turns!(from..end.min(begun), index, {
+            in_turns!(from..end.min(begun), index, { fetch::<L, T>(lanes, columns.ahead, first, index) }, {
                 let wide = lanes.mul(newest_factor, Load::<T>::load(lanes, &newest[index]));
                 // SAFETY: `sum` has such a block.
                 let wide = unsafe { add_products::<NARROW, L, T, S, SIZE>(lanes, factors, group, index, wide) };

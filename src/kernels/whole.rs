@@ -2,7 +2,7 @@
 //! unit is through: a third of the work of multiplying in 64-bit floats.
 
 use super::lanes::{BLOCK, Lanes};
-use super::loops::{DOTS_GROUP, check_columns, each_group, group_size, places};
+use super::loops::{DOTS_GROUP, check_columns, each_group, fetch, group_size, places};
 use super::stored::SCALED_UNIT;
 use super::Columns;
 
@@ -44,6 +44,7 @@ pub(super) fn multiply<L: Whole>(lanes: L, codes: &[i8], scales: &[f64], columns
                 *run = &run[..blocks.len()];
             }
             for index in 0..blocks.len() {
+                fetch::<L, f32>(lanes, columns.ahead, first, (start + index * WORDS) / BLOCK);
                 let x = lanes.words(&blocks[index]);
                 for (product, run) in products.iter_mut().zip(runs) {
                     *product = lanes.add_products(x, lanes.words(&run[index]), *product);

@@ -8,7 +8,7 @@ use super::{Format, Room, TILE, Taken, Window};
 use crate::checkpoint::{BAD_NUMBER, Reader, Writer};
 use crate::config::Config;
 use crate::error::Result;
-use crate::kernels::{Columns, Compressed, Element, SCALED_UNIT, Scales, Stored, StoredKernels};
+use crate::kernels::{Ahead, Columns, Compressed, Element, SCALED_UNIT, Scales, Stored, StoredKernels};
 use crate::memory::{Arena, Buffer};
 
 /// A number that a window stores.
@@ -81,8 +81,8 @@ impl<T: Element, S: Code> Coded<T, S> {
     }
 
     /// All columns over the elements from `position` on: from the start of a unit, or inside one.
-    fn columns(&self, omitted: usize, position: usize) -> Columns<'_, S> {
-        let columns = self.columns.columns(omitted, position);
+    fn columns(&self, omitted: usize, position: usize, ahead: Ahead) -> Columns<'_, S> {
+        let columns = self.columns.columns(omitted, position, ahead);
         if !Self::SCALED {
             return columns;
         }
@@ -134,6 +134,7 @@ impl<T: Element, S: Code> Window<T> for Coded<T, S> {
         replaced: usize,
         position: usize,
         given: &'a [T],
+        ahead: Ahead,
         sums: &mut [f64],
         room: &'a mut Room<T>,
     ) -> Taken<'a, T> {
@@ -151,14 +152,14 @@ impl<T: Element, S: Code> Window<T> for Coded<T, S> {
             stored_norm2 += norms[1];
         }
         let scales = if Self::SCALED { &self.taken[position / UNIT..] } else { &[] };
-        S::dots(self.compressed, codes, scales, stored, self.columns(replaced, position), sums);
+        S::dots(self.compressed, codes, scales, stored, self.columns(replaced, position, ahead), sums);
         sums[replaced] += stored_norm2;
         Taken { stored, norm2, stored_norm2 }
     }
 
     fn dots(&self, omitted: usize, position: usize, x: &[T], sums: &mut [f64]) {
         assert!(!Self::SCALED || position.is_multiple_of(UNIT), "part of a unit");
-        (self.kernels.dots)(x, self.columns(omitted, position), sums);
+        (self.kernels.dots)(x, self.columns(omitted, position, Ahead::default()), sums);
     }
 
     fn store<'a>(&mut self, slot: usize, position: usize, given: &'a [T], room: &'a mut Room<T>) -> &'a [T] {
@@ -182,17 +183,18 @@ impl<T: Element, S: Code> Window<T> for Coded<T, S> {
         position: usize,
         coefficients: &[f64],
         narrow: bool,
+        ahead: Ahead,
         sum: &mut [f64],
     ) {
         let combine = if narrow { self.kernels.combine_narrow } else { self.kernels.combine };
         let part = if Self::SCALED { position.next_multiple_of(UNIT) - position } else { 0 };
         let (first, rest) = newest.split_at(part.min(newest.len()));
         if !first.is_empty() {
-            combine(self.columns(replaced, position), first, coefficients, sum);
+            combine(self.columns(replaced, position, Ahead::default()), first, coefficients, sum);
         }
         if !rest.is_empty() {
             let start = position + first.len();
-            combine(self.columns(replaced, start), rest, coefficients, &mut sum[first.len()..]);
+            combine(self.columns(replaced, start, ahead), rest, coefficients, &mut sum[first.len()..]);
         }
     }
 
