@@ -15,6 +15,7 @@ pub(super) const DOTS_GROUP: usize = 6;
 pub(super) const COMBINE_GROUP: usize = 8;
 /// Blocks of a group taken in a turn of a loop, so that the loop itself costs little.
 const TURN: usize = 2;
+const DISTANCE: usize = 2048;
 
 /// Runs `$body` for each block of elements: of those that are read (`$given`), written (`$changed`), and of the rooms
 /// beside them (`$read`, `$written`), which in it are blocks under the same names. What is left of the elements at the
@@ -201,8 +202,24 @@ macro_rules! in_turns {
 /// In the first group's turn at block `index`, has fetched what will be needed next: as much at a time as the vector
 /// beside the columns has.
 #[inline(always)]
-pub(super) fn fetch<L: Lanes, T>(lanes: L, ahead: Ahead, first: usize, index: usize) {
+pub(super) fn fetch<L: Lanes, T, S: Stored, const SIZE: usize>(
+    lanes: L,
+    columns: Columns<'_, S>,
+    places: [usize; SIZE],
+    first: usize,
+    index: usize,
+) {
     const LINE: usize = 64;
+    let ahead = columns.ahead;
+    let offset = index * BLOCK * size_of::<S>();
+    if size_of::<S>() < size_of::<T>() && offset.is_multiple_of(LINE) {
+        let run = columns.stride * size_of::<S>();
+        let distance = offset + DISTANCE;
+        let distance = if distance < run { distance } else { distance - run + SIZE * run };
+        for place in places {
+            lanes.fetch(columns.data.as_ptr().addr() + place * run + distance);
+        }
+    }
     let turn = TURN * BLOCK * size_of::<T>();
     if first == 0 {
         for (start, len) in ahead.runs {
@@ -253,7 +270,7 @@ where
         while from < blocks {
             let end = unit_end::<S>(from, blocks);
             let mut products = [lanes.splat(0.0); SIZE];
-            in_turns!(from..end.min(x.len()), index, { fetch::<L, T>(lanes, columns.ahead, first, index) }, {
+            in_turns!(from..end.min(x.len()), index, { fetch::<L, T, S, SIZE>(lanes, columns, places, first, index) }, {
                 let x = Load::<T>::load(lanes, &x[index]);
                 for (j, product) in products.iter_mut().enumerate() {
                     // SAFETY: `x` has such a block.
@@ -343,13 +360,13 @@ fn combine_with<const NARROW: bool, L, T, S>(
         while from < sum.len() {
             let end = unit_end::<S>(from, sum.len());
             let factors = factors::<L, T, S, SIZE>(lanes, coefficients, columns.scales, places, from);
-            in_turns!(from..end.min(begun), index, { fetch::<L, T>(lanes, columns.ahead, first, index) }, {
+            in_turns!(from..end.min(begun), index, { fetch::<L, T, S, SIZE>(lanes, columns, places, first, index) }, {
                 let wide = lanes.mul(newest_factor, Load::<T>::load(lanes, &newest[index]));
                 // SAFETY: `sum` has such a block.
                 let wide = unsafe { add_products::<NARROW, L, T, S, SIZE>(lanes, factors, group, index, wide) };
                 Load::<f64>::store(lanes, wide, &mut sum[index]);
             });
-            in_turns!(from.max(begun)..end, index, {
+            in_turns!(from.max(begun)..end, index, { fetch::<L, T, S, SIZE>(lanes, columns, places, first, index) }, {
                 let wide = Load::<f64>::load(lanes, &sum[index]);
                 // SAFETY: `sum` has such a block.
                 let wide = unsafe { add_products::<NARROW, L, T, S, SIZE>(lanes, factors, group, index, wide) };
@@ -429,6 +446,7 @@ where
 {
     let (factor, scale) = (inverse(scale), lanes.splat_narrow(scale));
     each_block!(given.len(), [given], [codes, stored], [], [], {
+        lanes.fetch(given.as_ptr().addr() + DISTANCE);
         let code = E::encode(lanes, lanes.load_narrow(given), factor, codes);
         lanes.store_narrow(lanes.mul_narrow(scale, code), stored);
     });
@@ -489,6 +507,7 @@ where
     L: Load<T>,
     E: Encoder<L, S, T>,
 {
+    lanes.fetch(given.as_ptr().addr() + DISTANCE);
     let x = lanes.load_narrow(given);
     let rounded = lanes.mul_narrow(scale, E::encode(lanes, x, factor, code));
     lanes.store_narrow(rounded, stored);
@@ -509,6 +528,7 @@ pub(super) fn largest<L: Load<T>, T: Element>(lanes: L, x: &[T]) -> f64 {
     let (groups, blocks) = x.as_chunks::<BLOCK>().0.as_chunks::<4>();
     for group in groups {
         for (largest, block) in largest.iter_mut().zip(group) {
+            lanes.fetch(block.as_ptr().addr() + DISTANCE);
             *largest = lanes.max_abs_narrow(lanes.load_narrow(block), *largest);
         }
     }

@@ -44,7 +44,7 @@ pub(super) fn multiply<L: Whole>(lanes: L, codes: &[i8], scales: &[f64], columns
                 *run = &run[..blocks.len()];
             }
             for index in 0..blocks.len() {
-                fetch::<L, f32>(lanes, columns.ahead, first, (start + index * WORDS) / BLOCK);
+                fetch::<L, f32, i8, SIZE>(lanes, columns, places, first, (start + index * WORDS) / BLOCK);
                 let x = lanes.words(&blocks[index]);
                 for (product, run) in products.iter_mut().zip(runs) {
                     *product = lanes.add_products(x, lanes.words(&run[index]), *product);
