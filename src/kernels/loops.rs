@@ -220,7 +220,7 @@ pub(super) fn fetch<L: Lanes, T, S: Stored, const SIZE: usize>(
         let distance = offset + DISTANCE;
         let distance = if distance < run { distance } else { distance - run + SIZE * run };
         for place in places {
-            lanes.fetch(columns.data.as_ptr().addr() + place * run + distance);
+            lanes.fetch(columns.data.as_ptr().addr().wrapping_add(place * run + distance));
         }
     }
     let turn = TURN * BLOCK * size_of::<T>();
@@ -229,7 +229,7 @@ pub(super) fn fetch<L: Lanes, T, S: Stored, const SIZE: usize>(
             for line in 0..turn / LINE {
                 let offset = index * BLOCK * size_of::<T>() + line * LINE;
                 if offset < len {
-                    lanes.fetch(start + offset);
+                    lanes.fetch(start.wrapping_add(offset));
                 }
             }
         }
@@ -473,7 +473,7 @@ where
 {
     let (factor, scale) = (inverse(scale), lanes.splat_narrow(scale));
     each_block!(given.len(), [given], [codes, stored], [], [], {
-        lanes.fetch(given.as_ptr().addr() + DISTANCE);
+        lanes.fetch(given.as_ptr().addr().wrapping_add(DISTANCE));
         let code = E::encode(lanes, lanes.load_narrow(given), factor, codes);
         lanes.store_narrow(decoded::<L, T, S>(lanes, code, scale), stored);
     });
@@ -535,7 +535,7 @@ where
     S: Stored,
     E: Encoder<L, S, T>,
 {
-    lanes.fetch(given.as_ptr().addr() + DISTANCE);
+    lanes.fetch(given.as_ptr().addr().wrapping_add(DISTANCE));
     let x = lanes.load_narrow(given);
     let rounded = decoded::<L, T, S>(lanes, E::encode(lanes, x, factor, code), scale);
     lanes.store_narrow(rounded, stored);
@@ -562,7 +562,7 @@ pub(super) fn largest<L: Load<T>, T: Element>(lanes: L, x: &[T]) -> f64 {
     let (groups, blocks) = x.as_chunks::<BLOCK>().0.as_chunks::<4>();
     for group in groups {
         for (largest, block) in largest.iter_mut().zip(group) {
-            lanes.fetch(block.as_ptr().addr() + DISTANCE);
+            lanes.fetch(block.as_ptr().addr().wrapping_add(DISTANCE));
             *largest = lanes.max_abs_narrow(lanes.load_narrow(block), *largest);
         }
     }

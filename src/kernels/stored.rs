@@ -113,6 +113,12 @@ pub struct Scales<'a> {
 /// `(columns, newest, coefficients, sum)`.
 type Combine<T, S> = fn(Columns<'_, S>, &[T], &[f64], &mut [f64]);
 
+/// `(given, scale, codes, stored) -> norms`.
+type Measure<T, S> = fn(&[T], f64, &mut [S], &mut [T]) -> [f64; 2];
+
+/// `(codes, scales, columns, sums)`.
+type CodeDots<S> = fn(&[S], &[f64], Columns<'_, S>, &mut [f64]);
+
 /// The loops over columns of `S` beside numbers of type `T`. They do what [`super::Kernels`] says of the same loops; a
 /// column's numbers are those stored times their scales.
 #[doc(hidden)]
@@ -121,7 +127,7 @@ pub struct StoredKernels<T: 'static, S: 'static> {
     /// the scale is 0), and `stored` is `scale` times the codes, which `T` holds. Elementwise.
     pub encode: fn(given: &[T], scale: f64, codes: &mut [S], stored: &mut [T]),
     /// The same; returns the squared norms of `given` and `stored`.
-    pub measure: fn(given: &[T], scale: f64, codes: &mut [S], stored: &mut [T]) -> [f64; 2],
+    pub measure: Measure<T, S>,
     pub dots: fn(x: &[T], columns: Columns<'_, S>, sums: &mut [f64]),
     pub combine: Combine<T, S>,
     pub combine_narrow: Combine<T, S>,
@@ -138,7 +144,7 @@ pub struct Compressed<T: 'static> {
     pub f16: StoredKernels<T, F16>,
     pub int8: StoredKernels<T, i8>,
     /// `dots` where x too is stored in 8 bits: `codes`, with a scale for each unit.
-    pub int8_dots: fn(codes: &[i8], scales: &[f64], columns: Columns<'_, i8>, sums: &mut [f64]),
+    pub int8_dots: CodeDots<i8>,
 }
 
 /// Defines `$lanes::compressed_table()`: the loops compiled with `$lanes` for an instruction set, `["features"]` or `[]`
@@ -231,3 +237,6 @@ macro_rules! stored_loop {
 }
 
 pub(super) use {compressed_table, encode_loop, measure_loop, stored_kernels, stored_loop};
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::kernels::{Ahead, BLOCK, Element, Kernels};
 use crate::memory::{Arena, Buffer};
 use crate::tensors::Tensors;
-use crate::window::{Room, Shape, TILE, Window};
+use crate::window::{Factors, Room, Shape, TILE, Window};
 
 /// Chunks that a block is cut into when it is large. A smaller one has a tile a chunk.
 const MOST_CHUNKS: usize = 256;
@@ -177,7 +177,8 @@ impl<T: Element> Chunk<T> {
             if !(taken.norm2.is_finite() && taken.stored_norm2.is_finite()) {
                 // Or a sum overflowed, which the Gram matrix will tell.
                 let count = |x: &[T]| x.iter().filter(|x| !x.to_f64().is_finite()).count();
-                self.sums[layout.tail(Tail::NonFinite)] += count(given).max(count(newest)) as f64;
+                let bad = if taken.norm2.is_finite() { count(newest) } else { count(given) };
+                self.sums[layout.tail(Tail::NonFinite)] += bad as f64;
             }
             if feed.momentum_kind == Momentum::Gradient {
                 let m = &self.momentum[tile.clone()];
@@ -210,7 +211,8 @@ impl<T: Element> Chunk<T> {
             let newest = self.window.store(ring.newest, position, given, &mut scratch.room);
             let ahead =
                 Ahead { runs: [apply.gradients.ahead(place + len, end), apply.output.ahead(place, place + len)] };
-            self.window.combine(ring.newest, newest, position, &coefficients[..ring.held], narrow, ahead, u);
+            let factors = Factors { coefficients: &coefficients[..ring.held], narrow };
+            self.window.combine(ring.newest, newest, position, factors, ahead, u);
             if apply.momentum_kind == Momentum::Gradient {
                 let (g, m) = (&mut scratch.gradient, &mut scratch.momentum);
                 (kernels.widen)(newest, g);

@@ -29,10 +29,11 @@ impl<T: Element> Optimizer<T> {
             return Err(Error::invalid("count", Value::Count(0), "at least 1"));
         }
         let layout = Layout::new(&config);
-        let (mut dim, mut chunk_count, mut room) = (0usize, 0, 0usize);
+        let (mut dim, mut units, mut chunk_count, mut room) = (0usize, 0, 0, 0usize);
         for &len in dims {
             dim = dim.checked_add(len).ok_or(Error::OutOfMemory { what: "the model", bytes: u64::MAX })?;
             let (whole, rest) = (len / chunk_len(len), len % chunk_len(len));
+            units += len.div_ceil(shape.unit);
             chunk_count += whole + usize::from(rest > 0);
             let of_whole = Chunk::room(&config, &shape, layout, chunk_len(len)).saturating_mul(whole);
             let of_rest = if rest > 0 { Chunk::room(&config, &shape, layout, rest) } else { 0 };
@@ -75,7 +76,7 @@ impl<T: Element> Optimizer<T> {
             layout,
             phase: Phase::Idle,
             fed: Coverage::new(dim)?,
-            parts: Parts::new(shape.unit, dim)?,
+            parts: Parts::new(shape.unit, units)?,
             applied: Coverage::new(dim)?,
             pool: Pool::new(threads)?,
             scratch,

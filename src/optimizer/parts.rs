@@ -26,10 +26,10 @@ struct Open {
 }
 
 impl<T: Element> Parts<T> {
-    /// For a model of `dim` parameters.
-    pub fn new(unit: usize, dim: usize) -> Result<Self> {
+    /// For a model of so many units.
+    pub fn new(unit: usize, units: usize) -> Result<Self> {
         // A unit of one element cannot be cut.
-        let usual = if unit == 1 { 0 } else { dim.div_ceil(unit).min(USUAL_UNITS) };
+        let usual = if unit == 1 { 0 } else { units.min(USUAL_UNITS) };
         let what = "the units of the history format that pieces cut";
         Ok(Self { unit, open: try_vec(usual, what)?, elements: try_vec(usual * unit, what)? })
     }
@@ -49,22 +49,23 @@ impl<T: Element> Parts<T> {
         self.elements.clear();
     }
 
-    /// Makes room for two more units.
+    /// Makes room for those of these units that are not open.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`]
-    pub fn reserve(&mut self) -> Result<()> {
-        let room = self.open.try_reserve(2).and_then(|()| self.elements.try_reserve(2 * self.unit));
+    pub fn reserve<'a>(&mut self, units: impl Iterator<Item = &'a Range<usize>>) -> Result<()> {
+        let new = units.filter(|unit| self.place(unit).is_none()).count();
+        let room = self.open.try_reserve(new).and_then(|()| self.elements.try_reserve(new * self.unit));
         room.map_err(|_| Error::OutOfMemory {
             what: "the units of the history format that pieces cut",
-            bytes: ((self.open.len() + 2) * self.unit * size_of::<T>()) as u64,
+            bytes: ((self.open.len() + new) * self.unit * size_of::<T>()) as u64,
         })
     }
 
     /// Enters the elements from `position` on, which are part of the unit at `range`, and for which there is room.
     /// Returns whether that completes it.
     pub fn enter(&mut self, range: &Range<usize>, position: usize, elements: &[T]) -> bool {
-        let index = self.open.iter().position(|open| open.range == *range).unwrap_or_else(|| {
+        let index = self.place(range).unwrap_or_else(|| {
             self.open.push(Open { range: range.clone(), missing: range.len() });
             self.elements.resize(self.elements.len() + self.unit, T::default());
             self.open.len() - 1
@@ -77,18 +78,21 @@ impl<T: Element> Parts<T> {
 
     /// The elements of the open unit at `range`.
     pub fn elements(&self, range: &Range<usize>) -> &[T] {
-        let index = self.open.iter().position(|open| open.range == *range);
-        index.map_or(&[], |index| &self.elements[index * self.unit..][..range.len()])
+        self.place(range).map_or(&[], |index| &self.elements[index * self.unit..][..range.len()])
     }
 
     /// Drops the open unit at `range`.
     pub fn remove(&mut self, range: &Range<usize>) {
-        if let Some(index) = self.open.iter().position(|open| open.range == *range) {
+        if let Some(index) = self.place(range) {
             let last = self.open.len() - 1;
             self.elements.copy_within(last * self.unit.., index * self.unit);
             self.elements.truncate(last * self.unit);
             self.open.swap_remove(index);
         }
+    }
+
+    fn place(&self, range: &Range<usize>) -> Option<usize> {
+        self.open.iter().position(|open| open.range == *range)
     }
 
     /// Bytes held.
@@ -103,12 +107,12 @@ mod tests {
 
     #[test]
     fn units_are_complete_when_their_last_part_comes() {
-        let mut parts = Parts::<f32>::new(4, 100).unwrap();
+        let mut parts = Parts::<f32>::new(4, 25).unwrap();
         // Three units, the last one short, in parts that come in turn.
         let units = [8..12, 0..4, 97..99];
         for turn in 0..4 {
             for unit in units.iter().filter(|unit| turn < unit.len()) {
-                parts.reserve().unwrap();
+                parts.reserve([unit].into_iter()).unwrap();
                 let position = unit.end - 1 - turn;
                 let complete = parts.enter(unit, position, &[position as f32]);
                 assert_eq!(complete, turn == unit.len() - 1);
@@ -125,11 +129,13 @@ mod tests {
 
     #[test]
     fn a_usual_number_of_units_needs_no_growth() {
-        let mut parts = Parts::<f32>::new(256, 100_000).unwrap();
+        let mut parts = Parts::<f32>::new(256, 391).unwrap();
         let bytes = parts.bytes();
-        for unit in 0..USUAL_UNITS - 2 {
-            parts.reserve().unwrap();
-            parts.enter(&(unit * 256..(unit + 1) * 256), unit * 256, &[1.0; 100]);
+        let units: Vec<Range<usize>> = (0..USUAL_UNITS).map(|unit| unit * 256..(unit + 1) * 256).collect();
+        for pair in units.chunks(2) {
+            parts.reserve(pair.iter()).unwrap();
+            pair.iter().for_each(|unit| assert!(!parts.enter(unit, unit.start, &[1.0; 100])));
+            parts.reserve(pair.iter()).unwrap();
         }
         assert_eq!(parts.bytes(), bytes);
         assert_eq!(Parts::<f32>::new(1, 100).unwrap().bytes(), 0);

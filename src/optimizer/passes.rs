@@ -69,19 +69,20 @@ impl<T: Element> Optimizer<T> {
     /// [`crate::Error::OutOfMemory`] where it cuts a unit that there is no room for; nothing is taken in then.
     pub(super) fn feed_piece(&mut self, offset: usize, gradient: &[T], range: Range<usize>) -> Result<()> {
         let (first, last) = (self.unit_at(range.start), self.unit_at(range.end - 1));
-        let start = if first.start == range.start { range.start } else { first.end };
-        let end = if last.end == range.end { range.end } else { last.start };
-        if start != range.start || end != range.end {
-            self.parts.reserve()?;
-        }
+        let cuts_first = first.start != range.start;
+        let cuts_last = last.end != range.end && !(cuts_first && first == last);
+        let start = if cuts_first { first.end.min(range.end) } else { range.start };
+        let end = if cuts_last { last.start } else { range.end };
+        let cut = [cuts_first.then_some(&first), cuts_last.then_some(&last)];
+        self.parts.reserve(cut.into_iter().flatten())?;
         if start < end {
             self.feed_range(Tensors::new(&One::new(gradient), &[], offset), start..end);
         }
-        if start != range.start {
-            self.feed_part(first.clone(), offset, gradient, range.start..first.end.min(range.end));
+        if cuts_first {
+            self.feed_part(first, offset, gradient, range.start..start);
         }
-        if end != range.end && (first != last || start == range.start) {
-            self.feed_part(last.clone(), offset, gradient, last.start..range.end);
+        if cuts_last {
+            self.feed_part(last, offset, gradient, end..range.end);
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 use core::ops::Range;
 
 use super::tiled::Tiled;
-use super::{Format, Room, TILE, Taken, Window};
+use super::{Factors, Format, Room, TILE, Taken, Window};
 use crate::checkpoint::{BAD_NUMBER, Reader, Writer};
 use crate::config::Config;
 use crate::error::Result;
@@ -181,20 +181,19 @@ impl<T: Element, S: Code> Window<T> for Coded<T, S> {
         replaced: usize,
         newest: &[T],
         position: usize,
-        coefficients: &[f64],
-        narrow: bool,
+        factors: Factors<'_>,
         ahead: Ahead,
         sum: &mut [f64],
     ) {
-        let combine = if narrow { self.kernels.combine_narrow } else { self.kernels.combine };
+        let combine = if factors.narrow { self.kernels.combine_narrow } else { self.kernels.combine };
         let part = if Self::SCALED { position.next_multiple_of(UNIT) - position } else { 0 };
         let (first, rest) = newest.split_at(part.min(newest.len()));
         if !first.is_empty() {
-            combine(self.columns(replaced, position, Ahead::default()), first, coefficients, sum);
+            combine(self.columns(replaced, position, Ahead::default()), first, factors.coefficients, sum);
         }
         if !rest.is_empty() {
             let start = position + first.len();
-            combine(self.columns(replaced, start, ahead), rest, coefficients, &mut sum[first.len()..]);
+            combine(self.columns(replaced, start, ahead), rest, factors.coefficients, &mut sum[first.len()..]);
         }
     }
 

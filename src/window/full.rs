@@ -1,7 +1,7 @@
 //! Gradients as given, in the element type of the optimizer.
 
 use super::tiled::Tiled;
-use super::{Format, Room, TILE, Taken, Window};
+use super::{Factors, Format, Room, TILE, Taken, Window};
 use crate::checkpoint::{Reader, Writer};
 use crate::config::Config;
 use crate::error::Result;
@@ -70,13 +70,12 @@ impl<T: Element> Window<T> for Full<T> {
         replaced: usize,
         newest: &[T],
         position: usize,
-        coefficients: &[f64],
-        narrow: bool,
+        factors: Factors<'_>,
         ahead: Ahead,
         sum: &mut [f64],
     ) {
-        let combine = if narrow { self.kernels.combine_narrow } else { self.kernels.combine };
-        combine(self.columns.columns(replaced, position, ahead), newest, coefficients, sum);
+        let combine = if factors.narrow { self.kernels.combine_narrow } else { self.kernels.combine };
+        combine(self.columns.columns(replaced, position, ahead), newest, factors.coefficients, sum);
     }
 
     fn settle(&self) {

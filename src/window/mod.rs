@@ -50,16 +50,14 @@ pub(crate) trait Window<T: Element>: Send + Sync {
     /// [`Window::settle`] ends a run of calls.
     fn store<'a>(&mut self, slot: usize, position: usize, given: &'a [T], room: &'a mut Room<T>) -> &'a [T];
 
-    /// `sum = Σ coefficients[j] · column j` over the elements from `position` on, with `newest` in place of column
-    /// `replaced`. `narrow` where the precision of `T` is enough for sums of a few products. `sum` is room for whole
-    /// blocks.
+    /// `sum = Σ factors[j] · column j` over the elements from `position` on, with `newest` in place of column `replaced`.
+    /// `sum` is room for whole blocks.
     fn combine(
         &self,
         replaced: usize,
         newest: &[T],
         position: usize,
-        coefficients: &[f64],
-        narrow: bool,
+        factors: Factors<'_>,
         ahead: Ahead,
         sum: &mut [f64],
     );
@@ -94,6 +92,15 @@ pub(crate) trait Window<T: Element>: Send + Sync {
     fn load_rest(&mut self, _reader: &mut Reader<'_>) -> Result<()> {
         Ok(())
     }
+}
+
+/// What columns are multiplied with in pass two.
+#[derive(Clone, Copy)]
+pub(crate) struct Factors<'a> {
+    /// By slot.
+    pub coefficients: &'a [f64],
+    /// Whether the precision of the elements is enough for sums of a few products.
+    pub narrow: bool,
 }
 
 /// The gradient in pass one.

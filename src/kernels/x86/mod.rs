@@ -102,8 +102,11 @@ impl Lanes for Avx2 {
 
     #[inline(always)]
     fn totals(self, w: [Self::Wide; BLOCK]) -> Self::Wide {
-        // SAFETY: the machine has AVX2, as `self` exists.
-        let four = w.map(|wide| unsafe { _mm256_add_pd(wide[0], wide[1]) });
+        let mut four = [w[0][0]; BLOCK];
+        for (four, wide) in four.iter_mut().zip(w) {
+            // SAFETY: the machine has AVX2, as `self` exists.
+            *four = unsafe { _mm256_add_pd(wide[0], wide[1]) };
+        }
         // SAFETY: as above.
         unsafe { [totals(four[0], four[1], four[2], four[3]), totals(four[4], four[5], four[6], four[7])] }
     }
@@ -129,8 +132,9 @@ impl Lanes for Avx2 {
 unsafe fn totals(p: __m256d, q: __m256d, r: __m256d, s: __m256d) -> __m256d {
     // SAFETY: the caller's promise.
     unsafe {
-        let halves = |x, y| _mm256_add_pd(_mm256_permute2f128_pd::<0x20>(x, y), _mm256_permute2f128_pd::<0x31>(x, y));
-        _mm256_hadd_pd(halves(p, r), halves(q, s))
+        let pr = _mm256_add_pd(_mm256_permute2f128_pd::<0x20>(p, r), _mm256_permute2f128_pd::<0x31>(p, r));
+        let qs = _mm256_add_pd(_mm256_permute2f128_pd::<0x20>(q, s), _mm256_permute2f128_pd::<0x31>(q, s));
+        _mm256_hadd_pd(pr, qs)
     }
 }
 
@@ -365,7 +369,8 @@ impl Lanes for Avx512 {
 
     #[inline(always)]
     fn totals(self, w: [Self::Wide; BLOCK]) -> Self::Wide {
-        let mut four = [Avx2(()).splat(0.0)[0]; BLOCK];
+        // SAFETY: the machine has AVX-512F, as `self` exists, and with it AVX2.
+        let mut four = [unsafe { _mm256_setzero_pd() }; BLOCK];
         for (four, wide) in four.iter_mut().zip(w) {
             // SAFETY: the machine has AVX-512F, as `self` exists, and with it AVX2.
             *four = unsafe { _mm256_add_pd(_mm512_castpd512_pd256(wide), _mm512_extractf64x4_pd::<1>(wide)) };

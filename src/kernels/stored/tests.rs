@@ -1,0 +1,303 @@
+//! Every table that this machine can run, against rounding by search, sums without rounding errors, and each other.
+
+use super::*;
+use crate::kernels::Ahead;
+
+fn tables() -> Vec<&'static Compressed<f32>> {
+    f32::compressed().collect()
+}
+
+/// Numbers of all magnitudes and of both signs, the same in every run: the top bits of a linear congruence as they lie.
+fn numbers(count: usize) -> Vec<f32> {
+    let mut state = 7_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        f32::from_bits((state >> 32) as u32)
+    };
+    (0..).map(|_| next()).filter(|x| x.is_finite()).take(count).collect()
+}
+
+/// Numbers that are halfway between two neighbours or next to it, for formats with a step of `2^shift` of the last bit.
+fn near_ties(shift: u32) -> Vec<f32> {
+    let half = 1_u32 << (shift - 1);
+    let starts = [0, 1, 0x0000_8000, 0x0080_0000, 0x3380_0000, 0x3f80_0000, 0x477f_0000, 0x7f00_0000];
+    (starts.into_iter())
+        .flat_map(|start| (0..40).map(move |i: u32| start + i * half))
+        .flat_map(|bits| [bits.saturating_sub(1), bits, bits + 1])
+        .flat_map(|bits| [bits, bits | 0x8000_0000])
+        .map(f32::from_bits)
+        .filter(|x| x.is_finite())
+        .collect()
+}
+
+/// What is nearest to `x` of the finite values, by bisection; of two as near the one with an even code.
+fn nearest(x: f64, largest: u16, value: impl Fn(u16) -> f64) -> u16 {
+    let (mut below, mut above) = (0, largest);
+    while above - below > 1 {
+        let middle = below + (above - below) / 2;
+        if value(middle) <= x.abs() { below = middle } else { above = middle }
+    }
+    let (down, up) = (x.abs() - value(below), value(above) - x.abs());
+    let chosen = if down < up || down == up && below.is_multiple_of(2) { below } else { above };
+    chosen | if x.is_sign_negative() { 0x8000 } else { 0 }
+}
+
+#[test]
+fn bf16_rounds_to_the_nearest_and_saturates() {
+    for x in numbers(20_000).into_iter().chain(near_ties(16)).chain([f32::MAX, f32::MIN, 0.0, -0.0]) {
+        let expected = nearest(x.into(), 0x7f7f, |code| Bf16(code).to_f32().into());
+        assert_eq!(Bf16::from_f32(x), Bf16(expected), "{x:e}");
+    }
+    for x in [f32::INFINITY, f32::NEG_INFINITY] {
+        assert_eq!(Bf16::from_f32(x).to_f32(), x);
+    }
+    for nan in [0x7f80_0001, 0x7fff_ffff, 0xff80_0001] {
+        assert!(Bf16::from_f32(f32::from_bits(nan)).to_f32().is_nan());
+    }
+    for code in 0..=u16::MAX {
+        assert_eq!(Bf16(code).to_f32().to_bits(), u32::from(code) << 16);
+    }
+}
+
+/// A value of half precision by its definition.
+fn half(code: u16) -> f64 {
+    let (exponent, fraction) = (i32::from(code >> 10 & 0x1f), f64::from(code & 0x3ff));
+    let magnitude = match exponent {
+        0 => fraction * 2f64.powi(-24),
+        _ => (1024.0 + fraction) * 2f64.powi(exponent - 25),
+    };
+    if code & 0x8000 == 0 { magnitude } else { -magnitude }
+}
+
+#[test]
+fn f16_rounds_to_the_nearest() {
+    for code in (0..=u16::MAX).filter(|code| code & 0x7c00 != 0x7c00) {
+        assert_eq!(f64::from(F16(code).to_f32()).to_bits(), half(code).to_bits(), "{code:x}");
+        assert_eq!(F16::from_f32(F16(code).to_f32()), F16(code));
+    }
+    let small = numbers(60_000).into_iter().filter(|x| x.abs() < 65520.0);
+    for x in small.chain(near_ties(13).into_iter().filter(|x| x.abs() < 65520.0)) {
+        assert_eq!(
+            F16::from_f32(x),
+            F16(nearest(x.into(), 0x7c00, |code| if code == 0x7c00 { 65536.0 } else { half(code) }))
+        );
+    }
+    assert_eq!(F16::from_f32(65519.0), F16(0x7bff));
+    for x in [65520.0, 1e30, f32::MAX, f32::INFINITY] {
+        assert_eq!((F16::from_f32(x), F16::from_f32(-x)), (F16(0x7c00), F16(0xfc00)));
+        assert_eq!(F16(0x7c00).to_f32(), f32::INFINITY);
+    }
+    assert!(F16::from_f32(f32::NAN).to_f32().is_nan() && F16(0xfc01).to_f32().is_nan());
+}
+
+/// Encodes with each table, at lengths with and without whole blocks, and expects what `expected` makes of each number.
+fn encodes<S: Stored + PartialEq + core::fmt::Debug>(
+    kernels: impl Fn(&'static Compressed<f32>) -> &'static StoredKernels<f32, S>,
+    scale: f64,
+    given: &[f32],
+    expected: impl Fn(f32) -> (S, f32),
+) {
+    for table in tables() {
+        for len in (0..40).chain([given.len()]) {
+            let given = &given[given.len() - len..];
+            let (mut codes, mut stored) = (vec![S::default(); len], vec![0.0; len]);
+            (kernels(table).encode)(given, scale, &mut codes, &mut stored);
+            for (i, &x) in given.iter().enumerate() {
+                let (code, value) = expected(x);
+                assert_eq!(codes[i], code, "{}: {x:e}", table.name);
+                assert_eq!(stored[i].to_bits(), value.to_bits(), "{}: {x:e}", table.name);
+            }
+            let (mut codes_again, mut stored_again) = (vec![S::default(); len], vec![0.0; len]);
+            let norms = (kernels(table).measure)(given, scale, &mut codes_again, &mut stored_again);
+            assert_eq!((&codes, &stored), (&codes_again, &stored_again));
+            for (norm2, x) in norms.into_iter().zip([given, &stored]) {
+                let exact: f64 = x.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+                assert!((norm2 - exact).abs() <= 1e-13 * exact, "{}: {norm2} for {exact}", table.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_table_rounds_alike() {
+    let given: Vec<f32> =
+        numbers(3000).into_iter().chain(near_ties(16)).chain([f32::MAX, f32::MIN, 0.0, -0.0]).collect();
+    encodes(|table| &table.bf16, 1.0, &given, |x| (Bf16::from_f32(x), Bf16::from_f32(x).to_f32()));
+    for exponent in [-126, -100, -14, 0, 3, 113] {
+        let scale = 2f32.powi(exponent);
+        let fits: Vec<f32> = given.iter().copied().filter(|x| (x / scale).abs() < 32760.0).collect();
+        encodes(
+            |table| &table.f16,
+            scale.into(),
+            &fits,
+            |x| {
+                let code = F16::from_f32((f64::from(x) / f64::from(scale)) as f32);
+                (code, code.to_f32() * scale)
+            },
+        );
+    }
+    for scale in [f32::from_bits(1), f32::from_bits(0x1_2300), 1e-30, 1.0, 3.0, 0.0078125, 2.6e36] {
+        let scale = f32::from_bits(scale.to_bits() & if scale.to_bits() > 0xffff { !0xff } else { !0 });
+        let fits = given.iter().copied().chain((-254..=254).map(|half| half as f32 * 0.5 * scale));
+        let fits: Vec<f32> = fits.filter(|x| (f64::from(*x) / f64::from(scale)).abs() <= 127.4).collect();
+        encodes(
+            |table| &table.int8,
+            scale.into(),
+            &fits,
+            |x| {
+                let quotient = f64::from(x) * (1.0 / f64::from(scale));
+                assert!((quotient - f64::from(x) / f64::from(scale)).abs() <= 1e-13);
+                let code = quotient.round_ties_even() as i8;
+                (code, f32::from(code) * scale)
+            },
+        );
+    }
+    encodes(|table| &table.int8, 0.0, &[0.0; 50], |_| (0, 0.0));
+}
+
+#[test]
+fn the_largest_is_found_wherever_it_is() {
+    for table in tables() {
+        for len in 0..300 {
+            let mut x = vec![-0.5; len];
+            assert_eq!((table.largest)(&x), if len == 0 { 0.0 } else { 0.5 });
+            for place in [0, len / 2, len.saturating_sub(1)] {
+                let Some(element) = x.get_mut(place) else { continue };
+                *element = -2.0;
+                assert_eq!((table.largest)(&x), 2.0, "{} at {place} of {len}", table.name);
+                x[place] = 0.5;
+            }
+        }
+    }
+}
+
+/// Columns of codes at scales, and what they stand for.
+struct Sample<S> {
+    codes: Vec<S>,
+    scales: Vec<f64>,
+    values: Vec<Vec<f64>>,
+    stride: usize,
+    units: usize,
+}
+
+impl<S: Stored> Sample<S> {
+    fn new(len: usize, count: usize, scales: &[f64], code: impl Fn(u32) -> S, value: impl Fn(S) -> f64) -> Self {
+        let (stride, units) = (len.next_multiple_of(16), len.div_ceil(SCALED_UNIT));
+        let mut state = 3_u32;
+        let codes: Vec<S> = (0..stride * count + 16)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                code(state >> 8)
+            })
+            .collect();
+        let scales: Vec<f64> = (0..units * count).map(|i| scales[i % scales.len()]).collect();
+        let scale = |j: usize, i: usize| if S::UNIT.is_some() { scales[j * units + i / SCALED_UNIT] } else { 1.0 };
+        let column = |j: usize| (0..len).map(|i| value(codes[j * stride + i]) * scale(j, i)).collect();
+        let values = (0..count).map(column).collect();
+        Self { codes, scales, values, stride, units }
+    }
+
+    fn columns(&self, omitted: usize) -> Columns<'_, S> {
+        let columns = Columns::new(&self.codes, self.stride, omitted);
+        let ahead = Ahead { runs: [(self.codes.as_ptr().addr(), 4 * self.stride), (usize::MAX - 70, 1000)] };
+        let scales =
+            if S::UNIT.is_some() { Scales { data: &self.scales, stride: self.units } } else { Scales::default() };
+        Columns { scales, ahead, ..columns }
+    }
+}
+
+fn sums_and_combinations<S: Stored>(
+    kernels: impl Fn(&'static Compressed<f32>) -> &'static StoredKernels<f32, S>,
+    scales: &[f64],
+    code: impl Fn(u32) -> S,
+    value: impl Fn(S) -> f64,
+) {
+    for (len, count) in [(1, 2), (7, 1), (8, 3), (255, 10), (256, 4), (300, 11), (777, 19), (4096, 10)] {
+        let sample = Sample::new(len, count, scales, &code, &value);
+        let omitted = count / 2;
+        let x: Vec<f32> = (0..len).map(|i| ((i * 37 % 101) as f32 - 50.0) * 0.37).collect();
+        let coefficients: Vec<f64> = (0..count).map(|j| 0.3 * j as f64 - 0.8).collect();
+        for table in tables() {
+            let mut sums = vec![1.0; count];
+            (kernels(table).dots)(&x, sample.columns(omitted), &mut sums);
+            for (j, sum) in sums.into_iter().enumerate() {
+                let products = sample.values[j].iter().zip(&x).map(|(value, &x)| value * f64::from(x));
+                let size: f64 = products.clone().map(f64::abs).sum();
+                let exact = if j == omitted { 0.0 } else { products.sum() };
+                assert!((sum - 1.0 - exact).abs() <= 1e-14 * (size + 1.0), "{}: {sum} for {exact}", table.name);
+            }
+            let room = || vec![f64::NAN; len.next_multiple_of(crate::kernels::BLOCK)];
+            let (mut wide, mut narrow) = (room(), room());
+            (kernels(table).combine)(sample.columns(omitted), &x, &coefficients, &mut wide);
+            (kernels(table).combine_narrow)(sample.columns(omitted), &x, &coefficients, &mut narrow);
+            for i in 0..len {
+                let of = |j: usize| if j == omitted { f64::from(x[i]) } else { sample.values[j][i] };
+                let exact: f64 = (0..count).map(|j| coefficients[j] * of(j)).sum();
+                let size: f64 = (0..count).map(|j| (coefficients[j] * of(j)).abs()).sum();
+                assert!((wide[i] - exact).abs() <= 1e-14 * size, "{}: {} for {exact}", table.name, wide[i]);
+                // Ten roundings of 32 bits: a coefficient's, and those of nine products.
+                assert!((narrow[i] - exact).abs() <= 10.0 * 6e-8 * size, "{}: {} for {exact}", table.name, narrow[i]);
+            }
+        }
+    }
+}
+
+#[test]
+fn columns_of_bf16() {
+    sums_and_combinations(
+        |table| &table.bf16,
+        &[1.0],
+        |bits| Bf16::from_f32((bits % 2001) as f32 * 0.01 - 10.0),
+        |code| code.to_f32().into(),
+    );
+}
+
+#[test]
+fn columns_of_f16() {
+    let scales = [1.0, 0.0, 2f64.powi(-20), 2f64.powi(7)];
+    sums_and_combinations(
+        |table| &table.f16,
+        &scales,
+        |bits| F16::from_f32((bits % 2001) as f32 * 0.01 - 10.0),
+        |code| half(code.0),
+    );
+}
+
+#[test]
+fn columns_of_int8() {
+    let scales = [1.0, 0.0, 0.001953125, 3.7109375, 100.5];
+    sums_and_combinations(|table| &table.int8, &scales, |bits| (bits % 255) as i8, f64::from);
+}
+
+/// Against each other too, bit for bit, since no product is rounded.
+#[test]
+fn products_of_8_bit_columns() {
+    for (len, count) in [(1, 2), (15, 3), (16, 2), (255, 10), (256, 4), (300, 11), (4096, 10), (4090, 8)] {
+        let sample = Sample::new(len, count, &[1.0, 0.0, 0.001953125, 3.7109375], |bits| (bits % 255) as i8, f64::from);
+        // The column left out is the vector, at scales of its own.
+        let codes = &sample.codes[(count - 1) * sample.stride..][..len];
+        let scales: Vec<f64> = (0..sample.units).map(|unit| 0.25 * unit as f64 + 0.5).collect();
+        let value = |i: usize| f64::from(codes[i]) * scales[i / SCALED_UNIT];
+        let mut first = None;
+        for table in tables() {
+            let mut sums = vec![0.0; count];
+            (table.int8_dots)(codes, &scales, sample.columns(count - 1), &mut sums);
+            for (j, &sum) in sums.iter().enumerate() {
+                let exact: f64 = (0..len).map(|i| value(i) * sample.values[j][i]).sum();
+                let size: f64 = (0..len).map(|i| (value(i) * sample.values[j][i]).abs()).sum();
+                let exact = if j == count - 1 { 0.0 } else { exact };
+                assert!((sum - exact).abs() <= 1e-14 * size, "{}: {sum} for {exact}", table.name);
+            }
+            let bits: Vec<u64> = sums.iter().map(|sum| sum.to_bits()).collect();
+            assert_eq!(*first.get_or_insert_with(|| bits.clone()), bits, "{}", table.name);
+        }
+    }
+    // No sum of a unit overflows.
+    let codes = [-127; SCALED_UNIT];
+    let columns = Columns { scales: Scales { data: &[1.0; 2], stride: 1 }, ..Columns::new(&[-127; 520], 256, 1) };
+    for table in tables() {
+        let mut sums = [0.0; 2];
+        (table.int8_dots)(&codes, &[1.0], columns, &mut sums);
+        assert_eq!(sums, [256.0 * 127.0 * 127.0, 0.0]);
+    }
+}
