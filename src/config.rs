@@ -198,9 +198,13 @@ impl Config {
             let expected = "at least config.momentum with window momentum, or its coefficients grow with age";
             return Err(Error::invalid("config.history_decay", value, expected));
         }
-        if self.history_format != HistoryFormat::Full {
+        let formats: &[HistoryFormat] = match self.dtype {
+            Dtype::F32 => &[HistoryFormat::Full, HistoryFormat::Sparse],
+            Dtype::F64 => &[HistoryFormat::Full],
+        };
+        if !formats.contains(&self.history_format) {
             let value = Value::Integer(self.history_format as i64);
-            let expected = "LMADA_HISTORY_FULL (0), the only format of this version";
+            let expected = "LMADA_HISTORY_FULL (0), or with LMADA_F32 also LMADA_HISTORY_SPARSE (4)";
             return Err(Error::invalid("config.history_format", value, expected));
         }
         Ok(())

@@ -16,6 +16,7 @@ mod poles;
 mod portable;
 mod reduce;
 mod small;
+pub(crate) mod sparse;
 pub(crate) mod symmetric;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -28,6 +29,7 @@ use core::ops::{Add, Mul};
 
 use crate::config::Dtype;
 use crate::memory::Pod;
+use sparse::SparseKernels;
 
 /// Numbers in a block.
 pub(crate) const BLOCK: usize = lanes::BLOCK;
@@ -63,10 +65,14 @@ pub trait Element: Pod + Default + Into<f64> + PartialOrd + Debug + Add<Output =
     fn kernels() -> &'static Kernels<Self> {
         Self::available().next().unwrap_or_else(|| unreachable!("the portable loops run everywhere"))
     }
+
+    /// The best loops over sparse columns on this machine, if there are any for this type.
+    #[doc(hidden)]
+    fn sparse() -> Option<&'static SparseKernels<Self>>;
 }
 
 macro_rules! element {
-    ($number:ty, $dtype:expr) => {
+    ($number:ty, $dtype:expr, $sparse:expr) => {
         impl Element for $number {
             const DTYPE: Dtype = $dtype;
             const LARGEST: f64 = <$number>::MAX as f64;
@@ -85,11 +91,15 @@ macro_rules! element {
                 let found = [portable];
                 found.into_iter().flatten()
             }
+
+            fn sparse() -> Option<&'static SparseKernels<Self>> {
+                $sparse
+            }
         }
     };
 }
-element!(f32, Dtype::F32);
-element!(f64, Dtype::F64);
+element!(f32, Dtype::F32, SparseKernels::available().next());
+element!(f64, Dtype::F64, None);
 
 /// Columns side by side: column `j` begins at `data[j * stride]` and has as many elements as the vector beside it needs
 /// whole [`BLOCK`]s for, at most `stride`. What lies in them beyond the vector is read but does not count. One column

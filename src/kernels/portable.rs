@@ -2,6 +2,7 @@
 
 use super::Element;
 use super::lanes::{BLOCK, Lanes, Load, table};
+use super::sparse::sparse_table;
 use super::symmetric::symmetric_table;
 
 /// Plain Rust. Products are rounded before they are added: without hardware for it, `mul_add` is a slow function.
@@ -10,6 +11,7 @@ pub(super) struct Portable(());
 
 table!(Portable, "portable", []);
 symmetric_table!(Portable, "portable", []);
+sparse_table!(Portable, "portable", []);
 
 impl Lanes for Portable {
     type Wide = [f64; BLOCK];

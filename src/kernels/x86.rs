@@ -3,6 +3,7 @@
 use core::arch::x86_64::*;
 
 use super::lanes::{BLOCK, Lanes, Load, table};
+use super::sparse::{SparseKernels, sparse_table};
 use super::symmetric::SymmetricKernels;
 use super::symmetric::symmetric_table;
 use super::{Element, Kernels};
@@ -32,12 +33,18 @@ pub(super) fn symmetric() -> [Option<&'static SymmetricKernels>; 2] {
     [is_x86_feature_detected!("avx512f").then(Avx512::symmetric_table), has_avx2().then(Avx2::symmetric_table)]
 }
 
+/// The loops over sparse columns, with every instruction set that the machine has, the best first.
+pub(super) fn sparse() -> [Option<&'static SparseKernels<f32>>; 2] {
+    [is_x86_feature_detected!("avx512f").then(Avx512::sparse_table), has_avx2().then(Avx2::sparse_table)]
+}
+
 /// Lives only inside the functions of its table, which run where the machine has AVX2 and FMA.
 #[derive(Clone, Copy)]
 pub(super) struct Avx2(());
 
 table!(Avx2, "avx2", ["avx2,fma"]);
 symmetric_table!(Avx2, "avx2", ["avx2,fma"]);
+sparse_table!(Avx2, "avx2", ["avx2,fma"]);
 
 impl Lanes for Avx2 {
     type Wide = [__m256d; 2];
@@ -253,6 +260,7 @@ pub(super) struct Avx512(());
 
 table!(Avx512, "avx512", ["avx512f"]);
 symmetric_table!(Avx512, "avx512", ["avx512f"]);
+sparse_table!(Avx512, "avx512", ["avx512f"]);
 
 impl Lanes for Avx512 {
     type Wide = __m512d;

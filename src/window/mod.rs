@@ -8,6 +8,7 @@
 //! asks for it ([`Window::take`]) and multiplies it with the columns, pass two stores it and combines the same numbers.
 
 mod full;
+mod sparse;
 mod tiled;
 
 use crate::checkpoint::{Reader, Writer};
@@ -89,6 +90,9 @@ pub(crate) trait Format<T: Element>: Window<T> + Sized + 'static {
     /// depends on the others. A divisor of [`TILE`]; the last unit of a block may be shorter.
     const UNIT: usize;
 
+    /// Numbers that it needs of [`Room::numbers`].
+    const NUMBERS: usize = 0;
+
     /// A window over `len` parameters, in `arena`.
     fn new(config: &Config, len: usize, arena: &mut Arena) -> Self;
 
@@ -96,23 +100,33 @@ pub(crate) trait Format<T: Element>: Window<T> + Sized + 'static {
     fn room(config: &Config, len: usize) -> usize;
 }
 
+/// [`Format::new`], in a box.
+type New<T> = fn(&Config, usize, &mut Arena) -> Result<Box<dyn Window<T>>>;
+
 /// A format, as a table of what it can do.
 pub(crate) struct Shape<T: Element> {
     /// [`Format::UNIT`]
     pub unit: usize,
+    numbers: usize,
     room: fn(&Config, usize) -> usize,
-    new: fn(&Config, usize, &mut Arena) -> Result<Box<dyn Window<T>>>,
+    new: New<T>,
 }
 
 impl<T: Element> Shape<T> {
     fn of<F: Format<T>>() -> Self {
-        Self { unit: F::UNIT, room: F::room, new: |config, len, arena| Ok(try_box(F::new(config, len, arena))?) }
+        Self {
+            unit: F::UNIT,
+            numbers: F::NUMBERS,
+            room: F::room,
+            new: |config, len, arena| Ok(try_box(F::new(config, len, arena))?),
+        }
     }
 
     /// The format that `config`, which is valid, asks for: the one list of formats.
     pub fn new(config: &Config) -> Self {
         match config.history_format {
             HistoryFormat::Full => Self::of::<full::Full<T>>(),
+            HistoryFormat::Sparse => Self::of::<sparse::Sparse<T>>(),
             _ => unreachable!("refused by `Config::validate`"),
         }
     }
@@ -131,14 +145,17 @@ impl<T: Element> Shape<T> {
 /// A thread's room for a tile of the gradient as stored.
 pub(crate) struct Room<T: Element> {
     pub elements: Buffer<T>,
+    /// For what a format has to find out about a tile.
+    pub numbers: Buffer<u32>,
 }
 
 impl<T: Element> Room<T> {
-    pub fn new() -> Result<Self> {
-        Ok(Self { elements: Buffer::zeroed(TILE, "a thread's tile")? })
+    pub fn new(shape: &Shape<T>) -> Result<Self> {
+        let elements = Buffer::zeroed(TILE, "a thread's tile")?;
+        Ok(Self { elements, numbers: Buffer::zeroed(shape.numbers, "a thread's tile")? })
     }
 
     pub fn bytes(&self) -> usize {
-        self.elements.bytes()
+        self.elements.bytes() + self.numbers.bytes()
     }
 }

@@ -1,0 +1,485 @@
+//! Loops over columns of which only the largest entries are kept, as bfloat16 with 16-bit indices, and the selection of
+//! these entries.
+//!
+//! # Selection
+//! The entries of `a` are compared by their bits without the sign, which lie in the order of `|a|`. The m-th largest of
+//! n such keys is found by halving the range that it lies in and counting the keys above: a loop without branches that
+//! depend on the data, at most 31 times whatever the data are. To have few keys to count, a tile is first cut into
+//! groups, some more than twice m; what the m-th largest of their maxima reaches, m entries reach at least, and not
+//! many more. So a tile is read twice, once for `a` and the maxima and once for the candidates.
+//!
+//! # Cost
+//! At m = 41 of 4,096 entries and 100 columns a pass over a tile loads 16 KiB of entries and the vectors beside them.
+//! Products and sums take one load of `x`, or one load and one store of the sum, for each entry, at no place that could
+//! be known before: it is these, not the arithmetic, that a pass over a tile in cache waits for.
+
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+#[cfg(test)]
+mod tests;
+
+use super::lanes::{BLOCK, Lanes, Load};
+use super::portable::Portable;
+
+/// Keys that are compared with a bound at a time.
+pub(super) const WORD: usize = 64;
+/// Keys that are counted at a time.
+const COUNTED: usize = 16;
+/// Groups of which the maxima are taken: at most.
+const MOST_GROUPS: usize = 1024;
+/// Halvings in search of a bound that need not be exact.
+const ROUNDS: usize = 12;
+/// A key: a number's bits without the sign.
+const KEY: u32 = 0x7fff_ffff;
+/// The longest tile.
+const TILE: usize = crate::window::TILE;
+
+/// Numbers of room that [`SparseKernels::select`] needs: `a`, the candidates' indices and keys, the groups' maxima.
+pub(crate) const SELECTION: usize = TILE + 2 * CANDIDATES + MOST_GROUPS;
+/// Room for the candidates of a tile, whose indices are written a few too many.
+const CANDIDATES: usize = TILE + WORD;
+
+/// Columns side by side over one tile: column `j` consists of `kept` entries from `j * kept` on. One column is left
+/// out.
+#[derive(Clone, Copy)]
+#[doc(hidden)]
+pub struct SparseColumns<'a> {
+    /// Places in the tile, ascending in each column.
+    pub indices: &'a [u16],
+    /// The numbers there, as bfloat16.
+    pub values: &'a [u16],
+    /// Entries of a column.
+    pub kept: usize,
+    /// Number of the column that is left out.
+    pub omitted: usize,
+    /// What will be asked for next, brought closer meanwhile.
+    pub ahead: &'a [u16],
+}
+
+/// Entries of one column in a run of places.
+#[derive(Clone, Copy)]
+#[doc(hidden)]
+pub struct SparseRun<'a> {
+    /// Places, ascending.
+    pub indices: &'a [u16],
+    /// The numbers there, as bfloat16.
+    pub values: &'a [u16],
+    /// Where the run begins.
+    pub first: usize,
+}
+
+/// `(given, feedback, room, indices, values)`.
+type Select<T> = fn(&[T], &[T], &mut [u32], &mut [u16], &mut [u16]);
+
+/// One table of loops: with one instruction set. All tables give the same bits.
+///
+/// The loops panic where lengths that belong together do not fit, or an index lies outside of what it is an index of.
+#[doc(hidden)]
+pub struct SparseKernels<T: 'static> {
+    /// Name of the instruction set.
+    pub name: &'static str,
+    /// `indices` and `values` are the entries of `given + feedback` that are largest in magnitude, as many as there is
+    /// room for; where two are equal, the earlier. What is not finite is larger than all that is. `room` holds
+    /// [`SELECTION`].
+    pub select: Select<T>,
+    /// Writes the entries into `dense`, and zeros between them.
+    pub spread: fn(entries: SparseRun<'_>, dense: &mut [T]),
+    /// `feedback += given`, less the entries.
+    pub feed_back: fn(given: &[T], entries: SparseRun<'_>, feedback: &mut [T]),
+    /// Adds to each of `sums` the dot product of `x` and its column.
+    pub dots: fn(x: &[T], columns: SparseColumns<'_>, sums: &mut [f64]),
+    /// `sum` is the columns, with `newest` in place of the one left out, times their coefficients: first `newest`, then
+    /// one column after another. `newest` and `sum` begin at place `first` of the tile; `sum` is room for whole blocks.
+    pub combine: fn(columns: SparseColumns<'_>, newest: &[T], first: usize, coefficients: &[f64], sum: &mut [f64]),
+}
+
+impl SparseKernels<f32> {
+    /// The loops with each instruction set that this machine has, the best first.
+    pub(crate) fn available() -> impl Iterator<Item = &'static Self> {
+        #[cfg(target_arch = "x86_64")]
+        let found = super::x86::sparse();
+        #[cfg(not(target_arch = "x86_64"))]
+        let found = [None];
+        found.into_iter().chain([Some(Portable::sparse_table())]).flatten()
+    }
+}
+
+/// What selection and sparse columns need beyond [`Lanes`].
+pub(super) trait Sparse: Load<f32> + Load<f64> {
+    /// Which of the numbers have a key of at least `bound`: the first is the lowest bit.
+    fn reach(self, numbers: &[u32; WORD], bound: u32) -> u64;
+
+    /// The numbers at eight places.
+    ///
+    /// # Safety
+    /// The indices are below the length of `x`.
+    unsafe fn pick(self, x: &[f32], indices: &[u16; BLOCK]) -> Self::Wide;
+
+    /// Eight bfloat16 numbers.
+    fn widen_bf16(self, values: &[u16; BLOCK]) -> Self::Wide;
+
+    /// Brings the line of an address closer, if there is one.
+    #[inline(always)]
+    fn prefetch(self, _: *const u16) {}
+}
+
+/// Brings the `part`-th of `parts` parts closer.
+#[inline(always)]
+fn bring<L: Sparse>(lanes: L, ahead: &[u16], part: usize, parts: usize) {
+    const LINE: usize = 32;
+    let lines = ahead.len() / LINE;
+    let each = lines.div_ceil(parts);
+    for line in part * each..(part + 1) * each {
+        lanes.prefetch(ahead.as_ptr().wrapping_add(line * LINE));
+    }
+}
+
+impl Sparse for Portable {
+    #[inline(always)]
+    fn reach(self, numbers: &[u32; WORD], bound: u32) -> u64 {
+        let mut word = 0;
+        for (place, number) in numbers.iter().enumerate() {
+            word |= u64::from(number & KEY >= bound) << place;
+        }
+        word
+    }
+
+    #[inline(always)]
+    unsafe fn pick(self, x: &[f32], indices: &[u16; BLOCK]) -> Self::Wide {
+        // SAFETY: the caller's promise.
+        indices.map(|index| unsafe { f64::from(*x.get_unchecked(usize::from(index))) })
+    }
+
+    #[inline(always)]
+    fn widen_bf16(self, values: &[u16; BLOCK]) -> Self::Wide {
+        values.map(|value| f64::from(from_bf16(value)))
+    }
+}
+
+#[inline(always)]
+fn from_bf16(value: u16) -> f32 {
+    f32::from_bits(u32::from(value) << 16)
+}
+
+/// The nearest bfloat16, of two the even one; the largest finite one for numbers that lie beyond it. What is not finite
+/// stays so.
+#[inline(always)]
+fn to_bf16(number: f32) -> u16 {
+    const INFINITE: u16 = 0x7f80;
+    let bits = number.to_bits();
+    let high = (bits >> 16) as u16;
+    if !number.is_finite() {
+        // With a bit of the high half set where a NaN's lie in the low half alone.
+        return if number.is_nan() { high | 0x40 } else { high };
+    }
+    let rounded = ((bits + 0x7fff + u32::from(high & 1)) >> 16) as u16;
+    if rounded & INFINITE == INFINITE { rounded - 1 } else { rounded }
+}
+
+#[inline(always)]
+pub(super) fn select<L: Sparse>(
+    lanes: L,
+    given: &[f32],
+    feedback: &[f32],
+    room: &mut [u32],
+    indices: &mut [u16],
+    values: &mut [u16],
+) {
+    let (len, kept) = (given.len(), indices.len());
+    assert!(len <= TILE && feedback.len() == len && room.len() >= SELECTION, "a tile of {len} that does not fit");
+    assert!((1..=len).contains(&kept) && values.len() == kept, "{kept} of {len} entries");
+    let (sums, room) = room.split_at_mut(TILE);
+    let (places, room) = room.split_at_mut(CANDIDATES);
+    let (keys, maxima) = room.split_at_mut(CANDIDATES);
+    let groups = (2 * kept + kept / 4).next_power_of_two().max(WORD);
+    let (bound, largest) = if groups <= MOST_GROUPS && groups * 2 <= len {
+        let maxima = &mut maxima[..groups];
+        add_by_groups(given, feedback, sums, maxima);
+        let (least, largest) = extremes(maxima);
+        // All groups, which are more than `kept`, reach the least maximum.
+        (threshold(maxima, kept, least, largest, ROUNDS), largest)
+    } else {
+        let maxima = &mut maxima[..WORD];
+        add_by_groups(given, feedback, sums, maxima);
+        (0, extremes(maxima).1)
+    };
+    let count = candidates(lanes, &sums[..len.next_multiple_of(WORD)], len, bound, places);
+    for (key, &place) in keys.iter_mut().zip(&places[..count]) {
+        *key = sums[place as usize % TILE] & KEY;
+    }
+    let padded = count.next_multiple_of(COUNTED);
+    keys[count..padded].fill(0);
+    let threshold = threshold(&keys[..padded], kept, bound, largest, usize::MAX);
+    // Of those that equal the threshold, the first.
+    let mut equal = kept - (reaching(&keys[..padded], threshold + 1) as usize).min(kept);
+    let mut taken = 0;
+    for (&key, &place) in keys[..count].iter().zip(&places[..count]) {
+        if taken == kept {
+            break;
+        }
+        indices[taken] = place as u16;
+        let tied = key == threshold && equal > 0;
+        equal -= usize::from(tied);
+        taken += usize::from(tied | (key > threshold));
+    }
+    for (value, &index) in values.iter_mut().zip(&*indices) {
+        *value = to_bf16(f32::from_bits(sums[usize::from(index) % TILE]));
+    }
+}
+
+/// `sums` are the bits of `given + feedback`, and `maxima` the largest key in each group: of all numbers whose places
+/// leave the same rest.
+#[inline(always)]
+fn add_by_groups(given: &[f32], feedback: &[f32], sums: &mut [u32], maxima: &mut [u32]) {
+    maxima.fill(0);
+    let groups = maxima.len();
+    let rows = given.chunks(groups).zip(feedback.chunks(groups)).zip(sums.chunks_mut(groups));
+    for ((given, feedback), sums) in rows {
+        for (((given, feedback), sum), most) in given.iter().zip(feedback).zip(sums).zip(&mut *maxima) {
+            *sum = (feedback + given).to_bits();
+            *most = (*most).max(*sum & KEY);
+        }
+    }
+}
+
+/// The least and the largest.
+#[inline(always)]
+fn extremes(keys: &[u32]) -> (u32, u32) {
+    let (mut least, mut largest) = (u32::MAX, 0);
+    for &key in keys {
+        least = least.min(key);
+        largest = largest.max(key);
+    }
+    (least, largest)
+}
+
+/// How many keys reach `bound`.
+#[inline(always)]
+fn reaching(keys: &[u32], bound: u32) -> u32 {
+    let mut counts = [0; COUNTED];
+    for keys in keys.as_chunks::<COUNTED>().0 {
+        for (count, &key) in counts.iter_mut().zip(keys) {
+            *count += u32::from(key >= bound);
+        }
+    }
+    let mut sum = 0;
+    for count in counts {
+        sum += count;
+    }
+    sum
+}
+
+/// A bound that at least `kept` of the keys reach, as they do `low`: the largest such, or one that just as many reach,
+/// if `rounds` of halving are enough. Whole blocks of keys, none of which is above `largest`.
+#[inline(always)]
+fn threshold(keys: &[u32], kept: usize, low: u32, largest: u32, rounds: usize) -> u32 {
+    let (mut low, mut high) = (low, largest + 1);
+    let mut round = 0;
+    while high - low > 1 && round < rounds {
+        let middle = low + (high - low) / 2;
+        let count = reaching(keys, middle) as usize;
+        if count >= kept {
+            low = middle;
+        } else {
+            high = middle;
+        }
+        if count == kept {
+            break;
+        }
+        round += 1;
+    }
+    low
+}
+
+/// The places, ascending, of the numbers whose keys reach `bound`, and how many there are. `numbers` are whole words,
+/// of which `len` count.
+#[inline(always)]
+fn candidates<L: Sparse>(lanes: L, numbers: &[u32], len: usize, bound: u32, places: &mut [u32]) -> usize {
+    /// Places written at a time, whether there are so many or not: a loop of as many turns as there are would be
+    /// mispredicted at almost every word.
+    const FEW: usize = 4;
+    let mut count = 0;
+    for (index, numbers) in numbers.as_chunks::<WORD>().0.iter().enumerate() {
+        let start = index * WORD;
+        let mut word = lanes.reach(numbers, bound);
+        if len - start < WORD {
+            word &= (1 << (len - start)) - 1;
+        }
+        let end = count + word.count_ones() as usize;
+        while count < end {
+            for place in &mut places[count..count + FEW] {
+                *place = start as u32 + word.trailing_zeros();
+                word &= word.wrapping_sub(1);
+            }
+            count += FEW;
+        }
+        count = end;
+    }
+    count
+}
+
+#[inline(always)]
+pub(super) fn spread<L: Lanes>(_: L, entries: SparseRun<'_>, dense: &mut [f32]) {
+    dense.fill(0.0);
+    for (&index, &value) in entries.indices.iter().zip(entries.values) {
+        dense[usize::from(index) - entries.first] = from_bf16(value);
+    }
+}
+
+#[inline(always)]
+pub(super) fn feed_back<L: Lanes>(_: L, given: &[f32], entries: SparseRun<'_>, feedback: &mut [f32]) {
+    assert_eq!(given.len(), feedback.len());
+    for (feedback, given) in feedback.iter_mut().zip(given) {
+        *feedback += given;
+    }
+    for (&index, &value) in entries.indices.iter().zip(entries.values) {
+        feedback[usize::from(index) - entries.first] -= from_bf16(value);
+    }
+}
+
+/// Refuses columns that are not all there. Returns the entries of `count` columns.
+#[inline(always)]
+fn entries(columns: SparseColumns<'_>, count: usize) -> (&[u16], &[u16]) {
+    assert!(columns.omitted < count, "no column {} of {count} to be left out", columns.omitted);
+    let needed = count.checked_mul(columns.kept);
+    let needed = needed.filter(|&needed| needed <= columns.indices.len().min(columns.values.len()));
+    let needed = needed.unwrap_or_else(|| panic!("{count} columns do not fit"));
+    (&columns.indices[..needed], &columns.values[..needed])
+}
+
+/// Whether every index is below `len`. Costs a hundredth of what is done with them, and nothing need be believed.
+#[inline(always)]
+fn all_below(indices: &[u16], len: usize) -> bool {
+    let mut largest = 0;
+    for &index in indices {
+        largest = largest.max(index);
+    }
+    usize::from(largest) < len
+}
+
+#[inline(always)]
+pub(super) fn dots<L: Sparse>(lanes: L, x: &[f32], columns: SparseColumns<'_>, sums: &mut [f64]) {
+    let (indices, values) = entries(columns, sums.len());
+    assert!(all_below(indices, x.len()), "an index outside of its tile");
+    for (j, sum) in sums.iter_mut().enumerate() {
+        if j == columns.omitted {
+            continue;
+        }
+        let start = j * columns.kept;
+        let (indices, last_indices) = indices[start..start + columns.kept].as_chunks::<BLOCK>();
+        let (values, last_values) = values[start..start + columns.kept].as_chunks::<BLOCK>();
+        bring(lanes, columns.ahead, j, columns.indices.len() / columns.kept);
+        let mut products = lanes.splat(0.0);
+        for (indices, values) in indices.iter().zip(values) {
+            // SAFETY: all indices were found to be below the length of `x`.
+            let x = unsafe { lanes.pick(x, indices) };
+            products = lanes.mul_add(x, lanes.widen_bf16(values), products);
+        }
+        let mut rest = 0.0;
+        for (&index, &value) in last_indices.iter().zip(last_values) {
+            // SAFETY: as above.
+            let x = unsafe { *x.get_unchecked(usize::from(index)) };
+            rest += f64::from(x) * f64::from(from_bf16(value));
+        }
+        *sum += lanes.total(products) + rest;
+    }
+}
+
+#[inline(always)]
+pub(super) fn combine<L: Sparse>(
+    lanes: L,
+    columns: SparseColumns<'_>,
+    newest: &[f32],
+    first: usize,
+    coefficients: &[f64],
+    sum: &mut [f64],
+) {
+    let (indices, values) = entries(columns, coefficients.len());
+    let len = newest.len();
+    let sum = &mut sum[..len.next_multiple_of(BLOCK)];
+    let newest_coefficient = coefficients[columns.omitted];
+    for (sum, &newest) in sum.iter_mut().zip(newest) {
+        *sum = newest_coefficient * f64::from(newest);
+    }
+    sum[len..].fill(0.0);
+    let sum = &mut sum[..len];
+    let whole = first == 0 && all_below(indices, len);
+    for (j, &coefficient) in coefficients.iter().enumerate() {
+        if j == columns.omitted {
+            continue;
+        }
+        bring(lanes, columns.ahead, j, columns.indices.len() / columns.kept);
+        let place = j * columns.kept..(j + 1) * columns.kept;
+        let (indices, values) = (&indices[place.clone()], &values[place]);
+        if whole {
+            // SAFETY: all indices were found to be below the length of `sum`.
+            unsafe { add_column(lanes, indices, values, coefficient, sum) };
+        } else {
+            let (start, end) = run_of(indices, first, len);
+            for (&index, &value) in indices[start..end].iter().zip(&values[start..end]) {
+                sum[usize::from(index) - first] += coefficient * f64::from(from_bf16(value));
+            }
+        }
+    }
+}
+
+/// Where in ascending indices those begin and end that belong to the run of `len` places from `first` on.
+#[inline(always)]
+pub(crate) fn run_of(indices: &[u16], first: usize, len: usize) -> (usize, usize) {
+    let start = indices.partition_point(|&index| usize::from(index) < first);
+    let end = indices.partition_point(|&index| usize::from(index) < first + len);
+    (start, end)
+}
+
+/// Adds a multiple of a column.
+///
+/// # Safety
+/// All indices are below the length of `sum`.
+#[inline(always)]
+unsafe fn add_column<L: Sparse>(lanes: L, indices: &[u16], values: &[u16], coefficient: f64, sum: &mut [f64]) {
+    let (indices, last_indices) = indices.as_chunks::<BLOCK>();
+    let (values, last_values) = values.as_chunks::<BLOCK>();
+    let wide = lanes.splat(coefficient);
+    for (indices, values) in indices.iter().zip(values) {
+        let mut products = [0.0; BLOCK];
+        lanes.store(lanes.mul(wide, lanes.widen_bf16(values)), &mut products);
+        for (&index, product) in indices.iter().zip(products) {
+            // SAFETY: the caller's promise.
+            unsafe { *sum.get_unchecked_mut(usize::from(index)) += product };
+        }
+    }
+    for (&index, &value) in last_indices.iter().zip(last_values) {
+        // SAFETY: the caller's promise.
+        unsafe { *sum.get_unchecked_mut(usize::from(index)) += coefficient * f64::from(from_bf16(value)) };
+    }
+}
+
+/// Defines `$lanes::sparse_table()`: the loops compiled with `$lanes` for an instruction set, `["features"]` or `[]`
+/// for that of the build.
+macro_rules! sparse_table {
+    ($lanes:ident, $name:literal, $features:tt) => {
+        impl $lanes {
+            /// To be given away only where the machine was found to have the instruction set.
+            pub(super) const fn sparse_table() -> &'static $crate::kernels::sparse::SparseKernels<f32> {
+                use $crate::kernels::sparse::{SparseColumns, SparseKernels, SparseRun};
+                use $crate::kernels::symmetric::whole;
+                &SparseKernels {
+                    name: $name,
+                    select: whole!($lanes, $features, sparse::select(given: &[f32], feedback: &[f32],
+                        room: &mut [u32], indices: &mut [u16], values: &mut [u16]) -> ()),
+                    spread: whole!($lanes, $features, sparse::spread(
+                        entries: SparseRun<'_>, dense: &mut [f32]) -> ()),
+                    feed_back: whole!($lanes, $features, sparse::feed_back(
+                        given: &[f32], entries: SparseRun<'_>, feedback: &mut [f32]) -> ()),
+                    dots: whole!($lanes, $features, sparse::dots(
+                        x: &[f32], columns: SparseColumns<'_>, sums: &mut [f64]) -> ()),
+                    combine: whole!($lanes, $features, sparse::combine(columns: SparseColumns<'_>, newest: &[f32],
+                        first: usize, coefficients: &[f64], sum: &mut [f64]) -> ()),
+                }
+            }
+        }
+    };
+}
+
+pub(super) use sparse_table;
