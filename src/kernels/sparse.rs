@@ -9,9 +9,10 @@
 //! many more. So a tile is read twice, once for `a` and the maxima and once for the candidates.
 //!
 //! # Cost
-//! At m = 41 of 4,096 entries and 100 columns a pass over a tile loads 16 KiB of entries and the vectors beside them.
-//! Products and sums take one load of `x`, or one load and one store of the sum, for each entry, at no place that could
-//! be known before: it is these, not the arithmetic, that a pass over a tile in cache waits for.
+//! Each entry of a column takes a load of its index and a load of `x`, or a load and a store of the sum, at a place that
+//! only the index tells. With 41 of 4,096 entries and 100 columns that is most of what a pass over a tile in cache
+//! takes, and of the same order as what memory takes to bring the tile. So while the columns of one tile are worked on,
+//! the entries and the feedback of the next are asked for ([`SparseColumns::ahead`]), a few lines a column.
 
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -30,6 +31,8 @@ const COUNTED: usize = 16;
 const MOST_GROUPS: usize = 1024;
 /// Halvings in search of a bound that need not be exact.
 const ROUNDS: usize = 12;
+/// Elements that are set to zero at a time.
+const PIECE: usize = 256;
 /// A key: a number's bits without the sign.
 const KEY: u32 = 0x7fff_ffff;
 /// The longest tile.
@@ -54,7 +57,7 @@ pub struct SparseColumns<'a> {
     /// Number of the column that is left out.
     pub omitted: usize,
     /// What will be asked for next, brought closer meanwhile.
-    pub ahead: &'a [u16],
+    pub ahead: [&'a [u8]; 2],
 }
 
 /// Entries of one column in a run of places.
@@ -87,6 +90,8 @@ pub struct SparseKernels<T: 'static> {
     pub spread: fn(entries: SparseRun<'_>, dense: &mut [T]),
     /// `feedback += given`, less the entries.
     pub feed_back: fn(given: &[T], entries: SparseRun<'_>, feedback: &mut [T]),
+    /// The dot product of `x` and the entries of a column.
+    pub dot: fn(x: &[T], indices: &[u16], values: &[u16]) -> f64,
     /// Adds to each of `sums` the dot product of `x` and its column.
     pub dots: fn(x: &[T], columns: SparseColumns<'_>, sums: &mut [f64]),
     /// `sum` is the columns, with `newest` in place of the one left out, times their coefficients: first `newest`, then
@@ -107,7 +112,7 @@ impl SparseKernels<f32> {
 
 /// What selection and sparse columns need beyond [`Lanes`].
 pub(super) trait Sparse: Load<f32> + Load<f64> {
-    /// Which of the numbers have a key of at least `bound`: the first is the lowest bit.
+    /// Which of the numbers have a key that reaches `bound`: the first is the lowest bit.
     fn reach(self, numbers: &[u32; WORD], bound: u32) -> u64;
 
     /// The numbers at eight places.
@@ -121,17 +126,22 @@ pub(super) trait Sparse: Load<f32> + Load<f64> {
 
     /// Brings the line of an address closer, if there is one.
     #[inline(always)]
-    fn prefetch(self, _: *const u16) {}
+    fn prefetch(self, _: *const u8) {}
+
+    /// How many of the keys reach `bound`.
+    fn count(self, keys: &[[u32; COUNTED]], bound: u32) -> u32;
 }
 
 /// Brings the `part`-th of `parts` parts closer.
 #[inline(always)]
-fn bring<L: Sparse>(lanes: L, ahead: &[u16], part: usize, parts: usize) {
-    const LINE: usize = 32;
-    let lines = ahead.len() / LINE;
-    let each = lines.div_ceil(parts);
-    for line in part * each..(part + 1) * each {
-        lanes.prefetch(ahead.as_ptr().wrapping_add(line * LINE));
+fn bring<L: Sparse>(lanes: L, ahead: [&[u8]; 2], part: usize, parts: usize) {
+    const LINE: usize = 64;
+    for ahead in ahead {
+        let lines = ahead.len() / LINE;
+        let each = lines.div_ceil(parts);
+        for line in part * each..((part + 1) * each).min(lines) {
+            lanes.prefetch(ahead.as_ptr().wrapping_add(line * LINE));
+        }
     }
 }
 
@@ -154,6 +164,17 @@ impl Sparse for Portable {
     #[inline(always)]
     fn widen_bf16(self, values: &[u16; BLOCK]) -> Self::Wide {
         values.map(|value| f64::from(from_bf16(value)))
+    }
+
+    #[inline(always)]
+    fn count(self, keys: &[[u32; COUNTED]], bound: u32) -> u32 {
+        let mut counts = [0; COUNTED];
+        for keys in keys {
+            for (count, &key) in counts.iter_mut().zip(keys) {
+                *count += u32::from(key >= bound);
+            }
+        }
+        counts.iter().sum()
     }
 }
 
@@ -198,7 +219,7 @@ pub(super) fn select<L: Sparse>(
         add_by_groups(given, feedback, sums, maxima);
         let (least, largest) = extremes(maxima);
         // All groups, which are more than `kept`, reach the least maximum.
-        (threshold(maxima, kept, least, largest, ROUNDS), largest)
+        (threshold(lanes, maxima.as_chunks().0, kept, least, largest, ROUNDS), largest)
     } else {
         let maxima = &mut maxima[..WORD];
         add_by_groups(given, feedback, sums, maxima);
@@ -210,9 +231,10 @@ pub(super) fn select<L: Sparse>(
     }
     let padded = count.next_multiple_of(COUNTED);
     keys[count..padded].fill(0);
-    let threshold = threshold(&keys[..padded], kept, bound, largest, usize::MAX);
+    let chunks = keys[..padded].as_chunks().0;
+    let threshold = threshold(lanes, chunks, kept, bound, largest, usize::MAX);
     // Of those that equal the threshold, the first.
-    let mut equal = kept - (reaching(&keys[..padded], threshold + 1) as usize).min(kept);
+    let mut equal = kept - (lanes.count(chunks, threshold + 1) as usize).min(kept);
     let mut taken = 0;
     for (&key, &place) in keys[..count].iter().zip(&places[..count]) {
         if taken == kept {
@@ -254,31 +276,15 @@ fn extremes(keys: &[u32]) -> (u32, u32) {
     (least, largest)
 }
 
-/// How many keys reach `bound`.
-#[inline(always)]
-fn reaching(keys: &[u32], bound: u32) -> u32 {
-    let mut counts = [0; COUNTED];
-    for keys in keys.as_chunks::<COUNTED>().0 {
-        for (count, &key) in counts.iter_mut().zip(keys) {
-            *count += u32::from(key >= bound);
-        }
-    }
-    let mut sum = 0;
-    for count in counts {
-        sum += count;
-    }
-    sum
-}
-
 /// A bound that at least `kept` of the keys reach, as they do `low`: the largest such, or one that just as many reach,
 /// if `rounds` of halving are enough. Whole blocks of keys, none of which is above `largest`.
 #[inline(always)]
-fn threshold(keys: &[u32], kept: usize, low: u32, largest: u32, rounds: usize) -> u32 {
+fn threshold<L: Sparse>(lanes: L, keys: &[[u32; COUNTED]], kept: usize, low: u32, largest: u32, rounds: usize) -> u32 {
     let (mut low, mut high) = (low, largest + 1);
     let mut round = 0;
     while high - low > 1 && round < rounds {
         let middle = low + (high - low) / 2;
-        let count = reaching(keys, middle) as usize;
+        let count = lanes.count(keys, middle) as usize;
         if count >= kept {
             low = middle;
         } else {
@@ -321,7 +327,10 @@ fn candidates<L: Sparse>(lanes: L, numbers: &[u32], len: usize, bound: u32, plac
 
 #[inline(always)]
 pub(super) fn spread<L: Lanes>(_: L, entries: SparseRun<'_>, dense: &mut [f32]) {
-    dense.fill(0.0);
+    // Pieces that every C library fills with vector instructions: with the one for long strings it took longer.
+    for piece in dense.chunks_mut(PIECE) {
+        piece.fill(0.0);
+    }
     for (&index, &value) in entries.indices.iter().zip(entries.values) {
         dense[usize::from(index) - entries.first] = from_bf16(value);
     }
@@ -366,24 +375,42 @@ pub(super) fn dots<L: Sparse>(lanes: L, x: &[f32], columns: SparseColumns<'_>, s
         if j == columns.omitted {
             continue;
         }
-        let start = j * columns.kept;
-        let (indices, last_indices) = indices[start..start + columns.kept].as_chunks::<BLOCK>();
-        let (values, last_values) = values[start..start + columns.kept].as_chunks::<BLOCK>();
         bring(lanes, columns.ahead, j, columns.indices.len() / columns.kept);
-        let mut products = lanes.splat(0.0);
-        for (indices, values) in indices.iter().zip(values) {
-            // SAFETY: all indices were found to be below the length of `x`.
-            let x = unsafe { lanes.pick(x, indices) };
-            products = lanes.mul_add(x, lanes.widen_bf16(values), products);
-        }
-        let mut rest = 0.0;
-        for (&index, &value) in last_indices.iter().zip(last_values) {
-            // SAFETY: as above.
-            let x = unsafe { *x.get_unchecked(usize::from(index)) };
-            rest += f64::from(x) * f64::from(from_bf16(value));
-        }
-        *sum += lanes.total(products) + rest;
+        let place = j * columns.kept..(j + 1) * columns.kept;
+        // SAFETY: all indices were found to be below the length of `x`.
+        *sum += unsafe { dot_column(lanes, x, &indices[place.clone()], &values[place]) };
     }
+}
+
+#[inline(always)]
+pub(super) fn dot<L: Sparse>(lanes: L, x: &[f32], indices: &[u16], values: &[u16]) -> f64 {
+    assert_eq!(indices.len(), values.len());
+    assert!(all_below(indices, x.len()), "an index outside of its tile");
+    // SAFETY: all indices were found to be below the length of `x`.
+    unsafe { dot_column(lanes, x, indices, values) }
+}
+
+/// The dot product of `x` and a column.
+///
+/// # Safety
+/// All indices are below the length of `x`.
+#[inline(always)]
+unsafe fn dot_column<L: Sparse>(lanes: L, x: &[f32], indices: &[u16], values: &[u16]) -> f64 {
+    let (indices, last_indices) = indices.as_chunks::<BLOCK>();
+    let (values, last_values) = values.as_chunks::<BLOCK>();
+    let mut products = lanes.splat(0.0);
+    for (indices, values) in indices.iter().zip(values) {
+        // SAFETY: the caller's promise.
+        let x = unsafe { lanes.pick(x, indices) };
+        products = lanes.mul_add(x, lanes.widen_bf16(values), products);
+    }
+    let mut rest = 0.0;
+    for (&index, &value) in last_indices.iter().zip(last_values) {
+        // SAFETY: the caller's promise.
+        let x = unsafe { *x.get_unchecked(usize::from(index)) };
+        rest += f64::from(x) * f64::from(from_bf16(value));
+    }
+    lanes.total(products) + rest
 }
 
 #[inline(always)]
@@ -472,6 +499,8 @@ macro_rules! sparse_table {
                         entries: SparseRun<'_>, dense: &mut [f32]) -> ()),
                     feed_back: whole!($lanes, $features, sparse::feed_back(
                         given: &[f32], entries: SparseRun<'_>, feedback: &mut [f32]) -> ()),
+                    dot: whole!($lanes, $features, sparse::dot(
+                        x: &[f32], indices: &[u16], values: &[u16]) -> f64),
                     dots: whole!($lanes, $features, sparse::dots(
                         x: &[f32], columns: SparseColumns<'_>, sums: &mut [f64]) -> ()),
                     combine: whole!($lanes, $features, sparse::combine(columns: SparseColumns<'_>, newest: &[f32],

@@ -35,7 +35,11 @@ pub(super) fn symmetric() -> [Option<&'static SymmetricKernels>; 2] {
 
 /// The loops over sparse columns, with every instruction set that the machine has, the best first.
 pub(super) fn sparse() -> [Option<&'static SparseKernels<f32>>; 2] {
-    [is_x86_feature_detected!("avx512f").then(Avx512::sparse_table), has_avx2().then(Avx2::sparse_table)]
+    let counts = is_x86_feature_detected!("popcnt") && is_x86_feature_detected!("bmi1");
+    [
+        (counts && is_x86_feature_detected!("avx512f")).then(Avx512::sparse_table),
+        (counts && has_avx2()).then(Avx2::sparse_table),
+    ]
 }
 
 /// Lives only inside the functions of its table, which run where the machine has AVX2 and FMA.
@@ -44,7 +48,7 @@ pub(super) struct Avx2(());
 
 table!(Avx2, "avx2", ["avx2,fma"]);
 symmetric_table!(Avx2, "avx2", ["avx2,fma"]);
-sparse_table!(Avx2, "avx2", ["avx2,fma"]);
+sparse_table!(Avx2, "avx2", ["avx2,fma,popcnt,bmi1"]);
 
 impl Lanes for Avx2 {
     type Wide = [__m256d; 2];
@@ -260,7 +264,7 @@ pub(super) struct Avx512(());
 
 table!(Avx512, "avx512", ["avx512f"]);
 symmetric_table!(Avx512, "avx512", ["avx512f"]);
-sparse_table!(Avx512, "avx512", ["avx512f"]);
+sparse_table!(Avx512, "avx512", ["avx512f,popcnt,bmi1"]);
 
 impl Lanes for Avx512 {
     type Wide = __m512d;

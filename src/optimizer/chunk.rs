@@ -170,7 +170,7 @@ impl<T: Element> Chunk<T> {
             let norm2 = (kernels.dot)(given, given);
             self.sums[layout.tail(Tail::GradNorm2)] += norm2;
             let newest = self.window.take(position, given, &mut scratch.room);
-            let stored_norm2 = if core::ptr::eq(newest, given) { norm2 } else { (kernels.dot)(newest, newest) };
+            let stored_norm2 = if core::ptr::eq(newest, given) { norm2 } else { self.window.norm2(position, newest) };
             if !(norm2.is_finite() && stored_norm2.is_finite()) {
                 // Or a sum overflowed, which the Gram matrix will tell.
                 let count = |x: &[T]| x.iter().filter(|x| !x.to_f64().is_finite()).count();

@@ -29,6 +29,11 @@ pub(crate) trait Window<T: Element>: Send + Sync {
     /// storing a part of a unit needs to know of the whole of it is kept until then.
     fn take<'a>(&mut self, position: usize, given: &'a [T], room: &'a mut Room<T>) -> &'a [T];
 
+    /// `x · x`, for `x` as it was just taken from `position` on.
+    fn norm2(&self, _position: usize, x: &[T]) -> f64 {
+        (T::kernels().dot)(x, x)
+    }
+
     /// `sums[j] += x · column j` over the elements from `position` on, for every column but `omitted`. Whole units.
     fn dots(&self, omitted: usize, position: usize, x: &[T], sums: &mut [f64]);
 

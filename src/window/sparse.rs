@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::kernels::Element;
 use crate::kernels::sparse::{SELECTION, SparseColumns, SparseKernels, SparseRun, run_of};
-use crate::memory::{Arena, Buffer};
+use crate::memory::{Arena, Buffer, as_bytes};
 
 pub(super) struct Sparse<T: Element> {
     kernels: &'static SparseKernels<T>,
@@ -55,8 +55,13 @@ impl<T: Element> Window<T> for Sparse<T> {
         dense
     }
 
+    fn norm2(&self, position: usize, x: &[T]) -> f64 {
+        let (indices, values) = self.entries.column(self.entries.shape.spare(), position / TILE);
+        (self.kernels.dot)(x, indices, values)
+    }
+
     fn dots(&self, omitted: usize, position: usize, x: &[T], sums: &mut [f64]) {
-        (self.kernels.dots)(x, self.entries.columns(omitted, position / TILE), sums);
+        (self.kernels.dots)(x, self.columns(omitted, position), sums);
     }
 
     fn store(&mut self, slot: usize, position: usize, given: &[T]) {
@@ -80,7 +85,7 @@ impl<T: Element> Window<T> for Sparse<T> {
         _narrow: bool,
         sum: &mut [f64],
     ) {
-        let columns = self.entries.columns(replaced, position / TILE);
+        let columns = self.columns(replaced, position);
         (self.kernels.combine)(columns, newest, position % TILE, coefficients, sum);
     }
 
@@ -141,6 +146,20 @@ impl<T: Element> Window<T> for Sparse<T> {
 
     fn load_rest(&mut self, reader: &mut Reader<'_>) -> Result<()> {
         reader.take_into(&mut self.feedback)
+    }
+}
+
+impl<T: Element> Sparse<T> {
+    /// All columns of the tile at `position`, and what the next tile will ask for.
+    fn columns(&self, omitted: usize, position: usize) -> SparseColumns<'_> {
+        let tile = position / TILE;
+        let data = &self.entries.data;
+        let next = self.entries.shape.start(tile + 1).min(data.len());
+        let end = self.entries.shape.start(tile + 2).min(data.len());
+        let next_tile = ((tile + 1) * TILE).min(self.feedback.len());
+        let feedback = &self.feedback[next_tile..(next_tile + TILE).min(self.feedback.len())];
+        let ahead = [as_bytes(&data[next..end]), as_bytes(feedback)];
+        SparseColumns { ahead, ..self.entries.columns(omitted, tile) }
     }
 }
 
@@ -240,9 +259,7 @@ impl Entries {
     fn columns(&self, omitted: usize, tile: usize) -> SparseColumns<'_> {
         let (start, kept) = (self.shape.start(tile), self.shape.kept(tile));
         let (indices, values) = self.data[start..][..2 * self.shape.columns * kept].split_at(self.shape.columns * kept);
-        let next = self.shape.start(tile + 1).min(self.data.len());
-        let ahead = &self.data[next..(next + 2 * self.shape.columns * kept).min(self.data.len())];
-        SparseColumns { indices, values, kept, omitted, ahead }
+        SparseColumns { indices, values, kept, omitted, ahead: [&[]; 2] }
     }
 }
 

@@ -95,7 +95,9 @@ fn tiles(bits: &mut Bits, len: usize) -> Vec<(&'static str, Vec<f32>)> {
         ),
         ("any bits at all", (0..len).map(|_| f32::from_bits(bits.next())).collect()),
     ];
-    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::from_bits(0xff80_0001), f32::MAX] {
+    for bad in
+        [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::from_bits(0xff80_0001), f32::from_bits(u32::MAX), f32::MAX]
+    {
         let mut tile = bits.vec(len);
         tile[bits.next() as usize % len] = bad;
         tiles.push(("one extreme number", tile));
@@ -175,7 +177,7 @@ fn products_of_columns() {
         let (indices, values) = columns(&mut bits, count, kept, len);
         let x = bits.vec(len);
         for omitted in [0, 3, held - 1] {
-            let columns = SparseColumns { indices: &indices, values: &values, kept, omitted, ahead: &[] };
+            let columns = SparseColumns { indices: &indices, values: &values, kept, omitted, ahead: [&[]; 2] };
             let all = SparseKernels::available().map(|kernels| {
                 let mut sums = vec![0.5; held];
                 (kernels.dots)(&x, columns, &mut sums);
@@ -184,6 +186,11 @@ fn products_of_columns() {
             let all: Vec<Vec<f64>> = all.collect();
             for sums in &all {
                 assert!(sums.iter().zip(&all[0]).all(|(a, b)| a.to_bits() == b.to_bits()));
+            }
+            let last = (held - 1) * kept..held * kept;
+            for kernels in SparseKernels::available().filter(|_| omitted != held - 1) {
+                let dot = (kernels.dot)(&x, &indices[last.clone()], &values[last.clone()]);
+                assert_eq!(0.5 + dot, all[0][held - 1], "{}", kernels.name);
             }
             for (j, &sum) in all[0].iter().enumerate() {
                 let (mut exact, mut magnitude) = (0.5, 0.5);
@@ -214,7 +221,7 @@ fn combinations_of_columns() {
                     expected[usize::from(indices[entry])] += coefficients[j] * f64::from(from_bf16(values[entry]));
                 }
             }
-            let columns = SparseColumns { indices: &indices, values: &values, kept, omitted, ahead: &indices };
+            let columns = SparseColumns { indices: &indices, values: &values, kept, omitted, ahead: [&[1; 1000], &[]] };
             for kernels in SparseKernels::available() {
                 // Whole, and in two runs.
                 for cut in [len, bits.next() as usize % len, len / 2] {
@@ -255,12 +262,14 @@ fn what_does_not_fit_is_refused() {
             values: &values,
             kept: 10,
             omitted,
-            ahead: &[],
+            ahead: [&[]; 2],
         };
         (kernels.dots)(&x, of(3, 0), &mut [0.0; 1]);
         refused(&mut || (kernels.dots)(&x, of(3, 0), &mut [0.0; 2]));
         refused(&mut || (kernels.dots)(&x, of(2, 0), &mut [0.0; 3]));
         refused(&mut || (kernels.dots)(&x, of(3, 1), &mut [0.0; 1]));
+        refused(&mut || assert!((kernels.dot)(&x, &indices, &values).is_finite()));
+        refused(&mut || assert!((kernels.dot)(&x, &[0], &[]).is_finite()));
         (kernels.combine)(of(3, 0), &x, 0, &[0.0; 1], &mut [0.0; 24]);
         refused(&mut || (kernels.combine)(of(3, 1), &x, 0, &[0.0; 1], &mut [0.0; 24]));
         refused(&mut || (kernels.combine)(of(3, 0), &x, 0, &[0.0; 1], &mut [0.0; 23]));

@@ -2,7 +2,7 @@
 
 use core::arch::x86_64::*;
 
-use super::{KEY, Sparse, WORD};
+use super::{COUNTED, KEY, Sparse, WORD};
 use crate::kernels::lanes::BLOCK;
 use crate::kernels::x86::{Avx2, Avx512};
 
@@ -12,7 +12,7 @@ impl Sparse for Avx2 {
         let mut word = 0;
         // SAFETY: the machine has AVX2, as `self` exists; the loads are whole blocks and need no alignment.
         unsafe {
-            let (key, bound) = (_mm256_set1_epi32(KEY as i32), _mm256_set1_epi32(bound as i32 - 1));
+            let (key, bound) = (_mm256_set1_epi32(KEY as i32), _mm256_set1_epi32((bound as i32).wrapping_sub(1)));
             for (index, block) in numbers.as_chunks::<BLOCK>().0.iter().enumerate() {
                 // Without the sign they are in order as signed integers too.
                 let keys = _mm256_and_si256(_mm256_loadu_si256(block.as_ptr().cast()), key);
@@ -21,6 +21,25 @@ impl Sparse for Avx2 {
             }
         }
         word
+    }
+
+    #[inline(always)]
+    fn count(self, keys: &[[u32; COUNTED]], bound: u32) -> u32 {
+        // SAFETY: the machine has AVX2, as `self` exists; the loads are whole blocks and need no alignment.
+        unsafe {
+            let bound = _mm256_set1_epi32((bound as i32).wrapping_sub(1));
+            let mut counts = [_mm256_setzero_si256(); 2];
+            for keys in keys {
+                for (count, keys) in counts.iter_mut().zip(keys.as_chunks::<BLOCK>().0) {
+                    let keys = _mm256_loadu_si256(keys.as_ptr().cast());
+                    *count = _mm256_sub_epi32(*count, _mm256_cmpgt_epi32(keys, bound));
+                }
+            }
+            let eight = _mm256_add_epi32(counts[0], counts[1]);
+            let four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256::<1>(eight));
+            let two = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));
+            _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<1>(two))) as u32
+        }
     }
 
     #[inline(always)]
@@ -42,7 +61,7 @@ impl Sparse for Avx2 {
     }
 
     #[inline(always)]
-    fn prefetch(self, address: *const u16) {
+    fn prefetch(self, address: *const u8) {
         // SAFETY: every x86-64 has it, and it reads nothing that the program could see.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) }
     }
@@ -64,6 +83,20 @@ impl Sparse for Avx512 {
     }
 
     #[inline(always)]
+    fn count(self, keys: &[[u32; COUNTED]], bound: u32) -> u32 {
+        let mut count = 0;
+        // SAFETY: the machine has AVX-512F, as `self` exists; the loads are whole blocks and need no alignment.
+        unsafe {
+            let bound = _mm512_set1_epi32(bound as i32);
+            for keys in keys {
+                let keys = _mm512_loadu_si512(keys.as_ptr().cast());
+                count += _mm512_cmpge_epu32_mask(keys, bound).count_ones();
+            }
+        }
+        count
+    }
+
+    #[inline(always)]
     unsafe fn pick(self, x: &[f32], indices: &[u16; BLOCK]) -> Self::Wide {
         // SAFETY: the caller's promise; the machine has AVX-512F, as `self` exists, and with it AVX2.
         unsafe {
@@ -79,7 +112,7 @@ impl Sparse for Avx512 {
     }
 
     #[inline(always)]
-    fn prefetch(self, address: *const u16) {
+    fn prefetch(self, address: *const u8) {
         // SAFETY: every x86-64 has it, and it reads nothing that the program could see.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) }
     }
