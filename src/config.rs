@@ -203,11 +203,6 @@ impl Config {
             let expected = "LMADA_HISTORY_FULL (0) with LMADA_F64: the others store 32-bit numbers";
             return Err(Error::invalid("config.history_format", value, expected));
         }
-        if self.history_format == HistoryFormat::Sparse {
-            let value = Value::Integer(self.history_format as i64);
-            let expected = "another format: this one does not exist yet";
-            return Err(Error::invalid("config.history_format", value, expected));
-        }
         Ok(())
     }
 

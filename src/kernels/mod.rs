@@ -16,6 +16,7 @@ mod poles;
 mod portable;
 mod reduce;
 mod small;
+pub(crate) mod sparse;
 mod stored;
 pub(crate) mod symmetric;
 mod whole;
@@ -30,6 +31,7 @@ use core::ops::{Add, Mul};
 
 use crate::config::Dtype;
 use crate::memory::Pod;
+use sparse::SparseKernels;
 
 pub(crate) use stored::{Bf16, Compressed, F16, SCALED_UNIT, Scales, Stored, StoredKernels};
 
@@ -71,10 +73,14 @@ pub trait Element: Pod + Default + Into<f64> + PartialOrd + Debug + Add<Output =
     /// The loops for windows that store something else than this type, likewise; none where there are no such windows.
     #[doc(hidden)]
     fn compressed() -> impl Iterator<Item = &'static Compressed<Self>>;
+
+    /// The best loops over sparse columns on this machine, if there are any for this type.
+    #[doc(hidden)]
+    fn sparse() -> Option<&'static SparseKernels<Self>>;
 }
 
 macro_rules! element {
-    ($number:ty, $dtype:expr, $compressed:expr) => {
+    ($number:ty, $dtype:expr, $compressed:expr, $sparse:expr) => {
         impl Element for $number {
             const DTYPE: Dtype = $dtype;
             const LARGEST: f64 = <$number>::MAX as f64;
@@ -97,11 +103,15 @@ macro_rules! element {
             fn compressed() -> impl Iterator<Item = &'static Compressed<Self>> {
                 $compressed
             }
+
+            fn sparse() -> Option<&'static SparseKernels<Self>> {
+                $sparse
+            }
         }
     };
 }
-element!(f32, Dtype::F32, compressed());
-element!(f64, Dtype::F64, core::iter::empty());
+element!(f32, Dtype::F32, compressed(), SparseKernels::available().next());
+element!(f64, Dtype::F64, core::iter::empty(), None);
 
 fn compressed() -> impl Iterator<Item = &'static Compressed<f32>> {
     const PORTABLE: &Compressed<f32> = &portable::Portable::compressed_table();

@@ -2,6 +2,7 @@
 
 use super::Element;
 use super::lanes::{BLOCK, Decode, Encode, Lanes, Load, table};
+use super::sparse::sparse_table;
 use super::stored::{Bf16, F16, compressed_table};
 use super::symmetric::symmetric_table;
 use super::whole::{WORDS, Whole};
@@ -13,6 +14,7 @@ pub(super) struct Portable(());
 table!(Portable, "portable", []);
 compressed_table!(Portable, "portable", []);
 symmetric_table!(Portable, "portable", []);
+sparse_table!(Portable, "portable", []);
 
 impl Lanes for Portable {
     type Wide = [f64; BLOCK];

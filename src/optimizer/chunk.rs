@@ -46,7 +46,7 @@ pub(super) struct Scratch<T: Element> {
 }
 
 impl<T: Element> Scratch<T> {
-    pub fn new() -> Result<Self> {
+    pub fn new(shape: &Shape<T>) -> Result<Self> {
         // One block more, so that a run which begins anywhere in a tile can be seen as whole blocks.
         let buffer = || Buffer::zeroed(TILE + BLOCK, "a thread's tile");
         Ok(Self {
@@ -55,7 +55,7 @@ impl<T: Element> Scratch<T> {
             average: buffer()?,
             update: buffer()?,
             staging: Buffer::zeroed(TILE, "a thread's tile")?,
-            room: Room::new()?,
+            room: Room::new(shape)?,
         })
     }
 

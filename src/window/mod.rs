@@ -14,6 +14,7 @@ mod coded;
 mod f16;
 mod full;
 mod int8;
+mod sparse;
 mod tiled;
 
 use crate::checkpoint::{Reader, Writer};
@@ -119,6 +120,9 @@ pub(crate) trait Format<T: Element>: Window<T> + Sized + 'static {
     /// depends on the others. A divisor of [`TILE`]; the last unit of a block may be shorter.
     const UNIT: usize;
 
+    /// Numbers that it needs of [`Room::numbers`].
+    const NUMBERS: usize = 0;
+
     /// A window over `len` parameters, in `arena`.
     fn new(config: &Config, len: usize, arena: &mut Arena) -> Self;
 
@@ -133,13 +137,19 @@ type Made<T> = Result<Box<dyn Window<T>>>;
 pub(crate) struct Shape<T: Element> {
     /// [`Format::UNIT`]
     pub unit: usize,
+    numbers: usize,
     room: fn(&Config, usize) -> usize,
     new: fn(&Config, usize, &mut Arena) -> Made<T>,
 }
 
 impl<T: Element> Shape<T> {
     fn of<F: Format<T>>() -> Self {
-        Self { unit: F::UNIT, room: F::room, new: |config, len, arena| Ok(try_box(F::new(config, len, arena))?) }
+        Self {
+            unit: F::UNIT,
+            numbers: F::NUMBERS,
+            room: F::room,
+            new: |config, len, arena| Ok(try_box(F::new(config, len, arena))?),
+        }
     }
 
     /// The format that `config`, which is valid, asks for: the one list of formats.
@@ -149,7 +159,7 @@ impl<T: Element> Shape<T> {
             HistoryFormat::Bf16 => Self::of::<coded::Coded<T, Bf16>>(),
             HistoryFormat::F16 => Self::of::<coded::Coded<T, F16>>(),
             HistoryFormat::Int8 => Self::of::<coded::Coded<T, i8>>(),
-            _ => unreachable!("refused by `Config::validate`"),
+            HistoryFormat::Sparse => Self::of::<sparse::Sparse<T>>(),
         }
     }
 
@@ -167,14 +177,17 @@ impl<T: Element> Shape<T> {
 /// A thread's room for a tile of the gradient as stored.
 pub(crate) struct Room<T: Element> {
     pub elements: Buffer<T>,
+    /// For what a format has to find out about a tile.
+    pub numbers: Buffer<u32>,
 }
 
 impl<T: Element> Room<T> {
-    pub fn new() -> Result<Self> {
-        Ok(Self { elements: Buffer::zeroed(TILE, "a thread's tile")? })
+    pub fn new(shape: &Shape<T>) -> Result<Self> {
+        let elements = Buffer::zeroed(TILE, "a thread's tile")?;
+        Ok(Self { elements, numbers: Buffer::zeroed(shape.numbers, "a thread's tile")? })
     }
 
     pub fn bytes(&self) -> usize {
-        self.elements.bytes()
+        self.elements.bytes() + self.numbers.bytes()
     }
 }

@@ -6,6 +6,7 @@ use core::arch::x86_64::*;
 
 use super::lanes::{BLOCK, Lanes, Load, table};
 use super::loops::DOTS_GROUP;
+use super::sparse::{SparseKernels, sparse_table};
 use super::symmetric::SymmetricKernels;
 use super::symmetric::symmetric_table;
 use super::{Element, Kernels};
@@ -36,12 +37,22 @@ pub(super) fn symmetric() -> [Option<&'static SymmetricKernels>; 2] {
     [is_x86_feature_detected!("avx512f").then(Avx512::symmetric_table), has_avx2().then(Avx2::symmetric_table)]
 }
 
+/// The loops over sparse columns, with every instruction set that the machine has, the best first.
+pub(super) fn sparse() -> [Option<&'static SparseKernels<f32>>; 2] {
+    let counts = is_x86_feature_detected!("popcnt") && is_x86_feature_detected!("bmi1");
+    [
+        (counts && is_x86_feature_detected!("avx512f")).then(Avx512::sparse_table),
+        (counts && has_avx2()).then(Avx2::sparse_table),
+    ]
+}
+
 /// Lives only inside the functions of its tables, which run where the machine has AVX2, FMA and F16C.
 #[derive(Clone, Copy)]
 pub(super) struct Avx2(());
 
 table!(Avx2, "avx2", ["avx2,fma,f16c"]);
 symmetric_table!(Avx2, "avx2", ["avx2,fma"]);
+sparse_table!(Avx2, "avx2", ["avx2,fma,popcnt,bmi1"]);
 
 impl Lanes for Avx2 {
     type Wide = [__m256d; 2];
@@ -309,6 +320,7 @@ pub(super) struct Avx512(());
 
 table!(Avx512, "avx512", ["avx512f"]);
 symmetric_table!(Avx512, "avx512", ["avx512f"]);
+sparse_table!(Avx512, "avx512", ["avx512f,popcnt,bmi1"]);
 
 impl Lanes for Avx512 {
     type Wide = __m512d;

@@ -1,0 +1,372 @@
+//! Loops over columns of which only the largest entries are kept, as bfloat16 with 16-bit indices, and the selection of
+//! these entries ([`selection`]).
+//!
+//! # Cost
+//! Each entry of a column takes a load of its index and a load of `x`, or a load and a store of the sum, at a place that
+//! only the index tells. With 41 of 4,096 entries and 100 columns that is most of what a pass over a tile in cache
+//! takes, and of the same order as what memory takes to bring the tile. So while the columns of one tile are worked on,
+//! the entries and the feedback of the next are asked for ([`SparseColumns::ahead`]), a few lines a column.
+
+mod selection;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+#[cfg(test)]
+mod tests;
+
+use super::lanes::{BLOCK, Lanes, Load};
+use super::portable::Portable;
+pub(crate) use selection::SELECTION;
+pub(super) use selection::select;
+
+/// Keys that are compared with a bound at a time.
+pub(super) const WORD: usize = 64;
+/// Keys that are counted at a time.
+const COUNTED: usize = 16;
+/// Elements that are set to zero at a time.
+const PIECE: usize = 256;
+/// A key: a number's bits without the sign.
+const KEY: u32 = 0x7fff_ffff;
+
+/// Columns side by side over one tile: column `j` consists of `kept` entries from `j * kept` on. One column is left
+/// out.
+#[derive(Clone, Copy)]
+#[doc(hidden)]
+pub struct SparseColumns<'a> {
+    /// Places in the tile, ascending in each column.
+    pub indices: &'a [u16],
+    /// The numbers there, as bfloat16.
+    pub values: &'a [u16],
+    /// Entries of a column.
+    pub kept: usize,
+    /// Number of the column that is left out.
+    pub omitted: usize,
+    /// What will be asked for next, brought closer meanwhile.
+    pub ahead: [&'a [u8]; 2],
+}
+
+/// Entries of one column in a run of places.
+#[derive(Clone, Copy)]
+#[doc(hidden)]
+pub struct SparseRun<'a> {
+    /// Places, ascending.
+    pub indices: &'a [u16],
+    /// The numbers there, as bfloat16.
+    pub values: &'a [u16],
+    /// Where the run begins.
+    pub first: usize,
+}
+
+/// `(given, feedback, room, indices, values)`.
+type Select<T> = fn(&[T], &[T], &mut [u32], &mut [u16], &mut [u16]);
+
+/// One table of loops: with one instruction set. All tables give the same bits.
+///
+/// The loops panic where lengths that belong together do not fit, or an index lies outside of what it is an index of.
+#[doc(hidden)]
+pub struct SparseKernels<T: 'static> {
+    /// Name of the instruction set.
+    pub name: &'static str,
+    /// `indices` and `values` are the entries of `given + feedback` that are largest in magnitude, as many as there is
+    /// room for; where two are equal, the earlier. What is not finite is larger than all that is. `room` holds
+    /// [`SELECTION`].
+    pub select: Select<T>,
+    /// Writes the entries into `dense`, and zeros between them.
+    pub spread: fn(entries: SparseRun<'_>, dense: &mut [T]),
+    /// `feedback += given`, less the entries.
+    pub feed_back: fn(given: &[T], entries: SparseRun<'_>, feedback: &mut [T]),
+    /// The dot product of `x` and the entries of a column.
+    pub dot: fn(x: &[T], indices: &[u16], values: &[u16]) -> f64,
+    /// Adds to each of `sums` the dot product of `x` and its column.
+    pub dots: fn(x: &[T], columns: SparseColumns<'_>, sums: &mut [f64]),
+    /// `sum` is the columns, with `newest` in place of the one left out, times their coefficients: first `newest`, then
+    /// one column after another. `newest` and `sum` begin at place `first` of the tile; `sum` is room for whole blocks.
+    pub combine: fn(columns: SparseColumns<'_>, newest: &[T], first: usize, coefficients: &[f64], sum: &mut [f64]),
+}
+
+impl SparseKernels<f32> {
+    /// The loops with each instruction set that this machine has, the best first.
+    pub(crate) fn available() -> impl Iterator<Item = &'static Self> {
+        #[cfg(target_arch = "x86_64")]
+        let found = super::x86::sparse();
+        #[cfg(not(target_arch = "x86_64"))]
+        let found = [None];
+        found.into_iter().chain([Some(Portable::sparse_table())]).flatten()
+    }
+}
+
+/// What selection and sparse columns need beyond [`Lanes`].
+pub(super) trait Sparse: Load<f32> + Load<f64> {
+    /// Which of the numbers have a key that reaches `bound`: the first is the lowest bit.
+    fn reach(self, numbers: &[u32; WORD], bound: u32) -> u64;
+
+    /// The numbers at eight places.
+    ///
+    /// # Safety
+    /// The indices are below the length of `x`.
+    unsafe fn pick(self, x: &[f32], indices: &[u16; BLOCK]) -> Self::Wide;
+
+    /// Eight bfloat16 numbers.
+    fn widen_bf16(self, values: &[u16; BLOCK]) -> Self::Wide;
+
+    /// Brings the line of an address closer, if there is one.
+    #[inline(always)]
+    fn prefetch(self, _: *const u8) {}
+
+    /// How many of the keys reach `bound`.
+    fn count(self, keys: &[[u32; COUNTED]], bound: u32) -> u32;
+}
+
+/// Brings the `part`-th of `parts` parts closer.
+#[inline(always)]
+fn bring<L: Sparse>(lanes: L, ahead: [&[u8]; 2], part: usize, parts: usize) {
+    const LINE: usize = 64;
+    for ahead in ahead {
+        let lines = ahead.len() / LINE;
+        let each = lines.div_ceil(parts);
+        for line in part * each..((part + 1) * each).min(lines) {
+            lanes.prefetch(ahead.as_ptr().wrapping_add(line * LINE));
+        }
+    }
+}
+
+impl Sparse for Portable {
+    #[inline(always)]
+    fn reach(self, numbers: &[u32; WORD], bound: u32) -> u64 {
+        let mut word = 0;
+        for (place, number) in numbers.iter().enumerate() {
+            word |= u64::from(number & KEY >= bound) << place;
+        }
+        word
+    }
+
+    #[inline(always)]
+    unsafe fn pick(self, x: &[f32], indices: &[u16; BLOCK]) -> Self::Wide {
+        // SAFETY: the caller's promise.
+        indices.map(|index| unsafe { f64::from(*x.get_unchecked(usize::from(index))) })
+    }
+
+    #[inline(always)]
+    fn widen_bf16(self, values: &[u16; BLOCK]) -> Self::Wide {
+        values.map(|value| f64::from(from_bf16(value)))
+    }
+
+    #[inline(always)]
+    fn count(self, keys: &[[u32; COUNTED]], bound: u32) -> u32 {
+        let mut counts = [0; COUNTED];
+        for keys in keys {
+            for (count, &key) in counts.iter_mut().zip(keys) {
+                *count += u32::from(key >= bound);
+            }
+        }
+        counts.iter().sum()
+    }
+}
+
+#[inline(always)]
+fn from_bf16(value: u16) -> f32 {
+    f32::from_bits(u32::from(value) << 16)
+}
+
+/// The nearest bfloat16, of two the even one; the largest finite one for numbers that lie beyond it. What is not finite
+/// stays so.
+#[inline(always)]
+fn to_bf16(number: f32) -> u16 {
+    const INFINITE: u16 = 0x7f80;
+    let bits = number.to_bits();
+    let high = (bits >> 16) as u16;
+    if !number.is_finite() {
+        // With a bit of the high half set where a NaN's lie in the low half alone.
+        return if number.is_nan() { high | 0x40 } else { high };
+    }
+    let rounded = ((bits + 0x7fff + u32::from(high & 1)) >> 16) as u16;
+    if rounded & INFINITE == INFINITE { rounded - 1 } else { rounded }
+}
+
+#[inline(always)]
+pub(super) fn spread<L: Lanes>(_: L, entries: SparseRun<'_>, dense: &mut [f32]) {
+    // Pieces that every C library fills with vector instructions: with the one for long strings it took longer.
+    for piece in dense.chunks_mut(PIECE) {
+        piece.fill(0.0);
+    }
+    for (&index, &value) in entries.indices.iter().zip(entries.values) {
+        dense[usize::from(index) - entries.first] = from_bf16(value);
+    }
+}
+
+#[inline(always)]
+pub(super) fn feed_back<L: Lanes>(_: L, given: &[f32], entries: SparseRun<'_>, feedback: &mut [f32]) {
+    assert_eq!(given.len(), feedback.len());
+    for (feedback, given) in feedback.iter_mut().zip(given) {
+        *feedback += given;
+    }
+    for (&index, &value) in entries.indices.iter().zip(entries.values) {
+        feedback[usize::from(index) - entries.first] -= from_bf16(value);
+    }
+}
+
+/// Refuses columns that are not all there. Returns the entries of `count` columns.
+#[inline(always)]
+fn entries(columns: SparseColumns<'_>, count: usize) -> (&[u16], &[u16]) {
+    assert!(columns.omitted < count, "no column {} of {count} to be left out", columns.omitted);
+    let needed = count.checked_mul(columns.kept);
+    let needed = needed.filter(|&needed| needed <= columns.indices.len().min(columns.values.len()));
+    let needed = needed.unwrap_or_else(|| panic!("{count} columns do not fit"));
+    (&columns.indices[..needed], &columns.values[..needed])
+}
+
+/// Whether every index is below `len`. Costs a hundredth of what is done with them, and nothing need be believed.
+#[inline(always)]
+fn all_below(indices: &[u16], len: usize) -> bool {
+    let mut largest = 0;
+    for &index in indices {
+        largest = largest.max(index);
+    }
+    usize::from(largest) < len
+}
+
+#[inline(always)]
+pub(super) fn dots<L: Sparse>(lanes: L, x: &[f32], columns: SparseColumns<'_>, sums: &mut [f64]) {
+    let (indices, values) = entries(columns, sums.len());
+    assert!(all_below(indices, x.len()), "an index outside of its tile");
+    for (j, sum) in sums.iter_mut().enumerate() {
+        if j == columns.omitted {
+            continue;
+        }
+        bring(lanes, columns.ahead, j, columns.indices.len() / columns.kept);
+        let place = j * columns.kept..(j + 1) * columns.kept;
+        // SAFETY: all indices were found to be below the length of `x`.
+        *sum += unsafe { dot_column(lanes, x, &indices[place.clone()], &values[place]) };
+    }
+}
+
+#[inline(always)]
+pub(super) fn dot<L: Sparse>(lanes: L, x: &[f32], indices: &[u16], values: &[u16]) -> f64 {
+    assert_eq!(indices.len(), values.len());
+    assert!(all_below(indices, x.len()), "an index outside of its tile");
+    // SAFETY: all indices were found to be below the length of `x`.
+    unsafe { dot_column(lanes, x, indices, values) }
+}
+
+/// The dot product of `x` and a column.
+///
+/// # Safety
+/// All indices are below the length of `x`.
+#[inline(always)]
+unsafe fn dot_column<L: Sparse>(lanes: L, x: &[f32], indices: &[u16], values: &[u16]) -> f64 {
+    let (indices, last_indices) = indices.as_chunks::<BLOCK>();
+    let (values, last_values) = values.as_chunks::<BLOCK>();
+    let mut products = lanes.splat(0.0);
+    for (indices, values) in indices.iter().zip(values) {
+        // SAFETY: the caller's promise.
+        let x = unsafe { lanes.pick(x, indices) };
+        products = lanes.mul_add(x, lanes.widen_bf16(values), products);
+    }
+    let mut rest = 0.0;
+    for (&index, &value) in last_indices.iter().zip(last_values) {
+        // SAFETY: the caller's promise.
+        let x = unsafe { *x.get_unchecked(usize::from(index)) };
+        rest += f64::from(x) * f64::from(from_bf16(value));
+    }
+    lanes.total(products) + rest
+}
+
+#[inline(always)]
+pub(super) fn combine<L: Sparse>(
+    lanes: L,
+    columns: SparseColumns<'_>,
+    newest: &[f32],
+    first: usize,
+    coefficients: &[f64],
+    sum: &mut [f64],
+) {
+    let (indices, values) = entries(columns, coefficients.len());
+    let len = newest.len();
+    let sum = &mut sum[..len.next_multiple_of(BLOCK)];
+    let newest_coefficient = coefficients[columns.omitted];
+    for (sum, &newest) in sum.iter_mut().zip(newest) {
+        *sum = newest_coefficient * f64::from(newest);
+    }
+    sum[len..].fill(0.0);
+    let sum = &mut sum[..len];
+    let whole = first == 0 && all_below(indices, len);
+    for (j, &coefficient) in coefficients.iter().enumerate() {
+        if j == columns.omitted {
+            continue;
+        }
+        bring(lanes, columns.ahead, j, columns.indices.len() / columns.kept);
+        let place = j * columns.kept..(j + 1) * columns.kept;
+        let (indices, values) = (&indices[place.clone()], &values[place]);
+        if whole {
+            // SAFETY: all indices were found to be below the length of `sum`.
+            unsafe { add_column(lanes, indices, values, coefficient, sum) };
+        } else {
+            let (start, end) = run_of(indices, first, len);
+            for (&index, &value) in indices[start..end].iter().zip(&values[start..end]) {
+                sum[usize::from(index) - first] += coefficient * f64::from(from_bf16(value));
+            }
+        }
+    }
+}
+
+/// Where in ascending indices those begin and end that belong to the run of `len` places from `first` on.
+#[inline(always)]
+pub(crate) fn run_of(indices: &[u16], first: usize, len: usize) -> (usize, usize) {
+    let start = indices.partition_point(|&index| usize::from(index) < first);
+    let end = indices.partition_point(|&index| usize::from(index) < first + len);
+    (start, end)
+}
+
+/// Adds a multiple of a column.
+///
+/// # Safety
+/// All indices are below the length of `sum`.
+#[inline(always)]
+unsafe fn add_column<L: Sparse>(lanes: L, indices: &[u16], values: &[u16], coefficient: f64, sum: &mut [f64]) {
+    let (indices, last_indices) = indices.as_chunks::<BLOCK>();
+    let (values, last_values) = values.as_chunks::<BLOCK>();
+    let wide = lanes.splat(coefficient);
+    for (indices, values) in indices.iter().zip(values) {
+        let mut products = [0.0; BLOCK];
+        lanes.store(lanes.mul(wide, lanes.widen_bf16(values)), &mut products);
+        for (&index, product) in indices.iter().zip(products) {
+            // SAFETY: the caller's promise.
+            unsafe { *sum.get_unchecked_mut(usize::from(index)) += product };
+        }
+    }
+    for (&index, &value) in last_indices.iter().zip(last_values) {
+        // SAFETY: the caller's promise.
+        unsafe { *sum.get_unchecked_mut(usize::from(index)) += coefficient * f64::from(from_bf16(value)) };
+    }
+}
+
+/// Defines `$lanes::sparse_table()`: the loops compiled with `$lanes` for an instruction set, `["features"]` or `[]`
+/// for that of the build.
+macro_rules! sparse_table {
+    ($lanes:ident, $name:literal, $features:tt) => {
+        impl $lanes {
+            /// To be given away only where the machine was found to have the instruction set.
+            pub(super) const fn sparse_table() -> &'static $crate::kernels::sparse::SparseKernels<f32> {
+                use $crate::kernels::sparse::{SparseColumns, SparseKernels, SparseRun};
+                use $crate::kernels::symmetric::whole;
+                &SparseKernels {
+                    name: $name,
+                    select: whole!($lanes, $features, sparse::select(given: &[f32], feedback: &[f32],
+                        room: &mut [u32], indices: &mut [u16], values: &mut [u16]) -> ()),
+                    spread: whole!($lanes, $features, sparse::spread(
+                        entries: SparseRun<'_>, dense: &mut [f32]) -> ()),
+                    feed_back: whole!($lanes, $features, sparse::feed_back(
+                        given: &[f32], entries: SparseRun<'_>, feedback: &mut [f32]) -> ()),
+                    dot: whole!($lanes, $features, sparse::dot(
+                        x: &[f32], indices: &[u16], values: &[u16]) -> f64),
+                    dots: whole!($lanes, $features, sparse::dots(
+                        x: &[f32], columns: SparseColumns<'_>, sums: &mut [f64]) -> ()),
+                    combine: whole!($lanes, $features, sparse::combine(columns: SparseColumns<'_>, newest: &[f32],
+                        first: usize, coefficients: &[f64], sum: &mut [f64]) -> ()),
+                }
+            }
+        }
+    };
+}
+
+pub(super) use sparse_table;

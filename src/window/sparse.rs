@@ -1,0 +1,270 @@
+//! The largest entries only, with error feedback: of each tile, counted from the start of a block, those `⌈density·len⌉`
+//! (one at least) that are largest in `a = e + g`, rounded to bfloat16. What is left of `a` is the feedback e of the
+//! next step.
+//!
+//! A column's entries are chosen in pass one, where a step may still be refused or dropped, so they go into a spare
+//! column, that is no part of the state. Pass two copies them to where they belong, and brings the feedback up to date.
+//!
+//! Entries lie by tile: the indices of all columns, then the values of all columns, so that a pass goes through memory
+//! from end to end. With an entry of 4 bytes, k columns of a density of δ and the feedback are `4(δ(k + 1) + 1)` bytes a
+//! parameter. A step moves `4(2δk + 8)`: entries, g and e twice, e written, w read and written, and what it chose.
+
+use core::ops::Range;
+
+use super::{Factors, Format, Room, TILE, Taken, Window};
+use crate::checkpoint::{Reader, Writer};
+use crate::config::Config;
+use crate::error::Result;
+use crate::kernels::sparse::{SELECTION, SparseColumns, SparseKernels, SparseRun, run_of};
+use crate::kernels::{Ahead, Element};
+use crate::memory::{Arena, Buffer, as_bytes};
+
+pub(super) struct Sparse<T: Element> {
+    kernels: &'static SparseKernels<T>,
+    entries: Entries,
+    /// e
+    feedback: Buffer<T>,
+}
+
+impl<T: Element> Format<T> for Sparse<T> {
+    const UNIT: usize = TILE;
+    const NUMBERS: usize = SELECTION;
+
+    fn new(config: &Config, len: usize, arena: &mut Arena) -> Self {
+        let shape = Shape::new(config, len);
+        Self {
+            kernels: T::sparse().unwrap_or_else(|| unreachable!("refused by `Config::validate`")),
+            entries: Entries { data: arena.buffer(shape.numbers()), shape },
+            feedback: arena.buffer(len),
+        }
+    }
+
+    fn room(config: &Config, len: usize) -> usize {
+        let entries = Arena::room::<u16>(Shape::new(config, len).numbers());
+        entries.saturating_add(Arena::room::<T>(len))
+    }
+}
+
+impl<T: Element> Window<T> for Sparse<T> {
+    fn take<'a>(
+        &mut self,
+        replaced: usize,
+        position: usize,
+        given: &'a [T],
+        _ahead: Ahead,
+        sums: &mut [f64],
+        room: &'a mut Room<T>,
+    ) -> Taken<'a, T> {
+        let spare = self.entries.shape.spare();
+        let (indices, values) = self.entries.column_mut(spare, position / TILE);
+        (self.kernels.select)(given, &self.feedback[position..][..given.len()], &mut room.numbers, indices, values);
+        let stored = &mut room.elements[..given.len()];
+        (self.kernels.spread)(SparseRun { indices, values, first: 0 }, stored);
+        let stored_norm2 = (self.kernels.dot)(stored, indices, values);
+        self.dots(replaced, position, stored, sums);
+        sums[replaced] += stored_norm2;
+        Taken { stored, norm2: (T::kernels().dot)(given, given), stored_norm2 }
+    }
+
+    fn dots(&self, omitted: usize, position: usize, x: &[T], sums: &mut [f64]) {
+        (self.kernels.dots)(x, self.columns(omitted, position), sums);
+    }
+
+    fn store<'a>(&mut self, slot: usize, position: usize, given: &'a [T], room: &'a mut Room<T>) -> &'a [T] {
+        self.entries.copy(self.entries.shape.spare(), slot, position / TILE);
+        let run = self.entries.run(slot, position, given.len());
+        (self.kernels.feed_back)(given, run, &mut self.feedback[position..][..given.len()]);
+        let stored = &mut room.elements[..given.len()];
+        (self.kernels.spread)(run, stored);
+        stored
+    }
+
+    fn combine(
+        &self,
+        replaced: usize,
+        newest: &[T],
+        position: usize,
+        factors: Factors<'_>,
+        _ahead: Ahead,
+        sum: &mut [f64],
+    ) {
+        let columns = self.columns(replaced, position);
+        (self.kernels.combine)(columns, newest, position % TILE, factors.coefficients, sum);
+    }
+
+    fn settle(&self) {}
+
+    fn clear(&mut self) {
+        self.entries.data.clear();
+        self.feedback.clear();
+    }
+
+    fn bytes(&self) -> usize {
+        self.entries.data.bytes() + self.feedback.bytes()
+    }
+
+    fn save(&self, slot: usize, writer: &mut Writer<'_>) {
+        for tile in self.entries.shape.tiles() {
+            let (indices, values) = self.entries.column(slot, tile);
+            writer.put_all(indices);
+            writer.put_all(values);
+        }
+    }
+
+    /// Indices ascend and lie inside their tile, values are finite; or all are zeros, where nothing was stored yet.
+    fn check(&self, reader: &mut Reader<'_>) -> Result<()> {
+        let shape = &self.entries.shape;
+        for tile in shape.tiles() {
+            let (len, kept) = (shape.tile_len(tile), shape.kept(tile));
+            let (mut next, mut ascend, mut empty) = (0, true, true);
+            reader.check_all(kept, |index: u16| {
+                let index = usize::from(index);
+                ascend &= (next..len).contains(&index);
+                empty &= index == 0;
+                next = index + 1;
+                ascend || empty
+            })?;
+            let finite = |value: u16| value & 0x7f80 != 0x7f80;
+            reader.check_all(kept, |value: u16| if ascend { finite(value) } else { value == 0 })?;
+        }
+        Ok(())
+    }
+
+    fn load(&mut self, slot: usize, reader: &mut Reader<'_>) -> Result<()> {
+        for tile in self.entries.shape.tiles() {
+            let (indices, values) = self.entries.column_mut(slot, tile);
+            reader.take_into(indices)?;
+            reader.take_into(values)?;
+        }
+        Ok(())
+    }
+
+    fn save_rest(&self, writer: &mut Writer<'_>) {
+        writer.put_all(&self.feedback);
+    }
+
+    fn check_rest(&self, reader: &mut Reader<'_>) -> Result<()> {
+        reader.check_all(self.feedback.len(), |x: T| x.to_f64().is_finite())
+    }
+
+    fn load_rest(&mut self, reader: &mut Reader<'_>) -> Result<()> {
+        reader.take_into(&mut self.feedback)
+    }
+}
+
+impl<T: Element> Sparse<T> {
+    /// All columns of the tile at `position`, and what the next tile will ask for.
+    fn columns(&self, omitted: usize, position: usize) -> SparseColumns<'_> {
+        let tile = position / TILE;
+        let data = &self.entries.data;
+        let next = self.entries.shape.start(tile + 1).min(data.len());
+        let end = self.entries.shape.start(tile + 2).min(data.len());
+        let next_tile = ((tile + 1) * TILE).min(self.feedback.len());
+        let feedback = &self.feedback[next_tile..(next_tile + TILE).min(self.feedback.len())];
+        let ahead = [as_bytes(&data[next..end]), as_bytes(feedback)];
+        SparseColumns { ahead, ..self.entries.columns(omitted, tile) }
+    }
+}
+
+/// Where the entries of each column and tile lie.
+#[derive(Clone, Copy)]
+struct Shape {
+    /// k and the spare.
+    columns: usize,
+    len: usize,
+    density: f64,
+}
+
+impl Shape {
+    fn new(config: &Config, len: usize) -> Self {
+        Self { columns: config.history_size as usize + 1, len, density: config.density }
+    }
+
+    /// The column after those of the window.
+    fn spare(&self) -> usize {
+        self.columns - 1
+    }
+
+    fn tiles(&self) -> Range<usize> {
+        0..self.len.div_ceil(TILE)
+    }
+
+    fn tile_len(&self, tile: usize) -> usize {
+        (self.len - tile * TILE).min(TILE)
+    }
+
+    /// Entries that a column has in a tile.
+    fn kept(&self, tile: usize) -> usize {
+        kept(self.density, self.tile_len(tile))
+    }
+
+    /// Where the numbers of a tile begin.
+    fn start(&self, tile: usize) -> usize {
+        (tile * 2 * kept(self.density, TILE)).saturating_mul(self.columns)
+    }
+
+    /// Numbers of all tiles; so many that there is no room for them where they overflow.
+    fn numbers(&self) -> usize {
+        let (whole, rest) = (self.len / TILE, self.len % TILE);
+        let last = if rest > 0 { 2 * self.columns * kept(self.density, rest) } else { 0 };
+        self.start(whole).saturating_add(last)
+    }
+}
+
+/// Entries that are kept of `len`.
+fn kept(density: f64, len: usize) -> usize {
+    ((density * len as f64).ceil() as usize).clamp(1, len)
+}
+
+/// The entries of all columns over one chunk of parameters.
+struct Entries {
+    data: Buffer<u16>,
+    shape: Shape,
+}
+
+impl Entries {
+    /// Where the indices and the values lie of column `slot` in a tile.
+    fn place(&self, slot: usize, tile: usize) -> [Range<usize>; 2] {
+        let (start, kept, columns) = (self.shape.start(tile), self.shape.kept(tile), self.shape.columns);
+        assert!(slot < columns, "no column {slot}");
+        [slot, columns + slot].map(|column| start + column * kept..start + (column + 1) * kept)
+    }
+
+    /// Indices and values of a column in a tile.
+    fn column(&self, slot: usize, tile: usize) -> (&[u16], &[u16]) {
+        let [indices, values] = self.place(slot, tile);
+        (&self.data[indices], &self.data[values])
+    }
+
+    /// The same, to be written.
+    fn column_mut(&mut self, slot: usize, tile: usize) -> (&mut [u16], &mut [u16]) {
+        let [indices, values] = self.place(slot, tile);
+        let (before, from) = self.data.split_at_mut(values.start);
+        (&mut before[indices], &mut from[..values.end - values.start])
+    }
+
+    /// Those of a column's entries that lie in the run of `len` elements from `position` on, inside a tile.
+    fn run(&self, slot: usize, position: usize, len: usize) -> SparseRun<'_> {
+        let (indices, values) = self.column(slot, position / TILE);
+        let first = position % TILE;
+        let (start, end) = run_of(indices, first, len);
+        SparseRun { indices: &indices[start..end], values: &values[start..end], first }
+    }
+
+    /// Copies a tile of a column to another.
+    fn copy(&mut self, from: usize, to: usize, tile: usize) {
+        for (from, to) in self.place(from, tile).into_iter().zip(self.place(to, tile)) {
+            self.data.copy_within(from, to.start);
+        }
+    }
+
+    /// All columns of a tile.
+    fn columns(&self, omitted: usize, tile: usize) -> SparseColumns<'_> {
+        let (start, kept) = (self.shape.start(tile), self.shape.kept(tile));
+        let (indices, values) = self.data[start..][..2 * self.shape.columns * kept].split_at(self.shape.columns * kept);
+        SparseColumns { indices, values, kept, omitted, ahead: [&[]; 2] }
+    }
+}
+
+#[cfg(test)]
+mod tests;
