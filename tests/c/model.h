@@ -13,12 +13,15 @@ typedef struct {
     size_t dim;
 } model;
 
-/* The configurations that matter to a rule for every configuration: each option with state of its own is in one. */
-enum { VARIANTS = 6 };
+/* The configurations that matter to a rule for every configuration: each option with state of its own is in one. The
+ * last ones are of the compressed formats, which are those of float. */
+enum { FULL_VARIANTS = 6, VARIANTS = REAL_DTYPE == LMADA_F32 ? FULL_VARIANTS + 4 : FULL_VARIANTS };
 
-/* Goes through them; where the program is to do less, under valgrind, through the two with most state of their own. */
-#define EACH_VARIANT(number, reduced) \
-    for (int number = (reduced) ? 1 : 0; number < ((reduced) ? 3 : VARIANTS); number++)
+/* Goes through them; where the program is to do less, under valgrind, through the two with most state of their own,
+ * and the formats. */
+#define EACH_VARIANT(number, reduced)                       \
+    for (int number = (reduced) ? 1 : 0; number < VARIANTS; \
+         number = (reduced) && number == 2 ? (int)FULL_VARIANTS : number + 1)
 
 static inline real *zeros(size_t dim)
 {
@@ -87,6 +90,26 @@ static inline lmada_config_t variant(int number)
         config.clip_kind = LMADA_GRAFT_EMA_NORM;
         config.eps_on_root = true;
         config.power = 0.25;
+        break;
+    case FULL_VARIANTS:
+        config.history_format = LMADA_HISTORY_BF16;
+        config.momentum_kind = LMADA_MOMENTUM_WINDOW;
+        break;
+    case FULL_VARIANTS + 1:
+        config.history_format = LMADA_HISTORY_F16;
+        config.momentum_kind = LMADA_MOMENTUM_GRADIENT;
+        config.clip_kind = LMADA_CLIP_EMA_VECTOR;
+        break;
+    case FULL_VARIANTS + 2:
+        config.history_format = LMADA_HISTORY_INT8;
+        config.momentum_kind = LMADA_MOMENTUM_UPDATE;
+        config.clip_kind = LMADA_GRAFT_EMA_NORM;
+        break;
+    case FULL_VARIANTS + 3:
+        config.history_format = LMADA_HISTORY_SPARSE;
+        config.density = 0.3;
+        config.momentum_kind = LMADA_MOMENTUM_GRADIENT;
+        config.weight_decay = 0.1;
         break;
     default: break;
     }
