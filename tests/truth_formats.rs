@@ -60,9 +60,10 @@ fn every_option() {
         let mut tally = Tally::default();
         for (first, setting) in Setting::all().into_iter().enumerate() {
             for (second, stream) in streams().enumerate() {
-                let (dim, k) = [(1, 3), (5, 9), (60, 7), (300, 4)][(first + second) % 4];
-                let config = configuration(k, &[setting]).unwrap();
-                add(&mut tally, &case(config, format, stream, dim, first / 4 + second));
+                for (dim, k) in [[(1, 3), (60, 7)], [(5, 9), (300, 4)]][(first + second) % 2] {
+                    let config = configuration(k, &[setting]).unwrap();
+                    add(&mut tally, &case(config, format, stream, dim, first / 2 + second / 4));
+                }
             }
         }
         expect_firm(&format!("{format:?}"), tally, 0.9);
@@ -80,7 +81,7 @@ fn random_pairs_of_options() {
     let settings = proptest::collection::vec(any_setting(), 2);
     let strategy = (settings, sizes, streams, formats, 0usize..4, any::<u64>());
     let mut runner = TestRunner::new(ProptestConfig {
-        cases: 400,
+        cases: 1000,
         failure_persistence: None,
         rng_seed: RngSeed::Fixed(21),
         ..ProptestConfig::default()
@@ -102,21 +103,20 @@ fn random_pairs_of_options() {
 /// More than one sparse block, more than one tile, and a last one that is short.
 #[test]
 fn several_units() {
-    let momentum = Setting::Momentum(Momentum::Gradient, 0.9);
-    let average = Setting::ClipEma(Clip::GraftEmaVector, 1.0, 0.9);
+    let shapes = [
+        (4097, vec![]),
+        (9000, vec![Setting::Momentum(Momentum::Update, 0.9)]),
+        (9000, vec![Setting::Momentum(Momentum::Gradient, 0.9), Setting::OrthogonalScale(0.5)]),
+        (4097, vec![Setting::ClipEma(Clip::GraftEmaVector, 1.0, 0.9), Setting::Centered]),
+        (8192, vec![Setting::Momentum(Momentum::Window, 0.8)]),
+    ];
     for format in FORMATS {
         let mut tally = Tally::default();
         for (turn, stream) in streams().enumerate() {
-            let (dim, settings) = [
-                (4097, &[][..]),
-                (9000, &[Setting::Momentum(Momentum::Update, 0.9)]),
-                (9000, &[momentum, Setting::OrthogonalScale(0.5)]),
-                (4097, &[average, Setting::Centered]),
-                (8192, &[Setting::Momentum(Momentum::Window, 0.8)]),
-            ][turn % 5];
+            let (dim, settings) = &shapes[turn % 5];
             let config = configuration(4, settings).unwrap();
-            add(&mut tally, &Case { steps: 9, ..case(config, format, stream, dim, turn / 5) });
+            add(&mut tally, &Case { steps: 9, ..case(config, format, stream, *dim, turn / 5) });
         }
-        expect_firm(&format!("{format:?}"), tally, 0.9);
+        expect_firm(&format!("{format:?}"), tally, 0.8);
     }
 }
