@@ -181,7 +181,7 @@ fn shares_agree_with_the_whole<T: Element>() {
     for (index, config) in every_kind_and_format::<T>().enumerate() {
         for count in 2..=5 {
             let large = if config.history_format == HistoryFormat::Full { 2500 } else { 20_000 };
-            let dims = [&[large, 40, 0][..], &[3], &[9000]][(index + count) % 3];
+            let dims = &[vec![large, 40, 0], vec![3], vec![9000]][(index + count) % 3];
             let mut whole = Model::<T>::new(&config, dims);
             let (start, dim) = (whole.params.clone(), whole.params.len());
             let mut params = start.clone();

@@ -119,7 +119,9 @@ fn feedback_that_overflows() {
             // One or eleven of these are stored, and the others kept back: twice that is more than there is.
             let with = |x: f32| -> Vec<f32> { (0..DIM).map(|i| if block.contains(&i) { x } else { 0.1 }).collect() };
             let both = |model: &mut Model<f32>, twin: &mut Model<f32>, grads: &[f32]| {
-                [model, twin].map(|Model { optimizer, params }| optimizer.step(params, grads).unwrap());
+                for Model { optimizer, params } in [model, twin] {
+                    optimizer.step(params, grads).unwrap();
+                }
             };
             both(&mut model, &mut twin, &with(3e38));
             refuse_every_way(&mut model, &with(3e38));
