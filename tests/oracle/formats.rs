@@ -28,15 +28,17 @@ impl Store {
         &self.feedback
     }
 
-    /// The gradient as stored. None, and nothing changed, where it is refused for what it would make of the feedback.
+    /// The gradient as stored. None, and nothing changed, where that, or the feedback, would be no finite f32.
     pub fn take(&mut self, g: &[f64]) -> Option<Vec<f64>> {
-        match self.format {
+        let stored = match self.format {
             HistoryFormat::Full => Some(g.to_vec()),
             HistoryFormat::Bf16 => Some(g.iter().map(|&x| bf16(x)).collect()),
             HistoryFormat::F16 => Some(g.chunks(SCALED).flat_map(f16_unit).collect()),
             HistoryFormat::Int8 => Some(g.chunks(SCALED).flat_map(int8_unit).collect()),
             HistoryFormat::Sparse => self.take_sparse(g),
-        }
+        };
+        // The largest f32, to 11 bits, are 2^128.
+        stored.filter(|stored| stored.iter().all(|x| (*x as f32).is_finite()))
     }
 
     fn take_sparse(&mut self, g: &[f64]) -> Option<Vec<f64>> {
@@ -88,15 +90,26 @@ fn f16_unit(unit: &[f64]) -> Vec<f64> {
     unit.iter().map(|&x| if scale == 0.0 { 0.0 } else { round_to(x / scale, 11, -14) * scale }).collect()
 }
 
-/// A 127th of the unit's largest number, to 16 significant bits.
+/// A 127th of the unit's largest number, as f32, cut to 16 significant bits; or, of the least numbers, which have no more
+/// and are whole multiples of the least of all, the next above.
 pub fn int8_scale(unit: &[f64]) -> f64 {
-    round_to(absmax(unit) / 127.0, 16, -1000)
+    let most = absmax(unit);
+    let scale = f64::from((most / 127.0) as f32);
+    if scale >= 2f64.powi(-133) {
+        let quantum = 2f64.powi(exponent(scale).max(-126) - 15);
+        (scale / quantum).floor() * quantum
+    } else if scale * 127.0 < most {
+        scale + 2f64.powi(-149)
+    } else {
+        scale
+    }
 }
 
 fn int8_unit(unit: &[f64]) -> Vec<f64> {
     let scale = int8_scale(unit);
-    // The quotient is a tie only where the exact one is: 24 bits over 16 cannot come so close to one otherwise.
-    unit.iter().map(|&x| if scale == 0.0 { 0.0 } else { (x / scale).round_ties_even() * scale }).collect()
+    // Ties are those of the product in f64, as it is documented, not of the quotient.
+    let factor = 1.0 / scale;
+    unit.iter().map(|&x| if scale == 0.0 { 0.0 } else { (x * factor).round_ties_even() * scale }).collect()
 }
 
 /// How many of a unit are kept.
