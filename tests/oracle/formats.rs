@@ -79,10 +79,11 @@ pub fn absmax(unit: &[f64]) -> f64 {
     unit.iter().fold(0.0, |most, x| most.max(x.abs()))
 }
 
-/// The power of two by which f16 are multiplied, so that the unit's largest number lies in `[2^14, 2^15)` of them.
+/// The power of two by which f16 are multiplied, so that the unit's largest number lies in `[2^14, 2^15)` of them; of
+/// numbers so small that f16 are finer than they are, the least normal f32.
 pub fn f16_scale(unit: &[f64]) -> f64 {
     let most = absmax(unit);
-    if most == 0.0 { 0.0 } else { 2f64.powi(exponent(most) - 14) }
+    if most == 0.0 { 0.0 } else { 2f64.powi((exponent(most) - 14).max(-126)) }
 }
 
 fn f16_unit(unit: &[f64]) -> Vec<f64> {
