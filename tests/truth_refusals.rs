@@ -108,8 +108,8 @@ fn products_that_overflow() {
     assert!(direction.iter().all(|u| (u - 3f32.sqrt().recip()).abs() < 1e-6), "{direction:?}");
 }
 
-/// What the feedback of the sparse format would add up to, too. What was refused is as if it had never been: the feedback
-/// goes on from where it was.
+/// What the feedback of the sparse format would add up to, too. What was refused is as if it had never been: the
+/// feedback goes on from where it was.
 #[test]
 fn feedback_that_overflows() {
     for config in every_kind_and_format::<f32>().filter(|config| config.history_format == HistoryFormat::Sparse) {

@@ -91,8 +91,8 @@ fn f16_unit(unit: &[f64]) -> Vec<f64> {
     unit.iter().map(|&x| if scale == 0.0 { 0.0 } else { round_to(x / scale, 11, -14) * scale }).collect()
 }
 
-/// A 127th of the unit's largest number, as f32, cut to 16 significant bits; or, of the least numbers, which have no more
-/// and are whole multiples of the least of all, the next above.
+/// A 127th of the unit's largest number, as f32, cut to 16 significant bits; or, of the least numbers, which have no
+/// more and are whole multiples of the least of all, the next above.
 pub fn int8_scale(unit: &[f64]) -> f64 {
     let most = absmax(unit);
     let scale = f64::from((most / 127.0) as f32);
