@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{Model, Random, assert_same, cuts, every_kind, gradient};
-use lmada::{Config, Element, Error, Optimizer};
+use common::{COMPRESSED, Model, Random, SPARSE_UNIT, assert_same, cuts, every_kind_and_format, gradient};
+use lmada::{Config, Element, Error, HistoryFormat, Optimizer};
 
 /// The parameters moved alike: relative to how far they have come, the promise for ordinary gradients. More gradients
 /// than there are dimensions are dependent: the norm of an update, which a clip looks at, then moves with the last bit of
@@ -23,7 +23,7 @@ fn assert_close<T: Element>(start: &[T], one: &[T], many: &[T], what: &str) {
 
 fn pieces_in_any_order<T: Element>() {
     let mut random = Random(11);
-    for (index, config) in every_kind().enumerate() {
+    for (index, config) in every_kind_and_format::<T>().enumerate() {
         let dims = [&[20_000usize, 0, 1500][..], &[4097], &[7, 6]][index % 3];
         let mut whole = Model::<T>::new(&config, dims);
         let mut pieced = Model::<T>::new(&config, dims);
@@ -66,9 +66,41 @@ fn pieces_in_any_order_f64() {
     pieces_in_any_order::<f64>();
 }
 
+/// What the window holds of a gradient, and what sparse keeps back, does not depend on how it came in and went out: not
+/// on pieces that cut the units of the format, nor on their order, which only the sums know.
+#[test]
+fn pieces_store_what_the_whole_stores() {
+    let mut random = Random(12);
+    for history_format in COMPRESSED {
+        for dim in [5, 256, 300, 4096, 4097, 9001, 20_000] {
+            let config = Config { history_format, history_size: 3, density: 0.05, threads: 2, ..Config::default() };
+            let head = Optimizer::<f32>::new(&config, &[0]).unwrap().state_size();
+            let [mut whole, mut pieced] = [(); 2].map(|()| Model::<f32>::new(&config, &[dim]));
+            for number in 0..7 {
+                whole.step(number);
+                let grads = gradient::<f32>(dim, number);
+                let optimizer = &mut pieced.optimizer;
+                optimizer.begin().unwrap();
+                for piece in shuffled_pieces(dim, &mut random) {
+                    optimizer.feed(piece.start, &grads[piece]).unwrap();
+                }
+                optimizer.solve().unwrap();
+                for piece in shuffled_pieces(dim, &mut random) {
+                    optimizer.apply(piece.start, &mut pieced.params[piece.clone()], &grads[piece]).unwrap();
+                }
+                optimizer.end().unwrap();
+                assert!(
+                    whole.state()[head..] == pieced.state()[head..],
+                    "{history_format:?}, {dim}, step {number}: not the same is stored"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn one_piece_is_the_whole_step_bit_for_bit() {
-    for config in every_kind() {
+    for config in every_kind_and_format::<f32>() {
         let mut whole = Model::<f32>::new(&config, &[3000, 7]);
         let mut phased = Model::<f32>::new(&config, &[3000, 7]);
         for number in 0..9 {
@@ -93,12 +125,14 @@ struct Processes<T: Element> {
 }
 
 impl<T: Element> Processes<T> {
-    /// Each block of `dims` is cut at random into as many parts as there are processes; some may be empty.
+    /// Each block of `dims` is cut at random into as many parts as there are processes; some may be empty. What is
+    /// stored in units is cut between them.
     fn new(config: &Config, dims: &[usize], count: usize, random: &mut Random) -> Self {
+        let unit = if config.history_format == HistoryFormat::Full { 1 } else { SPARSE_UNIT };
         let mut parts = vec![Vec::new(); count];
         let mut first = 0;
         for &len in dims {
-            let mut ends: Vec<usize> = (1..count).map(|_| first + random.below(len + 1)).collect();
+            let mut ends: Vec<usize> = (1..count).map(|_| first + random.below(len + 1) / unit * unit).collect();
             ends.extend([first, first + len]);
             ends.sort_unstable();
             for (process, cut) in ends.windows(2).enumerate() {
@@ -144,9 +178,10 @@ impl<T: Element> Processes<T> {
 
 fn shares_agree_with_the_whole<T: Element>() {
     let mut random = Random(5);
-    for (index, config) in every_kind().enumerate() {
+    for (index, config) in every_kind_and_format::<T>().enumerate() {
         for count in 2..=5 {
-            let dims = [&[2500usize, 40, 0][..], &[3], &[9000]][(index + count) % 3];
+            let large = if config.history_format == HistoryFormat::Full { 2500 } else { 20_000 };
+            let dims = &[vec![large, 40, 0], vec![3], vec![9000]][(index + count) % 3];
             let mut whole = Model::<T>::new(&config, dims);
             let (start, dim) = (whole.params.clone(), whole.params.len());
             let mut params = start.clone();

@@ -2,14 +2,14 @@
 
 mod common;
 
-use common::{Model, Random, assert_same, cuts, every_kind, gradient};
+use common::{Model, Random, assert_same, cuts, every_kind_and_format, gradient};
 use lmada::{Config, Element};
 
 /// Block lengths: one large enough for threads to share, several of any size, an empty one.
 const BLOCKS: &[&[usize]] = &[&[320_001], &[70_000, 3, 0, 150_123, 1024, 99_999], &[37], &[1, 0, 2, 1024, 1025]];
 
 fn threads_do_not_show<T: Element>() {
-    for config in every_kind() {
+    for config in every_kind_and_format::<T>() {
         for dims in BLOCKS {
             let mut alone = Model::<T>::new(&config, dims);
             let with = |threads| Model::<T>::new(&Config { threads, ..config }, dims);
@@ -37,7 +37,7 @@ fn threads_do_not_show_f64() {
 
 fn tensors_step_as_one_array<T: Element>() {
     let mut random = Random(3);
-    for (index, config) in every_kind().enumerate() {
+    for (index, config) in every_kind_and_format::<T>().enumerate() {
         let dims = [&[5000usize, 0, 3000][..], &[8191], &[12, 1, 1]][index % 3];
         let mut whole = Model::<T>::new(&config, dims);
         let mut listed = Model::<T>::new(&config, dims);
@@ -70,7 +70,7 @@ fn tensors_step_as_one_array_f64() {
 }
 
 fn saved_runs_go_on<T: Element>() {
-    for (index, config) in every_kind().enumerate() {
+    for (index, config) in every_kind_and_format::<T>().enumerate() {
         let dims = [&[3000usize, 0, 17][..], &[1024], &[5]][index % 3];
         let k = config.history_size as usize;
         // Before the window is full, when it just is, and with the ring somewhere in its round.
@@ -106,7 +106,7 @@ fn saved_runs_go_on_f64() {
 
 #[test]
 fn reset_is_as_new() {
-    for config in every_kind() {
+    for config in every_kind_and_format::<f32>() {
         let mut fresh = Model::<f32>::new(&config, &[700, 30]);
         let mut used = Model::<f32>::new(&config, &[700, 30]);
         (50..62).for_each(|number| used.step(number));

@@ -2,11 +2,11 @@
 
 mod oracle;
 
-use lmada::{Clip, Config, Momentum, Optimizer};
+use lmada::{Config, Momentum, Optimizer};
 use oracle::Oracle;
 use oracle::compare::{Case, Tally, compare, distance};
 use oracle::number::{Number, narrow, round, widen};
-use oracle::setting::{Setting, configuration};
+use oracle::setting::{Setting, any_setting, configuration};
 use oracle::streams::{Random, Stream};
 use oracle::svd::norm;
 use oracle::tolerance::{Doubt, Rounding};
@@ -71,27 +71,6 @@ fn every_pair_of_options() {
         }
     }
     expect_firm(tally, 0.95);
-}
-
-fn any_setting() -> impl Strategy<Value = Setting> {
-    let decades = |from: f64, to: f64| (from..to).prop_map(|x| 10f64.powf(x));
-    let ema =
-        prop_oneof![Just(Clip::EmaNorm), Just(Clip::GraftEmaNorm), Just(Clip::EmaVector), Just(Clip::GraftEmaVector)];
-    let momentum = prop_oneof![Just(Momentum::Gradient), Just(Momentum::Update), Just(Momentum::Window)];
-    prop_oneof![
-        decades(-16.0, 6.0).prop_map(Setting::Eps),
-        decades(-16.0, 2.0).prop_map(Setting::EpsRelative),
-        (0.01..=1.0).prop_map(Setting::Power),
-        decades(-12.0, 2.0).prop_map(Setting::EpsOnRoot),
-        decades(-16.0, -0.1).prop_map(Setting::RankTol),
-        Just(Setting::Centered),
-        (0.05..=1.0).prop_map(Setting::HistoryDecay),
-        decades(-3.0, 3.0).prop_map(Setting::OrthogonalScale),
-        (momentum, 0.0..0.99).prop_map(|(kind, beta)| Setting::Momentum(kind, beta)),
-        Just(Setting::NoBiasCorrection),
-        decades(-3.0, 3.0).prop_map(Setting::ClipNorm),
-        (ema, decades(-2.0, 2.0), 0.0..0.999).prop_map(|(kind, factor, beta)| Setting::ClipEma(kind, factor, beta)),
-    ]
 }
 
 #[test]

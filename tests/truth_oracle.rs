@@ -2,8 +2,10 @@
 
 mod oracle;
 
+use lmada::{Config, HistoryFormat};
 use oracle::compare::distance;
 use oracle::eigen::Eigen;
+use oracle::formats::{self, Store};
 use oracle::streams::{Random, Stream};
 use oracle::svd::{Svd, add, dot, norm, unit};
 
@@ -147,4 +149,58 @@ fn eigendecomposition_gives_back_the_matrix() {
     for (found, value) in found.iter().zip(&values) {
         assert!((found - value).abs() < 1e-11, "{found:e} for {value:e}");
     }
+}
+
+#[test]
+fn formats_round_to_the_nearest_and_ties_to_even() {
+    let unit = 2f64.powi(-7);
+    for (x, rounded) in [
+        (1.0 + 0.5 * unit, 1.0),
+        (1.0 + 1.5 * unit, 1.0 + 2.0 * unit),
+        (1.0 + 0.500001 * unit, 1.0 + unit),
+        (-1.0 - 0.499999 * unit, -1.0),
+        (f64::from(f32::MAX), formats::BF16_MAX),
+        (f64::from(-f32::MAX), -formats::BF16_MAX),
+        // The least bf16 is 2^-133; half of it is a tie.
+        (2f64.powi(-134), 0.0),
+        (1.5 * 2f64.powi(-134), 2f64.powi(-133)),
+        (3.0 * 2f64.powi(-134), 2f64.powi(-132)),
+        (0.0, 0.0),
+    ] {
+        assert_eq!(formats::bf16(x), rounded, "{x:e}");
+    }
+    let stored = |history_format, g: &[f64]| {
+        let config = Config { history_format, density: 0.5, ..Config::default() };
+        Store::new(&config, g.len()).take(g).unwrap()
+    };
+    // 1 is 2^14 of the scale; of f16 there its unit is 2^-10, and the least above 0 is 2^-38.
+    let g = [1.0, 1.0 + 2f64.powi(-11), 2f64.powi(-39), 1.5 * 2f64.powi(-39), -1e-30];
+    assert_eq!(stored(HistoryFormat::F16, &g), [1.0, 1.0, 0.0, 2f64.powi(-38), 0.0]);
+    // 63.5 and 64.5 are ties.
+    let g = [127.0, -63.5, 64.5, 63.51, 0.5, 0.0];
+    assert_eq!(stored(HistoryFormat::Int8, &g), [127.0, -64.0, 64.0, 64.0, 0.0, 0.0]);
+    // The first of equals.
+    assert_eq!(stored(HistoryFormat::Sparse, &[1.0, -2.0, 2.0, -2.0, 0.0]), [0.0, -2.0, 2.0, -2.0, 0.0]);
+    assert_eq!(stored(HistoryFormat::Sparse, &[1.0, -1.0, 1.0, -1.0]), [1.0, -1.0, 0.0, 0.0]);
+}
+
+#[test]
+fn sparse_keeps_the_sum_of_what_it_got() {
+    let config = Config { history_format: HistoryFormat::Sparse, density: 0.25, ..Config::default() };
+    let mut store = Store::new(&config, 8);
+    let g = [3.0, -1.0, 0.5, 0.25, 0.125, -2.0, 1.5, 0.0];
+    let mut sum = [0.0; 8];
+    for step in 1..=20 {
+        let stored = store.take(&g).unwrap();
+        assert_eq!(stored.iter().filter(|c| **c != 0.0).count(), 2);
+        sum.iter_mut().zip(&stored).for_each(|(sum, c)| *sum += c);
+        for ((sum, e), g) in sum.iter().zip(store.feedback()).zip(g) {
+            assert_eq!(sum + e, f64::from(step) * g);
+        }
+    }
+    let most = f64::from(f32::MAX);
+    let mut store = Store::new(&config, 2);
+    assert_eq!(store.take(&[most, most]), Some(vec![formats::BF16_MAX, 0.0]));
+    let before = store.feedback().to_vec();
+    assert!(store.take(&[0.0, most]).is_none() && store.feedback() == before);
 }

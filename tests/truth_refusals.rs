@@ -3,14 +3,14 @@
 
 mod common;
 
-use common::{Model, assert_same, every_kind, gradient};
-use lmada::{Config, Element, Error, Momentum, Optimizer};
+use common::{COMPRESSED, Model, assert_same, every_kind, every_kind_and_format, gradient};
+use lmada::{Argument, Config, Element, Error, HistoryFormat, Momentum, Optimizer};
 
 const DIMS: &[usize] = &[5, 0, 1, 1030];
 const DIM: usize = 1036;
 
-/// Elements whose spoiling is tried: first, middle and last of each block.
-const PLACES: [usize; 7] = [0, 2, 4, 5, 6, 500, 1035];
+/// Elements whose spoiling is tried: first, middle and last of each block, and in a unit that a piece cuts.
+const PLACES: [usize; 8] = [0, 2, 4, 5, 6, 500, 710, 1035];
 
 /// A model after some steps and its twin.
 fn twins<T: Element>(config: &Config, steps: usize) -> [Model<T>; 2] {
@@ -64,7 +64,7 @@ fn expect_wrong_phase(result: Result<(), Error>) {
 }
 
 fn gradients_that_are_not_finite<T: Element>() {
-    for (index, config) in every_kind().enumerate() {
+    for (index, config) in every_kind_and_format::<T>().enumerate() {
         // Before the first step, with the window half full, and with it replaced.
         let [mut model, twin] = twins::<T>(&config, [0, 3, 8][index % 3]);
         for place in PLACES {
@@ -108,6 +108,29 @@ fn products_that_overflow() {
     assert!(direction.iter().all(|u| (u - 3f32.sqrt().recip()).abs() < 1e-6), "{direction:?}");
 }
 
+/// What the feedback of the sparse format would add up to, too. What was refused is as if it had never been: the
+/// feedback goes on from where it was.
+#[test]
+fn feedback_that_overflows() {
+    for config in every_kind_and_format::<f32>().filter(|config| config.history_format == HistoryFormat::Sparse) {
+        let config = Config { density: 0.01, eps: 1.0, orthogonal_scale: 0.0, ..config };
+        let [mut model, mut twin] = twins::<f32>(&config, 2);
+        for block in [0..5, 6..DIM] {
+            // One or eleven of these are stored, and the others kept back: twice that is more than there is.
+            let with = |x: f32| -> Vec<f32> { (0..DIM).map(|i| if block.contains(&i) { x } else { 0.1 }).collect() };
+            let both = |model: &mut Model<f32>, twin: &mut Model<f32>, grads: &[f32]| {
+                for Model { optimizer, params } in [model, twin] {
+                    optimizer.step(params, grads).unwrap();
+                }
+            };
+            both(&mut model, &mut twin, &with(3e38));
+            refuse_every_way(&mut model, &with(3e38));
+            both(&mut model, &mut twin, &with(-3e38));
+        }
+        assert_twins(model, twin, &format!("{config:?}"));
+    }
+}
+
 fn steps_too_long_for_the_type<T: Element>(largest: f64) {
     // g = 1 and ε = 0 make ‖u‖ = 1, so that the guard stands at lr = half the largest number.
     for momentum_kind in [Momentum::None, Momentum::Gradient, Momentum::Update, Momentum::Window] {
@@ -139,7 +162,7 @@ fn steps_too_long_for_the_type_are_refused() {
 
 #[test]
 fn huge_learning_rates_change_nothing_but_themselves() {
-    for (index, config) in every_kind().enumerate() {
+    for (index, config) in every_kind_and_format::<f32>().enumerate() {
         let [mut model, twin] = twins::<f32>(&config, [0, 3, 8][index % 3]);
         model.optimizer.set_lr(1e45).unwrap();
         // An update of exactly nothing is no reason to refuse; these are none.
@@ -150,7 +173,7 @@ fn huge_learning_rates_change_nothing_but_themselves() {
 }
 
 fn dropped_steps<T: Element>() {
-    for config in every_kind() {
+    for config in every_kind_and_format::<T>() {
         let [mut model, twin] = twins::<T>(&config, 7);
         let (before, grads) = (model.optimizer.stats().unwrap(), gradient::<T>(DIM, 50));
         for depth in 0..5 {
@@ -184,7 +207,7 @@ fn dropped_steps_change_nothing() {
 
 #[test]
 fn wrong_lengths() {
-    for config in every_kind() {
+    for config in every_kind_and_format::<f32>() {
         let [mut model, twin] = twins::<f32>(&config, 7);
         let grads = gradient::<f32>(DIM + 1, 50);
         let mismatch = |result: Result<(), Error>| {
@@ -207,7 +230,7 @@ fn wrong_lengths() {
 /// Every call where it does not belong, and pieces that do not fit.
 #[test]
 fn calls_out_of_place() {
-    for config in every_kind() {
+    for config in every_kind_and_format::<f32>() {
         let [mut model, mut twin] = twins::<f32>(&config, 7);
         let grads = gradient::<f32>(DIM, 50);
         let mut state = model.state();
@@ -285,7 +308,7 @@ fn calls_out_of_place() {
 /// Sums that cannot be those of processes at this step, and sums that overflow.
 #[test]
 fn partials_that_are_no_sums() {
-    for config in every_kind() {
+    for config in every_kind_and_format::<f32>() {
         let [mut model, twin] = twins::<f32>(&config, 7);
         let grads = gradient::<f32>(DIM, 50);
         let optimizer = &mut model.optimizer;
@@ -319,5 +342,18 @@ fn partials_that_are_no_sums() {
             assert!(matches!(error, Error::NonFinite { .. }), "{error}");
         }
         assert_twins(model, twin, &format!("{config:?}"));
+    }
+}
+
+/// Compressed formats are those of f32.
+#[test]
+fn f64_takes_whole_gradients_only() {
+    for history_format in COMPRESSED {
+        let config = Config { history_format, ..Config::default() };
+        Optimizer::<f32>::new(&config, &[3]).unwrap();
+        let error = Optimizer::<f64>::new(&config, &[3]).map(|_| ()).unwrap_err();
+        let Error::InvalidArgument { argument: Argument { name, index: None }, .. } = error else { panic!("{error}") };
+        assert_eq!(name, "config.history_format");
+        assert!(error.to_string().contains("config.history_format"), "{error}");
     }
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Model, Random, every_kind};
+use common::{COMPRESSED, Model, Random, every_kind_and_format};
 use lmada::{Clip, Config, Error, Momentum};
 
 const CHECKSUM: usize = 8;
@@ -120,6 +120,9 @@ fn states_of_other_optimizers_are_refused_by_name() {
     invalid(refused(&Config { momentum_kind: Momentum::Update, ..base }, &[5, 2]), "momentum_kind");
     invalid(refused(&Config { clip_kind: Clip::Norm, ..base }, &[5, 2]), "clip_kind");
     invalid(refused(&Config { density: 0.02, ..base }, &[5, 2]), "density");
+    for history_format in COMPRESSED {
+        invalid(refused(&Config { history_format, ..base }, &[5, 2]), "history_format");
+    }
     let state = Model::<f64>::new(&base, &[5, 2]).state();
     invalid(refusal(&mut holder, &state, "f64"), "dtype");
 
@@ -134,7 +137,7 @@ fn states_of_other_optimizers_are_refused_by_name() {
 /// it likes, but steps or refuses.
 #[test]
 fn hostile_contents_are_refused_or_harmless() {
-    for config in every_kind() {
+    for config in every_kind_and_format::<f32>() {
         let config = Config { history_size: 3, ..config };
         let mut holder = model(&config, &[4, 1], 4);
         let state = model(&config, &[4, 1], 7).state();

@@ -38,7 +38,7 @@ func TestErrorsCarryStatusAndWords(t *testing.T) {
 	refused(t, err, "New", ErrInvalidArgument, "config.history_size is -3")
 	_, err = New[float32](2, WithThreads(math.MaxInt))
 	refused(t, err, "New", ErrInvalidArgument, "config.threads is 9223372036854775807")
-	_, err = New[float32](2, WithHistoryFormat(HistorySparse))
+	_, err = New[float64](2, WithHistoryFormat(HistorySparse))
 	refused(t, err, "New", ErrInvalidArgument, "config.history_format")
 	_, err = NewBlocks[float32](nil)
 	refused(t, err, "NewBlocks", ErrInvalidArgument, "count")

@@ -285,3 +285,21 @@ func TestVersionIsTheLibrarys(t *testing.T) {
 		t.Errorf("version %q: %v", Version(), err)
 	}
 }
+
+// Every format holds these gradients as they are: the first update is along the gradient, of length 1.
+func TestEveryFormatSteps(t *testing.T) {
+	for _, format := range []HistoryFormat{HistoryFull, HistoryBF16, HistoryF16, HistoryInt8, HistorySparse} {
+		t.Run(fmt.Sprint(format), func(t *testing.T) {
+			opt := newT[float32](t, 4, WithHistoryFormat(format), WithDensity(1))
+			params := []float32{1, 2, 3, 4}
+			must(t, opt.Step(params, []float32{127, -127, 127, -127}))
+			near(t, "params", params, []float32{0.995, 2.005, 2.995, 4.005}, 1e-6)
+			for step := 0; step < 20; step++ {
+				must(t, opt.Step(params, append([]float32(nil), params...)))
+			}
+			if params[3] >= 4 || stats(t, opt).Steps != 21 {
+				t.Errorf("params are %v after %d steps", params, stats(t, opt).Steps)
+			}
+		})
+	}
+}

@@ -45,10 +45,9 @@ static const double bools[] = {0, 1, (double)NAN};
 #define NO_ENUM {-1, "-1"}, {99, "99"}, {-2147483648., "-2147483648"}, {2147483647, "2147483647"}
 static const bad_value no_dtype[] = {NO_ENUM, {2, "2"}, {0, NULL}};
 static const double dtypes[] = {LMADA_F32, LMADA_F64, (double)NAN};
-static const bad_value no_history_format[] = {
-    NO_ENUM, {5, "5"}, {LMADA_HISTORY_BF16, "1"}, {LMADA_HISTORY_F16, "2"}, {LMADA_HISTORY_INT8, "3"},
-    {LMADA_HISTORY_SPARSE, "4"}, {0, NULL}};
-static const double history_formats[] = {LMADA_HISTORY_FULL, (double)NAN};
+static const bad_value no_history_format[] = {NO_ENUM, {5, "5"}, {0, NULL}};
+static const double history_formats[] = {LMADA_HISTORY_FULL, LMADA_HISTORY_BF16,   LMADA_HISTORY_F16,
+                                         LMADA_HISTORY_INT8, LMADA_HISTORY_SPARSE, (double)NAN};
 static const bad_value no_momentum_kind[] = {NO_ENUM, {4, "4"}, {0, NULL}};
 static const double momentum_kinds[] = {LMADA_MOMENTUM_NONE, LMADA_MOMENTUM_GRADIENT, LMADA_MOMENTUM_UPDATE,
                                         LMADA_MOMENTUM_WINDOW, (double)NAN};

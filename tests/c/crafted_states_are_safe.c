@@ -115,6 +115,109 @@ static void every_byte_is_another(int number, bool blocks, size_t stride)
     free_model(&twin);
 }
 
+/* Bytes put into a column, or, from `rest` on, what follows the columns. */
+typedef struct {
+    const char *what;
+    int32_t format;
+    bool rest;
+    size_t offset, count;
+    const char *bytes;
+} hostile;
+
+/* Two units of what shares a scale; of sparse one unit of which five are kept. Numbers are little-endian. */
+enum { UNITS_DIM = 300, SCALE = 8, SECOND_UNIT = 256, KEPT = 5, U16 = 2 };
+#define IN_FIRST_UNIT(index, size) (SCALE + (index) * (size))
+#define IN_SECOND_UNIT(index, size) (2 * SCALE + (SECOND_UNIT + (index)) * (size))
+#define SECOND_SCALE(size) (SCALE + SECOND_UNIT * (size))
+#define NAN_64 "\0\0\0\0\0\0\xF8\x7F"
+#define INFINITY_64 "\0\0\0\0\0\0\xF0\x7F"
+#define MINUS_ONE_64 "\0\0\0\0\0\0\xF0\xBF"
+#define TWO_TO_1000_64 "\0\0\0\0\0\0\x70\x7E"
+#define TWO_TO_MINUS_1000_64 "\0\0\0\0\0\0\x70\x01"
+#define ONE_AND_A_HALF_64 "\0\0\0\0\0\0\xF8\x3F"
+#define A_THIRD_64 "\x55\x55\x55\x55\x55\x55\xD5\x3F"
+
+static const hostile contents[] = {
+    {"an infinity", LMADA_HISTORY_BF16, false, 0, 2, "\x80\x7F"},
+    {"minus infinity, the last", LMADA_HISTORY_BF16, false, U16 * (UNITS_DIM - 1), 2, "\x80\xFF"},
+    {"a NaN", LMADA_HISTORY_BF16, false, U16 * 17, 2, "\xC0\x7F"},
+
+    {"an infinity", LMADA_HISTORY_F16, false, IN_FIRST_UNIT(0, U16), 2, "\x00\x7C"},
+    {"minus infinity, the last", LMADA_HISTORY_F16, false, IN_SECOND_UNIT(43, U16), 2, "\x00\xFC"},
+    {"a NaN", LMADA_HISTORY_F16, false, IN_FIRST_UNIT(255, U16), 2, "\x01\x7C"},
+    {"scale NaN", LMADA_HISTORY_F16, false, 0, 8, NAN_64},
+    {"scale infinite", LMADA_HISTORY_F16, false, SECOND_SCALE(U16), 8, INFINITY_64},
+    {"scale negative", LMADA_HISTORY_F16, false, SECOND_SCALE(U16), 8, MINUS_ONE_64},
+    {"scale too large", LMADA_HISTORY_F16, false, 0, 8, TWO_TO_1000_64},
+    {"scale too small", LMADA_HISTORY_F16, false, 0, 8, TWO_TO_MINUS_1000_64},
+    {"scale no power of two", LMADA_HISTORY_F16, false, 0, 8, ONE_AND_A_HALF_64},
+
+    {"scale NaN", LMADA_HISTORY_INT8, false, 0, 8, NAN_64},
+    {"scale infinite", LMADA_HISTORY_INT8, false, SECOND_SCALE(1), 8, INFINITY_64},
+    {"scale negative", LMADA_HISTORY_INT8, false, SECOND_SCALE(1), 8, MINUS_ONE_64},
+    {"scale too large", LMADA_HISTORY_INT8, false, 0, 8, TWO_TO_1000_64},
+    {"scale too small", LMADA_HISTORY_INT8, false, 0, 8, TWO_TO_MINUS_1000_64},
+    {"scale of too many bits", LMADA_HISTORY_INT8, false, 0, 8, A_THIRD_64},
+
+    {"index beyond the end", LMADA_HISTORY_SPARSE, false, U16 * (KEPT - 1), 2, "\x2C\x01"},
+    {"index far beyond the end", LMADA_HISTORY_SPARSE, false, U16 * (KEPT - 1), 2, "\xFF\xFF"},
+    {"indices not ascending", LMADA_HISTORY_SPARSE, false, 0, 4, "\x05\x00\x04\x00"},
+    {"an index twice", LMADA_HISTORY_SPARSE, false, 0, 4, "\x00\x00\x00\x00"},
+    {"an infinity", LMADA_HISTORY_SPARSE, false, U16 * KEPT, 2, "\x80\x7F"},
+    {"a NaN", LMADA_HISTORY_SPARSE, false, U16 * (2 * KEPT - 1), 2, "\xC0\xFF"},
+    {"feedback NaN", LMADA_HISTORY_SPARSE, true, 0, 4, "\x00\x00\xC0\x7F"},
+    {"feedback infinite, the last", LMADA_HISTORY_SPARSE, true, 4 * (UNITS_DIM - 1), 4, "\x00\x00\x80\xFF"},
+};
+
+static size_t column_bytes(int32_t format)
+{
+    switch (format) {
+    case LMADA_HISTORY_BF16: return 2 * UNITS_DIM;
+    case LMADA_HISTORY_F16: return 2 * SCALE + 2 * UNITS_DIM;
+    case LMADA_HISTORY_INT8: return 2 * SCALE + UNITS_DIM;
+    default: return 2 * U16 * KEPT;
+    }
+}
+
+/* In each column in turn. */
+static void compressed_contents_are_no_numbers(const hostile *hostile)
+{
+    lmada_config_t config = base_config();
+    const size_t column = column_bytes(hostile->format);
+    const size_t rest = hostile->format == LMADA_HISTORY_SPARSE ? 4 * UNITS_DIM : 0;
+    size_t bytes;
+    unsigned char *state, *changed;
+    model m, twin;
+    config.history_format = hostile->format;
+    config.history_size = 3;
+    config.density = 5.0 / UNITS_DIM;
+    m = new_model(&config, UNITS_DIM);
+    twin = new_model(&config, UNITS_DIM);
+    step_model(&m, 0, 5);
+    step_model(&twin, 0, 5);
+    state = saved_state(twin.opt, &bytes);
+    changed = check_alloc(bytes);
+    for (size_t slot = 0; slot < (hostile->rest ? 1 : config.history_size); slot++) {
+        unsigned char *place = changed + bytes - rest + hostile->offset;
+        if (!hostile->rest) place -= (config.history_size - slot) * column;
+        AT("%s, format %d, slot %zu", hostile->what, (int)hostile->format, slot);
+        memcpy(changed, state, bytes);
+        seal(changed, bytes);
+        CHECK(memcmp(changed, state, bytes) == 0);
+        memcpy(place, hostile->bytes, hostile->count);
+        seal(changed, bytes);
+        CHECK_STATUS(lmada_state_load(m.opt, changed, bytes), LMADA_ERROR_BAD_STATE);
+        CHECK(same_model(&m, &twin));
+    }
+    step_model(&m, 5, 7);
+    step_model(&twin, 5, 7);
+    CHECK(same_model(&m, &twin));
+    free(state);
+    free(changed);
+    free_model(&m);
+    free_model(&twin);
+}
+
 #define REFUSAL(name) {#name, name}
 
 int main(int argc, char **argv)
@@ -126,5 +229,8 @@ int main(int argc, char **argv)
         EACH_VARIANT (number, reduced) leaves_no_trace(&refusals[i], number, number % 2, TWIN_PAST);
     }
     EACH_VARIANT (number, reduced) every_byte_is_another(number, number % 2, reduced ? 5 : 1);
+    for (size_t i = 0; REAL_DTYPE == LMADA_F32 && i < sizeof contents / sizeof *contents; i++) {
+        compressed_contents_are_no_numbers(&contents[i]);
+    }
     return 0;
 }

@@ -13,12 +13,15 @@ typedef struct {
     size_t dim;
 } model;
 
-/* The configurations that matter to a rule for every configuration: each option with state of its own is in one. */
-enum { VARIANTS = 6 };
+/* The configurations that matter to a rule for every configuration: each option with state of its own is in one. The
+ * last ones are of the compressed formats, which are those of float. */
+enum { FULL_VARIANTS = 6, VARIANTS = REAL_DTYPE == LMADA_F32 ? FULL_VARIANTS + 4 : FULL_VARIANTS };
 
-/* Goes through them; where the program is to do less, under valgrind, through the two with most state of their own. */
-#define EACH_VARIANT(number, reduced) \
-    for (int number = (reduced) ? 1 : 0; number < ((reduced) ? 3 : VARIANTS); number++)
+/* Goes through them; where the program is to do less, under valgrind, through the two with most state of their own,
+ * and the formats. */
+#define EACH_VARIANT(number, reduced)                       \
+    for (int number = (reduced) ? 1 : 0; number < VARIANTS; \
+         number = (reduced) && number == 2 ? (int)FULL_VARIANTS : number + 1)
 
 static inline real *zeros(size_t dim)
 {
@@ -88,6 +91,26 @@ static inline lmada_config_t variant(int number)
         config.eps_on_root = true;
         config.power = 0.25;
         break;
+    case FULL_VARIANTS:
+        config.history_format = LMADA_HISTORY_BF16;
+        config.momentum_kind = LMADA_MOMENTUM_WINDOW;
+        break;
+    case FULL_VARIANTS + 1:
+        config.history_format = LMADA_HISTORY_F16;
+        config.momentum_kind = LMADA_MOMENTUM_GRADIENT;
+        config.clip_kind = LMADA_CLIP_EMA_VECTOR;
+        break;
+    case FULL_VARIANTS + 2:
+        config.history_format = LMADA_HISTORY_INT8;
+        config.momentum_kind = LMADA_MOMENTUM_UPDATE;
+        config.clip_kind = LMADA_GRAFT_EMA_NORM;
+        break;
+    case FULL_VARIANTS + 3:
+        config.history_format = LMADA_HISTORY_SPARSE;
+        config.density = 0.3;
+        config.momentum_kind = LMADA_MOMENTUM_GRADIENT;
+        config.weight_decay = 0.1;
+        break;
     default: break;
     }
     return config;
@@ -110,6 +133,12 @@ static inline model new_blocks_model(const lmada_config_t *config, size_t dim)
     dims[2] = dim - dim / 3;
     CHECK_OK(lmada_create_blocks(config, dims, 3, &m.opt));
     return m;
+}
+
+/* Takes the parameters away from 0: valgrind's 0 - 0*x may be -0, where bits are compared. */
+static inline void leave_zero(model *m)
+{
+    for (size_t i = 0; i < m->dim; i++) m->params[i] = (real)(i % 5 + 1);
 }
 
 static inline void free_model(model *m)

@@ -111,6 +111,8 @@ static void one_piece_gives_the_same_bits(int number)
     const cutting one = {bounds, order, 1};
     model whole = new_model(&config, LARGE), piece = new_model(&config, LARGE);
     AT("variant %d", number);
+    leave_zero(&whole);
+    leave_zero(&piece);
     for (uint64_t step = 0; step < STEPS; step++) {
         step_in_pieces(&piece, step, &one, &one);
         step_model(&whole, step, 1);
@@ -129,6 +131,8 @@ static void cuts_of_apply_do_not_change_bits(int number)
     const cutting one = {bounds, order, 1}, many = {cuts, scrambled, 6};
     model whole = new_model(&config, LARGE), pieces = new_model(&config, LARGE);
     AT("variant %d", number);
+    leave_zero(&whole);
+    leave_zero(&pieces);
     for (uint64_t step = 0; step < STEPS; step++) {
         step_in_pieces(&whole, step, &one, &one);
         step_in_pieces(&pieces, step, &one, &many);

@@ -124,10 +124,30 @@ static void shape_differs(model *m)
     load_another(m, &changed, same, 1, LMADA_ERROR_INVALID_ARGUMENT, "clip_kind");
     changed.clip_kind = LMADA_CLIP_EMA_VECTOR;
     load_another(m, &changed, same, 1, LMADA_ERROR_INVALID_ARGUMENT, "clip_kind");
+    for (int32_t format = LMADA_HISTORY_BF16; REAL_DTYPE == LMADA_F32 && format <= LMADA_HISTORY_SPARSE; format++) {
+        changed = config;
+        changed.history_format = format;
+        load_another(m, &changed, same, 1, LMADA_ERROR_INVALID_ARGUMENT, "history_format");
+    }
     load_another(m, &config, shorter, 1, LMADA_ERROR_DIMENSION_MISMATCH, "");
     load_another(m, &config, longer, 1, LMADA_ERROR_DIMENSION_MISMATCH, "");
     load_another(m, &config, more, 2, LMADA_ERROR_DIMENSION_MISMATCH, "");
     load_another(m, &config, halves, 2, LMADA_ERROR_DIMENSION_MISMATCH, "");
+}
+
+/* Of the last variant, which is sparse: another format, another density. */
+static void format_differs(model *m)
+{
+    const size_t same[] = {DIM};
+    const lmada_config_t config = variant(VARIANTS - 1);
+    lmada_config_t changed = config;
+    for (int32_t format = LMADA_HISTORY_FULL; format < config.history_format; format++) {
+        changed.history_format = format;
+        load_another(m, &changed, same, 1, LMADA_ERROR_INVALID_ARGUMENT, "history_format");
+    }
+    changed = config;
+    changed.density = config.density + 0.01; /* of this length, it keeps as many */
+    load_another(m, &changed, same, 1, LMADA_ERROR_INVALID_ARGUMENT, "density");
 }
 
 #define REFUSAL(name) {#name, name}
@@ -141,11 +161,14 @@ int main(void)
         REFUSAL(state_is_something_else),
     };
     const refusal flips = REFUSAL(any_bit_is_flipped), shapes = REFUSAL(shape_differs);
+    const refusal formats = REFUSAL(format_differs);
     all_leave_no_trace(all_variants, sizeof all_variants / sizeof *all_variants);
     leaves_no_trace(&flips, 0, false, TWIN_PAST);
     leaves_no_trace(&flips, 1, true, 2);
     leaves_no_trace(&flips, 2, true, TWIN_PAST);
     leaves_no_trace(&shapes, 0, false, TWIN_PAST);
     leaves_no_trace(&shapes, 0, false, 0);
+    if (VARIANTS > FULL_VARIANTS) leaves_no_trace(&formats, VARIANTS - 1, false, TWIN_PAST);
+    for (int number = FULL_VARIANTS; number < VARIANTS; number++) leaves_no_trace(&flips, number, true, TWIN_PAST);
     return 0;
 }

@@ -13,9 +13,11 @@ static model m;
 static real *grads, *room;
 static unsigned char *state;
 static size_t bytes;
+/* Pieces of a step in phases that are given out of order. */
+static size_t together;
 
-static lmada_status_t step(void) { return real_step(m.opt, m.params, grads, DIM); }
-static lmada_status_t direction(void) { return real_direction(m.opt, room, grads, DIM); }
+static lmada_status_t step(void) { return real_step(m.opt, m.params, grads, m.dim); }
+static lmada_status_t direction(void) { return real_direction(m.opt, room, grads, m.dim); }
 static lmada_status_t save(void) { return lmada_state_save(m.opt, state, bytes); }
 static lmada_status_t load(void) { return lmada_state_load(m.opt, state, bytes); }
 static lmada_status_t set_lr(void) { return lmada_set_lr(m.opt, 0.1); }
@@ -35,14 +37,15 @@ static lmada_status_t step_tensors(void)
     const real *gradients[TENSORS];
     size_t lens[TENSORS];
     for (size_t i = 0; i < TENSORS; i++) {
-        lens[i] = DIM / TENSORS;
+        lens[i] = m.dim / TENSORS;
         params[i] = m.params + i * lens[i];
         gradients[i] = grads + i * lens[i];
     }
     return real_step_tensors(m.opt, params, gradients, lens, TENSORS);
 }
 
-/* Every second piece first: half as many runs as fit. */
+/* Every second piece first: half as many runs as fit. A compressed format is given eight pieces at a time, in a few of
+ * its units. */
 static lmada_status_t phases(void)
 {
     double *values;
@@ -50,16 +53,18 @@ static lmada_status_t phases(void)
     CHECK_OK(lmada_begin(m.opt));
     CHECK_OK(lmada_cancel(m.opt));
     CHECK_OK(lmada_begin(m.opt));
-    for (int odd = 0; odd < 2; odd++) {
-        for (size_t i = odd ? 0 : 1; i < PIECES; i += 2) {
-            const size_t start = DIM * i / PIECES, end = DIM * (i + 1) / PIECES;
-            CHECK_OK(real_feed(m.opt, start, grads + start, end - start));
+    for (size_t first = 0; first < PIECES; first += together) {
+        for (int odd = 0; odd < 2; odd++) {
+            for (size_t i = first + (odd ? 0 : 1); i < first + together; i += 2) {
+                const size_t start = m.dim * i / PIECES, end = m.dim * (i + 1) / PIECES;
+                CHECK_OK(real_feed(m.opt, start, grads + start, end - start));
+            }
         }
     }
     CHECK_OK(lmada_partials(m.opt, &values, &count));
     CHECK_OK(lmada_solve(m.opt));
     for (size_t i = PIECES; i-- > 0;) {
-        const size_t start = DIM * i / PIECES, end = DIM * (i + 1) / PIECES;
+        const size_t start = m.dim * i / PIECES, end = m.dim * (i + 1) / PIECES;
         CHECK_OK(real_apply(m.opt, start, m.params + start, grads + start, end - start));
     }
     return lmada_end(m.opt);
@@ -67,7 +72,7 @@ static lmada_status_t phases(void)
 
 static lmada_status_t refused_calls(void)
 {
-    CHECK_STATUS(real_step(m.opt, m.params, m.params, DIM), LMADA_ERROR_INVALID_ARGUMENT);
+    CHECK_STATUS(real_step(m.opt, m.params, m.params, m.dim), LMADA_ERROR_INVALID_ARGUMENT);
     CHECK_STATUS(real_step(m.opt, m.params, grads, 1), LMADA_ERROR_DIMENSION_MISMATCH);
     CHECK_STATUS(lmada_end(m.opt), LMADA_ERROR_WRONG_PHASE);
     CHECK_STATUS(lmada_state_load(m.opt, grads, 8), LMADA_ERROR_BAD_STATE);
@@ -96,14 +101,15 @@ static void asks_for_nothing(lmada_status_t (*call)(void))
     CHECK(allocator_requests() == 0);
 }
 
-static void check(const lmada_config_t *config, int number, bool blocks)
+static void check(const lmada_config_t *config, int number, bool blocks, size_t dim)
 {
-    m = blocks ? new_blocks_model(config, DIM) : new_model(config, DIM);
+    m = blocks ? new_blocks_model(config, dim) : new_model(config, dim);
+    together = config->history_format == LMADA_HISTORY_FULL ? PIECES : 8;
     CHECK_OK(lmada_state_size(m.opt, &bytes));
     state = check_alloc(bytes);
     for (size_t call = 0; call < sizeof calls / sizeof *calls; call++) {
-        AT("%s, variant %d, k = %u, %u threads%s", calls[call].name, number, (unsigned)config->history_size,
-           (unsigned)config->threads, blocks ? ", in blocks" : "");
+        AT("%s, variant %d, %zu parameters, k = %u, %u threads%s", calls[call].name, number, dim,
+           (unsigned)config->history_size, (unsigned)config->threads, blocks ? ", in blocks" : "");
         asks_for_nothing(calls[call].call);
     }
     CHECK_OK(step_tensors()); /* the first list of this length */
@@ -124,8 +130,14 @@ int main(void)
                 lmada_config_t config = variant(number);
                 config.history_size = history_sizes[k];
                 config.threads = threads[t];
-                check(&config, number, t == 1);
+                check(&config, number, t == 1, DIM);
             }
+        }
+        for (int dim = 0; dim < 3; dim++) { /* one unit of a compressed format, or a few */
+            const size_t dims[] = {TENSORS, 300, 5000};
+            const lmada_config_t config = variant(number);
+            check(&config, number, false, dims[dim]);
+            check(&config, number, true, dims[dim]);
         }
     }
     free(room);

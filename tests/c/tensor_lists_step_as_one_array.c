@@ -44,6 +44,8 @@ static void compare(int number, const size_t *lens, size_t count)
     for (int blocks = 0; blocks < 2; blocks++) {
         one = blocks ? new_blocks_model(&config, dim) : new_model(&config, dim);
         tensors = blocks ? new_blocks_model(&config, dim) : new_model(&config, dim);
+        leave_zero(&one);
+        leave_zero(&tensors);
         for (uint64_t step = 0; step < STEPS; step++) {
             step_model(&one, step, 1);
             step_tensors(&tensors, step, lens, count);

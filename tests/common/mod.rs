@@ -2,7 +2,7 @@
 
 #![allow(dead_code)]
 
-use lmada::{Clip, Config, Element, Momentum, Optimizer};
+use lmada::{Clip, Config, Element, HistoryFormat, Momentum, Optimizer};
 
 /// Numbers in (−1, 1) from a seed (xorshift64*).
 pub struct Random(pub u64);
@@ -46,6 +46,25 @@ pub fn every_kind() -> impl Iterator<Item = Config> {
         threads: 1,
         ..Config::default()
     })
+}
+
+/// Elements that the scaled formats store together, and those of which sparse keeps the largest.
+pub const SCALED_UNIT: usize = 256;
+pub const SPARSE_UNIT: usize = 4096;
+
+/// The formats that do not store gradients as they are.
+pub const COMPRESSED: [HistoryFormat; 4] =
+    [HistoryFormat::Bf16, HistoryFormat::F16, HistoryFormat::Int8, HistoryFormat::Sparse];
+
+/// Every kind, and, where the element type has them, once more with a compressed format: each format meets each kind of
+/// momentum and each kind of clip.
+pub fn every_kind_and_format<T: Element>() -> impl Iterator<Item = Config> {
+    let compressed = every_kind().enumerate().map(|(index, config)| Config {
+        history_format: COMPRESSED[(index / 6 + index % 6) % 4],
+        density: [0.01, 0.3][index % 2],
+        ..config
+    });
+    every_kind().chain(compressed.take_while(|_| size_of::<T>() == 4))
 }
 
 /// An optimizer with the parameters it moves.

@@ -92,6 +92,14 @@ pub fn run<T: Number>(case: &Case, mut look: impl FnMut(&Compared<'_>)) -> usize
         let g: Vec<T> = narrow(&gradients.draw());
         let result = library.direction(&mut direction, &g);
         let g = widen(&g);
+        if !oracle.can_store(&g) {
+            assert!(
+                matches!(result, Err(Error::NonFinite { .. })),
+                "step {step} of {case:?} cannot be stored: {result:?}"
+            );
+            refused += 1;
+            continue;
+        }
         let looks = oracle.remembers_updates() || step % case.every == case.every - 1 || result.is_err();
         if !looks {
             oracle.skip(&g);

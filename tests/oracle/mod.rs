@@ -6,6 +6,7 @@
 
 pub mod compare;
 pub mod eigen;
+pub mod formats;
 pub mod number;
 pub mod setting;
 pub mod spectrum;
@@ -13,6 +14,7 @@ pub mod streams;
 pub mod svd;
 pub mod tolerance;
 
+use formats::Store;
 use lmada::{Clip, Config, Momentum};
 use spectrum::Spectrum;
 use svd::{add, norm};
@@ -23,6 +25,8 @@ pub struct Oracle {
     pub config: Config,
     /// Rounds to the element type, as what is stored is rounded.
     round: fn(f64) -> f64,
+    store: Store,
+    /// Gradients as stored, oldest first.
     window: Vec<Vec<f64>>,
     pub steps: u64,
     /// m or b, as stored.
@@ -58,6 +62,7 @@ impl Oracle {
         Self {
             config: *config,
             round,
+            store: Store::new(config, dim),
             window: Vec::new(),
             steps: 0,
             momentum: vec![0.0; dim],
@@ -77,14 +82,21 @@ impl Oracle {
         self.config.momentum_kind == Momentum::Update || !matches!(self.config.clip_kind, Clip::None | Clip::Norm)
     }
 
+    /// Whether the history format can store this gradient next.
+    pub fn can_store(&self, g: &[f64]) -> bool {
+        self.store.clone().take(g).is_some()
+    }
+
     /// Takes a gradient in without computing its update: a cheap step, for rules that do not remember updates.
     pub fn skip(&mut self, g: &[f64]) {
         assert!(!self.remembers_updates());
-        self.take_in(g);
+        let g = self.as_stored(g);
+        self.take_in(&g);
     }
 
     pub fn step(&mut self, g: &[f64]) -> Outcome {
         let before = norm(&self.momentum);
+        let g = &self.as_stored(g);
         let v = self.take_in(g);
         let beta = self.config.momentum;
         let length = match self.config.momentum_kind {
@@ -102,6 +114,11 @@ impl Oracle {
             direction = self.average_momentum(&direction);
         }
         Outcome { spectrum, v, length, coordinates, update, update_norm, scale, reference, direction }
+    }
+
+    /// All that follows works with this.
+    fn as_stored(&mut self, g: &[f64]) -> Vec<f64> {
+        self.store.take(g).expect("a gradient that can be stored")
     }
 
     /// Steps 1 and 3: the window, and the vector to precondition.

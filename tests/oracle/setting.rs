@@ -1,6 +1,7 @@
 //! Single options to set, and the values at which each may go wrong.
 
 use lmada::{Clip, Config, Momentum};
+use proptest::prelude::*;
 
 /// One option away from its default.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,4 +69,26 @@ pub fn configuration(k: usize, settings: &[Setting]) -> Option<Config> {
     let grows = config.momentum_kind == Momentum::Window && config.history_decay < config.momentum;
     assert_eq!(config.validate().is_err(), grows, "{settings:?}");
     (!grows).then_some(config)
+}
+
+/// Any option at any value of its range.
+pub fn any_setting() -> impl Strategy<Value = Setting> {
+    let decades = |from: f64, to: f64| (from..to).prop_map(|x| 10f64.powf(x));
+    let ema =
+        prop_oneof![Just(Clip::EmaNorm), Just(Clip::GraftEmaNorm), Just(Clip::EmaVector), Just(Clip::GraftEmaVector)];
+    let momentum = prop_oneof![Just(Momentum::Gradient), Just(Momentum::Update), Just(Momentum::Window)];
+    prop_oneof![
+        decades(-16.0, 6.0).prop_map(Setting::Eps),
+        decades(-16.0, 2.0).prop_map(Setting::EpsRelative),
+        (0.01..=1.0).prop_map(Setting::Power),
+        decades(-12.0, 2.0).prop_map(Setting::EpsOnRoot),
+        decades(-16.0, -0.1).prop_map(Setting::RankTol),
+        Just(Setting::Centered),
+        (0.05..=1.0).prop_map(Setting::HistoryDecay),
+        decades(-3.0, 3.0).prop_map(Setting::OrthogonalScale),
+        (momentum, 0.0..0.99).prop_map(|(kind, beta)| Setting::Momentum(kind, beta)),
+        Just(Setting::NoBiasCorrection),
+        decades(-3.0, 3.0).prop_map(Setting::ClipNorm),
+        (ema, decades(-2.0, 2.0), 0.0..0.999).prop_map(|(kind, factor, beta)| Setting::ClipEma(kind, factor, beta)),
+    ]
 }

@@ -61,6 +61,18 @@ pub enum Stream {
     Decades,
     /// Norm 1 with spikes of 1e8.
     Spikes,
+    /// In each run of 256, one entry of 1e6 among ordinary ones.
+    Lone,
+    /// Runs of 128 and of 4,096 that are all zeros, others in every step.
+    Gaps,
+    /// Entries of 1e-30 beside entries of 1.
+    Faint,
+    /// Entries about 1e-40.
+    Subnormal,
+    /// Entries up to the largest f32, of either sign.
+    Largest,
+    /// Entries of many equal magnitudes, of either sign, halfway between the multiples of a 127th of the largest.
+    Ties,
 }
 
 impl Stream {
@@ -79,6 +91,9 @@ impl Stream {
         Self::Decades,
         Self::Spikes,
     ];
+
+    /// What formats find hard, within one gradient.
+    pub const UNEVEN: [Self; 6] = [Self::Lone, Self::Gaps, Self::Faint, Self::Subnormal, Self::Largest, Self::Ties];
 
     /// Whether norms in one window are many decades apart, so that the documented limit may exceed a small update.
     pub fn mixes_scales(self) -> bool {
@@ -133,8 +148,37 @@ impl Gradients {
                 let exponent = 12.0 * self.random.uniform() - 6.0;
                 self.random.vector(dim, 10f64.powf(exponent))
             }
+            Stream::Lone => {
+                let mut g = self.random.vector(dim, (dim as f64).sqrt());
+                for run in g.chunks_mut(256) {
+                    let place = self.random.below(run.len());
+                    run[place] = 1e6;
+                }
+                g
+            }
+            Stream::Gaps => {
+                let mut g = self.random.vector(dim, 1.0);
+                for len in [128, 4096] {
+                    for run in g.chunks_mut(len).filter(|_| self.random.below(3) == 0) {
+                        run.fill(0.0);
+                    }
+                }
+                g
+            }
+            Stream::Faint => (0..dim).map(|_| self.random.normal() * [1.0, 1e-30][self.random.below(2)]).collect(),
+            Stream::Subnormal => (0..dim).map(|_| 1e-40 * self.random.normal()).collect(),
+            Stream::Largest => (0..dim).map(|_| self.sign() * f64::from(f32::MAX) * self.random.uniform()).collect(),
+            Stream::Ties => {
+                let halves = |random: &mut Random| random.below(127) as f64 + 0.5;
+                let entry = |i: usize, random: &mut Random| if i.is_multiple_of(64) { 127.0 } else { halves(random) };
+                (0..dim).map(|i| self.sign() * entry(i, &mut self.random)).collect()
+            }
             Stream::Spikes => self.random.vector(dim, if step % 9 == 4 { 1e8 } else { 1.0 }),
         }
+    }
+
+    fn sign(&mut self) -> f64 {
+        [1.0, -1.0][self.random.below(2)]
     }
 
     fn near_base(&mut self, norm: f64) -> Vec<f64> {

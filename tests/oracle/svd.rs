@@ -15,16 +15,14 @@ pub struct Svd {
     reflectors: Vec<Vec<f64>>,
 }
 
+/// Summed in halves of halves, so that the sum is as good as a short one.
 pub fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let mut lanes = [0.0; 8];
-    let (chunks_a, chunks_b) = (a.chunks_exact(8), b.chunks_exact(8));
-    let tail: f64 = chunks_a.remainder().iter().zip(chunks_b.remainder()).map(|(x, y)| x * y).sum();
-    for (x, y) in chunks_a.zip(chunks_b) {
-        for lane in 0..8 {
-            lanes[lane] += x[lane] * y[lane];
-        }
+    assert_eq!(a.len(), b.len());
+    if a.len() <= 32 {
+        return a.iter().zip(b).map(|(a, b)| a * b).sum();
     }
-    lanes.iter().sum::<f64>() + tail
+    let middle = a.len() / 2;
+    dot(&a[..middle], &b[..middle]) + dot(&a[middle..], &b[middle..])
 }
 
 pub fn norm(a: &[f64]) -> f64 {

@@ -233,7 +233,7 @@ impl Doubt {
     pub fn step<T: Number>(&mut self, oracle: &Oracle, outcome: &Outcome) -> Radii {
         let Config { momentum_kind, momentum: beta, .. } = oracle.config;
         let weight = oracle.weight(oracle.steps);
-        let ulps = 2.0 * T::UNIT * norm(&oracle.momentum);
+        let ulps = last_places::<T>(&oracle.momentum);
         let (mut update, mut update_norm) = update_radii::<T>(&oracle.config, outcome, self.rounding);
         if momentum_kind == Momentum::Gradient {
             // The documented limit of a buffer, 6e-8·σmax/σmin in f32: f is at most σmin^(−2p).
@@ -275,12 +275,17 @@ impl Doubt {
                 let square = 2.0 * beta * (1.0 - beta) * self.roundings * reach;
                 let followed = square.sqrt().min(square / average.max(f64::MIN_POSITIVE));
                 self.vector_average = fade(beta, self.vector_average) + (1.0 - beta) * update;
-                self.roundings = fade(beta, self.roundings) + 2.0 * T::UNIT * average;
+                self.roundings = fade(beta, self.roundings) + last_places::<T>(&oracle.vector_average);
                 let now = self.vector_average + self.roundings + followed;
                 factor * now / (1.0 - beta.powi(oracle.steps as i32))
             }
         }
     }
+}
+
+/// A unit in the last place of each element: of those below the normal numbers, the least number.
+fn last_places<T: Number>(buffer: &[f64]) -> f64 {
+    2.0 * T::UNIT * norm(buffer) + T::LEAST * (buffer.len() as f64).sqrt()
 }
 
 /// The largest factor that a part of v may get.

@@ -62,7 +62,7 @@ void exceptions_carry_status_and_words() {
     CHECK_THROWS(optimizer(2, options), status::invalid_argument, "momentum");
     options = lmada::config();
     options.history_format = lmada::history::sparse;
-    CHECK_THROWS(optimizer(2, options), status::invalid_argument, "history_format");
+    CHECK_THROWS(lmada::optimizer<double>(2, options), status::invalid_argument, "history_format");
     CHECK_THROWS(optimizer::create_blocks(lmada::span<const std::size_t>()), status::invalid_argument, "count");
     CHECK_THROWS(optimizer(std::numeric_limits<std::size_t>::max()), status::out_of_memory, "memory");
 

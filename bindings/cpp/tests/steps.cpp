@@ -188,6 +188,23 @@ void a_saved_run_goes_on_with_the_same_bits() {
     CHECK_THROWS(other_length.load(state), lmada::status::dimension_mismatch, "");
 }
 
+// The first update is along the gradient as stored, which for these numbers is the gradient.
+void every_format_steps() {
+    for (const auto format : {lmada::history::full, lmada::history::bf16, lmada::history::f16, lmada::history::int8,
+                              lmada::history::sparse}) {
+        lmada::config options;
+        options.history_format = format;
+        options.density = 1;
+        lmada::optimizer<float> opt(4, options);
+        std::vector<float> params{1, 2, 3, 4};
+        opt.step(params, std::vector<float>{127, -127, 127, -127});
+        CHECK(near(params, std::vector<float>{0.995f, 2.005f, 2.995f, 4.005f}));
+        for (int step = 0; step < 20; ++step) opt.step(params, std::vector<float>(params));
+        CHECK(std::all_of(params.begin(), params.end(), [](float w) { return w > 0.5f && w < 4; }));
+        CHECK(opt.stats().steps == 21 && opt.stats().history_len == 10);
+    }
+}
+
 void reset_starts_anew_and_keeps_the_rate() {
     lmada::optimizer<float> opt(2);
     std::vector<float> params{1, 1};
@@ -260,6 +277,7 @@ int main() {
     blocks_are_separate_models();
     a_saved_run_goes_on_with_the_same_bits<float>();
     a_saved_run_goes_on_with_the_same_bits<double>();
+    every_format_steps();
     reset_starts_anew_and_keeps_the_rate();
     options_start_from_the_librarys();
     arrays_of_all_kinds_are_taken();

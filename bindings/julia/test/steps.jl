@@ -44,6 +44,18 @@ const VARIANTS = ((;),
         @test (stats.steps, stats.history_len) == (steps, history)
     end
 
+    @testset "format $format" for format in (:full, :bf16, :f16, :int8, :sparse)
+        opt = Lmada.Optimizer{Float32}(4; history_format = format, density = 1)
+        # Each format holds this gradient as it is: the first update is along it, of length 1.
+        w = Float32[1, 2, 3, 4]
+        step!(opt, w, Float32[127, -127, 127, -127])
+        @test w ≈ Float32[0.995, 2.005, 2.995, 4.005]
+        before = norm(w)
+        foreach(_ -> step!(opt, w, copy(w)), 1:20)
+        @test norm(w) < before
+        @test Lmada.stats(opt).steps == 21
+    end
+
     @testset "a run of many steps" begin
         rng = MersenneTwister(8)
         opt, reference = Lmada.Optimizer{Float64}(dim; lr = 0.1), Reference(dim; lr = 0.1)

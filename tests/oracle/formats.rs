@@ -1,0 +1,130 @@
+//! What a history format stores of a gradient, once more and the plain way: a number at a time, in f64, where every
+//! f32, every scale and every product of the two is exact.
+
+use lmada::{Config, HistoryFormat};
+
+/// Elements that share a scale.
+pub const SCALED: usize = 256;
+
+/// Elements of which the sparse format keeps the largest.
+pub const SPARSE: usize = 4096;
+
+/// A format's memory: only sparse has one, the feedback e.
+#[derive(Clone)]
+pub struct Store {
+    format: HistoryFormat,
+    density: f64,
+    feedback: Vec<f64>,
+}
+
+impl Store {
+    pub fn new(config: &Config, dim: usize) -> Self {
+        let feedback = if config.history_format == HistoryFormat::Sparse { vec![0.0; dim] } else { Vec::new() };
+        Self { format: config.history_format, density: config.density, feedback }
+    }
+
+    /// e of the sparse format.
+    pub fn feedback(&self) -> &[f64] {
+        &self.feedback
+    }
+
+    /// The gradient as stored. None, and nothing changed, where that, or the feedback, would be no finite f32.
+    pub fn take(&mut self, g: &[f64]) -> Option<Vec<f64>> {
+        let stored = match self.format {
+            HistoryFormat::Full => Some(g.to_vec()),
+            HistoryFormat::Bf16 => Some(g.iter().map(|&x| bf16(x)).collect()),
+            HistoryFormat::F16 => Some(g.chunks(SCALED).flat_map(f16_unit).collect()),
+            HistoryFormat::Int8 => Some(g.chunks(SCALED).flat_map(int8_unit).collect()),
+            HistoryFormat::Sparse => self.take_sparse(g),
+        };
+        // The largest f32, to 11 bits, are 2^128.
+        stored.filter(|stored| stored.iter().all(|x| (*x as f32).is_finite()))
+    }
+
+    fn take_sparse(&mut self, g: &[f64]) -> Option<Vec<f64>> {
+        let a: Vec<f64> = self.feedback.iter().zip(g).map(|(e, g)| f64::from((e + g) as f32)).collect();
+        if !a.iter().all(|a| a.is_finite()) {
+            return None;
+        }
+        let density = self.density;
+        let stored: Vec<f64> = a.chunks(SPARSE).flat_map(|a| sparse_unit(a, density)).collect();
+        self.feedback = a.iter().zip(&stored).map(|(a, c)| f64::from((a - c) as f32)).collect();
+        Some(stored)
+    }
+}
+
+/// Rounds to nearest, ties to even, on the grid of numbers with so many significant bits whose exponent is at least
+/// `least`: subnormals are on it too.
+pub fn round_to(x: f64, bits: i32, least: i32) -> f64 {
+    if x == 0.0 {
+        return x;
+    }
+    let quantum = 2f64.powi(exponent(x).max(least) - (bits - 1));
+    (x / quantum).round_ties_even() * quantum
+}
+
+/// e where `2^e ≤ |x| < 2^(e+1)`, for normal f64.
+pub fn exponent(x: f64) -> i32 {
+    (x.to_bits() >> 52 & 0x7ff) as i32 - 1023
+}
+
+/// Largest bf16.
+pub const BF16_MAX: f64 = (2.0 - 1.0 / 128.0) * (1u128 << 127) as f64;
+
+pub fn bf16(x: f64) -> f64 {
+    round_to(x, 8, -126).clamp(-BF16_MAX, BF16_MAX)
+}
+
+pub fn absmax(unit: &[f64]) -> f64 {
+    unit.iter().fold(0.0, |most, x| most.max(x.abs()))
+}
+
+/// The power of two by which f16 are multiplied, so that the unit's largest number lies in `[2^14, 2^15)` of them; of
+/// numbers so small that f16 are finer than they are, the least normal f32.
+pub fn f16_scale(unit: &[f64]) -> f64 {
+    let most = absmax(unit);
+    if most == 0.0 { 0.0 } else { 2f64.powi((exponent(most) - 14).max(-126)) }
+}
+
+fn f16_unit(unit: &[f64]) -> Vec<f64> {
+    let scale = f16_scale(unit);
+    unit.iter().map(|&x| if scale == 0.0 { 0.0 } else { round_to(x / scale, 11, -14) * scale }).collect()
+}
+
+/// A 127th of the unit's largest number, as f32, cut to 16 significant bits; or, of the least numbers, which have no
+/// more and are whole multiples of the least of all, the next above.
+pub fn int8_scale(unit: &[f64]) -> f64 {
+    let most = absmax(unit);
+    let scale = f64::from((most / 127.0) as f32);
+    if scale >= 2f64.powi(-133) {
+        let quantum = 2f64.powi(exponent(scale).max(-126) - 15);
+        (scale / quantum).floor() * quantum
+    } else if scale * 127.0 < most {
+        scale + 2f64.powi(-149)
+    } else {
+        scale
+    }
+}
+
+fn int8_unit(unit: &[f64]) -> Vec<f64> {
+    let scale = int8_scale(unit);
+    // Ties are those of the product in f64, as it is documented, not of the quotient.
+    let factor = 1.0 / scale;
+    unit.iter().map(|&x| if scale == 0.0 { 0.0 } else { (x * factor).round_ties_even() * scale }).collect()
+}
+
+/// How many of a unit are kept.
+pub fn kept(density: f64, len: usize) -> usize {
+    ((density * len as f64).ceil() as usize).clamp(1, len)
+}
+
+/// Zero but for the largest, of equals the first, which are rounded.
+fn sparse_unit(a: &[f64], density: f64) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..a.len()).collect();
+    order.sort_by(|&i, &j| a[j].abs().total_cmp(&a[i].abs()).then(i.cmp(&j)));
+    let mut stored = vec![0.0; a.len()];
+    for &i in &order[..kept(density, a.len())] {
+        stored[i] = bf16(a[i]);
+    }
+    stored
+}
