@@ -153,8 +153,11 @@ impl<'a, T> Columns<'a, T> {
 #[derive(Clone, Copy, Debug, Default)]
 #[doc(hidden)]
 pub struct Ahead {
-    pub runs: [(usize, usize); 2],
+    pub runs: [Run; 2],
 }
+
+/// Address and bytes of memory that is to be fetched.
+pub(crate) type Run = (usize, usize);
 
 /// `(columns, newest, coefficients, sum)`.
 type Combine<T> = fn(Columns<'_, T>, &[T], &[f64], &mut [f64]);

@@ -14,8 +14,10 @@ mod x86;
 #[cfg(test)]
 mod tests;
 
+use super::Run;
 use super::lanes::{BLOCK, Lanes, Load};
 use super::portable::Portable;
+use super::stored::Bf16;
 pub(crate) use selection::SELECTION;
 pub(super) use selection::select;
 
@@ -41,8 +43,8 @@ pub struct SparseColumns<'a> {
     pub kept: usize,
     /// Number of the column that is left out.
     pub omitted: usize,
-    /// What will be asked for next, brought closer meanwhile.
-    pub ahead: [&'a [u8]; 2],
+    /// What will be needed next, fetched meanwhile.
+    pub ahead: [Run; 4],
 }
 
 /// Entries of one column in a run of places.
@@ -109,23 +111,19 @@ pub(super) trait Sparse: Load<f32> + Load<f64> {
     /// Eight bfloat16 numbers.
     fn widen_bf16(self, values: &[u16; BLOCK]) -> Self::Wide;
 
-    /// Brings the line of an address closer, if there is one.
-    #[inline(always)]
-    fn prefetch(self, _: *const u8) {}
-
     /// How many of the keys reach `bound`.
     fn count(self, keys: &[[u32; COUNTED]], bound: u32) -> u32;
 }
 
 /// Brings the `part`-th of `parts` parts closer.
 #[inline(always)]
-fn bring<L: Sparse>(lanes: L, ahead: [&[u8]; 2], part: usize, parts: usize) {
+fn bring<L: Sparse>(lanes: L, ahead: [Run; 4], part: usize, parts: usize) {
     const LINE: usize = 64;
-    for ahead in ahead {
-        let lines = ahead.len() / LINE;
+    for (start, len) in ahead {
+        let lines = len / LINE;
         let each = lines.div_ceil(parts);
         for line in part * each..((part + 1) * each).min(lines) {
-            lanes.prefetch(ahead.as_ptr().wrapping_add(line * LINE));
+            lanes.fetch(start.wrapping_add(line * LINE));
         }
     }
 }
@@ -165,22 +163,7 @@ impl Sparse for Portable {
 
 #[inline(always)]
 fn from_bf16(value: u16) -> f32 {
-    f32::from_bits(u32::from(value) << 16)
-}
-
-/// The nearest bfloat16, of two the even one; the largest finite one for numbers that lie beyond it. What is not finite
-/// stays so.
-#[inline(always)]
-fn to_bf16(number: f32) -> u16 {
-    const INFINITE: u16 = 0x7f80;
-    let bits = number.to_bits();
-    let high = (bits >> 16) as u16;
-    if !number.is_finite() {
-        // With a bit of the high half set where a NaN's lie in the low half alone.
-        return if number.is_nan() { high | 0x40 } else { high };
-    }
-    let rounded = ((bits + 0x7fff + u32::from(high & 1)) >> 16) as u16;
-    if rounded & INFINITE == INFINITE { rounded - 1 } else { rounded }
+    Bf16(value).to_f32()
 }
 
 #[inline(always)]

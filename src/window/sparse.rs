@@ -61,13 +61,13 @@ impl<T: Element> Window<T> for Sparse<T> {
         let stored = &mut room.elements[..given.len()];
         (self.kernels.spread)(SparseRun { indices, values, first: 0 }, stored);
         let stored_norm2 = (self.kernels.dot)(stored, indices, values);
-        self.dots(replaced, position, stored, sums);
+        (self.kernels.dots)(stored, self.columns(replaced, position, Ahead::default()), sums);
         sums[replaced] += stored_norm2;
         Taken { stored, norm2: (T::kernels().dot)(given, given), stored_norm2 }
     }
 
     fn dots(&self, omitted: usize, position: usize, x: &[T], sums: &mut [f64]) {
-        (self.kernels.dots)(x, self.columns(omitted, position), sums);
+        (self.kernels.dots)(x, self.columns(omitted, position, Ahead::default()), sums);
     }
 
     fn store<'a>(&mut self, slot: usize, position: usize, given: &'a [T], room: &'a mut Room<T>) -> &'a [T] {
@@ -85,10 +85,10 @@ impl<T: Element> Window<T> for Sparse<T> {
         newest: &[T],
         position: usize,
         factors: Factors<'_>,
-        _ahead: Ahead,
+        ahead: Ahead,
         sum: &mut [f64],
     ) {
-        let columns = self.columns(replaced, position);
+        let columns = self.columns(replaced, position, ahead);
         (self.kernels.combine)(columns, newest, position % TILE, factors.coefficients, sum);
     }
 
@@ -153,15 +153,16 @@ impl<T: Element> Window<T> for Sparse<T> {
 }
 
 impl<T: Element> Sparse<T> {
-    /// All columns of the tile at `position`, and what the next tile will ask for.
-    fn columns(&self, omitted: usize, position: usize) -> SparseColumns<'_> {
+    /// All columns of the tile at `position`. What the next tile will need and `ahead` are fetched meanwhile.
+    fn columns(&self, omitted: usize, position: usize, ahead: Ahead) -> SparseColumns<'_> {
         let tile = position / TILE;
         let data = &self.entries.data;
         let next = self.entries.shape.start(tile + 1).min(data.len());
         let end = self.entries.shape.start(tile + 2).min(data.len());
         let next_tile = ((tile + 1) * TILE).min(self.feedback.len());
         let feedback = &self.feedback[next_tile..(next_tile + TILE).min(self.feedback.len())];
-        let ahead = [as_bytes(&data[next..end]), as_bytes(feedback)];
+        let run = |bytes: &[u8]| (bytes.as_ptr().addr(), bytes.len());
+        let ahead = [run(as_bytes(&data[next..end])), run(as_bytes(feedback)), ahead.runs[0], ahead.runs[1]];
         SparseColumns { ahead, ..self.entries.columns(omitted, tile) }
     }
 }
@@ -262,7 +263,7 @@ impl Entries {
     fn columns(&self, omitted: usize, tile: usize) -> SparseColumns<'_> {
         let (start, kept) = (self.shape.start(tile), self.shape.kept(tile));
         let (indices, values) = self.data[start..][..2 * self.shape.columns * kept].split_at(self.shape.columns * kept);
-        SparseColumns { indices, values, kept, omitted, ahead: [&[]; 2] }
+        SparseColumns { indices, values, kept, omitted, ahead: [(0, 0); 4] }
     }
 }
 

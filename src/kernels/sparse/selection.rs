@@ -6,7 +6,8 @@
 //! groups, some more than twice m; what the m-th largest of their maxima reaches, m entries reach at least, and not
 //! many more. So a tile is read twice, once for `a` and the maxima and once for the candidates.
 
-use super::{COUNTED, KEY, Sparse, WORD, to_bf16};
+use super::super::stored::Bf16;
+use super::{COUNTED, KEY, Sparse, WORD};
 
 /// The longest tile.
 const TILE: usize = crate::window::TILE;
@@ -68,7 +69,7 @@ pub(in crate::kernels) fn select<L: Sparse>(
         taken += usize::from(tied | (key > threshold));
     }
     for (value, &index) in values.iter_mut().zip(&*indices) {
-        *value = to_bf16(f32::from_bits(sums[usize::from(index) % TILE]));
+        *value = Bf16::from_f32(f32::from_bits(sums[usize::from(index) % TILE])).0;
     }
 }
 

@@ -32,7 +32,7 @@ impl Bits {
     }
 
     fn values(&mut self, count: usize) -> Vec<u16> {
-        (0..count).map(|_| to_bf16(self.number())).collect()
+        (0..count).map(|_| Bf16::from_f32(self.number())).collect()
     }
 }
 
@@ -58,7 +58,7 @@ fn rounds_to_the_nearest_bf16() {
         [0x7f7f_7fff, 0x7f7f_8000, 0x7f7f_ffff, 0x7f80_0000, 0x7f80_0001, 0x7fff_ffff, 0x3f80_8000, 0x3f81_8000];
     for number in edges.into_iter().chain([0, 1, 0x7fff, 0x8000, 0x8001]).chain((0..100_000).map(|_| bits.next())) {
         for number in [number, number | 0x8000_0000].map(f32::from_bits) {
-            assert_eq!(to_bf16(number), nearest_bf16(number), "{number:e}, {:x}", number.to_bits());
+            assert_eq!(Bf16::from_f32(number), nearest_bf16(number), "{number:e}, {:x}", number.to_bits());
         }
     }
 }
@@ -177,7 +177,7 @@ fn products_of_columns() {
         let (indices, values) = columns(&mut bits, count, kept, len);
         let x = bits.vec(len);
         for omitted in [0, 3, held - 1] {
-            let columns = SparseColumns { indices: &indices, values: &values, kept, omitted, ahead: [&[]; 2] };
+            let columns = SparseColumns { indices: &indices, values: &values, kept, omitted, ahead: [(0, 0); 4] };
             let all = SparseKernels::available().map(|kernels| {
                 let mut sums = vec![0.5; held];
                 (kernels.dots)(&x, columns, &mut sums);
@@ -221,7 +221,13 @@ fn combinations_of_columns() {
                     expected[usize::from(indices[entry])] += coefficients[j] * f64::from(from_bf16(values[entry]));
                 }
             }
-            let columns = SparseColumns { indices: &indices, values: &values, kept, omitted, ahead: [&[1; 1000], &[]] };
+            let columns = SparseColumns {
+                indices: &indices,
+                values: &values,
+                kept,
+                omitted,
+                ahead: [(usize::MAX - 70, 1000); 4],
+            };
             for kernels in SparseKernels::available() {
                 // Whole, and in two runs.
                 for cut in [len, bits.next() as usize % len, len / 2] {
@@ -262,7 +268,7 @@ fn what_does_not_fit_is_refused() {
             values: &values,
             kept: 10,
             omitted,
-            ahead: [&[]; 2],
+            ahead: [(0, 0); 4],
         };
         (kernels.dots)(&x, of(3, 0), &mut [0.0; 1]);
         refused(&mut || (kernels.dots)(&x, of(3, 0), &mut [0.0; 2]));

@@ -59,12 +59,6 @@ impl Sparse for Avx2 {
             [_mm256_cvtps_pd(_mm256_castps256_ps128(narrow)), _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(narrow))]
         }
     }
-
-    #[inline(always)]
-    fn prefetch(self, address: *const u8) {
-        // SAFETY: every x86-64 has it, and it reads nothing that the program could see.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) }
-    }
 }
 
 impl Sparse for Avx512 {
@@ -109,12 +103,6 @@ impl Sparse for Avx512 {
     fn widen_bf16(self, values: &[u16; BLOCK]) -> Self::Wide {
         // SAFETY: the machine has AVX-512F, as `self` exists; the load is the block's and needs no alignment.
         unsafe { _mm512_cvtps_pd(widen_bf16(values)) }
-    }
-
-    #[inline(always)]
-    fn prefetch(self, address: *const u8) {
-        // SAFETY: every x86-64 has it, and it reads nothing that the program could see.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) }
     }
 }
 
