@@ -198,9 +198,14 @@ impl Config {
             let expected = "at least config.momentum with window momentum, or its coefficients grow with age";
             return Err(Error::invalid("config.history_decay", value, expected));
         }
-        if self.history_format != HistoryFormat::Full {
+        if self.history_format != HistoryFormat::Full && self.dtype != Dtype::F32 {
             let value = Value::Integer(self.history_format as i64);
-            let expected = "LMADA_HISTORY_FULL (0), the only format of this version";
+            let expected = "LMADA_HISTORY_FULL (0) with LMADA_F64: the others store 32-bit numbers";
+            return Err(Error::invalid("config.history_format", value, expected));
+        }
+        if self.history_format == HistoryFormat::Sparse {
+            let value = Value::Integer(self.history_format as i64);
+            let expected = "another format: this one does not exist yet";
             return Err(Error::invalid("config.history_format", value, expected));
         }
         Ok(())

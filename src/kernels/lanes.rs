@@ -64,6 +64,37 @@ pub(super) trait Load<T>: Lanes {
     fn mul_add_narrow(self, a: Self::Narrow, b: Self::Narrow, c: Self::Narrow) -> Self::Narrow;
 
     fn widen(self, narrow: Self::Narrow) -> Self::Wide;
+
+    /// The larger of each two magnitudes; where one is not a number, either.
+    fn max_abs_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow;
+}
+
+/// Blocks of `S`, which a history format stores in place of numbers of type `T`.
+pub(super) trait Convert<S, T>: Load<T> {
+    fn decode(self, block: &[S; BLOCK]) -> Self::Wide;
+
+    /// The same, in the precision of `T`, which holds every `S`.
+    fn decode_narrow(self, block: &[S; BLOCK]) -> <Self as Load<T>>::Narrow;
+
+    /// The nearest that `S` has of each number, which a `T` holds; of two as near, the even one.
+    fn encode(self, wide: Self::Wide, block: &mut [S; BLOCK]);
+}
+
+impl<L: Load<T>, T> Convert<T, T> for L {
+    #[inline(always)]
+    fn decode(self, block: &[T; BLOCK]) -> Self::Wide {
+        self.load(block)
+    }
+
+    #[inline(always)]
+    fn decode_narrow(self, block: &[T; BLOCK]) -> <Self as Load<T>>::Narrow {
+        self.load_narrow(block)
+    }
+
+    #[inline(always)]
+    fn encode(self, wide: Self::Wide, block: &mut [T; BLOCK]) {
+        self.store(wide, block);
+    }
 }
 
 /// Defines `$lanes::table()`: the loops compiled with `$lanes` for an instruction set, `["features"]` or `[]` for that

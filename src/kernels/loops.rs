@@ -3,7 +3,8 @@
 //! All are `#[inline(always)]`, so that they are compiled inside the functions of a table, for its instruction set. For
 //! the same reason nothing in here is a closure: the compiler would not compile it for that set.
 
-use super::lanes::{BLOCK, Lanes, Load};
+use super::lanes::{BLOCK, Convert, Lanes, Load};
+use super::stored::{Scales, Stored};
 use super::{Columns, Element};
 
 /// Columns multiplied with a vector at a time: they share its loads, and their sums just fit the registers of AVX2.
@@ -63,7 +64,7 @@ fn rooms_mut(room: &mut [f64], count: usize) -> &mut [[f64; BLOCK]] {
 }
 
 #[inline(always)]
-fn padded<T: Element>(rest: &[T]) -> [T; BLOCK] {
+fn padded<T: Stored>(rest: &[T]) -> [T; BLOCK] {
     let mut block = [T::default(); BLOCK];
     for place in 0..BLOCK - 1 {
         if place < rest.len() {
@@ -74,7 +75,7 @@ fn padded<T: Element>(rest: &[T]) -> [T; BLOCK] {
 }
 
 #[inline(always)]
-fn write_part<T: Element>(block: &[T; BLOCK], rest: &mut [T]) {
+fn write_part<T: Stored>(block: &[T; BLOCK], rest: &mut [T]) {
     for place in 0..BLOCK - 1 {
         if place < rest.len() {
             rest[place] = block[place];
@@ -143,13 +144,13 @@ fn places<const SIZE: usize>(first: usize, omitted: usize) -> [usize; SIZE] {
 
 /// A group of columns, each as many blocks as the vector beside them has.
 #[derive(Clone, Copy)]
-struct Group<T, const SIZE: usize>([*const [T; BLOCK]; SIZE]);
+struct Group<S, const SIZE: usize>([*const [S; BLOCK]; SIZE]);
 
-impl<T: Element, const SIZE: usize> Group<T, SIZE> {
+impl<S: Stored, const SIZE: usize> Group<S, SIZE> {
     /// # Safety
     /// `check_columns` has seen the columns, and the places are below their number.
     #[inline(always)]
-    unsafe fn new(columns: Columns<'_, T>, places: [usize; SIZE]) -> Self {
+    unsafe fn new(columns: Columns<'_, S>, places: [usize; SIZE]) -> Self {
         let mut starts = [core::ptr::null(); SIZE];
         for (start, place) in starts.iter_mut().zip(places) {
             // SAFETY: the column lies inside the data.
@@ -163,8 +164,8 @@ impl<T: Element, const SIZE: usize> Group<T, SIZE> {
     /// # Safety
     /// The vector beside the columns has such a block.
     #[inline(always)]
-    unsafe fn block<'a>(self, j: usize, index: usize) -> &'a [T; BLOCK] {
-        // SAFETY: a column has as many elements as the vector, all inside its data; an array of `T` is aligned as `T`.
+    unsafe fn block<'a>(self, j: usize, index: usize) -> &'a [S; BLOCK] {
+        // SAFETY: a column has as many elements as the vector, all inside its data; an array of `S` is aligned as `S`.
         unsafe { &*self.0[j].add(index) }
     }
 }
@@ -186,136 +187,173 @@ macro_rules! in_turns {
     };
 }
 
+/// The first block of a column that has not the same scale as block `from`, at most `count`.
 #[inline(always)]
-pub(super) fn dots<L, T>(lanes: L, x: &[T], columns: Columns<'_, T>, sums: &mut [f64])
+fn unit_end<S: Stored>(from: usize, count: usize) -> usize {
+    match S::UNIT {
+        Some(unit) => count.min((from / (unit / BLOCK) + 1) * (unit / BLOCK)),
+        None => count,
+    }
+}
+
+/// `a` times the scale of block `index` of column `place`.
+#[inline(always)]
+fn scaled<S: Stored>(a: f64, scales: Scales<'_>, place: usize, index: usize) -> f64 {
+    match S::UNIT {
+        Some(unit) => a * scales.data[place * scales.stride + index / (unit / BLOCK)],
+        None => a,
+    }
+}
+
+#[inline(always)]
+pub(super) fn dots<L, T, S>(lanes: L, x: &[T], columns: Columns<'_, S>, sums: &mut [f64])
 where
-    L: Load<T> + Load<f64>,
+    L: Load<T> + Load<f64> + Convert<S, T>,
     T: Element,
+    S: Stored,
 {
     check_columns(columns, sums.len(), x.len());
     let (x, rest) = x.as_chunks::<BLOCK>();
     let last = padded(rest);
+    let blocks = x.len() + usize::from(!rest.is_empty());
     each_group!(DOTS_GROUP, [6, 5, 4, 3, 2, 1], sums.len(), columns.omitted, first, places, SIZE, {
         // SAFETY: the columns are checked.
-        let group = unsafe { Group::<T, SIZE>::new(columns, places) };
-        let mut products = [lanes.splat(0.0); SIZE];
-        in_turns!(0..x.len(), index, {
-            let x = lanes.load(&x[index]);
-            for (j, product) in products.iter_mut().enumerate() {
-                // SAFETY: `x` has such a block.
-                *product = lanes.mul_add(x, lanes.load(unsafe { group.block(j, index) }), *product);
+        let group = unsafe { Group::<S, SIZE>::new(columns, places) };
+        let mut totals = [lanes.splat(0.0); SIZE];
+        let mut from = 0;
+        while from < blocks {
+            let end = unit_end::<S>(from, blocks);
+            let mut products = [lanes.splat(0.0); SIZE];
+            in_turns!(from..end.min(x.len()), index, {
+                let x = Load::<T>::load(lanes, &x[index]);
+                for (j, product) in products.iter_mut().enumerate() {
+                    // SAFETY: `x` has such a block.
+                    *product = lanes.mul_add(x, lanes.decode(unsafe { group.block(j, index) }), *product);
+                }
+            });
+            if end > x.len() {
+                let last = Load::<T>::load(lanes, &last);
+                for (j, product) in products.iter_mut().enumerate() {
+                    // SAFETY: the rest of `x` is part of such a block.
+                    *product = lanes.mul_add(last, lanes.decode(unsafe { group.block(j, x.len()) }), *product);
+                }
             }
-        });
-        if !rest.is_empty() {
-            let last = lanes.load(&last);
-            for (j, product) in products.iter_mut().enumerate() {
-                // SAFETY: the rest of `x` is part of such a block.
-                *product = lanes.mul_add(last, lanes.load(unsafe { group.block(j, x.len()) }), *product);
+            for (j, place) in places.into_iter().enumerate() {
+                totals[j] = if S::UNIT.is_some() {
+                    let scale = lanes.splat(scaled::<S>(1.0, columns.scales, place, from));
+                    lanes.mul_add(products[j], scale, totals[j])
+                } else {
+                    products[j]
+                };
             }
+            from = end;
         }
-        for (place, product) in places.into_iter().zip(products) {
-            sums[place] += lanes.total(product);
+        for (place, total) in places.into_iter().zip(totals) {
+            sums[place] += lanes.total(total);
         }
     });
 }
 
 #[inline(always)]
-pub(super) fn combine<L, T>(lanes: L, columns: Columns<'_, T>, newest: &[T], coefficients: &[f64], sum: &mut [f64])
+pub(super) fn combine<L, T, S>(lanes: L, columns: Columns<'_, S>, newest: &[T], coefficients: &[f64], sum: &mut [f64])
 where
-    L: Load<T> + Load<f64>,
+    L: Load<T> + Load<f64> + Convert<S, T>,
     T: Element,
+    S: Stored,
 {
-    combine_with::<false, L, T>(lanes, columns, newest, coefficients, sum);
+    combine_with::<false, L, T, S>(lanes, columns, newest, coefficients, sum);
 }
 
 #[inline(always)]
-pub(super) fn combine_narrow<L, T>(
+pub(super) fn combine_narrow<L, T, S>(
     lanes: L,
-    columns: Columns<'_, T>,
+    columns: Columns<'_, S>,
     newest: &[T],
     coefficients: &[f64],
     sum: &mut [f64],
 ) where
-    L: Load<T> + Load<f64>,
+    L: Load<T> + Load<f64> + Convert<S, T>,
     T: Element,
+    S: Stored,
 {
-    combine_with::<true, L, T>(lanes, columns, newest, coefficients, sum);
+    combine_with::<true, L, T, S>(lanes, columns, newest, coefficients, sum);
 }
 
 #[inline(always)]
-fn combine_with<const NARROW: bool, L, T>(
+fn combine_with<const NARROW: bool, L, T, S>(
     lanes: L,
-    columns: Columns<'_, T>,
+    columns: Columns<'_, S>,
     newest: &[T],
     coefficients: &[f64],
     sum: &mut [f64],
 ) where
-    L: Load<T> + Load<f64>,
+    L: Load<T> + Load<f64> + Convert<S, T>,
     T: Element,
+    S: Stored,
 {
     check_columns(columns, coefficients.len(), newest.len());
     let sum = rooms_mut(sum, newest.len());
     let newest_factor = lanes.splat(coefficients[columns.omitted]);
     let (newest, rest) = newest.as_chunks::<BLOCK>();
     if !rest.is_empty() {
-        lanes.store(lanes.mul(newest_factor, lanes.load(&padded(rest))), &mut sum[newest.len()]);
+        let last = Load::<T>::load(lanes, &padded(rest));
+        Load::<f64>::store(lanes, lanes.mul(newest_factor, last), &mut sum[newest.len()]);
     }
     if coefficients.len() == 1 {
         for index in 0..newest.len() {
-            lanes.store(lanes.mul(newest_factor, lanes.load(&newest[index])), &mut sum[index]);
+            let wide = lanes.mul(newest_factor, Load::<T>::load(lanes, &newest[index]));
+            Load::<f64>::store(lanes, wide, &mut sum[index]);
         }
     }
     each_group!(COMBINE_GROUP, [8, 7, 6, 5, 4, 3, 2, 1], coefficients.len(), columns.omitted, first, places, SIZE, {
         // SAFETY: the columns are checked.
-        let group = unsafe { Group::<T, SIZE>::new(columns, places) };
-        let factors = Factors {
-            wide: factors::<L, SIZE>(lanes, coefficients, places),
-            narrow: narrow_factors::<L, T, SIZE>(lanes, coefficients, places),
-        };
+        let group = unsafe { Group::<S, SIZE>::new(columns, places) };
         // The first group begins the sum with the newest vector, so that the sum need not be read.
         let begun = if first == 0 { newest.len() } else { 0 };
-        in_turns!(0..begun, index, {
-            let wide = lanes.mul(newest_factor, lanes.load(&newest[index]));
-            // SAFETY: `sum` has such a block.
-            let wide = unsafe { add_products::<NARROW, L, T, SIZE>(lanes, factors, group, index, wide) };
-            lanes.store(wide, &mut sum[index]);
-        });
-        in_turns!(begun..sum.len(), index, {
-            let wide = lanes.load(&sum[index]);
-            // SAFETY: `sum` has such a block.
-            let wide = unsafe { add_products::<NARROW, L, T, SIZE>(lanes, factors, group, index, wide) };
-            lanes.store(wide, &mut sum[index]);
-        });
+        let mut from = 0;
+        while from < sum.len() {
+            let end = unit_end::<S>(from, sum.len());
+            let factors = factors::<L, T, S, SIZE>(lanes, coefficients, columns.scales, places, from);
+            in_turns!(from..end.min(begun), index, {
+                let wide = lanes.mul(newest_factor, Load::<T>::load(lanes, &newest[index]));
+                // SAFETY: `sum` has such a block.
+                let wide = unsafe { add_products::<NARROW, L, T, S, SIZE>(lanes, factors, group, index, wide) };
+                Load::<f64>::store(lanes, wide, &mut sum[index]);
+            });
+            in_turns!(from.max(begun)..end, index, {
+                let wide = Load::<f64>::load(lanes, &sum[index]);
+                // SAFETY: `sum` has such a block.
+                let wide = unsafe { add_products::<NARROW, L, T, S, SIZE>(lanes, factors, group, index, wide) };
+                Load::<f64>::store(lanes, wide, &mut sum[index]);
+            });
+            from = end;
+        }
     });
 }
 
-#[inline(always)]
-fn factors<L: Lanes, const SIZE: usize>(lanes: L, coefficients: &[f64], places: [usize; SIZE]) -> [L::Wide; SIZE] {
-    let mut factors = [lanes.splat(0.0); SIZE];
-    for (factor, place) in factors.iter_mut().zip(places) {
-        *factor = lanes.splat(coefficients[place]);
-    }
-    factors
-}
-
-#[inline(always)]
-fn narrow_factors<L: Load<T>, T, const SIZE: usize>(
-    lanes: L,
-    coefficients: &[f64],
-    places: [usize; SIZE],
-) -> [L::Narrow; SIZE] {
-    let mut factors = [lanes.splat_narrow(0.0); SIZE];
-    for (factor, place) in factors.iter_mut().zip(places) {
-        *factor = lanes.splat_narrow(coefficients[place]);
-    }
-    factors
-}
-
-/// The coefficients of a group in both precisions, of which a loop uses one.
+/// The coefficients of a group, in both precisions, of which a loop uses one.
 #[derive(Clone, Copy)]
 struct Factors<W, N, const SIZE: usize> {
     wide: [W; SIZE],
     narrow: [N; SIZE],
+}
+
+/// What the numbers of a group that are stored at block `index` are to be multiplied with.
+#[inline(always)]
+fn factors<L: Load<T>, T, S: Stored, const SIZE: usize>(
+    lanes: L,
+    coefficients: &[f64],
+    scales: Scales<'_>,
+    places: [usize; SIZE],
+    index: usize,
+) -> Factors<L::Wide, L::Narrow, SIZE> {
+    let mut factors = Factors { wide: [lanes.splat(0.0); SIZE], narrow: [lanes.splat_narrow(0.0); SIZE] };
+    for (j, place) in places.into_iter().enumerate() {
+        let factor = scaled::<S>(coefficients[place], scales, place, index);
+        factors.wide[j] = lanes.splat(factor);
+        factors.narrow[j] = lanes.splat_narrow(factor);
+    }
+    factors
 }
 
 /// `sum` plus the products of a group at a block, one after another; or, `NARROW`, plus their sum in the precision of
@@ -324,34 +362,80 @@ struct Factors<W, N, const SIZE: usize> {
 /// # Safety
 /// As [`Group::block`].
 #[inline(always)]
-unsafe fn add_products<const NARROW: bool, L: Load<T>, T: Element, const SIZE: usize>(
+unsafe fn add_products<const NARROW: bool, L, T, S, const SIZE: usize>(
     lanes: L,
-    factors: Factors<L::Wide, L::Narrow, SIZE>,
-    group: Group<T, SIZE>,
+    factors: Factors<L::Wide, <L as Load<T>>::Narrow, SIZE>,
+    group: Group<S, SIZE>,
     index: usize,
     mut sum: L::Wide,
-) -> L::Wide {
+) -> L::Wide
+where
+    L: Load<T> + Convert<S, T>,
+    T: Element,
+    S: Stored,
+{
     if NARROW {
         // SAFETY: the caller's promise is passed on.
-        let mut narrow = lanes.mul_narrow(factors.narrow[0], lanes.load_narrow(unsafe { group.block(0, index) }));
+        let mut narrow = lanes.mul_narrow(factors.narrow[0], lanes.decode_narrow(unsafe { group.block(0, index) }));
         for (j, &factor) in factors.narrow.iter().enumerate().skip(1) {
             // SAFETY: as above.
-            narrow = lanes.mul_add_narrow(factor, lanes.load_narrow(unsafe { group.block(j, index) }), narrow);
+            narrow = lanes.mul_add_narrow(factor, lanes.decode_narrow(unsafe { group.block(j, index) }), narrow);
         }
         return lanes.add(lanes.widen(narrow), sum);
     }
     for (j, &factor) in factors.wide.iter().enumerate() {
         // SAFETY: as above.
-        sum = lanes.mul_add(factor, lanes.load(unsafe { group.block(j, index) }), sum);
+        sum = lanes.mul_add(factor, lanes.decode(unsafe { group.block(j, index) }), sum);
     }
     sum
+}
+
+#[inline(always)]
+pub(super) fn encode<L, T, S>(lanes: L, source: &[T], factor: f64, target: &mut [S])
+where
+    L: Load<T> + Convert<S, T>,
+    T: Element,
+    S: Stored,
+{
+    let factor = lanes.splat(factor);
+    each_block!(source.len(), [source], [target], [], [], {
+        lanes.encode(lanes.mul(factor, lanes.load(source)), target);
+    });
+}
+
+#[inline(always)]
+pub(super) fn decode<L, T, S>(lanes: L, source: &[S], scale: f64, target: &mut [T])
+where
+    L: Load<T> + Convert<S, T>,
+    T: Element,
+    S: Stored,
+{
+    let scale = lanes.splat(scale);
+    each_block!(source.len(), [source], [target], [], [], {
+        Load::<T>::store(lanes, lanes.mul(scale, lanes.decode(source)), target);
+    });
+}
+
+#[inline(always)]
+pub(super) fn largest<L: Load<T>, T: Element>(lanes: L, x: &[T]) -> f64 {
+    let mut largest = lanes.splat_narrow(0.0);
+    each_block!(x.len(), [x], [], [], [], {
+        largest = lanes.max_abs_narrow(lanes.load_narrow(x), largest);
+    });
+    let mut block = [T::default(); BLOCK];
+    lanes.store(lanes.widen(largest), &mut block);
+    let mut largest = 0.0;
+    for x in block {
+        largest = if x.to_f64() > largest { x.to_f64() } else { largest };
+    }
+    largest
 }
 
 /// Refuses columns that do not lie inside the data, or that overlap, or none of which is omitted. A column is as many
 /// blocks as `len` elements need.
 #[inline(always)]
-fn check_columns<T>(columns: Columns<'_, T>, count: usize, len: usize) {
-    let Columns { data, stride, omitted } = columns;
+fn check_columns<S: Stored>(columns: Columns<'_, S>, count: usize, len: usize) {
+    let Columns { data, stride, omitted, .. } = columns;
     let len = len.next_multiple_of(BLOCK);
     assert!(stride >= len, "columns of {len} overlap at stride {stride}");
     assert!(omitted < count, "no column {omitted} of {count} to be left out");

@@ -16,6 +16,7 @@ mod poles;
 mod portable;
 mod reduce;
 mod small;
+mod stored;
 pub(crate) mod symmetric;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -28,6 +29,8 @@ use core::ops::{Add, Mul};
 
 use crate::config::Dtype;
 use crate::memory::Pod;
+
+pub(crate) use stored::{Bf16, Compressed, F16, SCALED_UNIT, Scales, Stored, StoredKernels};
 
 /// Numbers in a block.
 pub(crate) const BLOCK: usize = lanes::BLOCK;
@@ -63,10 +66,14 @@ pub trait Element: Pod + Default + Into<f64> + PartialOrd + Debug + Add<Output =
     fn kernels() -> &'static Kernels<Self> {
         Self::available().next().unwrap_or_else(|| unreachable!("the portable loops run everywhere"))
     }
+
+    /// The loops for windows that store something else than this type, likewise; none where there are no such windows.
+    #[doc(hidden)]
+    fn compressed() -> impl Iterator<Item = &'static Compressed<Self>>;
 }
 
 macro_rules! element {
-    ($number:ty, $dtype:expr) => {
+    ($number:ty, $dtype:expr, $compressed:expr) => {
         impl Element for $number {
             const DTYPE: Dtype = $dtype;
             const LARGEST: f64 = <$number>::MAX as f64;
@@ -85,11 +92,24 @@ macro_rules! element {
                 let found = [portable];
                 found.into_iter().flatten()
             }
+
+            fn compressed() -> impl Iterator<Item = &'static Compressed<Self>> {
+                $compressed
+            }
         }
     };
 }
-element!(f32, Dtype::F32);
-element!(f64, Dtype::F64);
+element!(f32, Dtype::F32, compressed());
+element!(f64, Dtype::F64, core::iter::empty());
+
+fn compressed() -> impl Iterator<Item = &'static Compressed<f32>> {
+    const PORTABLE: &Compressed<f32> = &portable::Portable::compressed_table();
+    #[cfg(target_arch = "x86_64")]
+    let found = x86::compressed();
+    #[cfg(not(target_arch = "x86_64"))]
+    let found = [];
+    found.into_iter().flatten().chain([PORTABLE])
+}
 
 /// Columns side by side: column `j` begins at `data[j * stride]` and has as many elements as the vector beside it needs
 /// whole [`BLOCK`]s for, at most `stride`. What lies in them beyond the vector is read but does not count. One column
@@ -103,6 +123,8 @@ pub struct Columns<'a, T> {
     pub stride: usize,
     /// Number of the column that is left out.
     pub omitted: usize,
+    /// What the numbers are to be multiplied with.
+    pub scales: Scales<'a>,
 }
 
 /// `(columns, newest, coefficients, sum)`.

@@ -1,7 +1,8 @@
 //! Blocks as plain arrays, for every machine. The compiler makes of them what it may assume the machine to have.
 
 use super::Element;
-use super::lanes::{BLOCK, Lanes, Load, table};
+use super::lanes::{BLOCK, Convert, Lanes, Load, table};
+use super::stored::{Bf16, F16, compressed_table};
 use super::symmetric::symmetric_table;
 
 /// Plain Rust. Products are rounded before they are added: without hardware for it, `mul_add` is a slow function.
@@ -9,6 +10,7 @@ use super::symmetric::symmetric_table;
 pub(super) struct Portable(());
 
 table!(Portable, "portable", []);
+compressed_table!(Portable, "portable", []);
 symmetric_table!(Portable, "portable", []);
 
 impl Lanes for Portable {
@@ -101,5 +103,64 @@ impl<T: Element> Load<T> for Portable {
     #[inline(always)]
     fn widen(self, narrow: Self::Narrow) -> Self::Wide {
         narrow.map(T::to_f64)
+    }
+
+    #[inline(always)]
+    fn max_abs_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow {
+        core::array::from_fn(|i| {
+            let (a, b) = (T::from_f64(a[i].to_f64().abs()), T::from_f64(b[i].to_f64().abs()));
+            if a > b { a } else { b }
+        })
+    }
+}
+
+impl Convert<Bf16, f32> for Portable {
+    #[inline(always)]
+    fn decode(self, block: &[Bf16; BLOCK]) -> Self::Wide {
+        block.map(|x| x.to_f32().into())
+    }
+
+    #[inline(always)]
+    fn decode_narrow(self, block: &[Bf16; BLOCK]) -> [f32; BLOCK] {
+        block.map(Bf16::to_f32)
+    }
+
+    #[inline(always)]
+    fn encode(self, wide: Self::Wide, block: &mut [Bf16; BLOCK]) {
+        *block = wide.map(|x| Bf16::from_f32(x as f32));
+    }
+}
+
+impl Convert<F16, f32> for Portable {
+    #[inline(always)]
+    fn decode(self, block: &[F16; BLOCK]) -> Self::Wide {
+        block.map(|x| x.to_f32().into())
+    }
+
+    #[inline(always)]
+    fn decode_narrow(self, block: &[F16; BLOCK]) -> [f32; BLOCK] {
+        block.map(F16::to_f32)
+    }
+
+    #[inline(always)]
+    fn encode(self, wide: Self::Wide, block: &mut [F16; BLOCK]) {
+        *block = wide.map(|x| F16::from_f32(x as f32));
+    }
+}
+
+impl Convert<i8, f32> for Portable {
+    #[inline(always)]
+    fn decode(self, block: &[i8; BLOCK]) -> Self::Wide {
+        block.map(f64::from)
+    }
+
+    #[inline(always)]
+    fn decode_narrow(self, block: &[i8; BLOCK]) -> [f32; BLOCK] {
+        block.map(f32::from)
+    }
+
+    #[inline(always)]
+    fn encode(self, wide: Self::Wide, block: &mut [i8; BLOCK]) {
+        *block = wide.map(|x| x.round_ties_even() as i8);
     }
 }

@@ -7,13 +7,17 @@
 //! A format may store something else than was given. Everything is then done with the gradient *as stored*: pass one
 //! asks for it ([`Window::take`]) and multiplies it with the columns, pass two stores it and combines the same numbers.
 
+mod bf16;
+mod coded;
+mod f16;
 mod full;
+mod int8;
 mod tiled;
 
 use crate::checkpoint::{Reader, Writer};
 use crate::config::{Config, HistoryFormat};
 use crate::error::Result;
-use crate::kernels::Element;
+use crate::kernels::{Bf16, Element, F16};
 use crate::memory::{Arena, Buffer, try_box};
 
 /// Elements of a column that lie together, and that a pass works on at a time. Memory likes long runs (with 1,024 a
@@ -96,12 +100,15 @@ pub(crate) trait Format<T: Element>: Window<T> + Sized + 'static {
     fn room(config: &Config, len: usize) -> usize;
 }
 
+/// A new window, if there is memory for it.
+type Made<T> = Result<Box<dyn Window<T>>>;
+
 /// A format, as a table of what it can do.
 pub(crate) struct Shape<T: Element> {
     /// [`Format::UNIT`]
     pub unit: usize,
     room: fn(&Config, usize) -> usize,
-    new: fn(&Config, usize, &mut Arena) -> Result<Box<dyn Window<T>>>,
+    new: fn(&Config, usize, &mut Arena) -> Made<T>,
 }
 
 impl<T: Element> Shape<T> {
@@ -113,12 +120,15 @@ impl<T: Element> Shape<T> {
     pub fn new(config: &Config) -> Self {
         match config.history_format {
             HistoryFormat::Full => Self::of::<full::Full<T>>(),
+            HistoryFormat::Bf16 => Self::of::<coded::Coded<T, Bf16>>(),
+            HistoryFormat::F16 => Self::of::<coded::Coded<T, F16>>(),
+            HistoryFormat::Int8 => Self::of::<coded::Coded<T, i8>>(),
             _ => unreachable!("refused by `Config::validate`"),
         }
     }
 
     /// A window over `len` parameters, in `arena`.
-    pub fn window(&self, config: &Config, len: usize, arena: &mut Arena) -> Result<Box<dyn Window<T>>> {
+    pub fn window(&self, config: &Config, len: usize, arena: &mut Arena) -> Made<T> {
         (self.new)(config, len, arena)
     }
 

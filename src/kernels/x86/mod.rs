@@ -1,13 +1,16 @@
 //! Blocks in the vector registers of x86: two with AVX2 and FMA, one with AVX-512.
 
+mod stored;
+
 use core::arch::x86_64::*;
 
 use super::lanes::{BLOCK, Lanes, Load, table};
 use super::symmetric::SymmetricKernels;
 use super::symmetric::symmetric_table;
 use super::{Element, Kernels};
+pub(super) use stored::compressed;
 
-/// The loops with AVX2 and FMA, where the machine has them.
+/// The loops with AVX2, FMA and F16C, where the machine has them.
 pub(super) fn avx2<T: Element>() -> Option<&'static Kernels<T>>
 where
     Avx2: Load<T>,
@@ -16,7 +19,7 @@ where
 }
 
 fn has_avx2() -> bool {
-    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
 }
 
 /// The loops with AVX-512, where the machine has it.
@@ -32,11 +35,11 @@ pub(super) fn symmetric() -> [Option<&'static SymmetricKernels>; 2] {
     [is_x86_feature_detected!("avx512f").then(Avx512::symmetric_table), has_avx2().then(Avx2::symmetric_table)]
 }
 
-/// Lives only inside the functions of its table, which run where the machine has AVX2 and FMA.
+/// Lives only inside the functions of its tables, which run where the machine has AVX2, FMA and F16C.
 #[derive(Clone, Copy)]
 pub(super) struct Avx2(());
 
-table!(Avx2, "avx2", ["avx2,fma"]);
+table!(Avx2, "avx2", ["avx2,fma,f16c"]);
 symmetric_table!(Avx2, "avx2", ["avx2,fma"]);
 
 impl Lanes for Avx2 {
@@ -122,6 +125,17 @@ unsafe fn totals(p: __m256d, q: __m256d, r: __m256d, s: __m256d) -> __m256d {
     }
 }
 
+/// # Safety
+/// The machine has AVX2.
+#[inline(always)]
+unsafe fn max_abs(a: __m256, b: __m256) -> __m256 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let sign = _mm256_set1_ps(-0.0);
+        _mm256_max_ps(_mm256_andnot_ps(sign, a), _mm256_andnot_ps(sign, b))
+    }
+}
+
 impl Load<f32> for Avx2 {
     type Narrow = __m256;
 
@@ -185,6 +199,12 @@ impl Load<f32> for Avx2 {
             [_mm256_cvtps_pd(_mm256_castps256_ps128(narrow)), _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(narrow))]
         }
     }
+
+    #[inline(always)]
+    fn max_abs_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow {
+        // SAFETY: the machine has AVX2, as `self` exists.
+        unsafe { max_abs(a, b) }
+    }
 }
 
 impl Load<f64> for Avx2 {
@@ -245,9 +265,21 @@ impl Load<f64> for Avx2 {
     fn widen(self, narrow: Self::Narrow) -> Self::Wide {
         narrow
     }
+
+    #[inline(always)]
+    fn max_abs_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow {
+        // SAFETY: the machine has AVX2, as `self` exists.
+        unsafe {
+            let sign = _mm256_set1_pd(-0.0);
+            [
+                _mm256_max_pd(_mm256_andnot_pd(sign, a[0]), _mm256_andnot_pd(sign, b[0])),
+                _mm256_max_pd(_mm256_andnot_pd(sign, a[1]), _mm256_andnot_pd(sign, b[1])),
+            ]
+        }
+    }
 }
 
-/// Lives only inside the functions of its table, which run where the machine has AVX-512F.
+/// Lives only inside the functions of its tables, which run where the machine has AVX-512F.
 #[derive(Clone, Copy)]
 pub(super) struct Avx512(());
 
@@ -385,6 +417,12 @@ impl Load<f32> for Avx512 {
         // SAFETY: the machine has AVX-512F, as `self` exists.
         unsafe { _mm512_cvtps_pd(narrow) }
     }
+
+    #[inline(always)]
+    fn max_abs_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow {
+        // SAFETY: the machine has AVX-512F, as `self` exists, and with it AVX2.
+        unsafe { max_abs(a, b) }
+    }
 }
 
 impl Load<f64> for Avx512 {
@@ -436,5 +474,11 @@ impl Load<f64> for Avx512 {
     #[inline(always)]
     fn widen(self, narrow: Self::Narrow) -> Self::Wide {
         narrow
+    }
+
+    #[inline(always)]
+    fn max_abs_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow {
+        // SAFETY: the machine has AVX-512F, as `self` exists.
+        unsafe { _mm512_max_pd(_mm512_abs_pd(a), _mm512_abs_pd(b)) }
     }
 }

@@ -1,0 +1,225 @@
+//! Gradients in numbers that are shorter than those given, each by itself: what the formats have in common that are
+//! dense. A format is how it rounds and, if its numbers are relative to a scale, how that is chosen ([`Code`]).
+
+use core::ops::Range;
+
+use super::tiled::Tiled;
+use super::{Format, Room, TILE, Window};
+use crate::checkpoint::{BAD_NUMBER, Reader, Writer};
+use crate::config::Config;
+use crate::error::Result;
+use crate::kernels::{Columns, Compressed, Element, SCALED_UNIT, Scales, Stored, StoredKernels};
+use crate::memory::{Arena, Buffer};
+
+/// A number that a window stores.
+pub(super) trait Code: Stored {
+    /// Its loops.
+    fn kernels<T>(compressed: &'static Compressed<T>) -> &'static StoredKernels<T, Self>;
+
+    /// What the numbers of a unit are stored relative to, where the largest of their magnitudes is `largest`; 0 where
+    /// that is. Its product with any of the numbers is exact in 32 bits.
+    fn scale(largest: f64) -> f64;
+
+    /// Whether a state may hold this number at this scale.
+    fn is_valid(self, scale: f64) -> bool;
+}
+
+/// Elements that are converted at a time, and that have a scale in common if any have.
+const UNIT: usize = SCALED_UNIT;
+
+pub(super) struct Coded<T: Element, S: Code> {
+    kernels: &'static StoredKernels<T, S>,
+    largest: fn(&[T]) -> f64,
+    columns: Tiled<S>,
+    /// By tile, in it by slot, in that by unit; nothing where there are no scales.
+    scales: Buffer<f64>,
+    /// The scales of the gradient that pass one took, by unit.
+    taken: Buffer<f64>,
+}
+
+impl<T: Element, S: Code> Coded<T, S> {
+    const SCALED: bool = S::UNIT.is_some();
+
+    /// Numbers of scales of the window and of a column.
+    fn scales(history_size: usize, len: usize) -> (usize, usize) {
+        let of_column = if Self::SCALED { len.div_ceil(UNIT) } else { 0 };
+        (of_column.saturating_mul(history_size), of_column)
+    }
+
+    /// The scale at which the elements at `position` of what was taken are to be stored.
+    fn taken_scale(&self, position: usize) -> f64 {
+        if Self::SCALED { self.taken[position / UNIT] } else { 1.0 }
+    }
+
+    /// Where the first scale of a tile lies, and how far it is from column to column.
+    fn tile_scales(&self, tile: usize) -> (usize, usize) {
+        let units = (self.columns.len - tile * TILE).min(TILE).div_ceil(UNIT);
+        (tile * (TILE / UNIT) * self.columns.history_size, units)
+    }
+
+    /// Where the scale of the elements at `position` of column `slot` lies.
+    fn scale_place(&self, slot: usize, position: usize) -> usize {
+        let (start, stride) = self.tile_scales(position / TILE);
+        start + slot * stride + position % TILE / UNIT
+    }
+
+    fn scale(&self, slot: usize, position: usize) -> f64 {
+        if Self::SCALED { self.scales[self.scale_place(slot, position)] } else { 1.0 }
+    }
+
+    /// All columns over the elements from `position` on: from the start of a unit, or inside one.
+    fn columns(&self, omitted: usize, position: usize) -> Columns<'_, S> {
+        let columns = self.columns.columns(omitted, position);
+        if !Self::SCALED {
+            return columns;
+        }
+        let (_, stride) = self.tile_scales(position / TILE);
+        Columns { scales: Scales { data: &self.scales[self.scale_place(0, position)..], stride }, ..columns }
+    }
+}
+
+/// The runs that the `len` elements from `position` on are cut into by units: where they begin, and their place among
+/// the elements.
+fn units(position: usize, len: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
+    let mut next = 0;
+    core::iter::from_fn(move || {
+        let run = next..(next + UNIT - (position + next) % UNIT).min(len);
+        next = run.end;
+        (!run.is_empty()).then_some((position + run.start, run))
+    })
+}
+
+/// By which numbers are multiplied to be relative to a scale.
+fn inverse(scale: f64) -> f64 {
+    if scale == 0.0 { 0.0 } else { 1.0 / scale }
+}
+
+impl<T: Element, S: Code> Format<T> for Coded<T, S> {
+    const UNIT: usize = if Self::SCALED { UNIT } else { 1 };
+
+    fn new(config: &Config, len: usize, arena: &mut Arena) -> Self {
+        let Some(compressed) = T::compressed().next() else {
+            unreachable!("refused by `Config::validate`");
+        };
+        let size = config.history_size as usize;
+        let (scales, taken) = Self::scales(size, len);
+        Self {
+            kernels: S::kernels(compressed),
+            largest: compressed.largest,
+            columns: Tiled::new(size, len, arena),
+            scales: arena.buffer(scales),
+            taken: arena.buffer(taken),
+        }
+    }
+
+    fn room(config: &Config, len: usize) -> usize {
+        let size = config.history_size as usize;
+        let (scales, taken) = Self::scales(size, len);
+        let rooms = [Tiled::<S>::room(size, len), Arena::room::<f64>(scales), Arena::room::<f64>(taken)];
+        rooms.into_iter().fold(0, usize::saturating_add)
+    }
+}
+
+impl<T: Element, S: Code> Window<T> for Coded<T, S> {
+    fn take<'a>(&mut self, position: usize, given: &'a [T], room: &'a mut Room<T>) -> &'a [T] {
+        let mut codes = [S::default(); UNIT];
+        for (start, run) in units(position, given.len()) {
+            let given = &given[run.clone()];
+            if Self::SCALED {
+                self.taken[start / UNIT] = S::scale((self.largest)(given));
+            }
+            let scale = self.taken_scale(start);
+            (self.kernels.encode)(given, inverse(scale), &mut codes[..run.len()]);
+            (self.kernels.decode)(&codes[..run.len()], scale, &mut room.elements[run]);
+        }
+        &room.elements[..given.len()]
+    }
+
+    fn dots(&self, omitted: usize, position: usize, x: &[T], sums: &mut [f64]) {
+        assert!(!Self::SCALED || position.is_multiple_of(UNIT), "part of a unit");
+        (self.kernels.dots)(x, self.columns(omitted, position), sums);
+    }
+
+    fn store(&mut self, slot: usize, position: usize, given: &[T]) {
+        for (start, run) in units(position, given.len()) {
+            let scale = self.taken_scale(start);
+            if Self::SCALED {
+                let place = self.scale_place(slot, start);
+                self.scales[place] = scale;
+            }
+            let column = self.columns.column_mut(slot, start, run.len());
+            (self.kernels.encode)(&given[run], inverse(scale), column);
+        }
+    }
+
+    fn stored<'a>(&self, slot: usize, position: usize, given: &'a [T], room: &'a mut Room<T>) -> &'a [T] {
+        for (start, run) in units(position, given.len()) {
+            let column = self.columns.column(slot, start, run.len());
+            (self.kernels.decode)(column, self.scale(slot, start), &mut room.elements[run]);
+        }
+        &room.elements[..given.len()]
+    }
+
+    fn combine(
+        &self,
+        replaced: usize,
+        newest: &[T],
+        position: usize,
+        coefficients: &[f64],
+        narrow: bool,
+        sum: &mut [f64],
+    ) {
+        let combine = if narrow { self.kernels.combine_narrow } else { self.kernels.combine };
+        let part = if Self::SCALED { position.next_multiple_of(UNIT) - position } else { 0 };
+        let (first, rest) = newest.split_at(part.min(newest.len()));
+        if !first.is_empty() {
+            combine(self.columns(replaced, position), first, coefficients, sum);
+        }
+        if !rest.is_empty() {
+            let start = position + first.len();
+            combine(self.columns(replaced, start), rest, coefficients, &mut sum[first.len()..]);
+        }
+    }
+
+    fn settle(&self) {}
+
+    fn clear(&mut self) {
+        self.columns.data.clear();
+        self.scales.clear();
+    }
+
+    fn bytes(&self) -> usize {
+        self.columns.data.bytes() + self.scales.bytes() + self.taken.bytes()
+    }
+
+    fn save(&self, slot: usize, writer: &mut Writer<'_>) {
+        for (start, run) in units(0, self.columns.len) {
+            if Self::SCALED {
+                writer.put(self.scale(slot, start));
+            }
+            writer.put_all(self.columns.column(slot, start, run.len()));
+        }
+    }
+
+    fn check(&self, reader: &mut Reader<'_>) -> Result<()> {
+        for (_, run) in units(0, self.columns.len) {
+            let scale = if Self::SCALED { reader.take()? } else { 1.0 };
+            if !(0.0..f64::INFINITY).contains(&scale) {
+                return Err(BAD_NUMBER);
+            }
+            reader.check_all(run.len(), |code: S| code.is_valid(scale))?;
+        }
+        Ok(())
+    }
+
+    fn load(&mut self, slot: usize, reader: &mut Reader<'_>) -> Result<()> {
+        for (start, run) in units(0, self.columns.len) {
+            if Self::SCALED {
+                let place = self.scale_place(slot, start);
+                self.scales[place] = reader.take()?;
+            }
+            reader.take_into(self.columns.column_mut(slot, start, run.len()))?;
+        }
+        Ok(())
+    }
+}
