@@ -1,11 +1,11 @@
 /*
- * The demo: two models, five optimizers, every one at the best of the same grid of learning rates; and one of the models
- * with every history format of lmada.
+ * The demo: two models, five optimizers, every one at the best of the same grid of learning rates; and one of the
+ * models with every history format of lmada.
  *
  *     demo DIGITS.csv CANCER.csv OUT.svg [--quick] [--jobs N]
  *
- * Prints a table for each model and one of the formats, and draws the loss curves. --quick: a quarter of the steps and one seed, to try it out;
- * --jobs: runs at a time, one a processor unless given.
+ * Prints a table for each model and one of the formats, and draws the loss curves. --quick: a quarter of the steps and
+ * one seed, to try it out; --jobs: runs at a time, one a processor unless given.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */

@@ -21,7 +21,7 @@ enum { FORMATS = 5, SIZES = 3 };
 static const struct format {
     const char *name;
     void (*change)(lmada_config_t *config);
-    /* What was set as the aim beforehand, at k = 10: time over the full format's, bytes a stored element. 0: nothing. */
+    /* What was set as the aim beforehand, at k = 10: time over the full format's, bytes a stored element. 0: none. */
     double reach, reach_element;
 } formats[FORMATS] = {
     {"full", NULL, 0, 0},

@@ -11,8 +11,8 @@
 #include "lmada.h"
 
 /*
- * Bytes a parameter: k - 1 old columns and g read twice, w read and written, the new column written, and what format and
- * options add. `written`: w is written but not read, as by lmada_direction.
+ * Bytes a parameter: k - 1 old columns and g read twice, w read and written, the new column written, and what format
+ * and options add. `written`: w is written but not read, as by lmada_direction.
  */
 double traffic(const lmada_config_t *config, bool written);
 

@@ -105,7 +105,7 @@ def compare(kinds: list, dim: int, k: int) -> Result:
             difference = float((direction - ours).norm() / ours.norm())
             print(f"    {kind.name}: direction differs from {kinds[0].name}'s by {difference:.1e}", file=sys.stderr)
             if not difference <= kind.tolerance:
-                sys.exit(f"{kind.name} does not do the same as {kinds[0].name}: {difference:.1e} > {kind.tolerance:.0e}")
+                sys.exit(f"{kind.name} and {kinds[0].name} do not do the same: {difference:.1e} > {kind.tolerance:.0e}")
         if runner.once > LONGEST:
             result.seconds[kind.name] = "time"
             continue

@@ -9,7 +9,7 @@ static void check(lmada_status_t status) {
     if (status != LMADA_OK) fail("%s: %s", lmada_status_string(status), lmada_last_error());
 }
 
-/* A method that steps by the first of two handles, and writes down how far the second's direction is from the first's. */
+/* A method that steps by the first of two handles, and writes down how far the second's direction is from it. */
 struct comparison {
     struct method method; /* the first member: `create` is given a pointer to it */
     const lmada_config_t *configs[2];

@@ -44,8 +44,8 @@ static void check_memory(void) {
     } expected[] = {
         {LMADA_HISTORY_FULL, 4, 0},
         {LMADA_HISTORY_BF16, 2, 0},
-        {LMADA_HISTORY_F16, 2 + 4.0 / 256, 0},
-        {LMADA_HISTORY_INT8, 1 + 4.0 / 256, 0},
+        {LMADA_HISTORY_F16, 2 + 8.0 / 256, 0},
+        {LMADA_HISTORY_INT8, 1 + 8.0 / 256, 0},
         {LMADA_HISTORY_SPARSE, 0.04, 4},
     };
     static const unsigned sizes[] = {10, 100};
