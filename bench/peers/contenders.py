@@ -79,15 +79,15 @@ class Full(Lmada):
 
 
 class Bf16(Lmada):
-    name, windows, tolerance, history_format = "bf16", 0.5, 3e-2, lmada.BF16
+    name, windows, tolerance, history_format = "bf16", 0.5, 1.4e-2, lmada.BF16
 
 
 class F16(Lmada):
-    name, windows, tolerance, history_format = "f16", 0.5, 1e-2, lmada.F16
+    name, windows, tolerance, history_format = "f16", 0.5, 2e-3, lmada.F16
 
 
 class Int8(Lmada):
-    name, windows, tolerance, history_format = "int8", 0.25, 1e-1, lmada.INT8
+    name, windows, tolerance, history_format = "int8", 0.25, 6e-2, lmada.INT8
 
 
 class Sparse(Lmada):
