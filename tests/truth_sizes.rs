@@ -33,6 +33,14 @@ fn every_shape() {
     }
 }
 
+/// A window passes through every size up to its own while it fills.
+#[test]
+fn every_window() {
+    for k in 1..=70 {
+        check::<f32>(&[], Stream::White, (100, k), k.div_ceil(2));
+    }
+}
+
 #[test]
 fn ten_thousand_dimensions() {
     let dim = 10_000;

@@ -52,6 +52,8 @@ pub(super) trait Load<T>: Lanes {
 
     fn load_narrow(self, block: &[T; BLOCK]) -> Self::Narrow;
 
+    fn store_narrow(self, narrow: Self::Narrow, block: &mut [T; BLOCK]);
+
     /// Past the caches where the machine can and the block is aligned for it: for what will not be read again soon.
     fn stream_narrow(self, narrow: Self::Narrow, block: &mut [T; BLOCK]);
 
@@ -69,18 +71,37 @@ pub(super) trait Load<T>: Lanes {
     fn max_abs_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow;
 }
 
-/// Blocks of `S`, which a history format stores in place of numbers of type `T`.
-pub(super) trait Convert<S, T>: Load<T> {
+/// Blocks of columns of `S` beside numbers of type `T`.
+pub(super) trait Decode<S, T>: Load<T> {
     fn decode(self, block: &[S; BLOCK]) -> Self::Wide;
 
     /// The same, in the precision of `T`, which holds every `S`.
     fn decode_narrow(self, block: &[S; BLOCK]) -> <Self as Load<T>>::Narrow;
-
-    /// The nearest that `S` has of each number, which a `T` holds; of two as near, the even one.
-    fn encode(self, wide: Self::Wide, block: &mut [S; BLOCK]);
 }
 
-impl<L: Load<T>, T> Convert<T, T> for L {
+/// Blocks of `S`, which a history format stores in place of numbers of type `T`.
+pub(super) trait Encode<S, T>: Decode<S, T> {
+    /// The nearest that `S` has of each number times a factor; of two as near, the even one. Returns what it stored.
+    fn encode(self, x: <Self as Load<T>>::Narrow, factor: f64, block: &mut [S; BLOCK]) -> <Self as Load<T>>::Narrow;
+}
+
+/// A way to encode on lanes `L`.
+pub(super) trait Encoder<L: Load<T>, S, T> {
+    /// As [`Encode::encode`].
+    fn encode(lanes: L, x: L::Narrow, factor: f64, block: &mut [S; BLOCK]) -> L::Narrow;
+}
+
+/// The way that the lanes have of their own.
+pub(super) struct Own;
+
+impl<L: Encode<S, T>, S, T> Encoder<L, S, T> for Own {
+    #[inline(always)]
+    fn encode(lanes: L, x: L::Narrow, factor: f64, block: &mut [S; BLOCK]) -> L::Narrow {
+        lanes.encode(x, factor, block)
+    }
+}
+
+impl<L: Load<T>, T> Decode<T, T> for L {
     #[inline(always)]
     fn decode(self, block: &[T; BLOCK]) -> Self::Wide {
         self.load(block)
@@ -89,11 +110,6 @@ impl<L: Load<T>, T> Convert<T, T> for L {
     #[inline(always)]
     fn decode_narrow(self, block: &[T; BLOCK]) -> <Self as Load<T>>::Narrow {
         self.load_narrow(block)
-    }
-
-    #[inline(always)]
-    fn encode(self, wide: Self::Wide, block: &mut [T; BLOCK]) {
-        self.store(wide, block);
     }
 }
 

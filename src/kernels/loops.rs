@@ -3,7 +3,7 @@
 //! All are `#[inline(always)]`, so that they are compiled inside the functions of a table, for its instruction set. For
 //! the same reason nothing in here is a closure: the compiler would not compile it for that set.
 
-use super::lanes::{BLOCK, Convert, Lanes, Load};
+use super::lanes::{BLOCK, Decode, Encoder, Lanes, Load};
 use super::stored::{Scales, Stored};
 use super::{Columns, Element};
 
@@ -208,7 +208,7 @@ fn scaled<S: Stored>(a: f64, scales: Scales<'_>, place: usize, index: usize) -> 
 #[inline(always)]
 pub(super) fn dots<L, T, S>(lanes: L, x: &[T], columns: Columns<'_, S>, sums: &mut [f64])
 where
-    L: Load<T> + Load<f64> + Convert<S, T>,
+    L: Load<T> + Load<f64> + Decode<S, T>,
     T: Element,
     S: Stored,
 {
@@ -257,7 +257,7 @@ where
 #[inline(always)]
 pub(super) fn combine<L, T, S>(lanes: L, columns: Columns<'_, S>, newest: &[T], coefficients: &[f64], sum: &mut [f64])
 where
-    L: Load<T> + Load<f64> + Convert<S, T>,
+    L: Load<T> + Load<f64> + Decode<S, T>,
     T: Element,
     S: Stored,
 {
@@ -272,7 +272,7 @@ pub(super) fn combine_narrow<L, T, S>(
     coefficients: &[f64],
     sum: &mut [f64],
 ) where
-    L: Load<T> + Load<f64> + Convert<S, T>,
+    L: Load<T> + Load<f64> + Decode<S, T>,
     T: Element,
     S: Stored,
 {
@@ -287,7 +287,7 @@ fn combine_with<const NARROW: bool, L, T, S>(
     coefficients: &[f64],
     sum: &mut [f64],
 ) where
-    L: Load<T> + Load<f64> + Convert<S, T>,
+    L: Load<T> + Load<f64> + Decode<S, T>,
     T: Element,
     S: Stored,
 {
@@ -370,7 +370,7 @@ unsafe fn add_products<const NARROW: bool, L, T, S, const SIZE: usize>(
     mut sum: L::Wide,
 ) -> L::Wide
 where
-    L: Load<T> + Convert<S, T>,
+    L: Load<T> + Decode<S, T>,
     T: Element,
     S: Stored,
 {
@@ -391,29 +391,44 @@ where
 }
 
 #[inline(always)]
-pub(super) fn encode<L, T, S>(lanes: L, source: &[T], factor: f64, target: &mut [S])
+pub(super) fn encode<L, T, S, E>(lanes: L, given: &[T], scale: f64, codes: &mut [S], stored: &mut [T])
 where
-    L: Load<T> + Convert<S, T>,
+    L: Load<T>,
     T: Element,
     S: Stored,
+    E: Encoder<L, S, T>,
 {
-    let factor = lanes.splat(factor);
-    each_block!(source.len(), [source], [target], [], [], {
-        lanes.encode(lanes.mul(factor, lanes.load(source)), target);
+    let (factor, scale) = (inverse(scale), lanes.splat_narrow(scale));
+    each_block!(given.len(), [given], [codes, stored], [], [], {
+        let code = E::encode(lanes, lanes.load_narrow(given), factor, codes);
+        lanes.store_narrow(lanes.mul_narrow(scale, code), stored);
     });
 }
 
 #[inline(always)]
-pub(super) fn decode<L, T, S>(lanes: L, source: &[S], scale: f64, target: &mut [T])
+pub(super) fn measure<L, T, S, E>(lanes: L, given: &[T], scale: f64, codes: &mut [S], stored: &mut [T]) -> [f64; 2]
 where
-    L: Load<T> + Convert<S, T>,
+    L: Load<T>,
     T: Element,
     S: Stored,
+    E: Encoder<L, S, T>,
 {
-    let scale = lanes.splat(scale);
-    each_block!(source.len(), [source], [target], [], [], {
-        Load::<T>::store(lanes, lanes.mul(scale, lanes.decode(source)), target);
+    let (factor, scale) = (inverse(scale), lanes.splat_narrow(scale));
+    let mut norms = [lanes.splat(0.0); 2];
+    each_block!(given.len(), [given], [codes, stored], [], [], {
+        let x = lanes.load_narrow(given);
+        let rounded = lanes.mul_narrow(scale, E::encode(lanes, x, factor, codes));
+        lanes.store_narrow(rounded, stored);
+        let (x, rounded) = (lanes.widen(x), lanes.widen(rounded));
+        norms = [lanes.mul_add(x, x, norms[0]), lanes.mul_add(rounded, rounded, norms[1])];
     });
+    [lanes.total(norms[0]), lanes.total(norms[1])]
+}
+
+/// By which numbers are multiplied to be relative to a scale.
+#[inline(always)]
+fn inverse(scale: f64) -> f64 {
+    if scale == 0.0 { 0.0 } else { 1.0 / scale }
 }
 
 #[inline(always)]

@@ -1,7 +1,7 @@
 //! Blocks as plain arrays, for every machine. The compiler makes of them what it may assume the machine to have.
 
 use super::Element;
-use super::lanes::{BLOCK, Convert, Lanes, Load, table};
+use super::lanes::{BLOCK, Decode, Encode, Lanes, Load, table};
 use super::stored::{Bf16, F16, compressed_table};
 use super::symmetric::symmetric_table;
 
@@ -81,6 +81,11 @@ impl<T: Element> Load<T> for Portable {
     }
 
     #[inline(always)]
+    fn store_narrow(self, narrow: Self::Narrow, block: &mut [T; BLOCK]) {
+        *block = narrow;
+    }
+
+    #[inline(always)]
     fn stream_narrow(self, narrow: Self::Narrow, block: &mut [T; BLOCK]) {
         *block = narrow;
     }
@@ -114,7 +119,7 @@ impl<T: Element> Load<T> for Portable {
     }
 }
 
-impl Convert<Bf16, f32> for Portable {
+impl Decode<Bf16, f32> for Portable {
     #[inline(always)]
     fn decode(self, block: &[Bf16; BLOCK]) -> Self::Wide {
         block.map(|x| x.to_f32().into())
@@ -124,14 +129,17 @@ impl Convert<Bf16, f32> for Portable {
     fn decode_narrow(self, block: &[Bf16; BLOCK]) -> [f32; BLOCK] {
         block.map(Bf16::to_f32)
     }
+}
 
+impl Encode<Bf16, f32> for Portable {
     #[inline(always)]
-    fn encode(self, wide: Self::Wide, block: &mut [Bf16; BLOCK]) {
-        *block = wide.map(|x| Bf16::from_f32(x as f32));
+    fn encode(self, x: [f32; BLOCK], _factor: f64, block: &mut [Bf16; BLOCK]) -> [f32; BLOCK] {
+        *block = x.map(Bf16::from_f32);
+        block.map(Bf16::to_f32)
     }
 }
 
-impl Convert<F16, f32> for Portable {
+impl Decode<F16, f32> for Portable {
     #[inline(always)]
     fn decode(self, block: &[F16; BLOCK]) -> Self::Wide {
         block.map(|x| x.to_f32().into())
@@ -141,14 +149,17 @@ impl Convert<F16, f32> for Portable {
     fn decode_narrow(self, block: &[F16; BLOCK]) -> [f32; BLOCK] {
         block.map(F16::to_f32)
     }
+}
 
+impl Encode<F16, f32> for Portable {
     #[inline(always)]
-    fn encode(self, wide: Self::Wide, block: &mut [F16; BLOCK]) {
-        *block = wide.map(|x| F16::from_f32(x as f32));
+    fn encode(self, x: [f32; BLOCK], factor: f64, block: &mut [F16; BLOCK]) -> [f32; BLOCK] {
+        *block = x.map(|x| F16::from_f32(x * factor as f32));
+        block.map(F16::to_f32)
     }
 }
 
-impl Convert<i8, f32> for Portable {
+impl Decode<i8, f32> for Portable {
     #[inline(always)]
     fn decode(self, block: &[i8; BLOCK]) -> Self::Wide {
         block.map(f64::from)
@@ -158,9 +169,12 @@ impl Convert<i8, f32> for Portable {
     fn decode_narrow(self, block: &[i8; BLOCK]) -> [f32; BLOCK] {
         block.map(f32::from)
     }
+}
 
+impl Encode<i8, f32> for Portable {
     #[inline(always)]
-    fn encode(self, wide: Self::Wide, block: &mut [i8; BLOCK]) {
-        *block = wide.map(|x| x.round_ties_even() as i8);
+    fn encode(self, x: [f32; BLOCK], factor: f64, block: &mut [i8; BLOCK]) -> [f32; BLOCK] {
+        *block = x.map(|x| (f64::from(x) * factor).round_ties_even() as i8);
+        block.map(f32::from)
     }
 }

@@ -117,10 +117,11 @@ type Combine<T, S> = fn(Columns<'_, S>, &[T], &[f64], &mut [f64]);
 /// column's numbers are those stored times their scales.
 #[doc(hidden)]
 pub struct StoredKernels<T: 'static, S: 'static> {
-    /// The nearest that `S` has of `factor` times each number; of two as near, the even one. Elementwise.
-    pub encode: fn(source: &[T], factor: f64, target: &mut [S]),
-    /// `scale` times each number, which `T` holds. Elementwise.
-    pub decode: fn(source: &[S], scale: f64, target: &mut [T]),
+    /// `codes` are the nearest that `S` has of the numbers given over `scale`, of two as near the even ones (zeros where
+    /// the scale is 0), and `stored` is `scale` times the codes, which `T` holds. Elementwise.
+    pub encode: fn(given: &[T], scale: f64, codes: &mut [S], stored: &mut [T]),
+    /// The same; returns the squared norms of `given` and `stored`.
+    pub measure: fn(given: &[T], scale: f64, codes: &mut [S], stored: &mut [T]) -> [f64; 2],
     pub dots: fn(x: &[T], columns: Columns<'_, S>, sums: &mut [f64]),
     pub combine: Combine<T, S>,
     pub combine_narrow: Combine<T, S>,
@@ -161,27 +162,43 @@ macro_rules! compressed_table {
 macro_rules! stored_kernels {
     ($lanes:ident, $features:tt, $stored:ty) => {{
         use $crate::kernels::Columns;
-        use $crate::kernels::stored::{StoredKernels, stored_loop};
-        type S = $stored;
+        use $crate::kernels::lanes::Own;
+        use $crate::kernels::stored::{StoredKernels, encode_loop, measure_loop, stored_loop};
         StoredKernels {
-            encode: stored_loop!(
-                $lanes, $features, encode, [f32, S], (source: &[f32], factor: f64, target: &mut [S]) -> ()
-            ),
-            decode: stored_loop!(
-                $lanes, $features, decode, [f32, S], (source: &[S], scale: f64, target: &mut [f32]) -> ()
-            ),
+            encode: encode_loop!($lanes, $features, $stored, Own),
+            measure: measure_loop!($lanes, $features, $stored, Own),
             dots: stored_loop!(
-                $lanes, $features, dots, [f32, S], (x: &[f32], columns: Columns<'_, S>, sums: &mut [f64]) -> ()
+                $lanes, $features, dots, [f32, $stored], (x: &[f32], columns: Columns<'_, $stored>, sums: &mut [f64]) -> ()
             ),
             combine: stored_loop!(
-                $lanes, $features, combine, [f32, S],
-                (columns: Columns<'_, S>, newest: &[f32], coefficients: &[f64], sum: &mut [f64]) -> ()
+                $lanes, $features, combine, [f32, $stored],
+                (columns: Columns<'_, $stored>, newest: &[f32], coefficients: &[f64], sum: &mut [f64]) -> ()
             ),
             combine_narrow: stored_loop!(
-                $lanes, $features, combine_narrow, [f32, S],
-                (columns: Columns<'_, S>, newest: &[f32], coefficients: &[f64], sum: &mut [f64]) -> ()
+                $lanes, $features, combine_narrow, [f32, $stored],
+                (columns: Columns<'_, $stored>, newest: &[f32], coefficients: &[f64], sum: &mut [f64]) -> ()
             ),
         }
+    }};
+}
+
+macro_rules! encode_loop {
+    ($lanes:ident, $features:tt, $stored:ty, $encoder:ty) => {{
+        use $crate::kernels::stored::stored_loop;
+        stored_loop!(
+            $lanes, $features, encode, [f32, $stored, $encoder],
+            (given: &[f32], scale: f64, codes: &mut [$stored], stored: &mut [f32]) -> ()
+        )
+    }};
+}
+
+macro_rules! measure_loop {
+    ($lanes:ident, $features:tt, $stored:ty, $encoder:ty) => {{
+        use $crate::kernels::stored::stored_loop;
+        stored_loop!(
+            $lanes, $features, measure, [f32, $stored, $encoder],
+            (given: &[f32], scale: f64, codes: &mut [$stored], stored: &mut [f32]) -> [f64; 2]
+        )
     }};
 }
 
@@ -206,4 +223,4 @@ macro_rules! stored_loop {
     }};
 }
 
-pub(super) use {compressed_table, stored_kernels, stored_loop};
+pub(super) use {compressed_table, encode_loop, measure_loop, stored_kernels, stored_loop};

@@ -167,18 +167,15 @@ impl<T: Element> Chunk<T> {
         for tile in self.tiles(&feed.range) {
             let (position, len) = (tile.start, tile.len());
             let given = feed.gradients.read(self.range.start + position, len, &mut scratch.staging);
-            let norm2 = (kernels.dot)(given, given);
-            self.sums[layout.tail(Tail::GradNorm2)] += norm2;
-            let newest = self.window.take(position, given, &mut scratch.room);
-            let stored_norm2 = if core::ptr::eq(newest, given) { norm2 } else { (kernels.dot)(newest, newest) };
-            if !(norm2.is_finite() && stored_norm2.is_finite()) {
+            let products = &mut self.sums[layout.gradient()][..ring.held];
+            let taken = self.window.take(ring.newest, position, given, products, &mut scratch.room);
+            let newest = taken.stored;
+            self.sums[layout.tail(Tail::GradNorm2)] += taken.norm2;
+            if !(taken.norm2.is_finite() && taken.stored_norm2.is_finite()) {
                 // Or a sum overflowed, which the Gram matrix will tell.
                 let count = |x: &[T]| x.iter().filter(|x| !x.to_f64().is_finite()).count();
                 self.sums[layout.tail(Tail::NonFinite)] += count(given).max(count(newest)) as f64;
             }
-            let products = &mut self.sums[layout.gradient()];
-            self.window.dots(ring.newest, position, newest, &mut products[..ring.held]);
-            products[ring.newest] += stored_norm2;
             if feed.momentum_kind == Momentum::Gradient {
                 let m = &self.momentum[tile.clone()];
                 self.sums[layout.tail(Tail::MomentumNorm2)] += (kernels.dot)(m, m);
@@ -206,8 +203,7 @@ impl<T: Element> Chunk<T> {
             let place = self.range.start + position;
             let given = apply.gradients.read(place, len, &mut scratch.staging);
             let u = &mut scratch.update;
-            self.window.store(ring.newest, position, given);
-            let newest = self.window.stored(ring.newest, position, given, &mut scratch.room);
+            let newest = self.window.store(ring.newest, position, given, &mut scratch.room);
             self.window.combine(ring.newest, newest, position, &coefficients[..ring.held], narrow, u);
             if apply.momentum_kind == Momentum::Gradient {
                 let (g, m) = (&mut scratch.gradient, &mut scratch.momentum);

@@ -33,9 +33,11 @@ impl Tridiagonal {
     pub fn new(size: usize, unit: f64, what: &'static str) -> Result<Self> {
         let padded = size.next_multiple_of(BLOCK);
         let buffer = |len: usize| Buffer::zeroed(len, what);
+        // A window that fills passes through all sizes, and small matrices are stored whole: one may need more room.
+        let matrix = (1..=size).map(|size| start_of(size, size.div_ceil(BLOCK))).max().unwrap_or(0);
         let tables = Tables::new(error(unit))?;
         Ok(Self {
-            matrix: buffer(start_of(size, padded / BLOCK) * BLOCK)?,
+            matrix: buffer(matrix * BLOCK)?,
             factors: buffer(size)?,
             diagonal: buffer(padded + BLOCK)?,
             beside: buffer(padded)?,

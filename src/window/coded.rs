@@ -4,7 +4,7 @@
 use core::ops::Range;
 
 use super::tiled::Tiled;
-use super::{Format, Room, TILE, Window};
+use super::{Format, Room, TILE, Taken, Window};
 use crate::checkpoint::{BAD_NUMBER, Reader, Writer};
 use crate::config::Config;
 use crate::error::Result;
@@ -89,11 +89,6 @@ fn units(position: usize, len: usize) -> impl Iterator<Item = (usize, Range<usiz
     })
 }
 
-/// By which numbers are multiplied to be relative to a scale.
-fn inverse(scale: f64) -> f64 {
-    if scale == 0.0 { 0.0 } else { 1.0 / scale }
-}
-
 impl<T: Element, S: Code> Format<T> for Coded<T, S> {
     const UNIT: usize = if Self::SCALED { UNIT } else { 1 };
 
@@ -121,18 +116,30 @@ impl<T: Element, S: Code> Format<T> for Coded<T, S> {
 }
 
 impl<T: Element, S: Code> Window<T> for Coded<T, S> {
-    fn take<'a>(&mut self, position: usize, given: &'a [T], room: &'a mut Room<T>) -> &'a [T] {
-        let mut codes = [S::default(); UNIT];
+    fn take<'a>(
+        &mut self,
+        replaced: usize,
+        position: usize,
+        given: &'a [T],
+        sums: &mut [f64],
+        room: &'a mut Room<T>,
+    ) -> Taken<'a, T> {
+        let mut codes = [S::default(); TILE];
+        let (codes, stored) = (&mut codes[..given.len()], &mut room.elements[..given.len()]);
+        let (mut norm2, mut stored_norm2) = (0.0, 0.0);
         for (start, run) in units(position, given.len()) {
             let given = &given[run.clone()];
             if Self::SCALED {
                 self.taken[start / UNIT] = S::scale((self.largest)(given));
             }
             let scale = self.taken_scale(start);
-            (self.kernels.encode)(given, inverse(scale), &mut codes[..run.len()]);
-            (self.kernels.decode)(&codes[..run.len()], scale, &mut room.elements[run]);
+            let norms = (self.kernels.measure)(given, scale, &mut codes[run.clone()], &mut stored[run]);
+            norm2 += norms[0];
+            stored_norm2 += norms[1];
         }
-        &room.elements[..given.len()]
+        self.dots(replaced, position, stored, sums);
+        sums[replaced] += stored_norm2;
+        Taken { stored, norm2, stored_norm2 }
     }
 
     fn dots(&self, omitted: usize, position: usize, x: &[T], sums: &mut [f64]) {
@@ -140,7 +147,8 @@ impl<T: Element, S: Code> Window<T> for Coded<T, S> {
         (self.kernels.dots)(x, self.columns(omitted, position), sums);
     }
 
-    fn store(&mut self, slot: usize, position: usize, given: &[T]) {
+    fn store<'a>(&mut self, slot: usize, position: usize, given: &'a [T], room: &'a mut Room<T>) -> &'a [T] {
+        let stored = &mut room.elements[..given.len()];
         for (start, run) in units(position, given.len()) {
             let scale = self.taken_scale(start);
             if Self::SCALED {
@@ -148,16 +156,9 @@ impl<T: Element, S: Code> Window<T> for Coded<T, S> {
                 self.scales[place] = scale;
             }
             let column = self.columns.column_mut(slot, start, run.len());
-            (self.kernels.encode)(&given[run], inverse(scale), column);
+            (self.kernels.encode)(&given[run.clone()], scale, column, &mut stored[run]);
         }
-    }
-
-    fn stored<'a>(&self, slot: usize, position: usize, given: &'a [T], room: &'a mut Room<T>) -> &'a [T] {
-        for (start, run) in units(position, given.len()) {
-            let column = self.columns.column(slot, start, run.len());
-            (self.kernels.decode)(column, self.scale(slot, start), &mut room.elements[run]);
-        }
-        &room.elements[..given.len()]
+        stored
     }
 
     fn combine(

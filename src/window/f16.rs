@@ -7,8 +7,11 @@ use crate::kernels::{Compressed, F16, StoredKernels};
 /// Exponent of a unit's largest number as it is stored. One more, and rounding could overflow.
 const TOP: u64 = 14;
 
-/// Bits of the significand of an `f64`.
+/// Bits of the significand of an `f64` behind the point.
 const SIGNIFICAND: u32 = f64::MANTISSA_DIGITS - 1;
+
+/// Least scale: below it half precision is finer than 32 bits are there. A scale and its inverse are 32-bit numbers.
+const LEAST: f64 = f32::MIN_POSITIVE as f64;
 
 impl Code for F16 {
     fn kernels<T>(compressed: &'static Compressed<T>) -> &'static StoredKernels<T, Self> {
@@ -21,12 +24,12 @@ impl Code for F16 {
         }
         // The exponent alone. Numbers of 32 bits are all normal in 64.
         let exponent = largest.to_bits() >> SIGNIFICAND;
-        f64::from_bits((exponent - TOP) << SIGNIFICAND)
+        f64::from_bits((exponent - TOP) << SIGNIFICAND).max(LEAST)
     }
 
     fn is_valid(self, scale: f64) -> bool {
-        let is_power = scale.to_bits().trailing_zeros() >= SIGNIFICAND;
-        // As 32 bits hold it, which is more than half precision does.
-        is_power && (f64::from(self.to_f32()) * scale).abs() <= f64::from(f32::MAX)
+        let is_scale = scale == 0.0 || scale >= LEAST && scale.to_bits().trailing_zeros() >= SIGNIFICAND;
+        let stored = f64::from(self.to_f32()) * scale;
+        is_scale && stored.is_finite() && f64::from(stored as f32) == stored
     }
 }

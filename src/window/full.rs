@@ -1,7 +1,7 @@
 //! Gradients as given, in the element type of the optimizer.
 
 use super::tiled::Tiled;
-use super::{Format, Room, TILE, Window};
+use super::{Format, Room, TILE, Taken, Window};
 use crate::checkpoint::{Reader, Writer};
 use crate::config::Config;
 use crate::error::Result;
@@ -33,15 +33,25 @@ impl<T: Element> Format<T> for Full<T> {
 }
 
 impl<T: Element> Window<T> for Full<T> {
-    fn take<'a>(&mut self, _position: usize, given: &'a [T], _room: &'a mut Room<T>) -> &'a [T] {
-        given
+    fn take<'a>(
+        &mut self,
+        replaced: usize,
+        position: usize,
+        given: &'a [T],
+        sums: &mut [f64],
+        _room: &'a mut Room<T>,
+    ) -> Taken<'a, T> {
+        let norm2 = (self.kernels.dot)(given, given);
+        self.dots(replaced, position, given, sums);
+        sums[replaced] += norm2;
+        Taken { stored: given, norm2, stored_norm2: norm2 }
     }
 
     fn dots(&self, omitted: usize, position: usize, x: &[T], sums: &mut [f64]) {
         (self.kernels.dots)(x, self.columns.columns(omitted, position), sums);
     }
 
-    fn store(&mut self, slot: usize, position: usize, given: &[T]) {
+    fn store<'a>(&mut self, slot: usize, position: usize, given: &'a [T], _room: &'a mut Room<T>) -> &'a [T] {
         let column = self.columns.column_mut(slot, position, given.len());
         if self.streams {
             (self.kernels.stream)(given, column);
@@ -51,9 +61,6 @@ impl<T: Element> Window<T> for Full<T> {
                 to.copy_from_slice(from);
             }
         }
-    }
-
-    fn stored<'a>(&self, _slot: usize, _position: usize, given: &'a [T], _room: &'a mut Room<T>) -> &'a [T] {
         given
     }
 

@@ -5,7 +5,7 @@
 //! chunk. No call crosses a tile: `position / TILE` is the same for its first and last element.
 //!
 //! A format may store something else than was given. Everything is then done with the gradient *as stored*: pass one
-//! asks for it ([`Window::take`]) and multiplies it with the columns, pass two stores it and combines the same numbers.
+//! ([`Window::take`]) multiplies that with the columns, pass two ([`Window::store`]) stores and combines the same numbers.
 
 mod bf16;
 mod coded;
@@ -27,20 +27,25 @@ pub(crate) const TILE: usize = 4096;
 
 /// Columns of stored gradients over one chunk of parameters.
 pub(crate) trait Window<T: Element>: Send + Sync {
-    /// Pass one: the gradient from `position` on as it will be stored, either `given` itself or made in `room`. Whole
-    /// units of the format ([`Shape::unit`]). Changes nothing that another call can see but [`Window::store`]: what
-    /// storing a part of a unit needs to know of the whole of it is kept until then.
-    fn take<'a>(&mut self, position: usize, given: &'a [T], room: &'a mut Room<T>) -> &'a [T];
+    /// Pass one, for the gradient from `position` on, whole units of the format ([`Shape::unit`]): adds the products of
+    /// what will be stored with every column to `sums`, with itself for column `replaced`. Changes nothing that another
+    /// call can see but [`Window::store`]: what storing a part of a unit needs to know of the whole is kept until then.
+    fn take<'a>(
+        &mut self,
+        replaced: usize,
+        position: usize,
+        given: &'a [T],
+        sums: &mut [f64],
+        room: &'a mut Room<T>,
+    ) -> Taken<'a, T>;
 
     /// `sums[j] += x · column j` over the elements from `position` on, for every column but `omitted`. Whole units.
     fn dots(&self, omitted: usize, position: usize, x: &[T], sums: &mut [f64]);
 
     /// Pass two: replaces the elements from `position` on of column `slot` by what was taken; `given` are the same
-    /// numbers again, in runs of any length. [`Window::settle`] ends a run of calls.
-    fn store(&mut self, slot: usize, position: usize, given: &[T]);
-
-    /// What [`Window::store`] just made of `given`, which it is itself where it is stored as it is.
-    fn stored<'a>(&self, slot: usize, position: usize, given: &'a [T], room: &'a mut Room<T>) -> &'a [T];
+    /// numbers again, in runs of any length. Returns what is stored, either `given` itself or made in `room`.
+    /// [`Window::settle`] ends a run of calls.
+    fn store<'a>(&mut self, slot: usize, position: usize, given: &'a [T], room: &'a mut Room<T>) -> &'a [T];
 
     /// `sum = Σ coefficients[j] · column j` over the elements from `position` on, with `newest` in place of column
     /// `replaced`. `narrow` where the precision of `T` is enough for sums of a few products. `sum` is room for whole
@@ -85,6 +90,16 @@ pub(crate) trait Window<T: Element>: Send + Sync {
     fn load_rest(&mut self, _reader: &mut Reader<'_>) -> Result<()> {
         Ok(())
     }
+}
+
+/// The gradient in pass one.
+pub(crate) struct Taken<'a, T> {
+    /// As it will be stored.
+    pub stored: &'a [T],
+    /// The squared norm of what was given.
+    pub norm2: f64,
+    /// That of what will be stored.
+    pub stored_norm2: f64,
 }
 
 /// What is known of a format before a window of it is made.

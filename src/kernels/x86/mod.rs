@@ -163,6 +163,12 @@ impl Load<f32> for Avx2 {
     }
 
     #[inline(always)]
+    fn store_narrow(self, narrow: Self::Narrow, block: &mut [f32; BLOCK]) {
+        // SAFETY: the machine has AVX2, as `self` exists; the store is the block's and needs no alignment.
+        unsafe { _mm256_storeu_ps(block.as_mut_ptr(), narrow) }
+    }
+
+    #[inline(always)]
     fn stream_narrow(self, narrow: Self::Narrow, block: &mut [f32; BLOCK]) {
         let start = block.as_mut_ptr();
         if start.addr().is_multiple_of(32) {
@@ -230,6 +236,11 @@ impl Load<f64> for Avx2 {
     #[inline(always)]
     fn load_narrow(self, block: &[f64; BLOCK]) -> Self::Narrow {
         self.load(block)
+    }
+
+    #[inline(always)]
+    fn store_narrow(self, narrow: Self::Narrow, block: &mut [f64; BLOCK]) {
+        self.store(narrow, block);
     }
 
     #[inline(always)]
@@ -383,6 +394,12 @@ impl Load<f32> for Avx512 {
     }
 
     #[inline(always)]
+    fn store_narrow(self, narrow: Self::Narrow, block: &mut [f32; BLOCK]) {
+        // SAFETY: the machine has AVX2, as `self` exists; the store is the block's and needs no alignment.
+        unsafe { _mm256_storeu_ps(block.as_mut_ptr(), narrow) }
+    }
+
+    #[inline(always)]
     fn stream_narrow(self, narrow: Self::Narrow, block: &mut [f32; BLOCK]) {
         let start = block.as_mut_ptr();
         if start.addr().is_multiple_of(32) {
@@ -443,6 +460,11 @@ impl Load<f64> for Avx512 {
     #[inline(always)]
     fn load_narrow(self, block: &[f64; BLOCK]) -> Self::Narrow {
         self.load(block)
+    }
+
+    #[inline(always)]
+    fn store_narrow(self, narrow: Self::Narrow, block: &mut [f64; BLOCK]) {
+        self.store(narrow, block);
     }
 
     #[inline(always)]

@@ -2,8 +2,8 @@
 
 use core::arch::x86_64::*;
 
-use super::super::lanes::{BLOCK, Convert, Load};
-use super::super::stored::{Bf16, Compressed, F16, StoredKernels, compressed_table};
+use super::super::lanes::{BLOCK, Decode, Encode, Encoder, Lanes, Load};
+use super::super::stored::{Bf16, Compressed, F16, StoredKernels, compressed_table, encode_loop, measure_loop};
 use super::{Avx2, Avx512, has_avx2};
 
 compressed_table!(Avx2, "avx2", ["avx2,fma,f16c"]);
@@ -15,7 +15,11 @@ pub(in super::super) fn compressed() -> [Option<&'static Compressed<f32>>; 3] {
     const AVX512: &Compressed<f32> = &Avx512::compressed_table();
     const AVX512_BF16: &Compressed<f32> = &Compressed {
         name: "avx512bf16",
-        bf16: StoredKernels { encode: encode_bf16, ..Avx512::compressed_table().bf16 },
+        bf16: StoredKernels {
+            encode: encode_loop!(Avx512, ["avx512f,avx512vl,avx512bf16"], Bf16, Native),
+            measure: measure_loop!(Avx512, ["avx512f,avx512vl,avx512bf16"], Bf16, Native),
+            ..Avx512::compressed_table().bf16
+        },
         ..Avx512::compressed_table()
     };
     let avx512 = is_x86_feature_detected!("avx512f");
@@ -34,18 +38,27 @@ unsafe fn within_bf16(x: __m256) -> __m256 {
     unsafe { _mm256_max_ps(_mm256_min_ps(x, _mm256_set1_ps(largest)), _mm256_set1_ps(-largest)) }
 }
 
-/// Numbers within the range of bfloat16 to the nearest, of two as near the even one.
+/// In the high halves the nearest that bfloat16 has of numbers within its range, of two as near the even one.
 ///
 /// # Safety
 /// The machine has AVX2.
 #[inline(always)]
-unsafe fn to_bf16(x: __m256) -> __m128i {
+unsafe fn round_to_bf16(x: __m256) -> __m256i {
     // SAFETY: the caller's promise.
     unsafe {
         let bits = _mm256_castps_si256(x);
         let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
-        let rounded = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
-        let halves = _mm256_srli_epi32::<16>(rounded);
+        _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd)
+    }
+}
+
+/// # Safety
+/// The machine has AVX2.
+#[inline(always)]
+unsafe fn high_halves(x: __m256i) -> __m128i {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let halves = _mm256_srli_epi32::<16>(x);
         _mm_packus_epi32(_mm256_castsi256_si128(halves), _mm256_extracti128_si256::<1>(halves))
     }
 }
@@ -82,66 +95,74 @@ unsafe fn from_int8(block: &[i8; BLOCK]) -> __m256i {
 /// # Safety
 /// The machine has AVX2.
 #[inline(always)]
-unsafe fn store_int8(low: __m128i, high: __m128i, block: &mut [i8; BLOCK]) {
+unsafe fn store_int8(x: __m256i, block: &mut [i8; BLOCK]) {
     // SAFETY: the caller's promise; the store is the block's and needs no alignment.
     unsafe {
-        let words = _mm_packs_epi32(low, high);
+        let words = _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256::<1>(x));
         _mm_storel_epi64(block.as_mut_ptr().cast(), _mm_packs_epi16(words, words));
     }
 }
 
-/// Both halves of a block, which 32 bits hold.
-///
-/// # Safety
-/// The machine has AVX2.
-#[inline(always)]
-unsafe fn narrowed(wide: [__m256d; 2]) -> __m256 {
-    // SAFETY: the caller's promise.
-    unsafe { _mm256_set_m128(_mm256_cvtpd_ps(wide[1]), _mm256_cvtpd_ps(wide[0])) }
-}
+/// The same for every set of registers that has 256 bits: decoding to 32 bits, and encoding.
+macro_rules! narrow_conversions {
+    ($lanes:ident) => {
+        impl Decode<Bf16, f32> for $lanes {
+            #[inline(always)]
+            fn decode(self, block: &[Bf16; BLOCK]) -> Self::Wide {
+                Load::<f32>::widen(self, Decode::<Bf16, f32>::decode_narrow(self, block))
+            }
 
-impl Convert<Bf16, f32> for Avx2 {
-    #[inline(always)]
-    fn decode(self, block: &[Bf16; BLOCK]) -> Self::Wide {
-        Load::<f32>::widen(self, Convert::<Bf16, f32>::decode_narrow(self, block))
-    }
-
-    #[inline(always)]
-    fn decode_narrow(self, block: &[Bf16; BLOCK]) -> __m256 {
-        // SAFETY: the machine has AVX2, as `self` exists.
-        unsafe { from_bf16(block) }
-    }
-
-    #[inline(always)]
-    fn encode(self, wide: Self::Wide, block: &mut [Bf16; BLOCK]) {
-        // SAFETY: the machine has AVX2, as `self` exists; the store is the block's and needs no alignment.
-        unsafe { _mm_storeu_si128(block.as_mut_ptr().cast(), to_bf16(within_bf16(narrowed(wide)))) }
-    }
-}
-
-impl Convert<F16, f32> for Avx2 {
-    #[inline(always)]
-    fn decode(self, block: &[F16; BLOCK]) -> Self::Wide {
-        Load::<f32>::widen(self, Convert::<F16, f32>::decode_narrow(self, block))
-    }
-
-    #[inline(always)]
-    fn decode_narrow(self, block: &[F16; BLOCK]) -> __m256 {
-        // SAFETY: the machine has F16C, as `self` exists.
-        unsafe { from_f16(block) }
-    }
-
-    #[inline(always)]
-    fn encode(self, wide: Self::Wide, block: &mut [F16; BLOCK]) {
-        // SAFETY: the machine has AVX2 and F16C, as `self` exists; the store is the block's and needs no alignment.
-        unsafe {
-            let halves = _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(narrowed(wide));
-            _mm_storeu_si128(block.as_mut_ptr().cast(), halves);
+            #[inline(always)]
+            fn decode_narrow(self, block: &[Bf16; BLOCK]) -> __m256 {
+                // SAFETY: the machine has AVX2, as `self` exists.
+                unsafe { from_bf16(block) }
+            }
         }
-    }
-}
 
-impl Convert<i8, f32> for Avx2 {
+        impl Encode<Bf16, f32> for $lanes {
+            #[inline(always)]
+            fn encode(self, x: __m256, _factor: f64, block: &mut [Bf16; BLOCK]) -> __m256 {
+                // SAFETY: the machine has AVX2, as `self` exists; the store is the block's and needs no alignment.
+                unsafe {
+                    let rounded = round_to_bf16(within_bf16(x));
+                    _mm_storeu_si128(block.as_mut_ptr().cast(), high_halves(rounded));
+                    _mm256_castsi256_ps(_mm256_and_si256(rounded, _mm256_set1_epi32(!0xffff)))
+                }
+            }
+        }
+
+        impl Decode<F16, f32> for $lanes {
+            #[inline(always)]
+            fn decode(self, block: &[F16; BLOCK]) -> Self::Wide {
+                Load::<f32>::widen(self, Decode::<F16, f32>::decode_narrow(self, block))
+            }
+
+            #[inline(always)]
+            fn decode_narrow(self, block: &[F16; BLOCK]) -> __m256 {
+                // SAFETY: the machine has F16C, as `self` exists.
+                unsafe { from_f16(block) }
+            }
+        }
+
+        impl Encode<F16, f32> for $lanes {
+            #[inline(always)]
+            fn encode(self, x: __m256, factor: f64, block: &mut [F16; BLOCK]) -> __m256 {
+                // SAFETY: the machine has AVX2 and F16C, as `self` exists; the store is the block's and needs no
+                // alignment.
+                unsafe {
+                    let scaled = _mm256_mul_ps(x, _mm256_set1_ps(factor as f32));
+                    let halves = _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(scaled);
+                    _mm_storeu_si128(block.as_mut_ptr().cast(), halves);
+                    _mm256_cvtph_ps(halves)
+                }
+            }
+        }
+    };
+}
+narrow_conversions!(Avx2);
+narrow_conversions!(Avx512);
+
+impl Decode<i8, f32> for Avx2 {
     #[inline(always)]
     fn decode(self, block: &[i8; BLOCK]) -> Self::Wide {
         // SAFETY: the machine has AVX2, as `self` exists.
@@ -156,56 +177,23 @@ impl Convert<i8, f32> for Avx2 {
         // SAFETY: the machine has AVX2, as `self` exists.
         unsafe { _mm256_cvtepi32_ps(from_int8(block)) }
     }
+}
 
+impl Encode<i8, f32> for Avx2 {
     #[inline(always)]
-    fn encode(self, wide: Self::Wide, block: &mut [i8; BLOCK]) {
+    fn encode(self, x: __m256, factor: f64, block: &mut [i8; BLOCK]) -> __m256 {
+        // In 64 bits, so that no number is rounded to the wrong side of a half.
+        let scaled = self.mul(Load::<f32>::widen(self, x), self.splat(factor));
         // SAFETY: the machine has AVX2, as `self` exists.
-        unsafe { store_int8(_mm256_cvtpd_epi32(wide[0]), _mm256_cvtpd_epi32(wide[1]), block) }
-    }
-}
-
-impl Convert<Bf16, f32> for Avx512 {
-    #[inline(always)]
-    fn decode(self, block: &[Bf16; BLOCK]) -> Self::Wide {
-        Load::<f32>::widen(self, Convert::<Bf16, f32>::decode_narrow(self, block))
-    }
-
-    #[inline(always)]
-    fn decode_narrow(self, block: &[Bf16; BLOCK]) -> __m256 {
-        // SAFETY: the machine has AVX-512F, as `self` exists, and with it AVX2.
-        unsafe { from_bf16(block) }
-    }
-
-    #[inline(always)]
-    fn encode(self, wide: Self::Wide, block: &mut [Bf16; BLOCK]) {
-        // SAFETY: the machine has AVX-512F, as `self` exists, and with it AVX2; the store is the block's.
-        unsafe { _mm_storeu_si128(block.as_mut_ptr().cast(), to_bf16(within_bf16(_mm512_cvtpd_ps(wide)))) }
-    }
-}
-
-impl Convert<F16, f32> for Avx512 {
-    #[inline(always)]
-    fn decode(self, block: &[F16; BLOCK]) -> Self::Wide {
-        Load::<f32>::widen(self, Convert::<F16, f32>::decode_narrow(self, block))
-    }
-
-    #[inline(always)]
-    fn decode_narrow(self, block: &[F16; BLOCK]) -> __m256 {
-        // SAFETY: the machine has AVX-512F, as `self` exists, and with it F16C.
-        unsafe { from_f16(block) }
-    }
-
-    #[inline(always)]
-    fn encode(self, wide: Self::Wide, block: &mut [F16; BLOCK]) {
-        // SAFETY: the machine has AVX-512F, as `self` exists, and with it F16C; the store is the block's.
         unsafe {
-            let halves = _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(_mm512_cvtpd_ps(wide));
-            _mm_storeu_si128(block.as_mut_ptr().cast(), halves);
+            let whole = _mm256_set_m128i(_mm256_cvtpd_epi32(scaled[1]), _mm256_cvtpd_epi32(scaled[0]));
+            store_int8(whole, block);
+            _mm256_cvtepi32_ps(whole)
         }
     }
 }
 
-impl Convert<i8, f32> for Avx512 {
+impl Decode<i8, f32> for Avx512 {
     #[inline(always)]
     fn decode(self, block: &[i8; BLOCK]) -> Self::Wide {
         // SAFETY: the machine has AVX-512F, as `self` exists, and with it AVX2.
@@ -217,46 +205,51 @@ impl Convert<i8, f32> for Avx512 {
         // SAFETY: the machine has AVX-512F, as `self` exists, and with it AVX2.
         unsafe { _mm256_cvtepi32_ps(from_int8(block)) }
     }
+}
 
+impl Encode<i8, f32> for Avx512 {
     #[inline(always)]
-    fn encode(self, wide: Self::Wide, block: &mut [i8; BLOCK]) {
+    fn encode(self, x: __m256, factor: f64, block: &mut [i8; BLOCK]) -> __m256 {
+        // In 64 bits, so that no number is rounded to the wrong side of a half.
+        let scaled = self.mul(Load::<f32>::widen(self, x), self.splat(factor));
         // SAFETY: the machine has AVX-512F, as `self` exists, and with it AVX2.
         unsafe {
-            let x = _mm512_cvtpd_epi32(wide);
-            store_int8(_mm256_castsi256_si128(x), _mm256_extracti128_si256::<1>(x), block);
+            let whole = _mm512_cvtpd_epi32(scaled);
+            store_int8(whole, block);
+            _mm256_cvtepi32_ps(whole)
         }
     }
 }
 
-/// `encode` by the machine's own conversion; the factor is 1.
-fn encode_bf16(source: &[f32], factor: f64, target: &mut [Bf16]) {
-    assert!(source.len() == target.len() && factor == 1.0);
-    // SAFETY: the table is given away only where the machine was found to have these features.
-    unsafe { encode_bf16_blocks(source, target) };
+/// The machine's own conversion to bfloat16. Named only in the tables of machines that have it.
+struct Native;
+
+impl Encoder<Avx512, Bf16, f32> for Native {
+    #[inline(always)]
+    fn encode(_lanes: Avx512, x: __m256, _factor: f64, block: &mut [Bf16; BLOCK]) -> __m256 {
+        // SAFETY: the machine has AVX-512 BF16 and VL, as this is named.
+        unsafe { encode_bf16(within_bf16(x), block) }
+    }
 }
 
-#[target_feature(enable = "avx512f,avx512vl,avx512bf16")]
-fn encode_bf16_blocks(source: &[f32], target: &mut [Bf16]) {
-    let (blocks, rest) = source.as_chunks::<BLOCK>();
-    let (targets, target_rest) = target.as_chunks_mut::<BLOCK>();
-    let least = _mm256_set1_ps(f32::MIN_POSITIVE);
-    for (block, target) in blocks.iter().zip(targets) {
-        // SAFETY: the load is the block's and needs no alignment; the machine has AVX2 with AVX-512.
-        let x = unsafe { within_bf16(_mm256_loadu_ps(block.as_ptr())) };
+/// Stores eight numbers, and returns what it stored.
+///
+/// # Safety
+/// The machine has AVX-512 BF16 and VL.
+#[inline(always)]
+unsafe fn encode_bf16(x: __m256, block: &mut [Bf16; BLOCK]) -> __m256 {
+    // SAFETY: the caller's promise; both types are 128 bits; the store is the block's and needs no alignment.
+    unsafe {
         // The instruction takes numbers below the least normal one for zeros.
-        let small = _mm256_cmp_ps_mask::<_CMP_LT_OQ>(_mm256_andnot_ps(_mm256_set1_ps(-0.0), x), least);
+        let magnitude = _mm256_andnot_ps(_mm256_set1_ps(-0.0), x);
+        let small = _mm256_cmp_ps_mask::<_CMP_LT_OQ>(magnitude, _mm256_set1_ps(f32::MIN_POSITIVE));
         let zero = _mm256_cmp_ps_mask::<_CMP_EQ_OQ>(x, _mm256_setzero_ps());
         let halves = if small == zero {
-            // SAFETY: both types are 128 bits.
-            unsafe { core::mem::transmute::<__m128bh, __m128i>(_mm256_cvtneps_pbh(x)) }
+            core::mem::transmute::<__m128bh, __m128i>(_mm256_cvtneps_pbh(x))
         } else {
-            // SAFETY: the machine has AVX2 with AVX-512.
-            unsafe { to_bf16(x) }
+            high_halves(round_to_bf16(x))
         };
-        // SAFETY: the store is the block's and needs no alignment.
-        unsafe { _mm_storeu_si128(target.as_mut_ptr().cast(), halves) };
-    }
-    for (x, target) in rest.iter().zip(target_rest) {
-        *target = Bf16::from_f32(*x);
+        _mm_storeu_si128(block.as_mut_ptr().cast(), halves);
+        _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(halves)))
     }
 }
