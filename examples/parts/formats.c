@@ -57,7 +57,7 @@ bool formats_print(const struct search *search) {
         train(task, method, best.lr, 0, &alone);
         bool edge = search_at_edge(search, best);
         any_edge = any_edge || edge;
-        printf("%-12s %4u %7g%c  %10.3g  %11.1f %%  %7.2g %%  %6.0f  %7.2f  %8.2f\n", method->name,
+        printf("%-12s %4u %7g%c  %10.3g  %11.1f %%  %7.3g %%  %6.0f  %7.2f  %8.2f\n", method->name,
                (unsigned)method->config.history_size, best.lr, edge ? '*' : ' ', best.train_loss,
                100 * best.test_accuracy,
                100 * direction_difference(task, &full->config, &method->config, best.lr, 0),
