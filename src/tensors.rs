@@ -125,6 +125,15 @@ impl<'a, T: Element> Tensors<'a, T> {
         (unsafe { pointer.add(skipped) }, len.min(size - skipped))
     }
 
+    /// Where the elements from `position` on lie that are not beyond `end`: those that lie together, address and bytes.
+    pub fn ahead(&self, position: usize, end: usize) -> (usize, usize) {
+        if position >= end {
+            return (0, 0);
+        }
+        let (pointer, together) = self.run(position, end - position);
+        (pointer.addr(), together * size_of::<T>())
+    }
+
     /// `len` elements from `position` on: in place where they lie together, else copied into `staging`.
     pub fn read<'s>(&'s self, position: usize, len: usize, staging: &'s mut [T]) -> &'s [T] {
         let (pointer, together) = self.run(position, len);

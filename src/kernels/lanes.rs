@@ -35,6 +35,10 @@ pub(super) trait Lanes: Copy {
     /// The sums of eight blocks, each as by [`Lanes::total`].
     fn totals(self, wides: [Self::Wide; BLOCK]) -> Self::Wide;
 
+    /// Has the line of cache at an address fetched, if there is one.
+    #[inline(always)]
+    fn fetch(self, _address: usize) {}
+
     /// Makes what was streamed before visible to other threads before what is stored after.
     #[inline(always)]
     fn settle(self) {}

@@ -5,10 +5,11 @@
 
 use super::lanes::{BLOCK, Decode, Encoder, Lanes, Load};
 use super::stored::{Scales, Stored};
-use super::{Columns, Element};
+pub(super) use super::whole::multiply as whole_dots;
+use super::{Ahead, Columns, Element};
 
 /// Columns multiplied with a vector at a time: they share its loads, and their sums just fit the registers of AVX2.
-const DOTS_GROUP: usize = 6;
+pub(super) const DOTS_GROUP: usize = 6;
 /// Columns combined at a time: they share the loads and stores of the sum. More would be summed less exactly in the
 /// precision of the elements, and is no faster.
 pub(super) const COMBINE_GROUP: usize = 8;
@@ -120,9 +121,11 @@ macro_rules! each_group {
     };
 }
 
+pub(super) use each_group;
+
 /// Columns to take next: rather two groups of half the size than one of the most and a rest that is not worth it.
 #[inline(always)]
-fn group_size(left: usize, most: usize) -> usize {
+pub(super) fn group_size(left: usize, most: usize) -> usize {
     if left >= 2 * most || left == most {
         most
     } else if left > most {
@@ -134,7 +137,7 @@ fn group_size(left: usize, most: usize) -> usize {
 
 /// The numbers of columns `first..first + SIZE` of those that are not omitted.
 #[inline(always)]
-fn places<const SIZE: usize>(first: usize, omitted: usize) -> [usize; SIZE] {
+pub(super) fn places<const SIZE: usize>(first: usize, omitted: usize) -> [usize; SIZE] {
     let mut places = [0; SIZE];
     for (j, place) in (first..).zip(&mut places) {
         *place = j + usize::from(j >= omitted);
@@ -170,11 +173,19 @@ impl<S: Stored, const SIZE: usize> Group<S, SIZE> {
     }
 }
 
-/// Runs `$body` for every block `$index` of `$range`.
+/// Runs `$body` for every block `$index` of `$range`, and `$between` for the first of each turn.
 macro_rules! in_turns {
     ($range:expr, $index:ident, $body:block) => {
+        in_turns!($range, $index, {}, $body)
+    };
+    ($range:expr, $index:ident, $between:block, $body:block) => {
         let (mut next, end): (usize, usize) = ($range.start, $range.end);
         while next + TURN <= end {
+            {
+                let $index = next;
+                let _ = $index;
+                $between
+            }
             for block in 0..TURN {
                 let $index = next + block;
                 $body
@@ -185,6 +196,24 @@ macro_rules! in_turns {
             $body
         }
     };
+}
+
+/// In the first group's turn at block `index`, has fetched what will be needed next: as much at a time as the vector
+/// beside the columns has.
+#[inline(always)]
+pub(super) fn fetch<L: Lanes, T>(lanes: L, ahead: Ahead, first: usize, index: usize) {
+    const LINE: usize = 64;
+    let turn = TURN * BLOCK * size_of::<T>();
+    if first == 0 {
+        for (start, len) in ahead.runs {
+            for line in 0..turn / LINE {
+                let offset = index * BLOCK * size_of::<T>() + line * LINE;
+                if offset < len {
+                    lanes.fetch(start + offset);
+                }
+            }
+        }
+    }
 }
 
 /// The first block of a column that has not the same scale as block `from`, at most `count`.
@@ -224,7 +253,7 @@ where
         while from < blocks {
             let end = unit_end::<S>(from, blocks);
             let mut products = [lanes.splat(0.0); SIZE];
-            in_turns!(from..end.min(x.len()), index, {
+            in_turns!(from..end.min(x.len()), index, { fetch::<L, T>(lanes, columns.ahead, first, index) }, {
                 let x = Load::<T>::load(lanes, &x[index]);
                 for (j, product) in products.iter_mut().enumerate() {
                     // SAFETY: `x` has such a block.
@@ -314,7 +343,7 @@ fn combine_with<const NARROW: bool, L, T, S>(
         while from < sum.len() {
             let end = unit_end::<S>(from, sum.len());
             let factors = factors::<L, T, S, SIZE>(lanes, coefficients, columns.scales, places, from);
-            in_turns!(from..end.min(begun), index, {
+            in_turns!(from..end.min(begun), index, { fetch::<L, T>(lanes, columns.ahead, first, index) }, {
                 let wide = lanes.mul(newest_factor, Load::<T>::load(lanes, &newest[index]));
                 // SAFETY: `sum` has such a block.
                 let wide = unsafe { add_products::<NARROW, L, T, S, SIZE>(lanes, factors, group, index, wide) };
@@ -413,16 +442,58 @@ where
     S: Stored,
     E: Encoder<L, S, T>,
 {
+    assert!(codes.len() == given.len() && stored.len() == given.len());
     let (factor, scale) = (inverse(scale), lanes.splat_narrow(scale));
-    let mut norms = [lanes.splat(0.0); 2];
-    each_block!(given.len(), [given], [codes, stored], [], [], {
-        let x = lanes.load_narrow(given);
-        let rounded = lanes.mul_narrow(scale, E::encode(lanes, x, factor, codes));
-        lanes.store_narrow(rounded, stored);
-        let (x, rounded) = (lanes.widen(x), lanes.widen(rounded));
-        norms = [lanes.mul_add(x, x, norms[0]), lanes.mul_add(rounded, rounded, norms[1])];
-    });
-    [lanes.total(norms[0]), lanes.total(norms[1])]
+    // Sums of every other block, so that an addition need not wait for the one before.
+    let mut norms = [[lanes.splat(0.0); 2]; TURN];
+    let (blocks, rest) = given.as_chunks::<BLOCK>();
+    let (code_blocks, code_rest) = codes.as_chunks_mut::<BLOCK>();
+    let (stored_blocks, stored_rest) = stored.as_chunks_mut::<BLOCK>();
+    let mut index = 0;
+    while index + TURN <= blocks.len() {
+        for turn in 0..TURN {
+            let (block, code) = (&blocks[index + turn], &mut code_blocks[index + turn]);
+            let stored = &mut stored_blocks[index + turn];
+            norms[turn] = measure_block::<L, T, S, E>(lanes, block, factor, scale, code, stored, norms[turn]);
+        }
+        index += TURN;
+    }
+    while index < blocks.len() {
+        let (code, stored) = (&mut code_blocks[index], &mut stored_blocks[index]);
+        norms[0] = measure_block::<L, T, S, E>(lanes, &blocks[index], factor, scale, code, stored, norms[0]);
+        index += 1;
+    }
+    if !rest.is_empty() {
+        let (mut code, mut stored) = ([S::default(); BLOCK], [T::default(); BLOCK]);
+        let block = padded(rest);
+        norms[1] = measure_block::<L, T, S, E>(lanes, &block, factor, scale, &mut code, &mut stored, norms[1]);
+        write_part(&code, code_rest);
+        write_part(&stored, stored_rest);
+    }
+    let [first, second] = norms;
+    [lanes.total(lanes.add(first[0], second[0])), lanes.total(lanes.add(first[1], second[1]))]
+}
+
+/// Rounds a block, and adds its squares to those of what is given and of what is stored.
+#[inline(always)]
+fn measure_block<L, T, S, E>(
+    lanes: L,
+    given: &[T; BLOCK],
+    factor: f64,
+    scale: L::Narrow,
+    code: &mut [S; BLOCK],
+    stored: &mut [T; BLOCK],
+    norms: [L::Wide; 2],
+) -> [L::Wide; 2]
+where
+    L: Load<T>,
+    E: Encoder<L, S, T>,
+{
+    let x = lanes.load_narrow(given);
+    let rounded = lanes.mul_narrow(scale, E::encode(lanes, x, factor, code));
+    lanes.store_narrow(rounded, stored);
+    let (x, rounded) = (lanes.widen(x), lanes.widen(rounded));
+    [lanes.mul_add(x, x, norms[0]), lanes.mul_add(rounded, rounded, norms[1])]
 }
 
 /// By which numbers are multiplied to be relative to a scale.
@@ -433,12 +504,22 @@ fn inverse(scale: f64) -> f64 {
 
 #[inline(always)]
 pub(super) fn largest<L: Load<T>, T: Element>(lanes: L, x: &[T]) -> f64 {
-    let mut largest = lanes.splat_narrow(0.0);
-    each_block!(x.len(), [x], [], [], [], {
-        largest = lanes.max_abs_narrow(lanes.load_narrow(x), largest);
-    });
+    // Of every fourth block, so that a comparison need not wait for the one before.
+    let mut largest = [lanes.splat_narrow(0.0); 4];
+    let (groups, blocks) = x.as_chunks::<BLOCK>().0.as_chunks::<4>();
+    for group in groups {
+        for (largest, block) in largest.iter_mut().zip(group) {
+            *largest = lanes.max_abs_narrow(lanes.load_narrow(block), *largest);
+        }
+    }
+    for (largest, block) in largest.iter_mut().zip(blocks) {
+        *largest = lanes.max_abs_narrow(lanes.load_narrow(block), *largest);
+    }
+    largest[3] = lanes.max_abs_narrow(lanes.load_narrow(&padded(x.as_chunks::<BLOCK>().1)), largest[3]);
+    let [a, b, c, d] = largest;
+    let largest = lanes.max_abs_narrow(lanes.max_abs_narrow(a, b), lanes.max_abs_narrow(c, d));
     let mut block = [T::default(); BLOCK];
-    lanes.store(lanes.widen(largest), &mut block);
+    lanes.store_narrow(largest, &mut block);
     let mut largest = 0.0;
     for x in block {
         largest = if x.to_f64() > largest { x.to_f64() } else { largest };
@@ -449,7 +530,7 @@ pub(super) fn largest<L: Load<T>, T: Element>(lanes: L, x: &[T]) -> f64 {
 /// Refuses columns that do not lie inside the data, or that overlap, or none of which is omitted. A column is as many
 /// blocks as `len` elements need.
 #[inline(always)]
-fn check_columns<S: Stored>(columns: Columns<'_, S>, count: usize, len: usize) {
+pub(super) fn check_columns<S: Stored>(columns: Columns<'_, S>, count: usize, len: usize) {
     let Columns { data, stride, omitted, .. } = columns;
     let len = len.next_multiple_of(BLOCK);
     assert!(stride >= len, "columns of {len} overlap at stride {stride}");

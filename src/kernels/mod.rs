@@ -17,6 +17,7 @@ mod portable;
 mod reduce;
 mod small;
 mod stored;
+mod whole;
 pub(crate) mod symmetric;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -125,6 +126,24 @@ pub struct Columns<'a, T> {
     pub omitted: usize,
     /// What the numbers are to be multiplied with.
     pub scales: Scales<'a>,
+    /// What is fetched meanwhile.
+    pub ahead: Ahead,
+}
+
+impl<'a, T> Columns<'a, T> {
+    /// Columns of numbers that stand for themselves.
+    pub(crate) fn new(data: &'a [T], stride: usize, omitted: usize) -> Self {
+        Self { data, stride, omitted, scales: Scales::default(), ahead: Ahead::default() }
+    }
+}
+
+/// Memory that will be needed next: addresses and lengths in bytes. It is fetched into the caches while the processor
+/// has something else to do, which it does not find out by itself where it changes from one array to another. Only ever
+/// a hint.
+#[derive(Clone, Copy, Debug, Default)]
+#[doc(hidden)]
+pub struct Ahead {
+    pub runs: [(usize, usize); 2],
 }
 
 /// `(columns, newest, coefficients, sum)`.

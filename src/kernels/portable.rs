@@ -4,6 +4,7 @@ use super::Element;
 use super::lanes::{BLOCK, Decode, Encode, Lanes, Load, table};
 use super::stored::{Bf16, F16, compressed_table};
 use super::symmetric::symmetric_table;
+use super::whole::{WORDS, Whole};
 
 /// Plain Rust. Products are rounded before they are added: without hardware for it, `mul_add` is a slow function.
 #[derive(Clone, Copy)]
@@ -176,5 +177,31 @@ impl Encode<i8, f32> for Portable {
     fn encode(self, x: [f32; BLOCK], factor: f64, block: &mut [i8; BLOCK]) -> [f32; BLOCK] {
         *block = x.map(|x| (f64::from(x) * factor).round_ties_even() as i8);
         block.map(f32::from)
+    }
+}
+
+impl Whole for Portable {
+    type Words = [i16; WORDS];
+    type Sums = [i32; BLOCK];
+
+    #[inline(always)]
+    fn none(self) -> Self::Sums {
+        [0; BLOCK]
+    }
+
+    #[inline(always)]
+    fn words(self, x: &[i8; WORDS]) -> Self::Words {
+        x.map(i16::from)
+    }
+
+    #[inline(always)]
+    fn add_products(self, x: Self::Words, y: Self::Words, sums: Self::Sums) -> Self::Sums {
+        let product = |i: usize| i32::from(x[i]) * i32::from(y[i]);
+        core::array::from_fn(|i| sums[i] + product(2 * i) + product(2 * i + 1))
+    }
+
+    #[inline(always)]
+    fn widen_sums(self, sums: Self::Sums) -> Self::Wide {
+        sums.map(f64::from)
     }
 }

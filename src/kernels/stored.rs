@@ -137,6 +137,8 @@ pub struct Compressed<T: 'static> {
     pub bf16: StoredKernels<T, Bf16>,
     pub f16: StoredKernels<T, F16>,
     pub int8: StoredKernels<T, i8>,
+    /// `dots` where x too is stored in 8 bits: `codes`, with a scale for each unit.
+    pub int8_dots: fn(codes: &[i8], scales: &[f64], columns: Columns<'_, i8>, sums: &mut [f64]),
 }
 
 /// Defines `$lanes::compressed_table()`: the loops compiled with `$lanes` for an instruction set, `["features"]` or `[]`
@@ -146,6 +148,7 @@ macro_rules! compressed_table {
         impl $lanes {
             /// To be given away only where the machine was found to have the instruction set.
             pub(super) const fn compressed_table() -> $crate::kernels::stored::Compressed<f32> {
+                use $crate::kernels::Columns;
                 use $crate::kernels::stored::{Bf16, Compressed, F16, stored_kernels, stored_loop};
                 Compressed {
                     name: $name,
@@ -153,6 +156,10 @@ macro_rules! compressed_table {
                     bf16: stored_kernels!($lanes, $features, Bf16),
                     f16: stored_kernels!($lanes, $features, F16),
                     int8: stored_kernels!($lanes, $features, i8),
+                    int8_dots: stored_loop!(
+                        $lanes, $features, whole_dots, [],
+                        (codes: &[i8], scales: &[f64], columns: Columns<'_, i8>, sums: &mut [f64]) -> ()
+                    ),
                 }
             }
         }

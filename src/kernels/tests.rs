@@ -141,7 +141,7 @@ mod checks {
                 let x = numbers.vec::<T>(len);
                 let (data, stride) = columns::<T>(numbers, len, gap, count);
                 let wide: Vec<f64> = x.iter().map(|x| x.to_f64()).collect();
-                let columns = Columns { data: &data, stride, omitted };
+                let columns = Columns::new(&data, stride, omitted);
                 let mut sums = vec![0.0; count];
                 (kernels.dots)(&x, columns, &mut sums);
                 for (j, &sum) in sums.iter().enumerate() {
@@ -161,14 +161,14 @@ mod checks {
             let x = numbers.vec::<T>(len);
             let (data, stride) = columns::<T>(numbers, len, 3, 8);
             let mut together = [0.0; 8];
-            (kernels.dots)(&x, Columns { data: &data, stride, omitted: 3 }, &mut together);
+            (kernels.dots)(&x, Columns::new(&data, stride, 3), &mut together);
             for (j, sum) in together.iter().enumerate().filter(|&(j, _)| j != 3) {
                 // Alone, and at another address: the only one that is not omitted, followed by other numbers.
                 let mut pair = vec![T::default(); 1 + stride];
                 pair.extend(&data[j * stride..][..len]);
                 pair.extend(numbers.vec::<T>(BLOCK));
                 let mut alone = [0.0; 2];
-                (kernels.dots)(&x, Columns { data: &pair[1..], stride, omitted: 0 }, &mut alone);
+                (kernels.dots)(&x, Columns::new(&pair[1..], stride, 0), &mut alone);
                 assert_eq!((alone[0], alone[1].to_bits()), (0.0, sum.to_bits()));
             }
         }
@@ -179,7 +179,7 @@ mod checks {
             for (count, omitted) in [(1, 0), (2, 0), (3, 1), (4, 3), (5, 0), (9, 4), (17, 8), (18, 17)] {
                 let (newest, coefficients) = (numbers.vec::<T>(len), numbers.vec::<f64>(count));
                 let (data, stride) = columns::<T>(numbers, len, 2, count);
-                let columns = Columns { data: &data, stride, omitted };
+                let columns = Columns::new(&data, stride, omitted);
                 let (mut sum, mut narrow) = (room(len), room(len));
                 (kernels.combine)(columns, &newest, &coefficients, &mut sum);
                 (kernels.combine_narrow)(columns, &newest, &coefficients, &mut narrow);
@@ -200,7 +200,7 @@ mod checks {
             let (newest, coefficients) = (numbers.vec::<T>(len), numbers.vec::<f64>(19));
             let (data, stride) = columns::<T>(numbers, len, 0, 19);
             let mut sum = room(len);
-            (kernels.combine)(Columns { data: &data, stride, omitted: 4 }, &newest, &coefficients, &mut sum);
+            (kernels.combine)(Columns::new(&data, stride, 4), &newest, &coefficients, &mut sum);
             for i in 0..len {
                 let mut expected = coefficients[4] * newest[i].to_f64();
                 for j in (0..19).filter(|&j| j != 4) {
@@ -285,7 +285,7 @@ mod checks {
             let (p, c) = (numbers.vec::<T>(len), numbers.vec::<f64>(5));
             let (mut data, stride) = columns::<T>(numbers, len, 0, 5);
             data.extend(numbers.vec::<T>(BLOCK));
-            let at = |i: usize| Columns { data: &data[i..], stride, omitted: 2 };
+            let at = |i: usize| Columns::new(&data[i..], stride, 2);
 
             let (mut sum, mut narrow_sum, mut axpy) = (room(len), room(len), y.clone());
             let (mut average, mut new, mut descend, mut narrow) = (p.clone(), room(len), p.clone(), p.clone());
@@ -322,7 +322,7 @@ mod checks {
         let (x, data) = ([T::default(); 9], [T::default(); 48]);
         let (c, nine) = ([1.0; 4], [1.0; 9]);
         let refused = |call: &mut dyn FnMut()| assert!(catch_unwind(AssertUnwindSafe(call)).is_err());
-        let of = |len: usize, stride, omitted| Columns { data: &data[..len], stride, omitted };
+        let of = |len: usize, stride, omitted| Columns::new(&data[..len], stride, omitted);
         (kernels.dots)(&x, of(48, 16, 0), &mut [0.0; 3]);
         refused(&mut || (kernels.dots)(&x, of(47, 16, 0), &mut [0.0; 3]));
         refused(&mut || (kernels.dots)(&x, of(48, 15, 0), &mut [0.0; 3]));
@@ -358,7 +358,7 @@ fn all_instruction_sets_agree_on_f32() {
         let (x, data) = (numbers.vec::<f32>(len), numbers.vec::<f32>(stride * 6));
         let sums = f32::available().map(|kernels| {
             let mut sums = vec![0.0; 6];
-            (kernels.dots)(&x, Columns { data: &data, stride, omitted: 4 }, &mut sums);
+            (kernels.dots)(&x, Columns::new(&data, stride, 4), &mut sums);
             sums.push((kernels.dot)(&x, &x));
             bits(&sums)
         });

@@ -8,7 +8,7 @@ use super::partials::{Layout, Tail};
 use super::ring::Ring;
 use crate::config::{Config, Momentum};
 use crate::error::Result;
-use crate::kernels::{BLOCK, Element, Kernels};
+use crate::kernels::{Ahead, BLOCK, Element, Kernels};
 use crate::memory::{Arena, Buffer};
 use crate::tensors::Tensors;
 use crate::window::{Room, Shape, TILE, Window};
@@ -164,11 +164,14 @@ impl<T: Element> Chunk<T> {
     /// Pass one: adds up the inner products of the gradient. Changes nothing but the sums.
     pub fn feed(&mut self, feed: &Feed<'_, T>, scratch: &mut Scratch<T>) {
         let Feed { kernels, layout, ring, .. } = feed;
+        let end = self.range.end.min(feed.range.end);
         for tile in self.tiles(&feed.range) {
             let (position, len) = (tile.start, tile.len());
-            let given = feed.gradients.read(self.range.start + position, len, &mut scratch.staging);
+            let place = self.range.start + position;
+            let given = feed.gradients.read(place, len, &mut scratch.staging);
             let products = &mut self.sums[layout.gradient()][..ring.held];
-            let taken = self.window.take(ring.newest, position, given, products, &mut scratch.room);
+            let ahead = Ahead { runs: [feed.gradients.ahead(place + len, end), (0, 0)] };
+            let taken = self.window.take(ring.newest, position, given, ahead, products, &mut scratch.room);
             let newest = taken.stored;
             self.sums[layout.tail(Tail::GradNorm2)] += taken.norm2;
             if !(taken.norm2.is_finite() && taken.stored_norm2.is_finite()) {
@@ -198,13 +201,15 @@ impl<T: Element> Chunk<T> {
     pub fn apply(&mut self, apply: &Apply<'_, T>, combination: &Combination<'_>, scratch: &mut Scratch<T>) {
         let Apply { kernels, ring, .. } = apply;
         let Combination { coefficients, vector, scale, narrow } = *combination;
+        let end = self.range.end.min(apply.range.end);
         for tile in self.tiles(&apply.range) {
             let (position, len) = (tile.start, tile.len());
             let place = self.range.start + position;
             let given = apply.gradients.read(place, len, &mut scratch.staging);
             let u = &mut scratch.update;
             let newest = self.window.store(ring.newest, position, given, &mut scratch.room);
-            self.window.combine(ring.newest, newest, position, &coefficients[..ring.held], narrow, u);
+            let ahead = Ahead { runs: [apply.gradients.ahead(place + len, end), apply.output.ahead(place, place + len)] };
+            self.window.combine(ring.newest, newest, position, &coefficients[..ring.held], narrow, ahead, u);
             if apply.momentum_kind == Momentum::Gradient {
                 let (g, m) = (&mut scratch.gradient, &mut scratch.momentum);
                 (kernels.widen)(newest, g);
@@ -237,6 +242,14 @@ impl<T: Element> Chunk<T> {
 }
 
 impl<T: Element> Output<'_, T> {
+    /// Where that lies, of the parameters from `place` to `end`, which will be moved.
+    fn ahead(&self, place: usize, end: usize) -> (usize, usize) {
+        match self {
+            Self::Move { params, .. } => params.ahead(place, end),
+            Self::Write(_) => (0, 0),
+        }
+    }
+
     /// Moves the `len` parameters from `place` on against `direction`, or writes it there.
     ///
     /// # Safety

@@ -8,7 +8,7 @@ use super::{Format, Room, TILE, Taken, Window};
 use crate::checkpoint::{BAD_NUMBER, Reader, Writer};
 use crate::config::Config;
 use crate::error::Result;
-use crate::kernels::{Columns, Compressed, Element, SCALED_UNIT, Scales, Stored, StoredKernels};
+use crate::kernels::{Ahead, Columns, Compressed, Element, SCALED_UNIT, Scales, Stored, StoredKernels};
 use crate::memory::{Arena, Buffer};
 
 /// A number that a window stores.
@@ -20,6 +20,19 @@ pub(super) trait Code: Stored {
     /// that is. Its product with any of the numbers is exact in 32 bits.
     fn scale(largest: f64) -> f64;
 
+    /// The products of the columns with a vector that is stored like them: `codes`, a scale a unit (none where there are
+    /// no scales), which are the numbers `stored`.
+    fn dots<T>(
+        compressed: &'static Compressed<T>,
+        _codes: &[Self],
+        _scales: &[f64],
+        stored: &[T],
+        columns: Columns<'_, Self>,
+        sums: &mut [f64],
+    ) {
+        (Self::kernels(compressed).dots)(stored, columns, sums);
+    }
+
     /// Whether a state may hold this number at this scale.
     fn is_valid(self, scale: f64) -> bool;
 }
@@ -28,8 +41,8 @@ pub(super) trait Code: Stored {
 const UNIT: usize = SCALED_UNIT;
 
 pub(super) struct Coded<T: Element, S: Code> {
+    compressed: &'static Compressed<T>,
     kernels: &'static StoredKernels<T, S>,
-    largest: fn(&[T]) -> f64,
     columns: Tiled<S>,
     /// By tile, in it by slot, in that by unit; nothing where there are no scales.
     scales: Buffer<f64>,
@@ -68,8 +81,8 @@ impl<T: Element, S: Code> Coded<T, S> {
     }
 
     /// All columns over the elements from `position` on: from the start of a unit, or inside one.
-    fn columns(&self, omitted: usize, position: usize) -> Columns<'_, S> {
-        let columns = self.columns.columns(omitted, position);
+    fn columns(&self, omitted: usize, position: usize, ahead: Ahead) -> Columns<'_, S> {
+        let columns = self.columns.columns(omitted, position, ahead);
         if !Self::SCALED {
             return columns;
         }
@@ -99,8 +112,8 @@ impl<T: Element, S: Code> Format<T> for Coded<T, S> {
         let size = config.history_size as usize;
         let (scales, taken) = Self::scales(size, len);
         Self {
+            compressed,
             kernels: S::kernels(compressed),
-            largest: compressed.largest,
             columns: Tiled::new(size, len, arena),
             scales: arena.buffer(scales),
             taken: arena.buffer(taken),
@@ -121,6 +134,7 @@ impl<T: Element, S: Code> Window<T> for Coded<T, S> {
         replaced: usize,
         position: usize,
         given: &'a [T],
+        ahead: Ahead,
         sums: &mut [f64],
         room: &'a mut Room<T>,
     ) -> Taken<'a, T> {
@@ -130,21 +144,22 @@ impl<T: Element, S: Code> Window<T> for Coded<T, S> {
         for (start, run) in units(position, given.len()) {
             let given = &given[run.clone()];
             if Self::SCALED {
-                self.taken[start / UNIT] = S::scale((self.largest)(given));
+                self.taken[start / UNIT] = S::scale((self.compressed.largest)(given));
             }
             let scale = self.taken_scale(start);
             let norms = (self.kernels.measure)(given, scale, &mut codes[run.clone()], &mut stored[run]);
             norm2 += norms[0];
             stored_norm2 += norms[1];
         }
-        self.dots(replaced, position, stored, sums);
+        let scales = if Self::SCALED { &self.taken[position / UNIT..] } else { &[] };
+        S::dots(self.compressed, codes, scales, stored, self.columns(replaced, position, ahead), sums);
         sums[replaced] += stored_norm2;
         Taken { stored, norm2, stored_norm2 }
     }
 
     fn dots(&self, omitted: usize, position: usize, x: &[T], sums: &mut [f64]) {
         assert!(!Self::SCALED || position.is_multiple_of(UNIT), "part of a unit");
-        (self.kernels.dots)(x, self.columns(omitted, position), sums);
+        (self.kernels.dots)(x, self.columns(omitted, position, Ahead::default()), sums);
     }
 
     fn store<'a>(&mut self, slot: usize, position: usize, given: &'a [T], room: &'a mut Room<T>) -> &'a [T] {
@@ -168,17 +183,18 @@ impl<T: Element, S: Code> Window<T> for Coded<T, S> {
         position: usize,
         coefficients: &[f64],
         narrow: bool,
+        ahead: Ahead,
         sum: &mut [f64],
     ) {
         let combine = if narrow { self.kernels.combine_narrow } else { self.kernels.combine };
         let part = if Self::SCALED { position.next_multiple_of(UNIT) - position } else { 0 };
         let (first, rest) = newest.split_at(part.min(newest.len()));
         if !first.is_empty() {
-            combine(self.columns(replaced, position), first, coefficients, sum);
+            combine(self.columns(replaced, position, Ahead::default()), first, coefficients, sum);
         }
         if !rest.is_empty() {
             let start = position + first.len();
-            combine(self.columns(replaced, start), rest, coefficients, &mut sum[first.len()..]);
+            combine(self.columns(replaced, start, ahead), rest, coefficients, &mut sum[first.len()..]);
         }
     }
 

@@ -5,7 +5,7 @@ use super::{Format, Room, TILE, Taken, Window};
 use crate::checkpoint::{Reader, Writer};
 use crate::config::Config;
 use crate::error::Result;
-use crate::kernels::{Element, Kernels};
+use crate::kernels::{Ahead, Element, Kernels};
 use crate::memory::Arena;
 
 /// Elements of a column that are copied at a time.
@@ -38,17 +38,18 @@ impl<T: Element> Window<T> for Full<T> {
         replaced: usize,
         position: usize,
         given: &'a [T],
+        ahead: Ahead,
         sums: &mut [f64],
         _room: &'a mut Room<T>,
     ) -> Taken<'a, T> {
         let norm2 = (self.kernels.dot)(given, given);
-        self.dots(replaced, position, given, sums);
+        (self.kernels.dots)(given, self.columns.columns(replaced, position, ahead), sums);
         sums[replaced] += norm2;
         Taken { stored: given, norm2, stored_norm2: norm2 }
     }
 
     fn dots(&self, omitted: usize, position: usize, x: &[T], sums: &mut [f64]) {
-        (self.kernels.dots)(x, self.columns.columns(omitted, position), sums);
+        (self.kernels.dots)(x, self.columns.columns(omitted, position, Ahead::default()), sums);
     }
 
     fn store<'a>(&mut self, slot: usize, position: usize, given: &'a [T], _room: &'a mut Room<T>) -> &'a [T] {
@@ -71,10 +72,11 @@ impl<T: Element> Window<T> for Full<T> {
         position: usize,
         coefficients: &[f64],
         narrow: bool,
+        ahead: Ahead,
         sum: &mut [f64],
     ) {
         let combine = if narrow { self.kernels.combine_narrow } else { self.kernels.combine };
-        combine(self.columns.columns(replaced, position), newest, coefficients, sum);
+        combine(self.columns.columns(replaced, position, ahead), newest, coefficients, sum);
     }
 
     fn settle(&self) {

@@ -2,7 +2,7 @@
 //! 127, to 16 significant bits. (7 bits times 16 make 23, which a 32-bit float holds.)
 
 use super::coded::Code;
-use crate::kernels::{Compressed, StoredKernels};
+use crate::kernels::{Columns, Compressed, StoredKernels};
 
 /// Largest number that is stored.
 const TOP: f64 = 127.0;
@@ -26,6 +26,17 @@ impl Code for i8 {
         // At most 16 bits, but so few multiples of the least number that the nearest may be much too small.
         let next = if f64::from(scale) * TOP < largest { 1 } else { 0 };
         f32::from_bits(bits + next).into()
+    }
+
+    fn dots<T>(
+        compressed: &'static Compressed<T>,
+        codes: &[Self],
+        scales: &[f64],
+        _stored: &[T],
+        columns: Columns<'_, Self>,
+        sums: &mut [f64],
+    ) {
+        (compressed.int8_dots)(codes, scales, columns, sums);
     }
 
     fn is_valid(self, scale: f64) -> bool {

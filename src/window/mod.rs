@@ -4,6 +4,8 @@
 //! column's place in the ring; which one is newest is the optimizer's business. Positions count from the start of the
 //! chunk. No call crosses a tile: `position / TILE` is the same for its first and last element.
 //!
+//! What a pass will need next is `ahead`: a window may have it fetched while it has something to do with what is there.
+//!
 //! A format may store something else than was given. Everything is then done with the gradient *as stored*: pass one
 //! ([`Window::take`]) multiplies that with the columns, pass two ([`Window::store`]) stores and combines the same numbers.
 
@@ -17,7 +19,7 @@ mod tiled;
 use crate::checkpoint::{Reader, Writer};
 use crate::config::{Config, HistoryFormat};
 use crate::error::Result;
-use crate::kernels::{Bf16, Element, F16};
+use crate::kernels::{Ahead, Bf16, Element, F16};
 use crate::memory::{Arena, Buffer, try_box};
 
 /// Elements of a column that lie together, and that a pass works on at a time. Memory likes long runs (with 1,024 a
@@ -35,6 +37,7 @@ pub(crate) trait Window<T: Element>: Send + Sync {
         replaced: usize,
         position: usize,
         given: &'a [T],
+        ahead: Ahead,
         sums: &mut [f64],
         room: &'a mut Room<T>,
     ) -> Taken<'a, T>;
@@ -57,6 +60,7 @@ pub(crate) trait Window<T: Element>: Send + Sync {
         position: usize,
         coefficients: &[f64],
         narrow: bool,
+        ahead: Ahead,
         sum: &mut [f64],
     );
 

@@ -5,7 +5,7 @@
 use core::ops::Range;
 
 use super::TILE;
-use crate::kernels::{BLOCK, Columns, Scales};
+use crate::kernels::{Ahead, BLOCK, Columns};
 use crate::memory::{Arena, Buffer, Pod};
 
 /// Elements to which a short last tile is rounded up: whole blocks, and no column begins in the middle of one.
@@ -55,10 +55,10 @@ impl<S: Pod> Tiled<S> {
         &mut self.data[place]
     }
 
-    /// All columns over the elements from `position` on.
-    pub fn columns(&self, omitted: usize, position: usize) -> Columns<'_, S> {
+    /// All columns over the elements from `position` on. `ahead` is fetched while they are gone through.
+    pub fn columns(&self, omitted: usize, position: usize, ahead: Ahead) -> Columns<'_, S> {
         let (start, stride) = self.tile(position / TILE);
-        Columns { data: &self.data[start + position % TILE..], stride, omitted, scales: Scales::default() }
+        Columns { ahead, ..Columns::new(&self.data[start + position % TILE..], stride, omitted) }
     }
 
     /// The runs that a column consists of, each inside a tile: position and length.

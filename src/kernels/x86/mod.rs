@@ -106,6 +106,12 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn fetch(self, address: usize) {
+        // SAFETY: a hint, which no address makes fail.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(core::ptr::without_provenance(address)) }
+    }
+
+    #[inline(always)]
     fn settle(self) {
         // SAFETY: every x86-64 has it.
         unsafe { _mm_sfence() }
@@ -363,6 +369,12 @@ impl Lanes for Avx512 {
             let high = totals(four[4], four[5], four[6], four[7]);
             _mm512_insertf64x4::<1>(_mm512_castpd256_pd512(low), high)
         }
+    }
+
+    #[inline(always)]
+    fn fetch(self, address: usize) {
+        // SAFETY: a hint, which no address makes fail.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(core::ptr::without_provenance(address)) }
     }
 
     #[inline(always)]

@@ -4,6 +4,7 @@ use core::arch::x86_64::*;
 
 use super::super::lanes::{BLOCK, Decode, Encode, Encoder, Lanes, Load};
 use super::super::stored::{Bf16, Compressed, F16, StoredKernels, compressed_table, encode_loop, measure_loop};
+use super::super::whole::{WORDS, Whole};
 use super::{Avx2, Avx512, has_avx2};
 
 compressed_table!(Avx2, "avx2", ["avx2,fma,f16c"]);
@@ -166,10 +167,7 @@ impl Decode<i8, f32> for Avx2 {
     #[inline(always)]
     fn decode(self, block: &[i8; BLOCK]) -> Self::Wide {
         // SAFETY: the machine has AVX2, as `self` exists.
-        unsafe {
-            let x = from_int8(block);
-            [_mm256_cvtepi32_pd(_mm256_castsi256_si128(x)), _mm256_cvtepi32_pd(_mm256_extracti128_si256::<1>(x))]
-        }
+        unsafe { whole_to_wide(from_int8(block)) }
     }
 
     #[inline(always)]
@@ -219,6 +217,50 @@ impl Encode<i8, f32> for Avx512 {
             _mm256_cvtepi32_ps(whole)
         }
     }
+}
+
+/// The same for every set of registers that has 256 bits.
+macro_rules! whole {
+    ($lanes:ident, $widen:expr) => {
+        impl Whole for $lanes {
+            type Words = __m256i;
+            type Sums = __m256i;
+
+            #[inline(always)]
+            fn none(self) -> __m256i {
+                // SAFETY: the machine has AVX2, as `self` exists.
+                unsafe { _mm256_setzero_si256() }
+            }
+
+            #[inline(always)]
+            fn words(self, x: &[i8; WORDS]) -> __m256i {
+                // SAFETY: the machine has AVX2, as `self` exists; the load is the array's and needs no alignment.
+                unsafe { _mm256_cvtepi8_epi16(_mm_loadu_si128(x.as_ptr().cast())) }
+            }
+
+            #[inline(always)]
+            fn add_products(self, x: __m256i, y: __m256i, sums: __m256i) -> __m256i {
+                // SAFETY: the machine has AVX2, as `self` exists.
+                unsafe { _mm256_add_epi32(sums, _mm256_madd_epi16(x, y)) }
+            }
+
+            #[inline(always)]
+            fn widen_sums(self, sums: __m256i) -> Self::Wide {
+                // SAFETY: the machine has this table's instructions, as `self` exists.
+                unsafe { $widen(sums) }
+            }
+        }
+    };
+}
+whole!(Avx2, whole_to_wide);
+whole!(Avx512, _mm512_cvtepi32_pd);
+
+/// # Safety
+/// The machine has AVX2.
+#[inline(always)]
+unsafe fn whole_to_wide(x: __m256i) -> [__m256d; 2] {
+    // SAFETY: the caller's promise.
+    unsafe { [_mm256_cvtepi32_pd(_mm256_castsi256_si128(x)), _mm256_cvtepi32_pd(_mm256_extracti128_si256::<1>(x))] }
 }
 
 /// The machine's own conversion to bfloat16. Named only in the tables of machines that have it.
