@@ -11,6 +11,9 @@ pub(super) trait Lanes: Copy {
     /// A block in registers.
     type Wide: Copy;
 
+    /// Sums of blocks that fit the registers beside what is added to them, at most [`super::loops::DOTS_GROUP`].
+    const SUMS: usize;
+
     /// The same number eight times.
     fn splat(self, value: f64) -> Self::Wide;
 

@@ -6,15 +6,19 @@
 use super::lanes::{BLOCK, Decode, Encoder, Lanes, Load};
 use super::stored::{Scales, Stored};
 pub(super) use super::whole::multiply as whole_dots;
-use super::{Ahead, Columns, Element};
+use super::{Columns, Element};
 
-/// Columns multiplied with a vector at a time: they share its loads, and their sums just fit the registers of AVX2.
-pub(super) const DOTS_GROUP: usize = 6;
+/// Columns multiplied with a vector at a time, at most: they share its loads. Fewer where registers do not hold so many
+/// sums ([`Lanes::SUMS`]).
+pub(super) const DOTS_GROUP: usize = 9;
 /// Columns combined at a time: they share the loads and stores of the sum. More would be summed less exactly in the
 /// precision of the elements, and is no faster.
-pub(super) const COMBINE_GROUP: usize = 8;
+pub(super) const COMBINE_GROUP: usize = 9;
 /// Blocks of a group taken in a turn of a loop, so that the loop itself costs little.
 const TURN: usize = 2;
+/// Bytes ahead of what a loop reads that it has fetched, where it reads too little at a time for the machine to see it
+/// coming.
+const DISTANCE: usize = 4096;
 
 /// Runs `$body` for each block of elements: of those that are read (`$given`), written (`$changed`), and of the rooms
 /// beside them (`$read`, `$written`), which in it are blocks under the same names. What is left of the elements at the
@@ -201,8 +205,24 @@ macro_rules! in_turns {
 /// In the first group's turn at block `index`, has fetched what will be needed next: as much at a time as the vector
 /// beside the columns has.
 #[inline(always)]
-pub(super) fn fetch<L: Lanes, T>(lanes: L, ahead: Ahead, first: usize, index: usize) {
+pub(super) fn fetch<L: Lanes, T, S: Stored, const SIZE: usize>(
+    lanes: L,
+    columns: Columns<'_, S>,
+    places: [usize; SIZE],
+    first: usize,
+    index: usize,
+) {
     const LINE: usize = 64;
+    let ahead = columns.ahead;
+    let offset = index * BLOCK * size_of::<S>();
+    if size_of::<S>() < size_of::<T>() && offset.is_multiple_of(LINE) {
+        let run = columns.stride * size_of::<S>();
+        let distance = offset + DISTANCE;
+        let distance = if distance < run { distance } else { distance - run + SIZE * run };
+        for place in places {
+            lanes.fetch(columns.data.as_ptr().addr() + place * run + distance);
+        }
+    }
     let turn = TURN * BLOCK * size_of::<T>();
     if first == 0 {
         for (start, len) in ahead.runs {
@@ -245,7 +265,7 @@ where
     let (x, rest) = x.as_chunks::<BLOCK>();
     let last = padded(rest);
     let blocks = x.len() + usize::from(!rest.is_empty());
-    each_group!(DOTS_GROUP, [6, 5, 4, 3, 2, 1], sums.len(), columns.omitted, first, places, SIZE, {
+    each_group!(L::SUMS, [9, 8, 7, 6, 5, 4, 3, 2, 1], sums.len(), columns.omitted, first, places, SIZE, {
         // SAFETY: the columns are checked.
         let group = unsafe { Group::<S, SIZE>::new(columns, places) };
         let mut totals = [lanes.splat(0.0); SIZE];
@@ -253,13 +273,18 @@ where
         while from < blocks {
             let end = unit_end::<S>(from, blocks);
             let mut products = [lanes.splat(0.0); SIZE];
-            in_turns!(from..end.min(x.len()), index, { fetch::<L, T>(lanes, columns.ahead, first, index) }, {
-                let x = Load::<T>::load(lanes, &x[index]);
-                for (j, product) in products.iter_mut().enumerate() {
-                    // SAFETY: `x` has such a block.
-                    *product = lanes.mul_add(x, lanes.decode(unsafe { group.block(j, index) }), *product);
+            in_turns!(
+                from..end.min(x.len()),
+                index,
+                { fetch::<L, T, S, SIZE>(lanes, columns, places, first, index) },
+                {
+                    let x = Load::<T>::load(lanes, &x[index]);
+                    for (j, product) in products.iter_mut().enumerate() {
+                        // SAFETY: `x` has such a block.
+                        *product = lanes.mul_add(x, lanes.decode(unsafe { group.block(j, index) }), *product);
+                    }
                 }
-            });
+            );
             if end > x.len() {
                 let last = Load::<T>::load(lanes, &last);
                 for (j, product) in products.iter_mut().enumerate() {
@@ -334,30 +359,49 @@ fn combine_with<const NARROW: bool, L, T, S>(
             Load::<f64>::store(lanes, wide, &mut sum[index]);
         }
     }
-    each_group!(COMBINE_GROUP, [8, 7, 6, 5, 4, 3, 2, 1], coefficients.len(), columns.omitted, first, places, SIZE, {
-        // SAFETY: the columns are checked.
-        let group = unsafe { Group::<S, SIZE>::new(columns, places) };
-        // The first group begins the sum with the newest vector, so that the sum need not be read.
-        let begun = if first == 0 { newest.len() } else { 0 };
-        let mut from = 0;
-        while from < sum.len() {
-            let end = unit_end::<S>(from, sum.len());
-            let factors = factors::<L, T, S, SIZE>(lanes, coefficients, columns.scales, places, from);
-            in_turns!(from..end.min(begun), index, { fetch::<L, T>(lanes, columns.ahead, first, index) }, {
-                let wide = lanes.mul(newest_factor, Load::<T>::load(lanes, &newest[index]));
-                // SAFETY: `sum` has such a block.
-                let wide = unsafe { add_products::<NARROW, L, T, S, SIZE>(lanes, factors, group, index, wide) };
-                Load::<f64>::store(lanes, wide, &mut sum[index]);
-            });
-            in_turns!(from.max(begun)..end, index, {
-                let wide = Load::<f64>::load(lanes, &sum[index]);
-                // SAFETY: `sum` has such a block.
-                let wide = unsafe { add_products::<NARROW, L, T, S, SIZE>(lanes, factors, group, index, wide) };
-                Load::<f64>::store(lanes, wide, &mut sum[index]);
-            });
-            from = end;
+    each_group!(
+        COMBINE_GROUP,
+        [9, 8, 7, 6, 5, 4, 3, 2, 1],
+        coefficients.len(),
+        columns.omitted,
+        first,
+        places,
+        SIZE,
+        {
+            // SAFETY: the columns are checked.
+            let group = unsafe { Group::<S, SIZE>::new(columns, places) };
+            // The first group begins the sum with the newest vector, so that the sum need not be read.
+            let begun = if first == 0 { newest.len() } else { 0 };
+            let mut from = 0;
+            while from < sum.len() {
+                let end = unit_end::<S>(from, sum.len());
+                let factors = factors::<L, T, S, SIZE>(lanes, coefficients, columns.scales, places, from);
+                in_turns!(
+                    from..end.min(begun),
+                    index,
+                    { fetch::<L, T, S, SIZE>(lanes, columns, places, first, index) },
+                    {
+                        let wide = lanes.mul(newest_factor, Load::<T>::load(lanes, &newest[index]));
+                        // SAFETY: `sum` has such a block.
+                        let wide = unsafe { add_products::<NARROW, L, T, S, SIZE>(lanes, factors, group, index, wide) };
+                        Load::<f64>::store(lanes, wide, &mut sum[index]);
+                    }
+                );
+                in_turns!(
+                    from.max(begun)..end,
+                    index,
+                    { fetch::<L, T, S, SIZE>(lanes, columns, places, first, index) },
+                    {
+                        let wide = Load::<f64>::load(lanes, &sum[index]);
+                        // SAFETY: `sum` has such a block.
+                        let wide = unsafe { add_products::<NARROW, L, T, S, SIZE>(lanes, factors, group, index, wide) };
+                        Load::<f64>::store(lanes, wide, &mut sum[index]);
+                    }
+                );
+                from = end;
+            }
         }
-    });
+    );
 }
 
 /// The coefficients of a group, in both precisions, of which a loop uses one.
@@ -429,8 +473,9 @@ where
 {
     let (factor, scale) = (inverse(scale), lanes.splat_narrow(scale));
     each_block!(given.len(), [given], [codes, stored], [], [], {
+        lanes.fetch(given.as_ptr().addr() + DISTANCE);
         let code = E::encode(lanes, lanes.load_narrow(given), factor, codes);
-        lanes.store_narrow(lanes.mul_narrow(scale, code), stored);
+        lanes.store_narrow(decoded::<L, T, S>(lanes, code, scale), stored);
     });
 }
 
@@ -487,13 +532,21 @@ fn measure_block<L, T, S, E>(
 ) -> [L::Wide; 2]
 where
     L: Load<T>,
+    S: Stored,
     E: Encoder<L, S, T>,
 {
+    lanes.fetch(given.as_ptr().addr() + DISTANCE);
     let x = lanes.load_narrow(given);
-    let rounded = lanes.mul_narrow(scale, E::encode(lanes, x, factor, code));
+    let rounded = decoded::<L, T, S>(lanes, E::encode(lanes, x, factor, code), scale);
     lanes.store_narrow(rounded, stored);
     let (x, rounded) = (lanes.widen(x), lanes.widen(rounded));
     [lanes.mul_add(x, x, norms[0]), lanes.mul_add(rounded, rounded, norms[1])]
+}
+
+/// Stored numbers times their scale.
+#[inline(always)]
+fn decoded<L: Load<T>, T, S: Stored>(lanes: L, code: L::Narrow, scale: L::Narrow) -> L::Narrow {
+    if S::UNIT.is_some() { lanes.mul_narrow(scale, code) } else { code }
 }
 
 /// By which numbers are multiplied to be relative to a scale.
@@ -509,6 +562,7 @@ pub(super) fn largest<L: Load<T>, T: Element>(lanes: L, x: &[T]) -> f64 {
     let (groups, blocks) = x.as_chunks::<BLOCK>().0.as_chunks::<4>();
     for group in groups {
         for (largest, block) in largest.iter_mut().zip(group) {
+            lanes.fetch(block.as_ptr().addr() + DISTANCE);
             *largest = lanes.max_abs_narrow(lanes.load_narrow(block), *largest);
         }
     }

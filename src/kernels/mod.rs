@@ -17,8 +17,8 @@ mod portable;
 mod reduce;
 mod small;
 mod stored;
-mod whole;
 pub(crate) mod symmetric;
+mod whole;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 

@@ -17,6 +17,8 @@ symmetric_table!(Portable, "portable", []);
 impl Lanes for Portable {
     type Wide = [f64; BLOCK];
 
+    const SUMS: usize = 6;
+
     #[inline(always)]
     fn splat(self, value: f64) -> Self::Wide {
         [value; BLOCK]

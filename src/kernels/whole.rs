@@ -1,10 +1,10 @@
 //! Products of two columns of 8-bit numbers. Their sums are whole numbers and exact, so that nothing is widened until a
 //! unit is through: a third of the work of multiplying in 64-bit floats.
 
-use super::lanes::{BLOCK, Lanes};
-use super::loops::{DOTS_GROUP, check_columns, each_group, fetch, group_size, places};
-use super::stored::SCALED_UNIT;
 use super::Columns;
+use super::lanes::{BLOCK, Lanes};
+use super::loops::{check_columns, each_group, fetch, group_size, places};
+use super::stored::SCALED_UNIT;
 
 /// Numbers that are multiplied at a time.
 pub(super) const WORDS: usize = 2 * BLOCK;
@@ -32,7 +32,7 @@ pub(super) fn multiply<L: Whole>(lanes: L, codes: &[i8], scales: &[f64], columns
     check_columns(columns, sums.len(), codes.len());
     let count = codes.len().div_ceil(SCALED_UNIT);
     assert!(scales.len() >= count && columns.scales.stride >= count, "a unit without a scale");
-    each_group!(DOTS_GROUP, [6, 5, 4, 3, 2, 1], sums.len(), columns.omitted, first, places, SIZE, {
+    each_group!(L::SUMS, [9, 8, 7, 6, 5, 4, 3, 2, 1], sums.len(), columns.omitted, first, places, SIZE, {
         let mut totals = [lanes.splat(0.0); SIZE];
         for (unit, codes) in codes.chunks(SCALED_UNIT).enumerate() {
             let start = unit * SCALED_UNIT;
@@ -44,7 +44,7 @@ pub(super) fn multiply<L: Whole>(lanes: L, codes: &[i8], scales: &[f64], columns
                 *run = &run[..blocks.len()];
             }
             for index in 0..blocks.len() {
-                fetch::<L, f32>(lanes, columns.ahead, first, (start + index * WORDS) / BLOCK);
+                fetch::<L, f32, i8, SIZE>(lanes, columns, places, first, (start + index * WORDS) / BLOCK);
                 let x = lanes.words(&blocks[index]);
                 for (product, run) in products.iter_mut().zip(runs) {
                     *product = lanes.add_products(x, lanes.words(&run[index]), *product);

@@ -208,7 +208,8 @@ impl<T: Element> Chunk<T> {
             let given = apply.gradients.read(place, len, &mut scratch.staging);
             let u = &mut scratch.update;
             let newest = self.window.store(ring.newest, position, given, &mut scratch.room);
-            let ahead = Ahead { runs: [apply.gradients.ahead(place + len, end), apply.output.ahead(place, place + len)] };
+            let ahead =
+                Ahead { runs: [apply.gradients.ahead(place + len, end), apply.output.ahead(place, place + len)] };
             self.window.combine(ring.newest, newest, position, &coefficients[..ring.held], narrow, ahead, u);
             if apply.momentum_kind == Momentum::Gradient {
                 let (g, m) = (&mut scratch.gradient, &mut scratch.momentum);

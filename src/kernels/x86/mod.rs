@@ -5,6 +5,7 @@ mod stored;
 use core::arch::x86_64::*;
 
 use super::lanes::{BLOCK, Lanes, Load, table};
+use super::loops::DOTS_GROUP;
 use super::symmetric::SymmetricKernels;
 use super::symmetric::symmetric_table;
 use super::{Element, Kernels};
@@ -44,6 +45,8 @@ symmetric_table!(Avx2, "avx2", ["avx2,fma"]);
 
 impl Lanes for Avx2 {
     type Wide = [__m256d; 2];
+
+    const SUMS: usize = 6;
 
     #[inline(always)]
     fn splat(self, value: f64) -> Self::Wide {
@@ -108,7 +111,7 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn fetch(self, address: usize) {
         // SAFETY: a hint, which no address makes fail.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(core::ptr::without_provenance(address)) }
+        unsafe { _mm_prefetch::<_MM_HINT_T2>(core::ptr::without_provenance(address)) }
     }
 
     #[inline(always)]
@@ -306,6 +309,8 @@ symmetric_table!(Avx512, "avx512", ["avx512f"]);
 impl Lanes for Avx512 {
     type Wide = __m512d;
 
+    const SUMS: usize = DOTS_GROUP;
+
     #[inline(always)]
     fn splat(self, value: f64) -> Self::Wide {
         // SAFETY: the machine has AVX-512F, as `self` exists.
@@ -360,9 +365,11 @@ impl Lanes for Avx512 {
 
     #[inline(always)]
     fn totals(self, w: [Self::Wide; BLOCK]) -> Self::Wide {
-        // SAFETY: the machine has AVX-512F, as `self` exists, and with it AVX2.
-        let four =
-            w.map(|wide| unsafe { _mm256_add_pd(_mm512_castpd512_pd256(wide), _mm512_extractf64x4_pd::<1>(wide)) });
+        let mut four = [Avx2(()).splat(0.0)[0]; BLOCK];
+        for (four, wide) in four.iter_mut().zip(w) {
+            // SAFETY: the machine has AVX-512F, as `self` exists, and with it AVX2.
+            *four = unsafe { _mm256_add_pd(_mm512_castpd512_pd256(wide), _mm512_extractf64x4_pd::<1>(wide)) };
+        }
         // SAFETY: as above.
         unsafe {
             let low = totals(four[0], four[1], four[2], four[3]);
@@ -374,7 +381,7 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn fetch(self, address: usize) {
         // SAFETY: a hint, which no address makes fail.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(core::ptr::without_provenance(address)) }
+        unsafe { _mm_prefetch::<_MM_HINT_T2>(core::ptr::without_provenance(address)) }
     }
 
     #[inline(always)]
