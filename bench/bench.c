@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "crew.h"
+#include "formats.h"
 #include "grid.h"
 #include "lmada.h"
 #include "pairs.h"
@@ -15,5 +16,7 @@ int main(void) {
     grid_print();
     printf("\nThe same done in two ways (k = 10, f32), measured in turn:\n\n");
     pairs_print();
+    printf("\nThe history formats (f32; sparse with density 0.01), measured in turn; in brackets the aim:\n\n");
+    formats_print();
     return 0;
 }

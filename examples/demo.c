@@ -1,10 +1,11 @@
 /*
- * The demo: two models, five optimizers, every one at the best of the same grid of learning rates.
+ * The demo: two models, five optimizers, every one at the best of the same grid of learning rates; and one of the
+ * models with every history format of lmada.
  *
  *     demo DIGITS.csv CANCER.csv OUT.svg [--quick] [--jobs N]
  *
- * Prints a table for each model and draws the loss curves. --quick: a quarter of the steps and one seed, to try it out;
- * --jobs: runs at a time, one a processor unless given.
+ * Prints a table for each model and one of the formats, and draws the loss curves. --quick: a quarter of the steps and
+ * one seed, to try it out; --jobs: runs at a time, one a processor unless given.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
@@ -14,6 +15,7 @@
 #include <string.h>
 
 #include "chart.h"
+#include "formats.h"
 #include "progress.h"
 #include "search.h"
 #include "tasks.h"
@@ -107,12 +109,20 @@ int main(int argc, char **argv) {
     struct search searches[CHOSEN];
     struct panel panels[CHOSEN];
 
+    /* The formats share the recommended setting's range of good learning rates: a part of the grid is enough. */
+    const struct grid part = grid_new(-2, 1);
+    struct method formats[FORMAT_METHODS];
+    formats_new(&methods[0].config, formats);
+
     size_t seeds = options.quick ? 1 : 3;
-    struct progress progress = progress_start(CHOSEN * METHOD_COUNT * grid.count * seeds);
+    size_t runs = CHOSEN * METHOD_COUNT * grid.count + FORMAT_METHODS * part.count;
+    struct progress progress = progress_start(runs * seeds);
     for (size_t t = 0; t < CHOSEN; t++) {
         searches[t] = (struct search){chosen[t], methods, METHOD_COUNT, &grid, seeds, NULL, 0, 0};
         search_run(searches + t, options.jobs, &progress);
     }
+    struct search of_formats = {chosen[0], formats, FORMAT_METHODS, &part, seeds, NULL, 0, 0};
+    search_run(&of_formats, options.jobs, &progress);
     progress_finish(&progress);
 
     bool any_edge = false;
@@ -122,6 +132,9 @@ int main(int argc, char **argv) {
         fill_panel(searches + t, titles[t], panels + t);
         search_free(searches + t);
     }
+    printf("\n%s; lmada, recommended, with each history format\n", titles[0]);
+    any_edge = formats_print(&of_formats) || any_edge;
+    search_free(&of_formats);
     printf(
         "\nEvery optimizer at its best of %zu learning rates from %.0e to %.0e: the one with the least train loss\n"
         "after the last step. Medians over %zu seed%s (data split, starting weights, order of minibatches). Time:\n"

@@ -7,6 +7,7 @@
 
 #include "pages.h"
 #include "support.h"
+#include "traffic.h"
 
 enum { TENSOR_COUNT = 50, PIECES = 16 };
 
@@ -72,6 +73,14 @@ static void cut(struct subject *subject) {
     }
 }
 
+/*
+ * Steps after which the sparse format is in its stride: what it leaves out of a gradient waits for one of the next, on
+ * average the inverse of the density, and until then there is less to choose from.
+ */
+static size_t settling(const struct subject *subject) {
+    return (size_t)(2 / subject->config.density);
+}
+
 struct subject *subject_new(const struct setting *setting) {
     struct subject *subject = allocate(1, sizeof *subject);
     subject->setting = *setting;
@@ -93,6 +102,7 @@ struct subject *subject_new(const struct setting *setting) {
     if (setting->way == TENSORS) cut(subject);
     fill(subject);
     subject_step(subject, setting->k + 3);
+    if (subject->config.history_format == LMADA_HISTORY_SPARSE) subject_step(subject, settling(subject));
     return subject;
 }
 
@@ -169,17 +179,17 @@ size_t subject_sample(struct subject *subject) {
 }
 
 double subject_bytes(const struct subject *subject) {
-    size_t arrays = 2 * subject->setting.k + 3;
-    if (subject->setting.way == DIRECTION) arrays -= 1;                         /* written, but not read */
-    if (subject->config.momentum_kind == LMADA_MOMENTUM_GRADIENT) arrays += 3;  /* m read twice, and written */
-    if (subject->config.momentum_kind == LMADA_MOMENTUM_UPDATE) arrays += 2;    /* b read and written */
-    if (subject->config.clip_kind == LMADA_CLIP_EMA_VECTOR || subject->config.clip_kind == LMADA_GRAFT_EMA_VECTOR)
-        arrays += 3; /* the average read twice, and written */
-    return (double)(arrays * subject->element) * (double)subject->setting.dim;
+    return traffic(&subject->config, subject->setting.way == DIRECTION) * (double)subject->setting.dim;
 }
 
 size_t subject_window(const struct subject *subject) {
     return subject->setting.k * subject->element * subject->setting.dim;
+}
+
+size_t subject_state(const struct subject *subject) {
+    lmada_stats_t stats;
+    check(lmada_stats(subject->handle, &stats, sizeof stats));
+    return stats.state_bytes;
 }
 
 void subject_free(struct subject *subject) {

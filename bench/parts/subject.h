@@ -42,14 +42,14 @@ double subject_solve_time(struct subject *subject, size_t steps);
 /* Steps that take about 30 ms, or 1. */
 size_t subject_sample(struct subject *subject);
 
-/*
- * Bytes that a step cannot but move: 2k + 3 arrays of the model's length (k - 1 old columns and g read twice, w read
- * and written, the new column written), and those of the options; docs/performance.md has the list.
- */
+/* Bytes that a step cannot but move. */
 double subject_bytes(const struct subject *subject);
 
 /* Bytes of the window: k arrays of the model's length. */
 size_t subject_window(const struct subject *subject);
+
+/* Bytes that the handle holds. */
+size_t subject_state(const struct subject *subject);
 
 void subject_free(struct subject *subject);
 

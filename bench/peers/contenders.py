@@ -1,7 +1,7 @@
 """Those who are compared: each steps the parameters `w` once a call, in place, in float32.
 
-The first six do the same: u = (M M' + EPS I)^(-1/2) g over the last k gradients g, of which the newest is in M, and
-w <- w - LR u. `compare.py` checks that they agree before it times them.
+The first six of CONTENDERS do the same: u = (M M' + EPS I)^(-1/2) g over the last k gradients g, of which the newest is
+in M, and w <- w - LR u. `measuring.py` checks that they agree before it times them.
 """
 
 import numpy
@@ -14,13 +14,15 @@ EPS, LR = 1e-6, 1e-3
 
 
 class Contender:
-    """`windows`: arrays of k gradients that a step holds at its largest.
+    """`windows`: arrays of k gradients in float32 that a step holds at its largest.
 
     `tolerance`: relative difference of the direction from lmada's that is rounding; None for who does something else.
+    `settling`: steps after which a step takes as long as any later one.
     """
 
-    windows: int = 0
+    windows: float = 0
     tolerance: float | None = None
+    settling: int = 0
 
     def __init__(self, dim: int, k: int):
         self.k, self.w = k, torch.zeros(dim)
@@ -33,6 +35,10 @@ class Contender:
     def step(self, g: torch.Tensor) -> None:
         raise NotImplementedError
 
+    def bytes(self) -> int | None:
+        """Memory that it holds from step to step, but for the parameters; None where no table shows it."""
+        return None
+
     def steps(self, grads: list[torch.Tensor], start: int, count: int) -> None:
         """`count` steps through the gradients in turn, from number `start` on."""
         step = self.step
@@ -43,10 +49,11 @@ class Contender:
 class Lmada(Contender):
     name, windows, tolerance = "lmada", 1, 0.0
     library: lmada.Library
+    history_format = lmada.FULL
 
     def __init__(self, dim: int, k: int):
         super().__init__(dim, k)
-        self.optimizer = lmada.Optimizer(self.library, dim, k, LR, EPS, torch.get_num_threads())
+        self.optimizer = lmada.Optimizer(self.library, dim, k, self.history_format, LR, EPS, torch.get_num_threads())
 
     def fill(self, gradients):
         for g in gradients:
@@ -58,10 +65,35 @@ class Lmada(Contender):
     def steps(self, grads, start, count):
         self.optimizer.steps(self.w, grads, start, count)
 
+    def bytes(self):
+        return self.optimizer.bytes()
+
 
 class LmadaFromPython(Lmada):
     name, tolerance = "lmada, from Python", 1e-12
     steps = Contender.steps
+
+
+class Full(Lmada):
+    name = "full"
+
+
+class Bf16(Lmada):
+    name, windows, tolerance, history_format = "bf16", 0.5, 1.4e-2, lmada.BF16
+
+
+class F16(Lmada):
+    name, windows, tolerance, history_format = "f16", 0.5, 2e-3, lmada.F16
+
+
+class Int8(Lmada):
+    name, windows, tolerance, history_format = "int8", 0.25, 6e-2, lmada.INT8
+
+
+class Sparse(Lmada):
+    """With a density of 0.01. What it leaves out of a gradient waits for some hundred steps."""
+
+    name, windows, tolerance, history_format, settling = "sparse", 0.01, None, lmada.SPARSE, 200
 
 
 class Ring(Contender):
@@ -178,6 +210,10 @@ class FusedAdam(OfTorch):
     def make(self):
         return torch.optim.Adam([self.parameter], lr=LR, fused=True)
 
+    def bytes(self):
+        tensors = [value for value in self.optimizer.state[self.parameter].values() if torch.is_tensor(value)]
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
 
 class Adagrad(OfTorch):
     name = "Adagrad"
@@ -196,3 +232,6 @@ class FusedAdagrad(OfTorch):
 CONTENDERS = [
     Lmada, LmadaFromPython, TallSvd, NumpySvd, Ggt, IncrementalGgt, Adam, FusedAdam, Adagrad, FusedAdagrad,
 ]  # fmt: skip
+
+# The formats of lmada's window, the full one first, and who they are held against.
+FORMATS = [Full, Bf16, F16, Int8, Sparse, FusedAdam]

@@ -4,7 +4,11 @@ import ctypes
 
 import torch
 
-SIZE, I32, U32, F64, BOOL = ctypes.c_size_t, ctypes.c_int32, ctypes.c_uint32, ctypes.c_double, ctypes.c_bool
+SIZE, I32, U32, U64 = ctypes.c_size_t, ctypes.c_int32, ctypes.c_uint32, ctypes.c_uint64
+F64, BOOL = ctypes.c_double, ctypes.c_bool
+
+# lmada_history_format_t
+FULL, BF16, F16, INT8, SPARSE = range(5)
 
 
 class Config(ctypes.Structure):
@@ -16,6 +20,15 @@ class Config(ctypes.Structure):
         ("centered", BOOL), ("history_decay", F64), ("orthogonal_scale", F64), ("momentum_kind", I32),
         ("momentum", F64), ("bias_correction", BOOL), ("clip_kind", I32), ("clip_norm", F64), ("clip_factor", F64),
         ("clip_beta", F64), ("weight_decay", F64), ("threads", U32),
+    ]  # fmt: skip
+
+
+class Stats(ctypes.Structure):
+    """lmada_stats_t, likewise."""
+
+    _fields_ = [
+        ("struct_size", SIZE), ("steps", U64), ("history_len", U32), ("rank", U32), ("grad_norm", F64),
+        ("update_norm", F64), ("scale", F64), ("eig_max", F64), ("eig_min", F64), ("state_bytes", U64),
     ]  # fmt: skip
 
 
@@ -42,11 +55,12 @@ class Library:
 class Optimizer:
     """One handle, float32. Arrays are given as tensors; nothing is copied."""
 
-    def __init__(self, library: Library, dim: int, k: int, lr: float, eps: float, threads: int):
+    def __init__(self, library: Library, dim: int, k: int, history_format: int, lr: float, eps: float, threads: int):
         self.library, self.dim, self.handle = library, dim, ctypes.c_void_p()
         config = Config()
         library.check(library.calls.lmada_config_init(ctypes.byref(config), SIZE(ctypes.sizeof(config))))
-        config.history_size, config.lr, config.eps, config.threads = k, lr, eps, threads
+        config.history_size, config.history_format = k, history_format
+        config.lr, config.eps, config.threads = lr, eps, threads
         library.check(library.calls.lmada_create(ctypes.byref(config), SIZE(dim), ctypes.byref(self.handle)))
 
     def step(self, params: torch.Tensor, grads: torch.Tensor) -> None:
@@ -59,6 +73,11 @@ class Optimizer:
         pointers = (ctypes.c_void_p * len(grads))(*[g.data_ptr() for g in grads])
         take = self.library.take_steps
         self.library.check(take(self.handle, params.data_ptr(), pointers, len(grads), start, count, self.dim))
+
+    def bytes(self) -> int:
+        stats = Stats()
+        self.library.check(self.library.calls.lmada_stats(self.handle, ctypes.byref(stats), SIZE(ctypes.sizeof(stats))))
+        return stats.state_bytes
 
     def __del__(self):
         self.library.calls.lmada_free(self.handle)

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "formats.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "crew.h"
+#include "roof.h"
+#include "rounds.h"
+#include "subject.h"
+#include "support.h"
+#include "table.h"
+
+static void bf16(lmada_config_t *config) { config->history_format = LMADA_HISTORY_BF16; }
+static void f16(lmada_config_t *config) { config->history_format = LMADA_HISTORY_F16; }
+static void int8(lmada_config_t *config) { config->history_format = LMADA_HISTORY_INT8; }
+static void sparse(lmada_config_t *config) { config->history_format = LMADA_HISTORY_SPARSE; } /* density 0.01 */
+
+enum { FORMATS = 5, SIZES = 3 };
+
+static const struct format {
+    const char *name;
+    void (*change)(lmada_config_t *config);
+    /* What was set as the aim beforehand, at k = 10: time over the full format's, bytes a stored element. 0: none. */
+    double reach, reach_element;
+} formats[FORMATS] = {
+    {"full", NULL, 0, 0},
+    {"bf16", bf16, 0.65, 2.05},
+    {"f16", f16, 0.65, 2.1},
+    {"int8", int8, 0.48, 1.07},
+    {"sparse", sparse, 0, 0},
+};
+
+/* Ten million parameters, but for the largest k: there the full window would take 4 GB, and a minute to fill. */
+static const struct size {
+    size_t dim;
+    unsigned k;
+} sizes[SIZES] = {{10000000, 10}, {10000000, 30}, {1000000, 100}};
+
+static const struct column columns[] = {
+    {"format", -6}, {"d", 3}, {"k", 3}, {"moves", 5}, {"time", 7}, {"GB/s", 5}, {"roof", 5}, {"of it", 5},
+    {"of full's", 11}, {"count", 5}, {"element", 11}, {"parameter", 9},
+};
+enum { COLUMNS = sizeof columns / sizeof *columns };
+
+/* A number, and the aim that was set for it in brackets. */
+static const char *with_aim(double number, double aim) {
+    return aim > 0 ? text_of("%.2f (%g)", number, aim) : text_of("%.2f", number);
+}
+
+struct contestant {
+    struct subject *subject;
+    struct roof *roof;
+    size_t steps;
+    double times[ROUNDS];
+};
+
+static void print(const struct format *format, const struct size *size, struct contestant *own, double full_time,
+                  double full_bytes) {
+    double time = median(own->times, ROUNDS), bytes = subject_bytes(own->subject), height = roof_height(own->roof);
+    double held = (double)subject_state(own->subject) / (double)size->dim;
+    bool aims = size->k == 10;
+    const char *cells[COLUMNS] = {
+        format->name,
+        text_of_count(size->dim),
+        text_of("%u", size->k),
+        text_of("%.1f", bytes / (double)size->dim),
+        text_of_seconds(time),
+        text_of("%.1f", bytes / time / 1e9),
+        text_of("%.1f", height / 1e9),
+        text_of("%.2f", bytes / time / height),
+        with_aim(time / full_time, aims ? format->reach : 0),
+        text_of("%.2f", bytes / full_bytes),
+        with_aim(held / size->k, aims ? format->reach_element : 0),
+        text_of("%.2f", held),
+    };
+    table_row(columns, COLUMNS, cells);
+}
+
+/* All formats at one size: there at once and measured in turn, so that they see the same machine. */
+static void measure(const struct size *size) {
+    struct contestant all[FORMATS];
+    for (size_t i = 0; i < FORMATS; i++) {
+        fprintf(stderr, "%s, d = %zu, k = %u\n", formats[i].name, size->dim, size->k);
+        const struct setting setting = {.dim = size->dim, .k = size->k, .change = formats[i].change};
+        all[i].subject = subject_new(&setting);
+        all[i].roof = roof_new(subject_state(all[i].subject), available_threads());
+        all[i].steps = subject_sample(all[i].subject);
+    }
+    for (size_t round = 0; round < ROUNDS; round++) {
+        for (size_t i = 0; i < FORMATS; i++) {
+            roof_sample(all[i].roof);
+            subject_step(all[i].subject, 1); /* brings into the caches what the others drove out */
+            all[i].times[round] = subject_time(all[i].subject, all[i].steps);
+        }
+    }
+    double full_time = median(all[0].times, ROUNDS), full_bytes = subject_bytes(all[0].subject);
+    for (size_t i = 0; i < FORMATS; i++) {
+        print(&formats[i], size, &all[i], full_time, full_bytes);
+        roof_free(all[i].roof);
+        subject_free(all[i].subject);
+    }
+}
+
+void formats_print(void) {
+    table_head(columns, COLUMNS);
+    for (size_t i = 0; i < SIZES; i++) measure(&sizes[i]);
+}
