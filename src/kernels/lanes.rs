@@ -11,7 +11,7 @@ pub(super) trait Lanes: Copy {
     /// A block in registers.
     type Wide: Copy;
 
-    /// Sums of blocks that fit the registers beside what is added to them, at most [`super::loops::DOTS_GROUP`].
+    /// Sums of blocks that fit the registers beside what is added to them, at most [`super::columns::DOTS_GROUP`].
     const SUMS: usize;
 
     /// The same number eight times.
@@ -152,7 +152,7 @@ macro_rules! table {
     ($lanes:ident, $name:literal, $features:tt, $($kernel:ident $arguments:tt -> $result:ty,)*) => {
         impl $lanes {
             /// To be given away only where the machine was found to have the instruction set.
-            pub(super) const fn table<T: $crate::kernels::Element>() -> &'static $crate::kernels::Kernels<T>
+            pub(in crate::kernels) const fn table<T: $crate::kernels::Element>() -> &'static $crate::kernels::Kernels<T>
             where
                 Self: $crate::kernels::lanes::Load<T>,
             {

@@ -10,6 +10,8 @@
 //! Sums are made in 64 bits: sums in 32 bits lose what nearly parallel gradients have apart. The one exception is asked
 //! for by name (`combine_narrow`).
 
+mod columns;
+mod encode;
 mod lanes;
 mod loops;
 mod poles;
@@ -39,7 +41,7 @@ pub(crate) use stored::{Bf16, Compressed, F16, SCALED_UNIT, Scales, Stored, Stor
 pub(crate) const BLOCK: usize = lanes::BLOCK;
 
 /// Columns at most whose products `combine_narrow` sums in the precision of their type before they are widened.
-pub(crate) const NARROW_GROUP: usize = loops::COMBINE_GROUP;
+pub(crate) const NARROW_GROUP: usize = columns::COMBINE_GROUP;
 
 /// An element of parameters and gradients: `f32` or `f64`. Sealed.
 pub trait Element: Pod + Default + Into<f64> + PartialOrd + Debug + Add<Output = Self> + Mul<Output = Self> {

@@ -329,7 +329,7 @@ macro_rules! sparse_table {
     ($lanes:ident, $name:literal, $features:tt) => {
         impl $lanes {
             /// To be given away only where the machine was found to have the instruction set.
-            pub(super) const fn sparse_table() -> &'static $crate::kernels::sparse::SparseKernels<f32> {
+            pub(in crate::kernels) const fn sparse_table() -> &'static $crate::kernels::sparse::SparseKernels<f32> {
                 use $crate::kernels::sparse::{SparseColumns, SparseKernels, SparseRun};
                 use $crate::kernels::symmetric::whole;
                 &SparseKernels {

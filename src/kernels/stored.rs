@@ -153,7 +153,7 @@ macro_rules! compressed_table {
     ($lanes:ident, $name:literal, $features:tt) => {
         impl $lanes {
             /// To be given away only where the machine was found to have the instruction set.
-            pub(super) const fn compressed_table() -> $crate::kernels::stored::Compressed<f32> {
+            pub(in crate::kernels) const fn compressed_table() -> $crate::kernels::stored::Compressed<f32> {
                 use $crate::kernels::Columns;
                 use $crate::kernels::stored::{Bf16, Compressed, F16, stored_kernels, stored_loop};
                 Compressed {

@@ -108,7 +108,7 @@ macro_rules! symmetric_table {
     ($lanes:ident, $name:literal, $features:tt) => {
         impl $lanes {
             /// To be given away only where the machine was found to have the instruction set.
-            pub(super) const fn symmetric_table() -> &'static $crate::kernels::symmetric::SymmetricKernels {
+            pub(in crate::kernels) const fn symmetric_table() -> &'static $crate::kernels::symmetric::SymmetricKernels {
                 use $crate::kernels::symmetric::{Block, Solved, System, SymmetricKernels, whole};
                 &SymmetricKernels {
                     name: $name,

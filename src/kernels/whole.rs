@@ -2,8 +2,8 @@
 //! unit is through: a third of the work of multiplying in 64-bit floats.
 
 use super::Columns;
+use super::columns::{check_columns, each_group, fetch, group_size, places};
 use super::lanes::{BLOCK, Lanes};
-use super::loops::{check_columns, each_group, fetch, group_size, places};
 use super::stored::SCALED_UNIT;
 
 /// Numbers that are multiplied at a time.

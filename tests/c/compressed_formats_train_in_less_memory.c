@@ -1,7 +1,7 @@
 /* Each format of the history trains a small model, and takes no more memory than is documented. */
 #include "model.h"
 
-enum { DIM = 600, STEPS = 600, LARGE = 1000000 };
+enum { DIM = 600, STEPS = 600, LARGE = 10000000 };
 
 static const struct {
     const char *name;
@@ -54,13 +54,13 @@ static void the_memory_is_as_documented(int32_t format, uint32_t history_size, d
 {
     lmada_config_t config = base_config();
     const double held = format == LMADA_HISTORY_SPARSE ? 1 : history_size;
-    model m;
+    lmada_t *opt;
     config.history_format = format;
     config.history_size = history_size;
     CHECK(config.density == 0.01);
-    m = new_model(&config, LARGE);
-    CHECK((double)stats_of(m.opt).state_bytes / LARGE / held <= most);
-    free_model(&m);
+    CHECK_OK(lmada_create(&config, LARGE, &opt));
+    CHECK((double)stats_of(opt).state_bytes / LARGE / held <= most);
+    lmada_free(opt);
 }
 
 int main(void)

@@ -32,7 +32,7 @@ impl Bits {
     }
 
     fn values(&mut self, count: usize) -> Vec<u16> {
-        (0..count).map(|_| Bf16::from_f32(self.number())).collect()
+        (0..count).map(|_| Bf16::from_f32(self.number()).0).collect()
     }
 }
 
@@ -58,7 +58,7 @@ fn rounds_to_the_nearest_bf16() {
         [0x7f7f_7fff, 0x7f7f_8000, 0x7f7f_ffff, 0x7f80_0000, 0x7f80_0001, 0x7fff_ffff, 0x3f80_8000, 0x3f81_8000];
     for number in edges.into_iter().chain([0, 1, 0x7fff, 0x8000, 0x8001]).chain((0..100_000).map(|_| bits.next())) {
         for number in [number, number | 0x8000_0000].map(f32::from_bits) {
-            assert_eq!(Bf16::from_f32(number), nearest_bf16(number), "{number:e}, {:x}", number.to_bits());
+            assert_eq!(Bf16::from_f32(number).0, nearest_bf16(number), "{number:e}, {:x}", number.to_bits());
         }
     }
 }

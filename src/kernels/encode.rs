@@ -1,0 +1,125 @@
+//! The loops that make what a window stores of a gradient.
+
+use super::Element;
+use super::columns::{DISTANCE, TURN};
+use super::lanes::{BLOCK, Encoder, Load};
+use super::loops::{each_block, padded, write_part};
+use super::stored::Stored;
+
+#[inline(always)]
+pub(super) fn encode<L, T, S, E>(lanes: L, given: &[T], scale: f64, codes: &mut [S], stored: &mut [T])
+where
+    L: Load<T>,
+    T: Element,
+    S: Stored,
+    E: Encoder<L, S, T>,
+{
+    let (factor, scale) = (inverse(scale), lanes.splat_narrow(scale));
+    each_block!(given.len(), [given], [codes, stored], [], [], {
+        lanes.fetch(given.as_ptr().addr().wrapping_add(DISTANCE));
+        let code = E::encode(lanes, lanes.load_narrow(given), factor, codes);
+        lanes.store_narrow(decoded::<L, T, S>(lanes, code, scale), stored);
+    });
+}
+
+#[inline(always)]
+pub(super) fn measure<L, T, S, E>(lanes: L, given: &[T], scale: f64, codes: &mut [S], stored: &mut [T]) -> [f64; 2]
+where
+    L: Load<T>,
+    T: Element,
+    S: Stored,
+    E: Encoder<L, S, T>,
+{
+    assert!(codes.len() == given.len() && stored.len() == given.len());
+    let (factor, scale) = (inverse(scale), lanes.splat_narrow(scale));
+    // Sums of every other block, so that an addition need not wait for the one before.
+    let mut norms = [[lanes.splat(0.0); 2]; TURN];
+    let (blocks, rest) = given.as_chunks::<BLOCK>();
+    let (code_blocks, code_rest) = codes.as_chunks_mut::<BLOCK>();
+    let (stored_blocks, stored_rest) = stored.as_chunks_mut::<BLOCK>();
+    let mut index = 0;
+    while index + TURN <= blocks.len() {
+        for turn in 0..TURN {
+            let (block, code) = (&blocks[index + turn], &mut code_blocks[index + turn]);
+            let stored = &mut stored_blocks[index + turn];
+            norms[turn] = measure_block::<L, T, S, E>(lanes, block, factor, scale, code, stored, norms[turn]);
+        }
+        index += TURN;
+    }
+    while index < blocks.len() {
+        let (code, stored) = (&mut code_blocks[index], &mut stored_blocks[index]);
+        norms[0] = measure_block::<L, T, S, E>(lanes, &blocks[index], factor, scale, code, stored, norms[0]);
+        index += 1;
+    }
+    if !rest.is_empty() {
+        let (mut code, mut stored) = ([S::default(); BLOCK], [T::default(); BLOCK]);
+        let block = padded(rest);
+        norms[1] = measure_block::<L, T, S, E>(lanes, &block, factor, scale, &mut code, &mut stored, norms[1]);
+        write_part(&code, code_rest);
+        write_part(&stored, stored_rest);
+    }
+    let [first, second] = norms;
+    [lanes.total(lanes.add(first[0], second[0])), lanes.total(lanes.add(first[1], second[1]))]
+}
+
+/// Rounds a block, and adds its squares to those of what is given and of what is stored.
+#[inline(always)]
+fn measure_block<L, T, S, E>(
+    lanes: L,
+    given: &[T; BLOCK],
+    factor: f64,
+    scale: L::Narrow,
+    code: &mut [S; BLOCK],
+    stored: &mut [T; BLOCK],
+    norms: [L::Wide; 2],
+) -> [L::Wide; 2]
+where
+    L: Load<T>,
+    S: Stored,
+    E: Encoder<L, S, T>,
+{
+    lanes.fetch(given.as_ptr().addr().wrapping_add(DISTANCE));
+    let x = lanes.load_narrow(given);
+    let rounded = decoded::<L, T, S>(lanes, E::encode(lanes, x, factor, code), scale);
+    lanes.store_narrow(rounded, stored);
+    let (x, rounded) = (lanes.widen(x), lanes.widen(rounded));
+    [lanes.mul_add(x, x, norms[0]), lanes.mul_add(rounded, rounded, norms[1])]
+}
+
+/// Stored numbers times their scale.
+#[inline(always)]
+fn decoded<L: Load<T>, T, S: Stored>(lanes: L, code: L::Narrow, scale: L::Narrow) -> L::Narrow {
+    if S::UNIT.is_some() { lanes.mul_narrow(scale, code) } else { code }
+}
+
+/// By which numbers are multiplied to be relative to a scale.
+#[inline(always)]
+fn inverse(scale: f64) -> f64 {
+    if scale == 0.0 { 0.0 } else { 1.0 / scale }
+}
+
+#[inline(always)]
+pub(super) fn largest<L: Load<T>, T: Element>(lanes: L, x: &[T]) -> f64 {
+    // Of every fourth block, so that a comparison need not wait for the one before.
+    let mut largest = [lanes.splat_narrow(0.0); 4];
+    let (groups, blocks) = x.as_chunks::<BLOCK>().0.as_chunks::<4>();
+    for group in groups {
+        for (largest, block) in largest.iter_mut().zip(group) {
+            lanes.fetch(block.as_ptr().addr().wrapping_add(DISTANCE));
+            *largest = lanes.max_abs_narrow(lanes.load_narrow(block), *largest);
+        }
+    }
+    for (largest, block) in largest.iter_mut().zip(blocks) {
+        *largest = lanes.max_abs_narrow(lanes.load_narrow(block), *largest);
+    }
+    largest[3] = lanes.max_abs_narrow(lanes.load_narrow(&padded(x.as_chunks::<BLOCK>().1)), largest[3]);
+    let [a, b, c, d] = largest;
+    let largest = lanes.max_abs_narrow(lanes.max_abs_narrow(a, b), lanes.max_abs_narrow(c, d));
+    let mut block = [T::default(); BLOCK];
+    lanes.store_narrow(largest, &mut block);
+    let mut largest = 0.0;
+    for x in block {
+        largest = if x.to_f64() > largest { x.to_f64() } else { largest };
+    }
+    largest
+}
