@@ -15,19 +15,21 @@ pub enum Dtype {
     F64 = 1,
 }
 
-/// How the stored gradients are kept.
+/// How the stored gradients are kept: see *Storage* in the crate's documentation. With [`Dtype::F64`] only
+/// [`HistoryFormat::Full`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum HistoryFormat {
     /// As given, in the element type of the optimizer.
     Full = 0,
-    /// bfloat16.
+    /// bfloat16: 2 bytes a number, 8 significant bits, the range of `f32`.
     Bf16 = 1,
-    /// IEEE half precision, scaled by block.
+    /// IEEE half precision relative to a power of two for each 256 numbers: 2 bytes a number, 11 significant bits.
     F16 = 2,
-    /// 8-bit integers, scaled by block.
+    /// Whole numbers from −127 to 127 relative to a scale for each 256 numbers: 1 byte a number.
     Int8 = 3,
-    /// The largest entries only, with error feedback.
+    /// Of each 4,096 numbers the largest only, as many as [`Config::density`] says, with error feedback: 4 bytes for
+    /// each that is kept, and one more buffer of the model's length.
     Sparse = 4,
 }
 
@@ -70,9 +72,9 @@ pub struct Config {
     pub dtype: Dtype,
     /// k, the number of gradients kept: 1 to [`Config::MAX_HISTORY`].
     pub history_size: u32,
-    /// Storage of the window.
+    /// Storage of the window; all but [`HistoryFormat::Full`] with [`Dtype::F32`] only.
     pub history_format: HistoryFormat,
-    /// Share of the entries that the sparse format keeps: (0, 1].
+    /// Share of a gradient's entries that [`HistoryFormat::Sparse`] keeps, rounded up in each 4,096: (0, 1].
     pub density: f64,
     /// Learning rate, ≥ 0.
     pub lr: f64,

@@ -24,7 +24,7 @@
 //! Step t, parameters w, gradient g, `h = min(t, k)` gradients held as the columns of M.
 //!
 //! 1. *History.* g is appended, the oldest forgotten when more than k are held. A column of age a has weight
-//!    `history_decay^a`.
+//!    `history_decay^a`. From here on g is the gradient as stored (see *Storage*).
 //! 2. *Centering*, where on and `h ≥ 2`: M becomes `M J`, `J = I − 11ᵀ/h`. v below is not centered.
 //! 3. *Vector.* `v = g`; with gradient momentum `m ← βm + (1−β)g`, `v = m`; with window momentum
 //!    `v = Σ (1−β)β^age·g_age` over the window; either divided by the sum of its weights where bias correction is on.
@@ -41,6 +41,27 @@
 //! Since `f(MMᵀ)M = M f(C)` with the k×k Gram matrix `C = MᵀM`, all of it happens in k×k space: one pass over the
 //! window for `Mᵀg`, one for `M c`. Full-matrix Adagrad is Duchi, Hazan, Singer (JMLR 2011); its windowed form GGT is
 //! Agarwal et al. (ICML 2019, arXiv 1806.02958).
+//!
+//! # Storage
+//!
+//! [`HistoryFormat`] says in which numbers a column is kept. The rule holds exactly for the gradient as stored, which
+//! stands for g in v, m, C and `M c` alike; [`Stats::grad_norm`] alone is of g as given. Rounding is to the nearest, of
+//! two as near to the even one.
+//!
+//! - *Full*: g itself, in the optimizer's element type. With `f64` the only one.
+//! - *Bf16*: `bf16(g)`, 8 significant bits; beyond the largest bfloat16, that.
+//! - *F16*: `s·f16(g/s)`, 11 significant bits, for each 256 numbers a power of two s. With L the largest of their
+//!   magnitudes, `s = 2^(⌊log₂ L⌋ − 14)`, at least 2⁻¹²⁶.
+//! - *Int8*: `s·round(g/s)`, for each 256 numbers `s = L/127`, to 16 significant bits.
+//! - *Sparse*: with error feedback e, 0 at first, `a = e + g`. Of each 4,096 numbers (`len` of them, where there are
+//!   fewer) the `max(1, ⌈density·len⌉)` entries of a that are largest in magnitude (of two as large that of the lower
+//!   index) are stored as `c = bf16(a)`, zeros elsewhere; `e ← a − c`. That is EFCP's window (Modoranu et al., ICML
+//!   2024, arXiv 2306.06098).
+//!
+//! 256 and 4,096 are counted from the start of each block of the optimizer. Tensors and pieces may cut such units; where
+//! parameters are split over processes, shares that start at multiples of 4,096 from the start of the block store what
+//! one process would. A step for which a stored number would not be finite is refused: an `a` that overflows, or an f16
+//! that rounds beyond the largest `f32`.
 //!
 //! # The rooms
 //!

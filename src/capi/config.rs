@@ -8,8 +8,8 @@ use super::types::*;
 use crate::config::{Clip, Config, Dtype, HistoryFormat, Momentum};
 use crate::error::{Error, Result, Value};
 
-/// Fills `config` with the defaults: windowed full-matrix Adagrad as its description has it (k = 10, lr 1e-2,
-/// eps 1e-6, no momentum, no clipping).
+/// Fills `config` with the defaults: windowed full-matrix Adagrad as its description has it (k = 10 gradients as given,
+/// lr 1e-2, eps 1e-6, no momentum, no clipping).
 ///
 /// @param config       struct to fill; nothing is written beyond `config_size` bytes
 /// @param config_size  `sizeof(lmada_config_t)`
@@ -25,7 +25,8 @@ pub unsafe extern "C" fn lmada_config_init(config: *mut lmada_config_t, config_s
 }
 
 /// Fills `config` with the setting that trained best in this library's own measurements (docs/recommended.md says how
-/// it was found), at the median of the learning rates that were best. Otherwise as `lmada_config_init`.
+/// it was found), at the median of the learning rates that were best. Otherwise as `lmada_config_init`; the history
+/// format too is for you to choose.
 ///
 /// @param config       struct to fill; nothing is written beyond `config_size` bytes
 /// @param config_size  `sizeof(lmada_config_t)`

@@ -10,7 +10,7 @@ use crate::memory::try_box;
 use crate::optimizer::Optimizer;
 
 /// Makes an optimizer for `dim` parameters. All memory that its steps will need is reserved here: about
-/// `history_size*dim` elements, see `state_bytes` in `lmada_stats_t`.
+/// `history_size*dim` numbers of the history format, see `state_bytes` in `lmada_stats_t`.
 ///
 /// @param config  options; NULL for the defaults
 /// @param dim     number of parameters, at least 1

@@ -34,8 +34,9 @@ pub unsafe extern "C" fn lmada_begin(opt: *mut lmada_t) -> lmada_status_t {
 /// @param len     length of the piece
 /// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where the piece is out of range or
 ///         overlaps an earlier one; `LMADA_ERROR_WRONG_PHASE` before `lmada_begin` or after `lmada_partials` or
-///         `lmada_solve`; `LMADA_ERROR_OUT_OF_MEMORY` where the pieces lie scattered in more than 256 runs;
-///         `LMADA_ERROR_BUSY`. A piece that was refused may be fed again.
+///         `lmada_solve`; `LMADA_ERROR_OUT_OF_MEMORY` where the pieces lie scattered in more than 256 runs, or leave
+///         more than 16 units of the history format incomplete (see `lmada_history_format_t`), and there is no room
+///         for more; `LMADA_ERROR_BUSY`. A piece that was refused may be fed again.
 ///
 /// # Safety
 /// `opt` is NULL or a live handle; `grads` is NULL or has `len` elements.
@@ -73,7 +74,8 @@ unsafe fn feed<T: Native>(opt: *mut lmada_t, offset: usize, grads: *const T, len
 /// Gives the sums that the step needs, for parameters split over processes: add them up over all processes, element by
 /// element, write the totals back in place on every process (the same bits on all), then call `lmada_solve`. At most
 /// `2*history_size + 16` doubles a block, whatever `dim` is. On one process this call may be left out. A second call
-/// returns the same array.
+/// returns the same array. Where the history format is not the full one, a share should start at a multiple of 4,096
+/// parameters from the start of its block, or it stores other numbers than one process would.
 ///
 /// @param opt     a handle with an open step whose gradient is complete
 /// @param values  receives the array, which lives until solve, cancel, reset or free

@@ -24,8 +24,8 @@ pub unsafe extern "C" fn lmada_set_lr(opt: *mut lmada_t, lr: f64) -> lmada_statu
 
 /// Tells what the last step looked like, or the one under way between `lmada_solve` and `lmada_end`.
 ///
-/// A step does not need `rank`, `eig_max` and `eig_min`: they are computed when they are first asked for after it, by an
-/// eigendecomposition for each block (about 10 microseconds at k = 10, a millisecond at 100).
+/// A step does not need `rank`, `eig_max` and `eig_min`: they are computed when they are first asked for after it, by
+/// an eigendecomposition for each block (about 10 microseconds at k = 10, a millisecond at 100).
 ///
 /// @param opt         the handle
 /// @param stats       struct to fill; nothing is written beyond `stats_size` bytes
@@ -88,9 +88,9 @@ pub unsafe extern "C" fn lmada_state_size(opt: *const lmada_t, bytes: *mut usize
     }
 }
 
-/// Saves the whole state: window, averages, step count, learning rate. Versioned, checksummed, little-endian; a run
-/// that loads it goes on with the same bits as one that was never interrupted (on a processor with the same vector
-/// instructions). The configuration is not in it: create the handle with the same one.
+/// Saves the whole state: window as stored, averages, step count, learning rate. Versioned, checksummed, little-endian;
+/// a run that loads it goes on with the same bits as one that was never interrupted (on a processor with the same
+/// vector instructions). The configuration is not in it: create the handle with the same one.
 ///
 /// @param opt     the handle
 /// @param buffer  receives the state

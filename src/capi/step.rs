@@ -15,8 +15,8 @@ use crate::error::{Error, Result};
 /// @param dim     number of parameters: the handle's
 /// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_DIMENSION_MISMATCH`; `LMADA_ERROR_INVALID_ARGUMENT`
 ///         where params and grads overlap or the handle is of the other type; `LMADA_ERROR_NON_FINITE` where the
-///         gradient has a NaN or infinity or the update would; `LMADA_ERROR_WRONG_PHASE` inside a step in phases;
-///         `LMADA_ERROR_BUSY`
+///         gradient has a NaN or infinity or what would be stored of it or the update would;
+///         `LMADA_ERROR_WRONG_PHASE` inside a step in phases; `LMADA_ERROR_BUSY`
 ///
 /// # Safety
 /// `opt` is NULL or a live handle; the arrays are NULL or have `dim` elements.

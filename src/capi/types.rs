@@ -17,8 +17,8 @@ pub const LMADA_ERROR_NULL_POINTER: lmada_status_t = 1;
 pub const LMADA_ERROR_INVALID_ARGUMENT: lmada_status_t = 2;
 /// A length that does not fit the optimizer.
 pub const LMADA_ERROR_DIMENSION_MISMATCH: lmada_status_t = 3;
-/// A NaN or an infinity in the gradient, or a step whose result would not be finite. The step was refused whole;
-/// the next good gradient steps on.
+/// A NaN or an infinity in the gradient or in what `history_format` would store of it, or a step whose result would not
+/// be finite. The step was refused whole; the next good gradient steps on.
 pub const LMADA_ERROR_NON_FINITE: lmada_status_t = 4;
 /// Memory or a thread could not be had.
 pub const LMADA_ERROR_OUT_OF_MEMORY: lmada_status_t = 5;
@@ -40,18 +40,45 @@ pub const LMADA_F32: lmada_dtype_t = 0;
 /// `double`: the functions that end in `_f64`.
 pub const LMADA_F64: lmada_dtype_t = 1;
 
-/// How the stored gradients are kept. This version has `LMADA_HISTORY_FULL`; the others are refused by
-/// `lmada_create` with `LMADA_ERROR_INVALID_ARGUMENT`.
+/// How the stored gradients are kept. With `LMADA_F64` only `LMADA_HISTORY_FULL`: `lmada_create` refuses the others
+/// with `LMADA_ERROR_INVALID_ARGUMENT`.
+///
+/// The optimizer works with the gradient as stored, in v, momentum, MM' and the update alike. So in every format the
+/// update is exact for the gradients stored; for those given it differs from that of `LMADA_HISTORY_FULL`. Only
+/// `grad_norm` in the stats is of g as given. What would be stored has to be finite, else the step is refused with
+/// `LMADA_ERROR_NON_FINITE`.
+///
+/// Units are the numbers that are stored together: 1 (`FULL`, `BF16`), 256 (`F16`, `INT8`) or 4,096 (`SPARSE`), counted
+/// from the start of each block of the optimizer, so that the last of a block may be shorter. Tensors and pieces of a
+/// step in phases may cut them: a unit that pieces cut waits for its other parts in memory reserved at create, which
+/// has room for 16 such units at a time. More of them grow it, and `lmada_feed` may then say
+/// `LMADA_ERROR_OUT_OF_MEMORY`; pieces in order, forwards or backwards, leave one unit open at most. Processes that
+/// share a block store what one process would if their shares start at multiples of 4,096 from the block's start.
 pub type lmada_history_format_t = i32;
-/// In the optimizer's own element type, exact.
+/// As given, in the optimizer's own element type: 4 bytes a number, 8 with `LMADA_F64`. Choose it wherever there is
+/// memory for it, and for small models, where the others save no time.
 pub const LMADA_HISTORY_FULL: lmada_history_format_t = 0;
-/// bfloat16. Not in this version.
+/// bfloat16, 8 significant bits: 2 bytes a number. Rounded to the nearest, of two as near the even one, so off by at
+/// most half a unit in the last place; what is beyond the largest bfloat16 becomes that. Choose it in place of
+/// `LMADA_HISTORY_F16` where numbers side by side differ by more than nine decades.
 pub const LMADA_HISTORY_BF16: lmada_history_format_t = 1;
-/// IEEE half precision, scaled by block. Not in this version.
+/// IEEE half precision, 11 significant bits, relative to a power of two for each 256 numbers, so that gradients may be
+/// tiny: 2 bytes a number and 8 for each 256. Rounded to the nearest, of two as near the even one, so off by at most
+/// half a unit in the last place, or 2^-39 of the largest of the 256 where that is more. A number of magnitude
+/// `(1 - 2^-12)*2^128` or more, which rounds beyond the largest `float`, is `LMADA_ERROR_NON_FINITE`. Choose it first
+/// where memory is short or a step too long.
 pub const LMADA_HISTORY_F16: lmada_history_format_t = 2;
-/// 8-bit integers, scaled by block. Not in this version.
+/// Whole numbers from -127 to 127, relative to a scale for each 256 numbers, the largest of their magnitudes over 127:
+/// 1 byte a number and 8 for each 256. Off by at most half a step of the scale, so that numbers below 1/254 of the
+/// largest of their 256 are lost. Choose it where `LMADA_HISTORY_F16` takes too much memory.
 pub const LMADA_HISTORY_INT8: lmada_history_format_t = 3;
-/// The largest entries only, with error feedback. Not in this version.
+/// The largest entries only, with error feedback e, which starts at 0. With `a = e + g`, of each unit of 4,096 numbers
+/// (`len` of them, where it is shorter) those `max(1, ceil(density*len))` of a that are largest in magnitude, of two as
+/// large that of the lower index, are stored as c, rounded as in `LMADA_HISTORY_BF16`; the others are 0 in c, and
+/// `e <- a - c`. An entry takes 4 bytes, 2 for its value and 2 for its index: `4*density*(k + 1)` bytes a parameter, as
+/// one column is spare. e is one more buffer of `dim` elements and part of the state. A step where e + g overflows is
+/// `LMADA_ERROR_NON_FINITE`. Choose it for long windows of large models and for long runs: it takes some 1/density
+/// steps for an entry to have its turn.
 pub const LMADA_HISTORY_SPARSE: lmada_history_format_t = 4;
 
 /// What is averaged over time, with weight `momentum` (beta) a step.
@@ -91,7 +118,7 @@ pub const LMADA_GRAFT_EMA_VECTOR: lmada_clip_t = 5;
 /// range or not finite is `LMADA_ERROR_INVALID_ARGUMENT`, and `lmada_last_error()` names the field.
 ///
 /// Notation: w are the parameters, g the gradient, M the d x k matrix of stored gradients, U S V' its thin SVD,
-/// u = U f(S^2) U' v the update, with v = g or a momentum of g.
+/// u = U f(S^2) U' v the update, with v = g or a momentum of g; g as `history_format` stores it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct lmada_config_t {
@@ -101,12 +128,15 @@ pub struct lmada_config_t {
     /// Element type of parameters, gradients and stored state. Default `LMADA_F32`. `LMADA_F64` doubles memory and
     /// time; choose it where the parameters themselves are `double`.
     pub dtype: lmada_dtype_t,
-    /// k, the number of gradients kept: 1 to 4096. Default 10. Memory is k elements a parameter. More sees more
-    /// directions of curvature; 10 to 30 serve small and stochastic problems, 100 long ones.
+    /// k, the number of gradients kept: 1 to 4096. Default 10. Memory is k numbers a parameter, in as many bytes as
+    /// `history_format` has for them. More sees more directions of curvature; 10 to 30 serve small and stochastic
+    /// problems, 100 long ones.
     pub history_size: u32,
-    /// How the gradients are kept. Default `LMADA_HISTORY_FULL`, the only one of this version.
+    /// How the gradients are kept; see `lmada_history_format_t`. Default `LMADA_HISTORY_FULL`, which is the only one
+    /// with `LMADA_F64`. The others keep a window in less memory.
     pub history_format: lmada_history_format_t,
-    /// Share of the entries that `LMADA_HISTORY_SPARSE` keeps: (0, 1]. Default 0.01.
+    /// Share of a gradient's entries that `LMADA_HISTORY_SPARSE` keeps, rounded up in each 4,096: (0, 1]. Default 0.01.
+    /// More takes more memory and time, and leaves less of a gradient to later steps.
     pub density: f64,
     /// Learning rate: >= 0. Default 1e-2. With the default power and no momentum |u| <= 1, so that lr bounds the
     /// length of a step. The first thing to tune, over factors of 3. `lmada_set_lr` changes it between steps.
@@ -169,7 +199,7 @@ pub struct lmada_stats_t {
     pub history_len: u32,
     /// Directions that the preconditioner acts on: at most `history_len` for each block.
     pub rank: u32,
-    /// |g| as given. 0 before the first step.
+    /// |g| as given, whatever is stored of it. 0 before the first step.
     pub grad_norm: f64,
     /// |u| before clipping and update momentum. 0 before the first step.
     pub update_norm: f64,
