@@ -150,7 +150,7 @@ private:
 };
 #endif
 
-// Values of `config::history_format`. This version has `full`.
+// Values of `config::history_format`. All but `full` are for `optimizer<float>` only; `density` is of `sparse`.
 namespace history {
 inline constexpr lmada_history_format_t full = LMADA_HISTORY_FULL;
 inline constexpr lmada_history_format_t bf16 = LMADA_HISTORY_BF16;

@@ -35,21 +35,23 @@ func count(name string, value int, set func(*C.lmada_config_t, C.uint32_t)) Opti
 // defaults. Other options change it, wherever it stands among them.
 func WithRecommended() Option { return func(s *settings) { s.recommended = true } }
 
-// WithHistorySize sets k, the number of gradients kept: 1 to 4096, default 10. Memory is k elements a parameter.
+// WithHistorySize sets k, the number of gradients kept: 1 to 4096, default 10. Memory is k numbers a parameter, in as
+// many bytes as the history format has for them.
 func WithHistorySize(k int) Option {
 	return count("history_size", k, func(c *C.lmada_config_t, k C.uint32_t) { c.history_size = k })
 }
 
-// HistoryFormat is how the gradients are kept.
+// HistoryFormat is how the gradients are kept. The update is exact for the gradients as stored. All but HistoryFull are
+// for float32 only.
 type HistoryFormat int32
 
-// This version of the library has HistoryFull; it refuses the others.
+// The values of HistoryFormat.
 const (
-	HistoryFull   HistoryFormat = C.LMADA_HISTORY_FULL   // as given, exact
-	HistoryBF16   HistoryFormat = C.LMADA_HISTORY_BF16   // bfloat16
-	HistoryF16    HistoryFormat = C.LMADA_HISTORY_F16    // half precision, scaled by block
-	HistoryInt8   HistoryFormat = C.LMADA_HISTORY_INT8   // 8-bit integers, scaled by block
-	HistorySparse HistoryFormat = C.LMADA_HISTORY_SPARSE // the largest entries only, with error feedback
+	HistoryFull   HistoryFormat = C.LMADA_HISTORY_FULL   // as given
+	HistoryBF16   HistoryFormat = C.LMADA_HISTORY_BF16   // bfloat16, 2 bytes a number
+	HistoryF16    HistoryFormat = C.LMADA_HISTORY_F16    // half precision with a scale for each 256, 2 bytes a number
+	HistoryInt8   HistoryFormat = C.LMADA_HISTORY_INT8   // 8-bit integers with a scale for each 256, 1 byte a number
+	HistorySparse HistoryFormat = C.LMADA_HISTORY_SPARSE // the largest of each 4,096 only, with error feedback
 )
 
 // WithHistoryFormat sets how the gradients are kept. Default HistoryFull.
@@ -57,7 +59,8 @@ func WithHistoryFormat(format HistoryFormat) Option {
 	return field(func(c *C.lmada_config_t) { c.history_format = C.lmada_history_format_t(format) })
 }
 
-// WithDensity sets the share of the entries that HistorySparse keeps: (0, 1], default 0.01.
+// WithDensity sets the share of a gradient's entries that HistorySparse keeps, rounded up in each 4,096: (0, 1],
+// default 0.01. It takes some 1/density steps for an entry to have its turn.
 func WithDensity(density float64) Option {
 	return field(func(c *C.lmada_config_t) { c.density = C.double(density) })
 }

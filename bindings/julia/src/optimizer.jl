@@ -4,7 +4,7 @@
     Lmada.Optimizer(...)
 
 An optimizer for `dim` parameters of type `T`, `Float32` (also where `T` is left out) or `Float64`. All memory that its
-steps need is reserved here: about `history_size * dim` numbers.
+steps need is reserved here: about `history_size * dim` numbers, in as many bytes as `history_format` has for them.
 
 `blocks` is a vector of lengths. Each block has a preconditioner, clip reference and scale of its own, as if it were a
 model of its own: one block a layer makes the matrix block-diagonal. The parameters are the blocks one after the other.
@@ -51,8 +51,14 @@ and none may be using it when it is closed; different optimizers are independent
 - `weight_decay = 0`: decoupled; each step first multiplies the parameters by `1 - lr * weight_decay`. At least 0.
 - `threads = 0`: threads of a step, 0 for as many as the process may run on, 1 for the calling one only. The results are
   the same bits for any number; small models use one whatever it says.
-- `history_format = :full`, `density = 0.01`: how the gradients are kept. This version of the library refuses the
-  compressed formats `:bf16`, `:f16`, `:int8` and `:sparse`.
+- `history_format = :full`: how the gradients are kept; with `Float64` only `:full`, as given. `:f16`: half precision
+  relative to a power of two for each 256 numbers, in half the memory; the first to try where that is short. `:bf16`:
+  likewise without such scales, for numbers side by side that differ by more than nine decades. `:int8`: a quarter of
+  the memory; numbers below 1/254 of the largest of their 256 are lost. `:sparse`: of each 4,096 numbers only the
+  largest, and what is left out is added to the next gradient, in one more buffer of the model's length; for long
+  windows of large models and long runs. The update is exact for the gradients as stored.
+- `density = 0.01`: share of a gradient's entries that `:sparse` keeps, rounded up in each 4,096; above 0 and at most 1.
+  It takes some `1 / density` steps for an entry to have its turn.
 
 See also [`Lmada.defaults`](@ref) and [`Lmada.recommended`](@ref).
 """
