@@ -59,8 +59,20 @@ typedef int32_t lmada_status_t;
 typedef int32_t lmada_dtype_t;
 
 /**
- * How the stored gradients are kept. This version has `LMADA_HISTORY_FULL`; the others are refused by
- * `lmada_create` with `LMADA_ERROR_INVALID_ARGUMENT`.
+ * How the stored gradients are kept. With `LMADA_F64` only `LMADA_HISTORY_FULL`: `lmada_create` refuses the others
+ * with `LMADA_ERROR_INVALID_ARGUMENT`.
+ *
+ * The optimizer works with the gradient as stored, in v, momentum, MM' and the update alike. So in every format the
+ * update is exact for the gradients stored; for those given it differs from that of `LMADA_HISTORY_FULL`. Only
+ * `grad_norm` in the stats is of g as given. What would be stored has to be finite, else the step is refused with
+ * `LMADA_ERROR_NON_FINITE`.
+ *
+ * Units are the numbers that are stored together: 1 (`FULL`, `BF16`), 256 (`F16`, `INT8`) or 4,096 (`SPARSE`), counted
+ * from the start of each block of the optimizer, so that the last of a block may be shorter. Tensors and pieces of a
+ * step in phases may cut them: a unit that pieces cut waits for its other parts in memory reserved at create, which
+ * has room for 16 such units at a time. More of them grow it, and `lmada_feed` may then say
+ * `LMADA_ERROR_OUT_OF_MEMORY`; pieces in order, forwards or backwards, leave one unit open at most. Processes that
+ * share a block store what one process would if their shares start at multiples of 4,096 from the block's start.
  */
 typedef int32_t lmada_history_format_t;
 
@@ -85,7 +97,7 @@ typedef int32_t lmada_clip_t;
  * range or not finite is `LMADA_ERROR_INVALID_ARGUMENT`, and `lmada_last_error()` names the field.
  *
  * Notation: w are the parameters, g the gradient, M the d x k matrix of stored gradients, U S V' its thin SVD,
- * u = U f(S^2) U' v the update, with v = g or a momentum of g.
+ * u = U f(S^2) U' v the update, with v = g or a momentum of g; g as `history_format` stores it.
  */
 typedef struct lmada_config_t {
     /**
@@ -99,16 +111,19 @@ typedef struct lmada_config_t {
      */
     lmada_dtype_t dtype;
     /**
-     * k, the number of gradients kept: 1 to 4096. Default 10. Memory is k elements a parameter. More sees more
-     * directions of curvature; 10 to 30 serve small and stochastic problems, 100 long ones.
+     * k, the number of gradients kept: 1 to 4096. Default 10. Memory is k numbers a parameter, in as many bytes as
+     * `history_format` has for them. More sees more directions of curvature; 10 to 30 serve small and stochastic
+     * problems, 100 long ones.
      */
     uint32_t history_size;
     /**
-     * How the gradients are kept. Default `LMADA_HISTORY_FULL`, the only one of this version.
+     * How the gradients are kept; see `lmada_history_format_t`. Default `LMADA_HISTORY_FULL`, which is the only one
+     * with `LMADA_F64`. The others keep a window in less memory.
      */
     lmada_history_format_t history_format;
     /**
-     * Share of the entries that `LMADA_HISTORY_SPARSE` keeps: (0, 1]. Default 0.01.
+     * Share of a gradient's entries that `LMADA_HISTORY_SPARSE` keeps, rounded up in each 4,096: (0, 1]. Default 0.01.
+     * More takes more memory and time, and leaves less of a gradient to later steps.
      */
     double density;
     /**
@@ -217,7 +232,7 @@ typedef struct lmada_stats_t {
      */
     uint32_t rank;
     /**
-     * |g| as given. 0 before the first step.
+     * |g| as given, whatever is stored of it. 0 before the first step.
      */
     double grad_norm;
     /**
@@ -263,8 +278,8 @@ typedef struct lmada_stats_t {
 #define LMADA_ERROR_DIMENSION_MISMATCH 3
 
 /**
- * A NaN or an infinity in the gradient, or a step whose result would not be finite. The step was refused whole;
- * the next good gradient steps on.
+ * A NaN or an infinity in the gradient or in what `history_format` would store of it, or a step whose result would not
+ * be finite. The step was refused whole; the next good gradient steps on.
  */
 #define LMADA_ERROR_NON_FINITE 4
 
@@ -309,27 +324,42 @@ typedef struct lmada_stats_t {
 #define LMADA_F64 1
 
 /**
- * In the optimizer's own element type, exact.
+ * As given, in the optimizer's own element type: 4 bytes a number, 8 with `LMADA_F64`. Choose it wherever there is
+ * memory for it, and for small models, where the others save no time.
  */
 #define LMADA_HISTORY_FULL 0
 
 /**
- * bfloat16. Not in this version.
+ * bfloat16, 8 significant bits: 2 bytes a number. Rounded to the nearest, of two as near the even one, so off by at
+ * most half a unit in the last place; what is beyond the largest bfloat16 becomes that. Choose it in place of
+ * `LMADA_HISTORY_F16` where numbers side by side differ by more than nine decades.
  */
 #define LMADA_HISTORY_BF16 1
 
 /**
- * IEEE half precision, scaled by block. Not in this version.
+ * IEEE half precision, 11 significant bits, relative to a power of two for each 256 numbers, so that gradients may be
+ * tiny: 2 bytes a number and 8 for each 256. Rounded to the nearest, of two as near the even one, so off by at most
+ * half a unit in the last place, or 2^-39 of the largest of the 256 where that is more. A number of magnitude
+ * `(1 - 2^-12)*2^128` or more, which rounds beyond the largest `float`, is `LMADA_ERROR_NON_FINITE`. Choose it first
+ * where memory is short or a step too long.
  */
 #define LMADA_HISTORY_F16 2
 
 /**
- * 8-bit integers, scaled by block. Not in this version.
+ * Whole numbers from -127 to 127, relative to a scale for each 256 numbers, the largest of their magnitudes over 127:
+ * 1 byte a number and 8 for each 256. Off by at most half a step of the scale, so that numbers below 1/254 of the
+ * largest of their 256 are lost. Choose it where `LMADA_HISTORY_F16` takes too much memory.
  */
 #define LMADA_HISTORY_INT8 3
 
 /**
- * The largest entries only, with error feedback. Not in this version.
+ * The largest entries only, with error feedback e, which starts at 0. With `a = e + g`, of each unit of 4,096 numbers
+ * (`len` of them, where it is shorter) those `max(1, ceil(density*len))` of a that are largest in magnitude, of two as
+ * large that of the lower index, are stored as c, rounded as in `LMADA_HISTORY_BF16`; the others are 0 in c, and
+ * `e <- a - c`. An entry takes 4 bytes, 2 for its value and 2 for its index: `4*density*(k + 1)` bytes a parameter, as
+ * one column is spare. e is one more buffer of `dim` elements and part of the state. A step where e + g overflows is
+ * `LMADA_ERROR_NON_FINITE`. Choose it for long windows of large models and for long runs: it takes some 1/density
+ * steps for an entry to have its turn.
  */
 #define LMADA_HISTORY_SPARSE 4
 
@@ -389,8 +419,8 @@ extern "C" {
 #endif // __cplusplus
 
 /**
- * Fills `config` with the defaults: windowed full-matrix Adagrad as its description has it (k = 10, lr 1e-2,
- * eps 1e-6, no momentum, no clipping).
+ * Fills `config` with the defaults: windowed full-matrix Adagrad as its description has it (k = 10 gradients as given,
+ * lr 1e-2, eps 1e-6, no momentum, no clipping).
  *
  * @param config       struct to fill; nothing is written beyond `config_size` bytes
  * @param config_size  `sizeof(lmada_config_t)`
@@ -403,7 +433,8 @@ lmada_status_t lmada_config_init(lmada_config_t *config, size_t config_size);
 
 /**
  * Fills `config` with the setting that trained best in this library's own measurements (docs/recommended.md says how
- * it was found), at the median of the learning rates that were best. Otherwise as `lmada_config_init`.
+ * it was found), at the median of the learning rates that were best. Otherwise as `lmada_config_init`; the history
+ * format too is for you to choose.
  *
  * @param config       struct to fill; nothing is written beyond `config_size` bytes
  * @param config_size  `sizeof(lmada_config_t)`
@@ -415,7 +446,7 @@ lmada_status_t lmada_config_recommended(lmada_config_t *config, size_t config_si
 
 /**
  * Makes an optimizer for `dim` parameters. All memory that its steps will need is reserved here: about
- * `history_size*dim` elements, see `state_bytes` in `lmada_stats_t`.
+ * `history_size*dim` numbers of the history format, see `state_bytes` in `lmada_stats_t`.
  *
  * @param config  options; NULL for the defaults
  * @param dim     number of parameters, at least 1
@@ -479,8 +510,8 @@ void lmada_free(lmada_t *opt);
  * @param dim     number of parameters: the handle's
  * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_DIMENSION_MISMATCH`; `LMADA_ERROR_INVALID_ARGUMENT`
  *         where params and grads overlap or the handle is of the other type; `LMADA_ERROR_NON_FINITE` where the
- *         gradient has a NaN or infinity or the update would; `LMADA_ERROR_WRONG_PHASE` inside a step in phases;
- *         `LMADA_ERROR_BUSY`
+ *         gradient has a NaN or infinity or what would be stored of it or the update would;
+ *         `LMADA_ERROR_WRONG_PHASE` inside a step in phases; `LMADA_ERROR_BUSY`
  *
  * @pre `opt` is NULL or a live handle; the arrays are NULL or have `dim` elements.
  */
@@ -573,8 +604,9 @@ lmada_status_t lmada_begin(lmada_t *opt);
  * @param len     length of the piece
  * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where the piece is out of range or
  *         overlaps an earlier one; `LMADA_ERROR_WRONG_PHASE` before `lmada_begin` or after `lmada_partials` or
- *         `lmada_solve`; `LMADA_ERROR_OUT_OF_MEMORY` where the pieces lie scattered in more than 256 runs;
- *         `LMADA_ERROR_BUSY`. A piece that was refused may be fed again.
+ *         `lmada_solve`; `LMADA_ERROR_OUT_OF_MEMORY` where the pieces lie scattered in more than 256 runs, or leave
+ *         more than 16 units of the history format incomplete (see `lmada_history_format_t`), and there is no room
+ *         for more; `LMADA_ERROR_BUSY`. A piece that was refused may be fed again.
  *
  * @pre `opt` is NULL or a live handle; `grads` is NULL or has `len` elements.
  */
@@ -591,7 +623,8 @@ lmada_status_t lmada_feed_f64(lmada_t *opt, size_t offset, const double *grads, 
  * Gives the sums that the step needs, for parameters split over processes: add them up over all processes, element by
  * element, write the totals back in place on every process (the same bits on all), then call `lmada_solve`. At most
  * `2*history_size + 16` doubles a block, whatever `dim` is. On one process this call may be left out. A second call
- * returns the same array.
+ * returns the same array. Where the history format is not the full one, a share should start at a multiple of 4,096
+ * parameters from the start of its block, or it may store other numbers than one process would.
  *
  * @param opt     a handle with an open step whose gradient is complete
  * @param values  receives the array, which lives until solve, cancel, reset or free
@@ -677,8 +710,8 @@ lmada_status_t lmada_set_lr(lmada_t *opt, double lr);
 /**
  * Tells what the last step looked like, or the one under way between `lmada_solve` and `lmada_end`.
  *
- * A step does not need `rank`, `eig_max` and `eig_min`: they are computed when they are first asked for after it, by an
- * eigendecomposition for each block (about 10 microseconds at k = 10, a millisecond at 100).
+ * A step does not need `rank`, `eig_max` and `eig_min`: they are computed when they are first asked for after it, by
+ * an eigendecomposition for each block (about 10 microseconds at k = 10, a millisecond at 100).
  *
  * @param opt         the handle
  * @param stats       struct to fill; nothing is written beyond `stats_size` bytes
@@ -703,9 +736,9 @@ lmada_status_t lmada_stats(const lmada_t *opt, lmada_stats_t *stats, size_t stat
 lmada_status_t lmada_state_size(const lmada_t *opt, size_t *bytes);
 
 /**
- * Saves the whole state: window, averages, step count, learning rate. Versioned, checksummed, little-endian; a run
- * that loads it goes on with the same bits as one that was never interrupted (on a processor with the same vector
- * instructions). The configuration is not in it: create the handle with the same one.
+ * Saves the whole state: window as stored, error feedback, averages, step count, learning rate. Versioned,
+ * checksummed, little-endian; a run that loads it goes on with the same bits as one that was never interrupted (on a
+ * processor with the same vector instructions). The configuration is not in it: create the handle with the same one.
  *
  * @param opt     the handle
  * @param buffer  receives the state

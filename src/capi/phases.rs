@@ -75,7 +75,7 @@ unsafe fn feed<T: Native>(opt: *mut lmada_t, offset: usize, grads: *const T, len
 /// element, write the totals back in place on every process (the same bits on all), then call `lmada_solve`. At most
 /// `2*history_size + 16` doubles a block, whatever `dim` is. On one process this call may be left out. A second call
 /// returns the same array. Where the history format is not the full one, a share should start at a multiple of 4,096
-/// parameters from the start of its block, or it stores other numbers than one process would.
+/// parameters from the start of its block, or it may store other numbers than one process would.
 ///
 /// @param opt     a handle with an open step whose gradient is complete
 /// @param values  receives the array, which lives until solve, cancel, reset or free

@@ -88,9 +88,9 @@ pub unsafe extern "C" fn lmada_state_size(opt: *const lmada_t, bytes: *mut usize
     }
 }
 
-/// Saves the whole state: window as stored, averages, step count, learning rate. Versioned, checksummed, little-endian;
-/// a run that loads it goes on with the same bits as one that was never interrupted (on a processor with the same
-/// vector instructions). The configuration is not in it: create the handle with the same one.
+/// Saves the whole state: window as stored, error feedback, averages, step count, learning rate. Versioned,
+/// checksummed, little-endian; a run that loads it goes on with the same bits as one that was never interrupted (on a
+/// processor with the same vector instructions). The configuration is not in it: create the handle with the same one.
 ///
 /// @param opt     the handle
 /// @param buffer  receives the state
