@@ -44,6 +44,25 @@ pub(crate) fn as_bytes_mut<T: Pod>(numbers: &mut [T]) -> &mut [u8] {
     unsafe { slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), size_of_val(numbers)) }
 }
 
+/// The same bytes as numbers of another type.
+///
+/// # Panics
+/// If they are not aligned for it, or are no whole numbers of it.
+pub(crate) fn recast<A: Pod, B: Pod>(numbers: &[A]) -> &[B] {
+    // SAFETY: any bytes are a valid `Pod`, and `align_to` sees to alignment and length.
+    let (before, numbers, after) = unsafe { numbers.align_to() };
+    assert!(before.is_empty() && after.is_empty(), "numbers that do not lie as others");
+    numbers
+}
+
+/// [`recast`], to be replaced.
+pub(crate) fn recast_mut<A: Pod, B: Pod>(numbers: &mut [A]) -> &mut [B] {
+    // SAFETY: as above, exclusively; any bytes that are written are valid `A`s.
+    let (before, numbers, after) = unsafe { numbers.align_to_mut() };
+    assert!(before.is_empty() && after.is_empty(), "numbers that do not lie as others");
+    numbers
+}
+
 /// A cache line, and the widest vector register.
 const ALIGNMENT: usize = 64;
 /// From this size on memory is mapped, below it comes from the heap.

@@ -9,7 +9,7 @@ use crate::checkpoint::{BAD_NUMBER, Reader, Writer};
 use crate::config::Config;
 use crate::error::Result;
 use crate::kernels::{Ahead, Columns, Compressed, Element, SCALED_UNIT, Scales, Stored, StoredKernels};
-use crate::memory::{Arena, Buffer};
+use crate::memory::{Arena, Buffer, recast, recast_mut};
 
 /// A number that a window stores.
 pub(super) trait Code: Stored {
@@ -48,7 +48,13 @@ pub(super) struct Coded<T: Element, S: Code> {
     scales: Buffer<f64>,
     /// The scales of the gradient that pass one took, by unit.
     taken: Buffer<f64>,
+    /// Whether what is stored is better kept out of the caches, as in [`super::full`].
+    streams: bool,
 }
+
+/// Room for a unit, aligned for every vector.
+#[repr(align(64))]
+struct Codes<S>([S; UNIT]);
 
 impl<T: Element, S: Code> Coded<T, S> {
     const SCALED: bool = S::UNIT.is_some();
@@ -111,7 +117,9 @@ impl<T: Element, S: Code> Format<T> for Coded<T, S> {
         };
         let size = config.history_size as usize;
         let (scales, taken) = Self::scales(size, len);
+        let streams = !arena.may_stay_cached() && len >= TILE;
         Self {
+            streams,
             compressed,
             kernels: S::kernels(compressed),
             columns: Tiled::new(size, len, arena),
@@ -171,7 +179,13 @@ impl<T: Element, S: Code> Window<T> for Coded<T, S> {
                 self.scales[place] = scale;
             }
             let column = self.columns.column_mut(slot, start, run.len());
-            (self.kernels.encode)(&given[run.clone()], scale, column, &mut stored[run]);
+            if self.streams && run.len() == UNIT {
+                let mut codes = Codes([S::default(); UNIT]);
+                (self.kernels.encode)(&given[run.clone()], scale, &mut codes.0, &mut stored[run]);
+                (T::kernels().stream)(recast(&codes.0), recast_mut(column));
+            } else {
+                (self.kernels.encode)(&given[run.clone()], scale, column, &mut stored[run]);
+            }
         }
         stored
     }
@@ -197,7 +211,11 @@ impl<T: Element, S: Code> Window<T> for Coded<T, S> {
         }
     }
 
-    fn settle(&self) {}
+    fn settle(&self) {
+        if self.streams {
+            (T::kernels().settle)();
+        }
+    }
 
     fn clear(&mut self) {
         self.columns.data.clear();
