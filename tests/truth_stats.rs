@@ -23,9 +23,9 @@ struct Bounds {
 
 impl Bounds {
     fn new(spectrum: &Spectrum, held: usize) -> Self {
-        // An eigenvalue is known up to the residual that QR leaves, some 26 units of the largest on 30 rows; noise
-        // floors up to a factor of 4.
-        let slack = 32.0 * f64::EPSILON / 2.0 * spectrum.size;
+        // An eigenvalue is known up to the residual that QR leaves, 26 units of the largest have been seen on 30 rows, 37
+        // on 8; noise floors up to a factor of 4.
+        let slack = 64.0 * f64::EPSILON / 2.0 * spectrum.size;
         let floor = |reach: f64| held as f64 * f64::EPSILON * reach * reach;
         let mut bounds = Self { rank: (0, 0), largest: (0.0, 0.0), smallest: (f64::INFINITY, f64::INFINITY) };
         for d in &spectrum.directions {
@@ -70,10 +70,7 @@ fn check(compared: &Compared<'_>) {
     close(stats.grad_norm, *grad_norm, 0.0, "grad_norm");
     close(stats.update_norm, outcome.update_norm, radii.update_norm, "update_norm");
     close(stats.scale, outcome.scale, radii.scale, "scale");
-    // What the stats say of a spectrum has nothing to do with how its columns are stored.
-    if oracle.config.history_format == HistoryFormat::Full {
-        Bounds::new(&outcome.spectrum, held).check(stats);
-    }
+    Bounds::new(&outcome.spectrum, held).check(stats);
     assert!(stats.state_bytes > 0);
 }
 
