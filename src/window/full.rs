@@ -38,12 +38,12 @@ impl<T: Element> Window<T> for Full<T> {
         replaced: usize,
         position: usize,
         given: &'a [T],
-        ahead: Ahead,
+        _ahead: Ahead,
         sums: &mut [f64],
         _room: &'a mut Room<T>,
     ) -> Taken<'a, T> {
         let norm2 = (self.kernels.dot)(given, given);
-        (self.kernels.dots)(given, self.columns.columns(replaced, position, ahead), sums);
+        self.dots(replaced, position, given, sums);
         sums[replaced] += norm2;
         Taken { stored: given, norm2, stored_norm2: norm2 }
     }
