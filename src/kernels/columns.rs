@@ -189,7 +189,12 @@ where
             in_turns!(
                 from..end.min(x.len()),
                 index,
-                { fetch::<L, T, S, SIZE>(lanes, columns, places, first, index) },
+                {
+                    if size_of::<S>() < size_of::<T>() {
+                        // Whole numbers come fast enough: here nothing else is waited for.
+                        fetch::<L, T, S, SIZE>(lanes, columns, places, first, index)
+                    }
+                },
                 {
                     let x = Load::<T>::load(lanes, &x[index]);
                     for (j, product) in products.iter_mut().enumerate() {
