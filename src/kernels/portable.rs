@@ -5,7 +5,7 @@ use super::lanes::{BLOCK, Decode, Encode, Lanes, Load, table};
 use super::sparse::sparse_table;
 use super::stored::{Bf16, F16, compressed_table};
 use super::symmetric::symmetric_table;
-use super::whole::{WORDS, Whole};
+use super::whole::{RUN, Whole};
 
 /// Plain Rust. Products are rounded before they are added: without hardware for it, `mul_add` is a slow function.
 #[derive(Clone, Copy)]
@@ -185,7 +185,7 @@ impl Encode<i8, f32> for Portable {
 }
 
 impl Whole for Portable {
-    type Words = [i16; WORDS];
+    type Factors = [i8; RUN];
     type Sums = [i32; BLOCK];
 
     #[inline(always)]
@@ -194,14 +194,14 @@ impl Whole for Portable {
     }
 
     #[inline(always)]
-    fn words(self, x: &[i8; WORDS]) -> Self::Words {
-        x.map(i16::from)
+    fn factors(self, x: &[i8; RUN]) -> Self::Factors {
+        *x
     }
 
     #[inline(always)]
-    fn add_products(self, x: Self::Words, y: Self::Words, sums: Self::Sums) -> Self::Sums {
+    fn add_products(self, x: Self::Factors, y: &[i8; RUN], sums: Self::Sums) -> Self::Sums {
         let product = |i: usize| i32::from(x[i]) * i32::from(y[i]);
-        core::array::from_fn(|i| sums[i] + product(2 * i) + product(2 * i + 1))
+        core::array::from_fn(|i| sums[i] + (4 * i..4 * i + 4).map(product).sum::<i32>())
     }
 
     #[inline(always)]

@@ -7,21 +7,21 @@ use super::lanes::{BLOCK, Lanes};
 use super::stored::SCALED_UNIT;
 
 /// Numbers that are multiplied at a time.
-pub(super) const WORDS: usize = 2 * BLOCK;
+pub(super) const RUN: usize = 4 * BLOCK;
 
 /// Blocks of whole numbers in registers.
 pub(super) trait Whole: Lanes {
-    /// 8-bit numbers, made wide enough to be multiplied.
-    type Words: Copy;
+    /// 8-bit numbers, made ready to be multiplied.
+    type Factors: Copy;
     /// Sums of products.
     type Sums: Copy;
 
     fn none(self) -> Self::Sums;
 
-    fn words(self, x: &[i8; WORDS]) -> Self::Words;
+    fn factors(self, x: &[i8; RUN]) -> Self::Factors;
 
-    /// Adds to sum `i` the products of numbers `2i` and `2i + 1`.
-    fn add_products(self, x: Self::Words, y: Self::Words, sums: Self::Sums) -> Self::Sums;
+    /// Adds to sum `i` the products of numbers `4i` to `4i + 3`. None of them is −128.
+    fn add_products(self, x: Self::Factors, y: &[i8; RUN], sums: Self::Sums) -> Self::Sums;
 
     fn widen_sums(self, sums: Self::Sums) -> Self::Wide;
 }
@@ -37,25 +37,25 @@ pub(super) fn multiply<L: Whole>(lanes: L, codes: &[i8], scales: &[f64], columns
         for (unit, codes) in codes.chunks(SCALED_UNIT).enumerate() {
             let start = unit * SCALED_UNIT;
             let mut products = [lanes.none(); SIZE];
-            let (blocks, rest) = codes.as_chunks::<WORDS>();
+            let (blocks, rest) = codes.as_chunks::<RUN>();
             let mut runs = [blocks; SIZE];
             for (run, place) in runs.iter_mut().zip(places) {
                 *run = columns.data[place * columns.stride + start..].as_chunks().0;
                 *run = &run[..blocks.len()];
             }
             for index in 0..blocks.len() {
-                fetch::<L, f32, i8, SIZE>(lanes, columns, places, first, (start + index * WORDS) / BLOCK);
-                let x = lanes.words(&blocks[index]);
+                fetch::<L, f32, i8, SIZE>(lanes, columns, places, first, (start + index * RUN) / BLOCK);
+                let x = lanes.factors(&blocks[index]);
                 for (product, run) in products.iter_mut().zip(runs) {
-                    *product = lanes.add_products(x, lanes.words(&run[index]), *product);
+                    *product = lanes.add_products(x, &run[index], *product);
                 }
             }
             if !rest.is_empty() {
-                let done = blocks.len() * WORDS;
-                let x = lanes.words(&padded(rest));
+                let done = blocks.len() * RUN;
+                let x = lanes.factors(&padded(rest));
                 for (product, place) in products.iter_mut().zip(places) {
                     let column = &columns.data[place * columns.stride + start + done..][..rest.len()];
-                    *product = lanes.add_products(x, lanes.words(&padded(column)), *product);
+                    *product = lanes.add_products(x, &padded(column), *product);
                 }
             }
             for ((total, product), place) in totals.iter_mut().zip(products).zip(places) {
@@ -71,8 +71,8 @@ pub(super) fn multiply<L: Whole>(lanes: L, codes: &[i8], scales: &[f64], columns
 }
 
 #[inline(always)]
-fn padded(rest: &[i8]) -> [i8; WORDS] {
-    let mut block = [0; WORDS];
+fn padded(rest: &[i8]) -> [i8; RUN] {
+    let mut block = [0; RUN];
     for (place, x) in block.iter_mut().zip(rest) {
         *place = *x;
     }

@@ -4,7 +4,7 @@ use core::arch::x86_64::*;
 
 use super::super::lanes::{BLOCK, Decode, Encode, Encoder, Lanes, Load};
 use super::super::stored::{Bf16, Compressed, F16, StoredKernels, compressed_table, encode_loop, measure_loop};
-use super::super::whole::{WORDS, Whole};
+use super::super::whole::{RUN, Whole};
 use super::{Avx2, Avx512, has_avx2};
 
 compressed_table!(Avx2, "avx2", ["avx2,fma,f16c"]);
@@ -223,7 +223,8 @@ impl Encode<i8, f32> for Avx512 {
 macro_rules! whole {
     ($lanes:ident, $widen:expr) => {
         impl Whole for $lanes {
-            type Words = __m256i;
+            /// Magnitudes, and the numbers themselves for their signs.
+            type Factors = [__m256i; 2];
             type Sums = __m256i;
 
             #[inline(always)]
@@ -233,15 +234,23 @@ macro_rules! whole {
             }
 
             #[inline(always)]
-            fn words(self, x: &[i8; WORDS]) -> __m256i {
+            fn factors(self, x: &[i8; RUN]) -> [__m256i; 2] {
                 // SAFETY: the machine has AVX2, as `self` exists; the load is the array's and needs no alignment.
-                unsafe { _mm256_cvtepi8_epi16(_mm_loadu_si128(x.as_ptr().cast())) }
+                unsafe {
+                    let x = _mm256_loadu_si256(x.as_ptr().cast());
+                    [_mm256_abs_epi8(x), x]
+                }
             }
 
             #[inline(always)]
-            fn add_products(self, x: __m256i, y: __m256i, sums: __m256i) -> __m256i {
-                // SAFETY: the machine has AVX2, as `self` exists.
-                unsafe { _mm256_add_epi32(sums, _mm256_madd_epi16(x, y)) }
+            fn add_products(self, [magnitude, sign]: [__m256i; 2], y: &[i8; RUN], sums: __m256i) -> __m256i {
+                // SAFETY: the machine has AVX2, as `self` exists; the load is the array's and needs no alignment.
+                unsafe {
+                    let y = _mm256_sign_epi8(_mm256_loadu_si256(y.as_ptr().cast()), sign);
+                    // Two products of at most 127² do not overflow 16 bits.
+                    let pairs = _mm256_maddubs_epi16(magnitude, y);
+                    _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+                }
             }
 
             #[inline(always)]
@@ -270,9 +279,13 @@ impl Encoder<Avx512, Bf16, f32> for Native {
     #[inline(always)]
     fn encode(_lanes: Avx512, x: __m256, _factor: f64, block: &mut [Bf16; BLOCK]) -> __m256 {
         // SAFETY: the machine has AVX-512 BF16 and VL, as this is named.
-        unsafe { encode_bf16(within_bf16(x), block) }
+        unsafe { encode_bf16(x, block) }
     }
 }
+
+/// The bits of the least normal number, and of the least that is rounded to an infinity.
+const LEAST: i32 = 0x0080_0000;
+const BEYOND: i32 = 0x7f7f_8000;
 
 /// Stores eight numbers, and returns what it stored.
 ///
@@ -282,14 +295,15 @@ impl Encoder<Avx512, Bf16, f32> for Native {
 unsafe fn encode_bf16(x: __m256, block: &mut [Bf16; BLOCK]) -> __m256 {
     // SAFETY: the caller's promise; both types are 128 bits; the store is the block's and needs no alignment.
     unsafe {
-        // The instruction takes numbers below the least normal one for zeros.
-        let magnitude = _mm256_andnot_ps(_mm256_set1_ps(-0.0), x);
-        let small = _mm256_cmp_ps_mask::<_CMP_LT_OQ>(magnitude, _mm256_set1_ps(f32::MIN_POSITIVE));
-        let zero = _mm256_cmp_ps_mask::<_CMP_EQ_OQ>(x, _mm256_setzero_ps());
-        let halves = if small == zero {
+        // The instruction takes numbers below the least normal one for zeros, and rounds those beyond the largest to
+        // infinity.
+        let bits = _mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(0x7fff_ffff));
+        let above = _mm256_sub_epi32(bits, _mm256_set1_epi32(LEAST));
+        let usual = _mm256_cmplt_epu32_mask(above, _mm256_set1_epi32(BEYOND - LEAST));
+        let halves = if usual == !0 {
             core::mem::transmute::<__m128bh, __m128i>(_mm256_cvtneps_pbh(x))
         } else {
-            high_halves(round_to_bf16(x))
+            high_halves(round_to_bf16(within_bf16(x)))
         };
         _mm_storeu_si128(block.as_mut_ptr().cast(), halves);
         _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(halves)))
