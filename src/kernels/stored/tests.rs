@@ -266,14 +266,20 @@ fn columns_of_f16() {
 #[test]
 fn columns_of_int8() {
     let scales = [1.0, 0.0, 0.001953125, 3.7109375, 100.5];
-    sums_and_combinations(|table| &table.int8, &scales, |bits| (bits % 255) as i8, f64::from);
+    sums_and_combinations(|table| &table.int8, &scales, |bits| ((bits % 255) as i32 - 127) as i8, f64::from);
 }
 
 /// Against each other too, bit for bit, since no product is rounded.
 #[test]
 fn products_of_8_bit_columns() {
     for (len, count) in [(1, 2), (15, 3), (16, 2), (255, 10), (256, 4), (300, 11), (4096, 10), (4090, 8)] {
-        let sample = Sample::new(len, count, &[1.0, 0.0, 0.001953125, 3.7109375], |bits| (bits % 255) as i8, f64::from);
+        let sample = Sample::new(
+            len,
+            count,
+            &[1.0, 0.0, 0.001953125, 3.7109375],
+            |bits| ((bits % 255) as i32 - 127) as i8,
+            f64::from,
+        );
         // The column left out is the vector, at scales of its own.
         let codes = &sample.codes[(count - 1) * sample.stride..][..len];
         let scales: Vec<f64> = (0..sample.units).map(|unit| 0.25 * unit as f64 + 0.5).collect();
