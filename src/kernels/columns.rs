@@ -115,10 +115,10 @@ macro_rules! in_turns {
     };
 }
 
-/// In the first group's turn at block `index`, has fetched what will be needed next: as much at a time as the vector
-/// beside the columns has.
+/// Before `BLOCKS` blocks from `index` on, has fetched what will be needed next: of columns of shorter numbers what lies
+/// [`DISTANCE`] ahead, and beside the first group of what comes after them as much as the vector beside them has.
 #[inline(always)]
-pub(super) fn fetch<L: Lanes, T, S: Stored, const SIZE: usize>(
+pub(super) fn fetch<L: Lanes, T, S: Stored, const SIZE: usize, const BLOCKS: usize>(
     lanes: L,
     columns: Columns<'_, S>,
     places: [usize; SIZE],
@@ -136,10 +136,9 @@ pub(super) fn fetch<L: Lanes, T, S: Stored, const SIZE: usize>(
             lanes.fetch(columns.data.as_ptr().addr().wrapping_add(place * run + distance));
         }
     }
-    let turn = TURN * BLOCK * size_of::<T>();
     if first == 0 {
         for (start, len) in ahead.runs {
-            for line in 0..turn / LINE {
+            for line in 0..BLOCKS * BLOCK * size_of::<T>() / LINE {
                 let offset = index * BLOCK * size_of::<T>() + line * LINE;
                 if offset < len {
                     lanes.fetch(start.wrapping_add(offset));
@@ -192,7 +191,7 @@ where
                 {
                     if size_of::<S>() < size_of::<T>() {
                         // Whole numbers come fast enough: here nothing else is waited for.
-                        fetch::<L, T, S, SIZE>(lanes, columns, places, first, index)
+                        fetch::<L, T, S, SIZE, TURN>(lanes, columns, places, first, index)
                     }
                 },
                 {
@@ -297,7 +296,7 @@ fn combine_with<const NARROW: bool, L, T, S>(
                 in_turns!(
                     from..end.min(begun),
                     index,
-                    { fetch::<L, T, S, SIZE>(lanes, columns, places, first, index) },
+                    { fetch::<L, T, S, SIZE, TURN>(lanes, columns, places, first, index) },
                     {
                         let wide = lanes.mul(newest_factor, Load::<T>::load(lanes, &newest[index]));
                         // SAFETY: `sum` has such a block.
@@ -308,7 +307,7 @@ fn combine_with<const NARROW: bool, L, T, S>(
                 in_turns!(
                     from.max(begun)..end,
                     index,
-                    { fetch::<L, T, S, SIZE>(lanes, columns, places, first, index) },
+                    { fetch::<L, T, S, SIZE, TURN>(lanes, columns, places, first, index) },
                     {
                         let wide = Load::<f64>::load(lanes, &sum[index]);
                         // SAFETY: `sum` has such a block.

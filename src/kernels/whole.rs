@@ -44,7 +44,8 @@ pub(super) fn multiply<L: Whole>(lanes: L, codes: &[i8], scales: &[f64], columns
                 *run = &run[..blocks.len()];
             }
             for index in 0..blocks.len() {
-                fetch::<L, f32, i8, SIZE>(lanes, columns, places, first, (start + index * RUN) / BLOCK);
+                let block = (start + index * RUN) / BLOCK;
+                fetch::<L, f32, i8, SIZE, { RUN / BLOCK }>(lanes, columns, places, first, block);
                 let x = lanes.factors(&blocks[index]);
                 for (product, run) in products.iter_mut().zip(runs) {
                     *product = lanes.add_products(x, &run[index], *product);
