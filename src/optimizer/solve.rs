@@ -301,7 +301,9 @@ pub(super) fn check_partials(step: &Step<'_>, partials: &[f64]) -> Result<()> {
     }
     let bad: f64 = blocks().map(|block| block[step.layout.tail(Tail::NonFinite)]).sum();
     if bad != 0.0 {
-        return Err(Error::NonFinite { what: "grads", count: bad as u64 });
+        let given = blocks().any(|block| !block[step.layout.tail(Tail::GradNorm2)].is_finite());
+        let what = if given { "grads" } else { "what would be stored of grads" };
+        return Err(Error::NonFinite { what, count: bad as u64 });
     }
     if !partials.iter().fold(true, |finite, sum| finite & sum.is_finite()) {
         return Err(Error::NonFinite { what: "an inner product of gradients", count: 0 });
