@@ -23,7 +23,9 @@ func reserved(t *testing.T) int {
 
 // Optimizers that nobody closes are freed by the collector.
 func TestTheFinalizerFrees(t *testing.T) {
-	const count, size = 24, 8 << 20 // bytes each, at the least
+	// Bytes each, at the least: so many that the 64 MiB which the C library reserves for a thread's heap, and may at any
+	// time, do not matter beside them.
+	const count, size = 24, 32 << 20
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	before := reserved(t)
 	for i := 0; i < count; i++ {
