@@ -64,7 +64,7 @@ bool formats_print(const struct search *search) {
                format_memory(&method->config, dim) / 1e3, format_memory(&method->config, LARGE) / LARGE,
                1e6 * alone.step_seconds);
     }
-    printf("direction: how far it lies from the full format's on the same gradients, median over the steps of a run.\n"
+    printf("\ndirection: how far it lies from the full format's on the same gradients, median over the steps of a run.\n"
            "kB: held by lmada for this model. B/param: for a model of a million parameters.\n");
     return any_edge;
 }
