@@ -27,24 +27,30 @@ fn pieces_in_any_order<T: Element>() {
         let dims = [&[20_000usize, 0, 1500][..], &[4097], &[7, 6]][index % 3];
         let mut whole = Model::<T>::new(&config, dims);
         let mut pieced = Model::<T>::new(&config, dims);
-        let (start, dim) = (whole.params.clone(), whole.params.len());
+        let start = whole.params.clone();
         for number in 0..13 {
             whole.step(number);
-            let grads = gradient::<T>(dim, number);
-            let optimizer = &mut pieced.optimizer;
-            optimizer.begin().unwrap();
-            for piece in shuffled_pieces(dim, &mut random) {
-                optimizer.feed(piece.start, &grads[piece]).unwrap();
-            }
-            optimizer.solve().unwrap();
-            for piece in shuffled_pieces(dim, &mut random) {
-                optimizer.apply(piece.start, &mut pieced.params[piece.clone()], &grads[piece]).unwrap();
-            }
-            optimizer.end().unwrap();
+            step_in_pieces(&mut pieced, number, &mut random);
         }
         assert_close(&start, &whole.params, &pieced.params, &format!("{dims:?}, {config:?}"));
         assert_eq!(whole.optimizer.stats().unwrap().steps, pieced.optimizer.stats().unwrap().steps);
     }
+}
+
+/// Feeds in one cut and order, applies in another.
+fn step_in_pieces<T: Element>(model: &mut Model<T>, number: usize, random: &mut Random) {
+    let dim = model.params.len();
+    let grads = gradient::<T>(dim, number);
+    let optimizer = &mut model.optimizer;
+    optimizer.begin().unwrap();
+    for piece in shuffled_pieces(dim, random) {
+        optimizer.feed(piece.start, &grads[piece]).unwrap();
+    }
+    optimizer.solve().unwrap();
+    for piece in shuffled_pieces(dim, random) {
+        optimizer.apply(piece.start, &mut model.params[piece.clone()], &grads[piece]).unwrap();
+    }
+    optimizer.end().unwrap();
 }
 
 fn shuffled_pieces(dim: usize, random: &mut Random) -> Vec<core::ops::Range<usize>> {
@@ -78,17 +84,7 @@ fn pieces_store_what_the_whole_stores() {
             let [mut whole, mut pieced] = [(); 2].map(|()| Model::<f32>::new(&config, &[dim]));
             for number in 0..7 {
                 whole.step(number);
-                let grads = gradient::<f32>(dim, number);
-                let optimizer = &mut pieced.optimizer;
-                optimizer.begin().unwrap();
-                for piece in shuffled_pieces(dim, &mut random) {
-                    optimizer.feed(piece.start, &grads[piece]).unwrap();
-                }
-                optimizer.solve().unwrap();
-                for piece in shuffled_pieces(dim, &mut random) {
-                    optimizer.apply(piece.start, &mut pieced.params[piece.clone()], &grads[piece]).unwrap();
-                }
-                optimizer.end().unwrap();
+                step_in_pieces(&mut pieced, number, &mut random);
                 assert!(
                     whole.state()[head..] == pieced.state()[head..],
                     "{history_format:?}, {dim}, step {number}: not the same is stored"

@@ -14,7 +14,7 @@ pub(crate) struct Layout {
 /// The scalars after the products, in their order.
 #[derive(Clone, Copy)]
 pub(crate) enum Tail {
-    /// Values of g that are NaN or infinite.
+    /// Values of g, or of what would be stored of it, that are NaN or infinite.
     NonFinite,
     /// ‖g‖² as given.
     GradNorm2,

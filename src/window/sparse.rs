@@ -7,7 +7,8 @@
 //!
 //! Entries lie by tile: the indices of all columns, then the values of all columns, so that a pass goes through memory
 //! from end to end. With an entry of 4 bytes, k columns of a density of δ and the feedback are `4(δ(k + 1) + 1)` bytes a
-//! parameter. A step moves `4(2δk + 8)`: entries, g and e twice, e written, w read and written, and what it chose.
+//! parameter. A step moves `4(δ(2k + 1) + 7)`: old entries twice, new ones three times; g twice, e read twice and written,
+//! w read and written.
 
 use core::ops::Range;
 

@@ -6,7 +6,8 @@ use super::super::columns::DOTS_GROUP;
 use super::super::lanes::{BLOCK, Lanes, Load, table};
 use super::super::sparse::sparse_table;
 use super::super::symmetric::symmetric_table;
-use super::avx2::{max_abs, totals};
+use super::avx2::totals;
+use super::narrow::narrow_f32;
 
 /// Lives only inside the functions of its tables, which run where the machine has AVX-512F.
 #[derive(Clone, Copy)]
@@ -103,7 +104,7 @@ impl Lanes for Avx512 {
 }
 
 impl Load<f32> for Avx512 {
-    type Narrow = __m256;
+    narrow_f32!();
 
     #[inline(always)]
     fn load(self, block: &[f32; BLOCK]) -> Self::Wide {
@@ -118,57 +119,9 @@ impl Load<f32> for Avx512 {
     }
 
     #[inline(always)]
-    fn load_narrow(self, block: &[f32; BLOCK]) -> Self::Narrow {
-        // SAFETY: the machine has AVX2 and FMA, as `self` exists; the load is the block's and needs no alignment.
-        unsafe { _mm256_loadu_ps(block.as_ptr()) }
-    }
-
-    #[inline(always)]
-    fn store_narrow(self, narrow: Self::Narrow, block: &mut [f32; BLOCK]) {
-        // SAFETY: the machine has AVX2, as `self` exists; the store is the block's and needs no alignment.
-        unsafe { _mm256_storeu_ps(block.as_mut_ptr(), narrow) }
-    }
-
-    #[inline(always)]
-    fn stream_narrow(self, narrow: Self::Narrow, block: &mut [f32; BLOCK]) {
-        let start = block.as_mut_ptr();
-        if start.addr().is_multiple_of(32) {
-            // SAFETY: the machine has AVX2 and FMA, as `self` exists; the store is the block's and aligned.
-            unsafe { _mm256_stream_ps(start, narrow) }
-        } else {
-            // SAFETY: as above, without need of alignment.
-            unsafe { _mm256_storeu_ps(start, narrow) }
-        }
-    }
-
-    #[inline(always)]
-    fn splat_narrow(self, value: f64) -> Self::Narrow {
-        // SAFETY: the machine has AVX2 and FMA, as `self` exists.
-        unsafe { _mm256_set1_ps(value as f32) }
-    }
-
-    #[inline(always)]
-    fn mul_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow {
-        // SAFETY: the machine has AVX2 and FMA, as `self` exists.
-        unsafe { _mm256_mul_ps(a, b) }
-    }
-
-    #[inline(always)]
-    fn mul_add_narrow(self, a: Self::Narrow, b: Self::Narrow, c: Self::Narrow) -> Self::Narrow {
-        // SAFETY: the machine has AVX2 and FMA, as `self` exists.
-        unsafe { _mm256_fmadd_ps(a, b, c) }
-    }
-
-    #[inline(always)]
     fn widen(self, narrow: Self::Narrow) -> Self::Wide {
         // SAFETY: the machine has AVX-512F, as `self` exists.
         unsafe { _mm512_cvtps_pd(narrow) }
-    }
-
-    #[inline(always)]
-    fn max_abs_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow {
-        // SAFETY: the machine has AVX-512F, as `self` exists, and with it AVX2.
-        unsafe { max_abs(a, b) }
     }
 }
 
