@@ -67,7 +67,9 @@ header:
 ## install       headers, libraries, lmada.pc and the CMake package, under DESTDIR/PREFIX (LIBDIR, INCLUDEDIR likewise)
 ## install-cmake the CMake package alone, beside a library that is installed (see CONTRIBUTING.md)
 ## uninstall     removes what install put there
-# Installing builds only what is missing, so that root needs no Rust: `make && sudo make install`.
+# Installing builds only what is missing, so that root needs no Rust: `make && sudo make install`. Three quarters of the
+# static library as cargo makes it are debugging information and LLVM's intermediate code of Rust's own library.
+STRIP := strip
 pkgconfigdir = $(LIBDIR)/pkgconfig
 cmakedir = $(LIBDIR)/cmake/lmada
 
@@ -92,6 +94,7 @@ install: | $(RELEASE)/static-libs
 	install -d "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(LIBDIR)" "$(DESTDIR)$(pkgconfigdir)"
 	install -m 644 include/lmada.h bindings/cpp/lmada.hpp "$(DESTDIR)$(INCLUDEDIR)/"
 	install -m 644 "$(RELEASE)/liblmada.a" "$(DESTDIR)$(LIBDIR)/"
+	$(STRIP) --strip-debug -R .llvmbc -R .llvmcmd "$(DESTDIR)$(LIBDIR)/liblmada.a"
 	install -m 755 "$(RELEASE)/liblmada.so" "$(DESTDIR)$(LIBDIR)/liblmada.so.$(VERSION)"
 	ln -sf liblmada.so.$(VERSION) "$(DESTDIR)$(LIBDIR)/$(SONAME)"
 	ln -sf $(SONAME) "$(DESTDIR)$(LIBDIR)/liblmada.so"
