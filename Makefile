@@ -19,19 +19,22 @@ SONAME := liblmada.so.$(firstword $(subst ., ,$(VERSION)))
 # In the order in which `make test` runs them.
 SUITES := rust c instructions examples cpp julia go install readme
 
-.PHONY: all lib header demo recommended bench bench-peers test $(SUITES:%=test-%) install install-cmake uninstall clean help
+.PHONY: all lib header demo recommended bench bench-peers test $(SUITES:%=test-%)
+.PHONY: install install-cmake uninstall clean help
 .DEFAULT_GOAL := all
 
 ## all           the shared and the static library, in target/release
 all: lib
 
-# Every install needs static-libs, also one by root who has no Rust: it is written here.
+# Installing needs static-libs, and root may have no Rust: it is written when the library is built.
+static_libs = mkdir -p "$(RELEASE)" && scripts/static-libs >"$(RELEASE)/static-libs.new" && \
+	mv "$(RELEASE)/static-libs.new" "$(RELEASE)/static-libs"
+
 lib:
 	@scripts/need cc cargo
 	cargo build --release --locked
 	@ln -sf liblmada.so "$(RELEASE)/$(SONAME)"
-	@scripts/static-libs >"$(RELEASE)/static-libs.new"
-	@mv "$(RELEASE)/static-libs.new" "$(RELEASE)/static-libs"
+	@$(static_libs)
 
 ## demo          trains small models with lmada and with others, and draws the loss curves
 ## recommended   measures the settings that lmada_config_recommended chooses from (long)
@@ -90,7 +93,7 @@ define install_cmake
 	$(call fill,cmake/lmada-config-version.cmake.in,$(cmakedir)/lmada-config-version.cmake)
 endef
 
-install: | $(RELEASE)/static-libs
+install: | $(RELEASE)/liblmada.a $(RELEASE)/liblmada.so $(RELEASE)/static-libs
 	install -d "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(LIBDIR)" "$(DESTDIR)$(pkgconfigdir)"
 	install -m 644 include/lmada.h bindings/cpp/lmada.hpp "$(DESTDIR)$(INCLUDEDIR)/"
 	install -m 644 "$(RELEASE)/liblmada.a" "$(DESTDIR)$(LIBDIR)/"
@@ -105,8 +108,11 @@ install: | $(RELEASE)/static-libs
 install-cmake: | $(RELEASE)/static-libs
 	$(install_cmake)
 
-$(RELEASE)/static-libs:
+$(RELEASE)/liblmada.a $(RELEASE)/liblmada.so:
 	$(MAKE) lib
+
+$(RELEASE)/static-libs:
+	@$(static_libs)
 
 uninstall:
 	rm -f "$(DESTDIR)$(INCLUDEDIR)/lmada.h" "$(DESTDIR)$(INCLUDEDIR)/lmada.hpp" "$(DESTDIR)$(LIBDIR)/liblmada.a"
