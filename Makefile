@@ -72,7 +72,9 @@ header:
 ## uninstall     removes what install put there
 # Installing builds only what is missing, so that root needs no Rust: `make && sudo make install`. Three quarters of the
 # static library as cargo makes it are debugging information and LLVM's intermediate code of Rust's own library.
+# STRIP has to know the processor that the library is for.
 STRIP := strip
+
 pkgconfigdir = $(LIBDIR)/pkgconfig
 cmakedir = $(LIBDIR)/cmake/lmada
 
