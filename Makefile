@@ -17,7 +17,7 @@ DESCRIPTION := $(shell sed -n 's/^description = "\(.*\)"/\1/p' Cargo.toml)
 SONAME := liblmada.so.$(firstword $(subst ., ,$(VERSION)))
 
 # In the order in which `make test` runs them.
-SUITES := rust c instructions examples cpp julia go install readme
+SUITES := rust c abi instructions examples cpp julia go install readme
 
 .PHONY: all lib header demo recommended bench bench-peers test $(SUITES:%=test-%) install uninstall clean help
 .DEFAULT_GOAL := all
@@ -53,6 +53,7 @@ test: lib
 
 ## test-rust     formatting, lints, the core's tests, its documentation
 ## test-c        the C interface, as a C program sees it
+## test-abi      the binary interface against the one recorded; an old program (RECORD=1 records it anew)
 ## test-instructions  how many instructions the passes and a small step take (RECORD=1 writes the counts anew)
 ## test-examples the examples in C
 ## test-cpp      the C++ binding
