@@ -17,9 +17,9 @@ DESCRIPTION := $(shell sed -n 's/^description = "\(.*\)"/\1/p' Cargo.toml)
 SONAME := liblmada.so.$(firstword $(subst ., ,$(VERSION)))
 
 # In the order in which `make test` runs them.
-SUITES := rust c abi instructions examples cpp julia go install readme
+SUITES := rust c abi instructions examples cpp julia go install docs readme
 
-.PHONY: all lib header demo recommended bench bench-peers test $(SUITES:%=test-%) install uninstall clean help
+.PHONY: all lib header docs demo recommended bench bench-peers test $(SUITES:%=test-%) install uninstall clean help
 .DEFAULT_GOAL := all
 
 ## all           the shared and the static library, in target/release
@@ -60,6 +60,7 @@ test: lib
 ## test-julia    the Julia binding
 ## test-go       the Go binding
 ## test-install  what `make install` installs, used from outside the tree
+## test-docs     the examples in the C reference; both references, made without a warning; links
 ## test-readme   the code in README.md
 $(SUITES:%=test-%): test-%: lib
 	@scripts/run-suites $*
@@ -68,6 +69,15 @@ $(SUITES:%=test-%): test-%: lib
 header:
 	@scripts/need cc cargo
 	LMADA_WRITE_HEADER=1 cargo test --locked --test header
+
+## docs          the C reference (doxygen) and the Rust one (rustdoc); prints where
+docs:
+	@scripts/need cargo doxygen
+	@mkdir -p build/docs
+	doxygen docs/Doxyfile
+	cargo doc --locked --no-deps
+	@echo "docs: $(CURDIR)/build/docs/c/index.html"
+	@echo "docs: $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/doc/lmada/index.html"
 
 ## install       header files, libraries and lmada.pc, under DESTDIR/PREFIX (PREFIX is /usr/local; LIBDIR, INCLUDEDIR)
 ## uninstall     removes what install put there
