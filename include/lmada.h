@@ -530,7 +530,7 @@ lmada_status_t lmada_create(const lmada_config_t *config, size_t dim, lmada_t **
  * matrix block-diagonal. The total length, `dims[0] + ... + dims[count - 1]`, is the `dim` of the other functions.
  *
  * ```c
- * const size_t layers[] = {784 * 100, 100, 100 * 10, 10}; /* weights and offsets of two layers */
+ * const size_t layers[] = {784 * 100, 100, 100 * 10, 10}; // weights and offsets of two layers
  * if (lmada_create_blocks(&config, layers, 4, &opt) != LMADA_OK) fail(lmada_last_error());
  * ```
  *
@@ -584,9 +584,9 @@ void lmada_free(lmada_t *opt);
  *
  * ```c
  * memset(grads, 0, dim * sizeof *grads);
- * for (int part = 0; part < parts; part++) add_gradient(part, params, grads); /* a batch that comes in parts */
+ * for (int part = 0; part < parts; part++) add_gradient(part, params, grads); // a batch that comes in parts
  * lmada_status_t status = lmada_step(opt, params, grads, dim);
- * if (status == LMADA_ERROR_NON_FINITE) skipped++; /* nothing changed: the next batch may do better */
+ * if (status == LMADA_ERROR_NON_FINITE) skipped++; // nothing changed: the next batch may do better
  * else if (status != LMADA_OK) fail(lmada_last_error());
  * ```
  *
@@ -693,7 +693,7 @@ lmada_status_t lmada_direction_f64(lmada_t *opt, double *direction, const double
  *
  * ```c
  * if (lmada_begin(opt) != LMADA_OK) fail(lmada_last_error());
- * for (int i = LAYERS - 1; i >= 0; i--) { /* while the backward pass goes on to the layer before */
+ * for (int i = LAYERS - 1; i >= 0; i--) { // while the backward pass goes on to the layer before
  *     backward(i, params, grads);
  *     if (lmada_feed(opt, first[i], grads + first[i], lens[i]) != LMADA_OK) fail(lmada_last_error());
  * }
@@ -701,7 +701,7 @@ lmada_status_t lmada_direction_f64(lmada_t *opt, double *direction, const double
  *     for (int i = 0; i < LAYERS; i++) lmada_apply(opt, first[i], params + first[i], grads + first[i], lens[i]);
  *     lmada_end(opt);
  * } else {
- *     lmada_cancel(opt); /* as if it had not begun */
+ *     lmada_cancel(opt); // as if it had not begun
  * }
  * ```
  *
@@ -749,10 +749,10 @@ lmada_status_t lmada_feed_f64(lmada_t *opt, size_t offset, const double *grads, 
  * double *sums;
  * size_t count;
  * lmada_begin(opt);
- * lmada_feed(opt, 0, grads, dim); /* dim, params and grads are this process's share */
+ * lmada_feed(opt, 0, grads, dim); // dim, params and grads are this process's share
  * if (lmada_partials(opt, &sums, &count) != LMADA_OK) fail(lmada_last_error());
- * sum_over_processes(sums, count); /* MPI_Allreduce(MPI_IN_PLACE, sums, (int)count, MPI_DOUBLE, MPI_SUM, comm) */
- * if (lmada_solve(opt) == LMADA_OK) { /* the same answer on all */
+ * sum_over_processes(sums, count); // MPI_Allreduce(MPI_IN_PLACE, sums, (int)count, MPI_DOUBLE, MPI_SUM, comm)
+ * if (lmada_solve(opt) == LMADA_OK) { // the same answer on all
  *     lmada_apply(opt, 0, params, grads, dim);
  *     lmada_end(opt);
  * } else {
@@ -776,10 +776,12 @@ lmada_status_t lmada_partials(lmada_t *opt, double **values, size_t *count);
  *
  * ```c
  * lmada_stats_t stats;
+ * lmada_begin(opt);
+ * lmada_feed(opt, 0, grads, dim);
  * if (lmada_solve(opt) != LMADA_OK) fail(lmada_last_error());
  * if (lmada_stats(opt, &stats, sizeof stats) != LMADA_OK) fail(lmada_last_error());
  * if (stats.grad_norm > 1000 * usual_norm) {
- *     lmada_cancel(opt); /* this gradient is not to enter the window */
+ *     lmada_cancel(opt); // this gradient is not to enter the window
  * } else {
  *     lmada_apply(opt, 0, params, grads, dim);
  *     lmada_end(opt);
@@ -943,7 +945,7 @@ lmada_status_t lmada_state_save(const lmada_t *opt, void *buffer, size_t bytes);
  * ```c
  * size_t bytes;
  * void *state = read_file("run.state", &bytes);
- * if (lmada_create(&config, dim, &opt) != LMADA_OK) fail(lmada_last_error()); /* config as when it was saved */
+ * if (lmada_create(&config, dim, &opt) != LMADA_OK) fail(lmada_last_error()); // config as when it was saved
  * if (lmada_state_load(opt, state, bytes) != LMADA_OK) fail(lmada_last_error());
  * free(state);
  * ```
@@ -994,7 +996,7 @@ const char *lmada_status_string(lmada_status_t status);
  * ```c
  * lmada_status_t status = lmada_step(opt, params, grads, dim + 1);
  * if (status != LMADA_OK) printf("%s: %s\n", lmada_status_string(status), lmada_last_error());
- * /* LMADA_ERROR_DIMENSION_MISMATCH: dim is 16: this optimizer has 15 */
+ * // LMADA_ERROR_DIMENSION_MISMATCH: dim is 16: this optimizer has 15
  * ```
  */
 const char *lmada_last_error(void);

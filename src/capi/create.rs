@@ -40,7 +40,7 @@ pub unsafe extern "C" fn lmada_create(
 /// matrix block-diagonal. The total length, `dims[0] + ... + dims[count - 1]`, is the `dim` of the other functions.
 ///
 /// ```c
-/// const size_t layers[] = {784 * 100, 100, 100 * 10, 10}; /* weights and offsets of two layers */
+/// const size_t layers[] = {784 * 100, 100, 100 * 10, 10}; // weights and offsets of two layers
 /// if (lmada_create_blocks(&config, layers, 4, &opt) != LMADA_OK) fail(lmada_last_error());
 /// ```
 ///

@@ -51,7 +51,7 @@ pub extern "C" fn lmada_status_string(status: lmada_status_t) -> *const c_char {
 /// ```c
 /// lmada_status_t status = lmada_step(opt, params, grads, dim + 1);
 /// if (status != LMADA_OK) printf("%s: %s\n", lmada_status_string(status), lmada_last_error());
-/// /* LMADA_ERROR_DIMENSION_MISMATCH: dim is 16: this optimizer has 15 */
+/// // LMADA_ERROR_DIMENSION_MISMATCH: dim is 16: this optimizer has 15
 /// ```
 #[unsafe(no_mangle)]
 pub extern "C" fn lmada_last_error() -> *const c_char {

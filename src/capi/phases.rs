@@ -15,7 +15,7 @@ use crate::error::Error;
 ///
 /// ```c
 /// if (lmada_begin(opt) != LMADA_OK) fail(lmada_last_error());
-/// for (int i = LAYERS - 1; i >= 0; i--) { /* while the backward pass goes on to the layer before */
+/// for (int i = LAYERS - 1; i >= 0; i--) { // while the backward pass goes on to the layer before
 ///     backward(i, params, grads);
 ///     if (lmada_feed(opt, first[i], grads + first[i], lens[i]) != LMADA_OK) fail(lmada_last_error());
 /// }
@@ -23,7 +23,7 @@ use crate::error::Error;
 ///     for (int i = 0; i < LAYERS; i++) lmada_apply(opt, first[i], params + first[i], grads + first[i], lens[i]);
 ///     lmada_end(opt);
 /// } else {
-///     lmada_cancel(opt); /* as if it had not begun */
+///     lmada_cancel(opt); // as if it had not begun
 /// }
 /// ```
 ///
@@ -95,10 +95,10 @@ unsafe fn feed<T: Native>(opt: *mut lmada_t, offset: usize, grads: *const T, len
 /// double *sums;
 /// size_t count;
 /// lmada_begin(opt);
-/// lmada_feed(opt, 0, grads, dim); /* dim, params and grads are this process's share */
+/// lmada_feed(opt, 0, grads, dim); // dim, params and grads are this process's share
 /// if (lmada_partials(opt, &sums, &count) != LMADA_OK) fail(lmada_last_error());
-/// sum_over_processes(sums, count); /* MPI_Allreduce(MPI_IN_PLACE, sums, (int)count, MPI_DOUBLE, MPI_SUM, comm) */
-/// if (lmada_solve(opt) == LMADA_OK) { /* the same answer on all */
+/// sum_over_processes(sums, count); // MPI_Allreduce(MPI_IN_PLACE, sums, (int)count, MPI_DOUBLE, MPI_SUM, comm)
+/// if (lmada_solve(opt) == LMADA_OK) { // the same answer on all
 ///     lmada_apply(opt, 0, params, grads, dim);
 ///     lmada_end(opt);
 /// } else {
@@ -138,10 +138,12 @@ pub unsafe extern "C" fn lmada_partials(opt: *mut lmada_t, values: *mut *mut f64
 ///
 /// ```c
 /// lmada_stats_t stats;
+/// lmada_begin(opt);
+/// lmada_feed(opt, 0, grads, dim);
 /// if (lmada_solve(opt) != LMADA_OK) fail(lmada_last_error());
 /// if (lmada_stats(opt, &stats, sizeof stats) != LMADA_OK) fail(lmada_last_error());
 /// if (stats.grad_norm > 1000 * usual_norm) {
-///     lmada_cancel(opt); /* this gradient is not to enter the window */
+///     lmada_cancel(opt); // this gradient is not to enter the window
 /// } else {
 ///     lmada_apply(opt, 0, params, grads, dim);
 ///     lmada_end(opt);

@@ -140,7 +140,7 @@ pub unsafe extern "C" fn lmada_state_save(
 /// ```c
 /// size_t bytes;
 /// void *state = read_file("run.state", &bytes);
-/// if (lmada_create(&config, dim, &opt) != LMADA_OK) fail(lmada_last_error()); /* config as when it was saved */
+/// if (lmada_create(&config, dim, &opt) != LMADA_OK) fail(lmada_last_error()); // config as when it was saved
 /// if (lmada_state_load(opt, state, bytes) != LMADA_OK) fail(lmada_last_error());
 /// free(state);
 /// ```

@@ -11,9 +11,9 @@ use crate::error::{Error, Result};
 ///
 /// ```c
 /// memset(grads, 0, dim * sizeof *grads);
-/// for (int part = 0; part < parts; part++) add_gradient(part, params, grads); /* a batch that comes in parts */
+/// for (int part = 0; part < parts; part++) add_gradient(part, params, grads); // a batch that comes in parts
 /// lmada_status_t status = lmada_step(opt, params, grads, dim);
-/// if (status == LMADA_ERROR_NON_FINITE) skipped++; /* nothing changed: the next batch may do better */
+/// if (status == LMADA_ERROR_NON_FINITE) skipped++; // nothing changed: the next batch may do better
 /// else if (status != LMADA_OK) fail(lmada_last_error());
 /// ```
 ///
