@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-/// The sections of the header, which are the groups of the C reference: name, title, and how a declaration starts before
-/// which it opens. It ends where the next one opens; one that opens again goes on.
+/// The sections of the header, which are the groups of the C reference: name, title, and how the declaration starts
+/// before which it opens. It ends where the next one opens; one that opens again goes on.
 const SECTIONS: [(&str, &str, &str); 14] = [
     ("info", "Statuses, messages, versions", "#define LMADA_ABI_VERSION "),
     ("handle", "Handles", "typedef struct lmada_t lmada_t;"),

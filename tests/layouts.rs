@@ -1,5 +1,5 @@
-//! The structs of the C interface are laid out in Rust as the C compiler lays them out: tests/abi/recorded/layouts.txt is
-//! what C says. A struct may have grown since it was recorded; tests/abi says then that it has to be recorded anew.
+//! The structs of the C interface are laid out in Rust as the C compiler lays them out: what C says stands in
+//! tests/abi/recorded/layouts.txt. A struct may have grown since; tests/abi says then that it is to be recorded anew.
 
 use lmada::capi::{lmada_config_t, lmada_stats_t};
 use std::mem::{align_of, offset_of};
