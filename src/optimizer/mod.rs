@@ -46,7 +46,7 @@ pub(crate) const USUAL_TENSORS: usize = 64;
 /// # use lmada::{Config, Optimizer};
 /// # fn main() -> lmada::Result<()> {
 /// let (mut w, gradient) = (vec![1.0_f32; 10], vec![0.5; 10]);
-/// let mut optimizer = Optimizer::new(&Config::recommended(), &[6, 4])?; // a preconditioner for each of two layers
+/// let mut optimizer = Optimizer::new(&Config::recommended(), &[6, 4])?; // two layers
 /// optimizer.begin()?;
 /// for layer in [6..10, 0..6] {
 ///     optimizer.feed(layer.start, &gradient[layer])?; // as the backward pass comes by
