@@ -17,9 +17,9 @@ DESCRIPTION := $(shell sed -n 's/^description = "\(.*\)"/\1/p' Cargo.toml)
 SONAME := liblmada.so.$(firstword $(subst ., ,$(VERSION)))
 
 # In the order in which `make test` runs them.
-SUITES := rust c instructions examples cpp julia go install readme
+SUITES := rust c abi instructions examples cpp julia go install docs readme
 
-.PHONY: all lib header demo recommended bench bench-peers test $(SUITES:%=test-%)
+.PHONY: all lib header docs demo recommended bench bench-peers test $(SUITES:%=test-%)
 .PHONY: install install-cmake uninstall clean help
 .DEFAULT_GOAL := all
 
@@ -52,12 +52,14 @@ test: lib
 
 ## test-rust     formatting, lints, the core's tests, its documentation
 ## test-c        the C interface, as a C program sees it
+## test-abi      the binary interface against the one recorded; an old program (RECORD=1 records it anew)
 ## test-instructions  how many instructions the passes and a small step take (RECORD=1 writes the counts anew)
 ## test-examples the examples in C
 ## test-cpp      the C++ binding
 ## test-julia    the Julia binding
 ## test-go       the Go binding
 ## test-install  what `make install` installs, used from outside the tree
+## test-docs     the examples in the C reference; both references, made without a warning; links
 ## test-readme   the code in README.md
 $(SUITES:%=test-%): test-%: lib
 	@scripts/run-suites $*
@@ -66,6 +68,15 @@ $(SUITES:%=test-%): test-%: lib
 header:
 	@scripts/need cc cargo
 	LMADA_WRITE_HEADER=1 cargo test --locked --test header
+
+## docs          the C reference (doxygen) and the Rust one (rustdoc); prints where
+docs:
+	@scripts/need cargo doxygen
+	@mkdir -p build/docs
+	doxygen docs/Doxyfile
+	cargo doc --locked --no-deps
+	@echo "docs: $(CURDIR)/build/docs/c/index.html"
+	@echo "docs: $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/doc/lmada/index.html"
 
 ## install       headers, libraries, lmada.pc and the CMake package, under DESTDIR/PREFIX (LIBDIR, INCLUDEDIR likewise)
 ## install-cmake the CMake package alone, beside a library that is installed (see CONTRIBUTING.md)
