@@ -19,7 +19,7 @@ SONAME := liblmada.so.$(firstword $(subst ., ,$(VERSION)))
 # In the order in which `make test` runs them.
 SUITES := rust c instructions examples cpp julia go install readme
 
-.PHONY: all lib header demo recommended bench bench-peers test $(SUITES:%=test-%) install uninstall clean help
+.PHONY: all lib header demo recommended bench bench-peers soak test $(SUITES:%=test-%) install uninstall clean help
 .DEFAULT_GOAL := all
 
 ## all           the shared and the static library, in target/release
@@ -46,6 +46,11 @@ demo recommended: lib
 ## bench-peers   times a step against others in PyTorch, which it installs under target/; writes docs/performance.md
 bench bench-peers: lib
 	$(MAKE) -C bench $@
+
+## soak          millions of steps: memory, the Gram matrix, finite results (long; its short form is in test-rust)
+soak:
+	@scripts/need cc cargo
+	cargo test --release --locked --test endurance -- --long
 
 ## test          every suite below, in this order; stops at the first that fails
 test: lib
