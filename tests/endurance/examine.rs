@@ -7,6 +7,11 @@ use lmada::{Clip, Config, Element, HistoryFormat, Momentum, Optimizer};
 /// How far an entry may be off, relative to the norms of its two columns.
 const TOLERANCE: f64 = 1e-12;
 
+/// Where C of the first block begins, in the state of so many blocks: after their lengths, the steps, the learning rate.
+pub fn gram_start(blocks: usize) -> usize {
+    BEFORE_DIMS + 8 * (blocks + 2)
+}
+
 /// Bytes before the dimensions of the blocks: magic, checksum and version; six options; density; number of blocks.
 const BEFORE_DIMS: usize = 16 + 6 * 4 + 8 + 8;
 
@@ -27,39 +32,45 @@ impl Examiner {
         Self { state: vec![0; state_size], columns, worst: 0.0, count: 0 }
     }
 
-    pub fn examine<T: Element>(&mut self, optimizer: &Optimizer<T>, dims: &[usize]) {
+    /// Saves the state and looks at it; the flaw that it has, if any.
+    pub fn examine<T: Element>(&mut self, optimizer: &Optimizer<T>, dims: &[usize]) -> Result<(), String> {
         optimizer.state_save(&mut self.state).expect("no step is open");
         let state = core::mem::take(&mut self.state);
-        let config = optimizer.config();
+        let found = self.look(&state, &optimizer.config(), dims);
+        self.state = state;
+        found
+    }
+
+    pub fn look(&mut self, state: &[u8], config: &Config, dims: &[usize]) -> Result<(), String> {
         let mut bytes = Bytes(&state[BEFORE_DIMS..]);
         dims.iter().for_each(|&len| assert_eq!(bytes.u64(), len as u64));
         let steps = bytes.u64();
         assert!(bytes.f64() == config.lr);
-        for &len in dims {
-            self.block(&mut bytes, &config, len, steps);
-        }
+        dims.iter().try_for_each(|&len| self.block(&mut bytes, config, len, steps))?;
         assert!(bytes.0.is_empty());
-        self.state = state;
+        Ok(())
     }
 
-    fn block(&mut self, bytes: &mut Bytes<'_>, config: &Config, len: usize, steps: u64) {
+    fn block(&mut self, bytes: &mut Bytes<'_>, config: &Config, len: usize, steps: u64) -> Result<(), String> {
         let k = config.history_size as usize;
         let vector = matches!(config.clip_kind, Clip::EmaVector | Clip::GraftEmaVector);
         let momentum = matches!(config.momentum_kind, Momentum::Gradient | Momentum::Update);
         let mut gram = Bytes(bytes.0);
-        let mut finite = |bytes: &mut Bytes<'_>| assert!(bytes.f64().is_finite());
-        (0..k * k + 1).for_each(|_| finite(bytes));
+        let mut finite = read_finite(k * k + 1, || bytes.f64());
         assert!(bytes.u64() <= steps, "more norms than steps");
-        (0..if vector { k + 3 } else { 3 }).for_each(|_| finite(bytes));
+        finite &= read_finite(if vector { k + 3 } else { 3 }, || bytes.f64());
 
         self.columns.clear();
         for _ in 0..k {
             bytes.column(config, len, |number, scale| self.columns.push(number * scale));
         }
-        assert!(self.columns.iter().all(|x| x.is_finite()), "a column is not finite");
+        finite &= self.columns.iter().all(|x| x.is_finite());
         let sparse = config.history_format == HistoryFormat::Sparse;
         let others = [sparse, momentum, vector].iter().filter(|kept| **kept).count();
-        (0..others * len).for_each(|_| assert!(bytes.element(config.dtype).is_finite()));
+        finite &= read_finite(others * len, || bytes.element(config.dtype));
+        if !finite {
+            return Err("a number is not finite".into());
+        }
 
         let held = steps.min(k as u64) as usize;
         let gram: Vec<f64> = (0..k * k).map(|_| gram.f64()).collect();
@@ -69,15 +80,25 @@ impl Examiner {
         for i in 0..held {
             for j in 0..=i {
                 let (found, expected) = (gram[i * k + j], dot(column(i), column(j)));
-                assert!(found.to_bits() == gram[j * k + i].to_bits(), "C is not symmetric at {i}, {j}");
+                if found.to_bits() != gram[j * k + i].to_bits() {
+                    return Err(format!("C is not symmetric at {i}, {j}"));
+                }
                 let norms = (gram[i * (k + 1)] * gram[j * (k + 1)]).sqrt();
                 let error = if found == expected { 0.0 } else { (found - expected).abs() / norms };
-                assert!(error <= TOLERANCE, "C is {found:e} at {i}, {j} and not {expected:e}, after {steps} steps");
+                if error > TOLERANCE || error.is_nan() {
+                    return Err(format!("C is {found:e} at {i}, {j}, its columns' product {expected:e}"));
+                }
                 self.worst = self.worst.max(error);
             }
         }
         self.count += 1;
+        Ok(())
     }
+}
+
+/// Reads numbers; whether all are finite.
+fn read_finite(count: usize, mut read: impl FnMut() -> f64) -> bool {
+    (0..count).fold(true, |finite, _| finite & read().is_finite())
 }
 
 const LANES: usize = 8;

@@ -12,7 +12,11 @@ const WARM_SHARE: u64 = 5;
 pub fn run(count: u64, progress: &mut Progress) -> (Usage, u64) {
     let mut random = Random(3);
     let numbers: Vec<f64> = (0..2 * LONGEST).map(|_| random.uniform() - 0.5).collect();
-    let mut room = Room { narrow: numbers.iter().map(|&x| x as f32).collect(), wide: numbers, state: Vec::new() };
+    let mut room = Room {
+        narrow: numbers.iter().map(|&x| x as f32).collect(),
+        wide: numbers,
+        state: vec![1; 2 * 8 * LONGEST * MOST as usize],
+    };
     let (mut warm, mut refused) = (None, 0);
     for number in 0..count {
         refused += u64::from(!one(&mut random, &mut room));
@@ -22,12 +26,14 @@ pub fn run(count: u64, progress: &mut Progress) -> (Usage, u64) {
         progress.tell("handles", number, count);
     }
     assert!(refused > 0 && refused < count / 4, "{refused} of {count} creates were refused");
-    (warm.expect("more handles than none").growth(), refused)
+    (warm.expect("more handles than none").growth().expect("memory that handles gave back"), refused)
 }
 
 const LONGEST: usize = 5000;
+/// The largest k.
+const MOST: u32 = 40;
 
-/// Parameters and gradients of both types, and a saved state.
+/// Parameters and gradients of both types, and room for any saved state.
 struct Room {
     narrow: Vec<f32>,
     wide: Vec<f64>,
@@ -43,7 +49,7 @@ fn one(random: &mut Random, room: &mut Room) -> bool {
         config.assume_init()
     };
     config.dtype = i32::from(random.below(4) == 0);
-    config.history_size = 1 + random.below(40) as u32;
+    config.history_size = 1 + random.below(MOST as usize) as u32;
     config.history_format = if config.dtype == LMADA_F32 { random.below(5) as i32 } else { LMADA_HISTORY_FULL };
     config.density = random.uniform();
     config.momentum_kind = random.below(4) as i32;
@@ -71,9 +77,9 @@ fn one(random: &mut Random, room: &mut Room) -> bool {
         if random.below(10) == 0 {
             let mut size = 0;
             assert_eq!(lmada_state_size(handle, &mut size), LMADA_OK);
-            room.state.resize(size, 0);
-            assert_eq!(lmada_state_save(handle, room.state.as_mut_ptr().cast(), size), LMADA_OK);
-            assert_eq!(lmada_state_load(handle, room.state.as_ptr().cast(), size), LMADA_OK);
+            let state = &mut room.state[..size];
+            assert_eq!(lmada_state_save(handle, state.as_mut_ptr().cast(), size), LMADA_OK);
+            assert_eq!(lmada_state_load(handle, state.as_ptr().cast(), size), LMADA_OK);
         }
         if random.below(10) == 0 {
             assert_eq!(lmada_begin(handle), LMADA_OK); // freed in the middle of a step

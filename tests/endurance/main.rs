@@ -5,6 +5,7 @@
 //! one. It is a program of its own, since it measures its own memory. Prints a table; panics at the first flaw.
 
 mod examine;
+mod flaws;
 mod gradients;
 mod handles;
 mod memory;
@@ -102,19 +103,21 @@ fn large(long: bool) -> Vec<Plan> {
 
 /// Growth in KiB, and mappings.
 fn growth(usage: Usage) -> String {
-    format!("{:>6} | {:>8} | {:>8}", usage.mapped >> 10, usage.resident >> 10, usage.mappings)
+    let Usage { allocated, mapped, resident, mappings } = usage;
+    format!("{:>9} | {:>6} | {:>8} | {mappings:>8}", allocated >> 10, mapped >> 10, resident >> 10)
 }
 
 fn main() {
     // Other arguments are those of tests that have names.
     let long = std::env::args().any(|argument| argument == "--long");
+    flaws::are_seen();
     let mut progress = Progress::new();
     println!(
-        "| {:41} | {:>9} | {:>7} | {:>6} | {:>6} | {:>9} | {:>7} | {:>8} | {:>11} | mapped | resident | mappings | \
-         seconds |",
-        "", "steps", "refused", "loaded", "resets", "cancelled", "written", "compared", "worst error"
+        "| {:41} |     steps | refused | loaded | resets | cancelled | written | compared | worst error | allocated | \
+         mapped | resident | mappings | seconds |",
+        ""
     );
-    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+    println!("| --- |{}", " ---: |".repeat(13));
     for plan in small(long).into_iter().chain(large(long)) {
         let start = Instant::now();
         let Report { counts, examined, worst, growth: grown } = match plan.config.dtype {

@@ -83,7 +83,7 @@ pub fn run<T: Element>(plan: &Plan, progress: &mut Progress) -> Report {
         progress.tell(plan.name, step, plan.steps);
     }
     subject.examine();
-    let growth = warm.expect("more steps than none").growth();
+    let growth = warm.expect("more steps than none").growth().unwrap_or_else(|flaw| panic!("{}: {flaw}", plan.name));
     let Subject { examiner, counts, .. } = subject;
     Report { counts, examined: examiner.count, worst: examiner.worst, growth }
 }
@@ -213,6 +213,7 @@ impl<'p, T: Element> Subject<'p, T> {
         let numbers = [stats.grad_norm, stats.update_norm, stats.scale, stats.eig_max, stats.eig_min];
         assert!(numbers.iter().all(|x| x.is_finite()), "{stats:?}");
         assert!(self.params.iter().all(|w| w.to_f64().is_finite()), "a parameter is not finite");
-        self.examiner.examine(&self.optimizer, self.plan.dims);
+        let examined = self.examiner.examine(&self.optimizer, self.plan.dims);
+        examined.unwrap_or_else(|flaw| panic!("{}, after {} steps: {flaw}", self.plan.name, self.steps));
     }
 }
