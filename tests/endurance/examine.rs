@@ -1,5 +1,5 @@
-//! A saved state looked at from outside: is the Gram matrix, of which a step replaced a row and a column at a time, that
-//! of the columns beside it? Is every number finite?
+//! A saved state looked at from outside: is the Gram matrix, of which each step replaced a row and a column, that of the
+//! columns beside it? Is every number finite?
 
 use crate::oracle::saved::Bytes;
 use lmada::{Clip, Config, Element, HistoryFormat, Momentum, Optimizer};
@@ -7,7 +7,7 @@ use lmada::{Clip, Config, Element, HistoryFormat, Momentum, Optimizer};
 /// How far an entry may be off, relative to the norms of its two columns.
 const TOLERANCE: f64 = 1e-12;
 
-/// Where C of the first block begins, in the state of so many blocks: after their lengths, the steps, the learning rate.
+/// Where C of the first block begins, in a state of so many blocks: after their lengths, the steps, the learning rate.
 pub fn gram_start(blocks: usize) -> usize {
     BEFORE_DIMS + 8 * (blocks + 2)
 }
