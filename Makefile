@@ -19,7 +19,7 @@ SONAME := liblmada.so.$(firstword $(subst ., ,$(VERSION)))
 # In the order in which `make test` runs them.
 SUITES := rust c abi instructions examples cpp julia go install docs readme
 
-.PHONY: all lib header docs demo recommended bench bench-peers test $(SUITES:%=test-%)
+.PHONY: all lib header docs demo recommended bench bench-peers soak test $(SUITES:%=test-%)
 .PHONY: install install-cmake uninstall clean help
 .DEFAULT_GOAL := all
 
@@ -45,6 +45,11 @@ demo recommended: lib
 ## bench-peers   times a step against others in PyTorch, which it installs under target/; writes docs/performance.md
 bench bench-peers: lib
 	$(MAKE) -C bench $@
+
+## soak          millions of steps: memory, the Gram matrix, finite results (long; its short form is in test-rust)
+soak:
+	@scripts/need cc cargo
+	cargo test --release --locked --test endurance -- --long
 
 ## test          every suite below, in this order; stops at the first that fails
 test: lib
