@@ -20,6 +20,7 @@ mod neon;
 mod other;
 mod poles;
 mod portable;
+mod qr;
 mod reduce;
 mod small;
 pub(crate) mod sparse;
