@@ -19,7 +19,7 @@ SONAME := liblmada.so.$(firstword $(subst ., ,$(VERSION)))
 # In the order in which `make test` runs them.
 SUITES := rust c instructions examples cpp julia go install readme
 
-.PHONY: all lib header demo recommended bench bench-peers test $(SUITES:%=test-%) install uninstall clean help
+.PHONY: all lib header demo recommended bench bench-peers test $(SUITES:%=test-%) test-aarch64 install uninstall clean help
 .DEFAULT_GOAL := all
 
 ## all           the shared and the static library, in target/release
@@ -62,6 +62,10 @@ test: lib
 ## test-readme   the code in README.md
 $(SUITES:%=test-%): test-%: lib
 	@scripts/run-suites $*
+
+## test-aarch64  the core's tests and the C suite on aarch64, under qemu (long; no part of `make test`)
+test-aarch64:
+	@scripts/run-suites aarch64
 
 ## header        writes include/lmada.h anew from the Rust sources
 header:

@@ -1,6 +1,5 @@
 //! Machines of a kind that has no loops of its own.
 
-use super::lanes::Load;
 use super::portable::{self, Portable};
 use super::sparse::SparseKernels;
 use super::stored::Compressed;

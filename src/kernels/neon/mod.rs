@@ -51,8 +51,9 @@ pub(super) fn sparse() -> [Option<&'static SparseKernels<f32>>; 2] {
 impl Lanes for Neon {
     type Wide = [float64x2_t; 4];
 
-    /// Of 32 registers, 24 for the sums, four for the vector, and four for what is being widened.
-    const SUMS: usize = 6;
+    /// Sixteen registers of 32, and sums that do not wait for one another: as many as four units with a latency of four
+    /// keep going. With six, for which there would be just enough registers, the compiler moves them about.
+    const SUMS: usize = 4;
 
     #[inline(always)]
     fn splat(self, value: f64) -> Self::Wide {
