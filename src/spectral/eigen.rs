@@ -16,6 +16,10 @@ pub(super) struct Eigen {
     norms: Buffer<f64>,
 }
 
+/// What the entries of a Gram matrix never reach, where its largest diagonal entry is near 1: they are at most that.
+/// Those of a crafted saved state may, and their squares overflow.
+const NO_GRAM_MATRIX: f64 = 1e150;
+
 /// A direction that counts.
 struct Direction {
     /// σ².
@@ -128,7 +132,7 @@ impl Eigen {
         let kernels = reduction.kernels;
         let mut system = reduction.reduce(entries, order, 1.0 / scale, |_| 0.0);
         let entries = [&*system.diagonal, &*system.beside].into_iter().flat_map(|blocks| blocks.as_flattened());
-        if !entries.fold(true, |finite, entry| finite & entry.is_finite()) {
+        if !entries.fold(true, |sound, entry| sound & (entry.abs() < NO_GRAM_MATRIX)) {
             return Err(NOT_FINITE);
         }
         if !(kernels.diagonalise)(&mut system, self.vectors.as_chunks_mut().0) {
