@@ -8,8 +8,8 @@ use super::{Columns, Element};
 /// Columns multiplied with a vector at a time, at most: they share its loads. Fewer where registers do not hold so many
 /// sums ([`Lanes::SUMS`]).
 pub(super) const DOTS_GROUP: usize = 9;
-/// Columns combined at a time, at most: they share the loads and stores of the sum. More would be summed less exactly in
-/// the precision of the elements, and is no faster.
+/// Columns combined at a time, at most: they share the loads and stores of the sum. More would be summed less exactly
+/// in the precision of the elements, and is no faster.
 pub(super) const COMBINE_GROUP: usize = 9;
 /// Bytes ahead of what a loop reads that it has fetched, where it reads too little at a time for the machine to see it
 /// coming.
