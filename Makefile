@@ -19,9 +19,9 @@ SONAME := liblmada.so.$(firstword $(subst ., ,$(VERSION)))
 # In the order in which `make test` runs them.
 SUITES := rust c ubsan abi instructions examples cpp julia go install docs readme
 # Longer ones, not part of `make test`.
-SANITIZERS := asan tsan
+LONG := asan tsan aarch64
 
-.PHONY: all lib header docs demo recommended bench bench-peers soak test $(SUITES:%=test-%) $(SANITIZERS:%=test-%)
+.PHONY: all lib header docs demo recommended bench bench-peers soak test $(SUITES:%=test-%) $(LONG:%=test-%)
 .PHONY: install install-cmake uninstall clean help
 .DEFAULT_GOAL := all
 
@@ -74,7 +74,8 @@ $(SUITES:%=test-%): test-%: lib
 
 ## test-asan     the tests of core and C interface under AddressSanitizer and LeakSanitizer (long)
 ## test-tsan     what runs on several threads under ThreadSanitizer (long)
-$(SANITIZERS:%=test-%): test-%:
+## test-aarch64  the core's tests and the C suite on aarch64, under qemu (long)
+$(LONG:%=test-%): test-%:
 	@scripts/run-suites $*
 
 ## header        writes include/lmada.h anew from the Rust sources

@@ -8,11 +8,9 @@ use super::{Columns, Element};
 /// Columns multiplied with a vector at a time, at most: they share its loads. Fewer where registers do not hold so many
 /// sums ([`Lanes::SUMS`]).
 pub(super) const DOTS_GROUP: usize = 9;
-/// Columns combined at a time: they share the loads and stores of the sum. More would be summed less exactly in the
-/// precision of the elements, and is no faster.
+/// Columns combined at a time, at most: they share the loads and stores of the sum. More would be summed less exactly
+/// in the precision of the elements, and is no faster.
 pub(super) const COMBINE_GROUP: usize = 9;
-/// Blocks taken in a turn of a loop, so that the loop itself costs little.
-pub(super) const TURN: usize = 2;
 /// Bytes ahead of what a loop reads that it has fetched, where it reads too little at a time for the machine to see it
 /// coming.
 pub(super) const DISTANCE: usize = 4096;
@@ -26,7 +24,7 @@ macro_rules! each_group {
         while $first < taken {
             let size = group_size(taken - $first, $most);
             match size {
-                $($sizes => {
+                $($sizes if $sizes <= $most => {
                     const $size: usize = $sizes;
                     let $places = places::<$size>($first, omitted);
                     $body
@@ -90,24 +88,21 @@ impl<S: Stored, const SIZE: usize> Group<S, SIZE> {
     }
 }
 
-/// Runs `$body` for every block `$index` of `$range`, and `$between` for the first of each turn.
+/// Runs `$body` for every block `$index` of `$range`, so many a turn, and `$between` for the first of each turn.
 macro_rules! in_turns {
-    ($range:expr, $index:ident, $body:block) => {
-        in_turns!($range, $index, {}, $body)
-    };
-    ($range:expr, $index:ident, $between:block, $body:block) => {
+    ($turn:expr, $range:expr, $index:ident, $between:block, $body:block) => {
         let (mut next, end): (usize, usize) = ($range.start, $range.end);
-        while next + TURN <= end {
+        while next + $turn <= end {
             {
                 let $index = next;
                 let _ = $index;
                 $between
             }
-            for block in 0..TURN {
+            for block in 0..$turn {
                 let $index = next + block;
                 $body
             }
-            next += TURN;
+            next += $turn;
         }
         for $index in next..end {
             $body
@@ -115,15 +110,16 @@ macro_rules! in_turns {
     };
 }
 
-/// Before `BLOCKS` blocks from `index` on, has fetched what will be needed next: of columns of shorter numbers what lies
+/// Before `count` blocks from `index` on, has fetched what will be needed next: of columns of shorter numbers what lies
 /// [`DISTANCE`] ahead, and beside the first group of what comes after them as much as the vector beside them has.
 #[inline(always)]
-pub(super) fn fetch<L: Lanes, T, S: Stored, const SIZE: usize, const BLOCKS: usize>(
+pub(super) fn fetch<L: Lanes, T, S: Stored, const SIZE: usize>(
     lanes: L,
     columns: Columns<'_, S>,
     places: [usize; SIZE],
     first: usize,
     index: usize,
+    count: usize,
 ) {
     const LINE: usize = 64;
     let ahead = columns.ahead;
@@ -138,7 +134,7 @@ pub(super) fn fetch<L: Lanes, T, S: Stored, const SIZE: usize, const BLOCKS: usi
     }
     if first == 0 {
         for (start, len) in ahead.runs {
-            for line in 0..BLOCKS * BLOCK * size_of::<T>() / LINE {
+            for line in 0..count * BLOCK * size_of::<T>() / LINE {
                 let offset = index * BLOCK * size_of::<T>() + line * LINE;
                 if offset < len {
                     lanes.fetch(start.wrapping_add(offset));
@@ -186,12 +182,13 @@ where
             let end = unit_end::<S>(from, blocks);
             let mut products = [lanes.splat(0.0); SIZE];
             in_turns!(
+                L::TURN,
                 from..end.min(x.len()),
                 index,
                 {
                     if size_of::<S>() < size_of::<T>() {
                         // Whole numbers come fast enough: here nothing else is waited for.
-                        fetch::<L, T, S, SIZE, TURN>(lanes, columns, places, first, index)
+                        fetch::<L, T, S, SIZE>(lanes, columns, places, first, index, L::TURN)
                     }
                 },
                 {
@@ -276,49 +273,42 @@ fn combine_with<const NARROW: bool, L, T, S>(
             Load::<f64>::store(lanes, wide, &mut sum[index]);
         }
     }
-    each_group!(
-        COMBINE_GROUP,
-        [9, 8, 7, 6, 5, 4, 3, 2, 1],
-        coefficients.len(),
-        columns.omitted,
-        first,
-        places,
-        SIZE,
-        {
-            // SAFETY: the columns are checked.
-            let group = unsafe { Group::<S, SIZE>::new(columns, places) };
-            // The first group begins the sum with the newest vector, so that the sum need not be read.
-            let begun = if first == 0 { newest.len() } else { 0 };
-            let mut from = 0;
-            while from < sum.len() {
-                let end = unit_end::<S>(from, sum.len());
-                let factors = factors::<L, T, S, SIZE>(lanes, coefficients, columns.scales, places, from);
-                in_turns!(
-                    from..end.min(begun),
-                    index,
-                    { fetch::<L, T, S, SIZE, TURN>(lanes, columns, places, first, index) },
-                    {
-                        let wide = lanes.mul(newest_factor, Load::<T>::load(lanes, &newest[index]));
-                        // SAFETY: `sum` has such a block.
-                        let wide = unsafe { add_products::<NARROW, L, T, S, SIZE>(lanes, factors, group, index, wide) };
-                        Load::<f64>::store(lanes, wide, &mut sum[index]);
-                    }
-                );
-                in_turns!(
-                    from.max(begun)..end,
-                    index,
-                    { fetch::<L, T, S, SIZE, TURN>(lanes, columns, places, first, index) },
-                    {
-                        let wide = Load::<f64>::load(lanes, &sum[index]);
-                        // SAFETY: `sum` has such a block.
-                        let wide = unsafe { add_products::<NARROW, L, T, S, SIZE>(lanes, factors, group, index, wide) };
-                        Load::<f64>::store(lanes, wide, &mut sum[index]);
-                    }
-                );
-                from = end;
-            }
+    each_group!(L::COMBINED, [9, 8, 7, 6, 5, 4, 3, 2, 1], coefficients.len(), columns.omitted, first, places, SIZE, {
+        // SAFETY: the columns are checked.
+        let group = unsafe { Group::<S, SIZE>::new(columns, places) };
+        // The first group begins the sum with the newest vector, so that the sum need not be read.
+        let begun = if first == 0 { newest.len() } else { 0 };
+        let mut from = 0;
+        while from < sum.len() {
+            let end = unit_end::<S>(from, sum.len());
+            let factors = factors::<L, T, S, SIZE>(lanes, coefficients, columns.scales, places, from);
+            in_turns!(
+                L::TURN,
+                from..end.min(begun),
+                index,
+                { fetch::<L, T, S, SIZE>(lanes, columns, places, first, index, L::TURN) },
+                {
+                    let wide = lanes.mul(newest_factor, Load::<T>::load(lanes, &newest[index]));
+                    // SAFETY: `sum` has such a block.
+                    let wide = unsafe { add_products::<NARROW, L, T, S, SIZE>(lanes, factors, group, index, wide) };
+                    Load::<f64>::store(lanes, wide, &mut sum[index]);
+                }
+            );
+            in_turns!(
+                L::TURN,
+                from.max(begun)..end,
+                index,
+                { fetch::<L, T, S, SIZE>(lanes, columns, places, first, index, L::TURN) },
+                {
+                    let wide = Load::<f64>::load(lanes, &sum[index]);
+                    // SAFETY: `sum` has such a block.
+                    let wide = unsafe { add_products::<NARROW, L, T, S, SIZE>(lanes, factors, group, index, wide) };
+                    Load::<f64>::store(lanes, wide, &mut sum[index]);
+                }
+            );
+            from = end;
         }
-    );
+    });
 }
 
 /// The coefficients of a group, in both precisions, of which a loop uses one.

@@ -1,10 +1,13 @@
 //! The loops that make what a window stores of a gradient.
 
 use super::Element;
-use super::columns::{DISTANCE, TURN};
+use super::columns::DISTANCE;
 use super::lanes::{BLOCK, Encoder, Load};
 use super::loops::{each_block, padded, write_part};
 use super::stored::Stored;
+
+/// Blocks taken in a turn of [`measure`].
+const TURN: usize = 2;
 
 #[inline(always)]
 pub(super) fn encode<L, T, S, E>(lanes: L, given: &[T], scale: f64, codes: &mut [S], stored: &mut [T])

@@ -1,5 +1,7 @@
 //! The operations that the loops are made of, and the table of loops for one set of them.
 
+use super::columns::{COMBINE_GROUP, DOTS_GROUP};
+
 /// Numbers in a block.
 pub(super) const BLOCK: usize = 8;
 
@@ -11,8 +13,14 @@ pub(super) trait Lanes: Copy {
     /// A block in registers.
     type Wide: Copy;
 
-    /// Sums of blocks that fit the registers beside what is added to them, at most [`super::columns::DOTS_GROUP`].
-    const SUMS: usize;
+    /// Sums of blocks that fit the registers beside what is added to them, at most [`DOTS_GROUP`].
+    const SUMS: usize = DOTS_GROUP;
+
+    /// Columns combined at a time, at most [`COMBINE_GROUP`].
+    const COMBINED: usize = COMBINE_GROUP;
+
+    /// Blocks of columns taken in a turn of a loop, so that the loop itself costs little.
+    const TURN: usize = 2;
 
     /// The same number eight times.
     fn splat(self, value: f64) -> Self::Wide;

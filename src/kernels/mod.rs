@@ -14,6 +14,10 @@ mod columns;
 mod encode;
 mod lanes;
 mod loops;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
+mod other;
 mod poles;
 mod portable;
 mod qr;
@@ -28,6 +32,14 @@ mod x86;
 
 #[cfg(test)]
 mod tests;
+
+// Which tables there are, for this kind of machine.
+#[cfg(target_arch = "aarch64")]
+use neon as machine;
+#[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
+use other as machine;
+#[cfg(target_arch = "x86_64")]
+use x86 as machine;
 
 use core::fmt::Debug;
 use core::ops::{Add, Mul};
@@ -95,12 +107,7 @@ macro_rules! element {
             }
 
             fn available() -> impl Iterator<Item = &'static Kernels<Self>> {
-                let portable = Some(portable::Portable::table());
-                #[cfg(target_arch = "x86_64")]
-                let found = [x86::avx512(), x86::avx2(), portable];
-                #[cfg(not(target_arch = "x86_64"))]
-                let found = [portable];
-                found.into_iter().flatten()
+                machine::tables().into_iter().flatten()
             }
 
             fn compressed() -> impl Iterator<Item = &'static Compressed<Self>> {
@@ -113,17 +120,8 @@ macro_rules! element {
         }
     };
 }
-element!(f32, Dtype::F32, compressed(), SparseKernels::available().next());
+element!(f32, Dtype::F32, machine::compressed().into_iter().flatten(), SparseKernels::available().next());
 element!(f64, Dtype::F64, core::iter::empty(), None);
-
-fn compressed() -> impl Iterator<Item = &'static Compressed<f32>> {
-    const PORTABLE: &Compressed<f32> = &portable::Portable::compressed_table();
-    #[cfg(target_arch = "x86_64")]
-    let found = x86::compressed();
-    #[cfg(not(target_arch = "x86_64"))]
-    let found = [];
-    found.into_iter().flatten().chain([PORTABLE])
-}
 
 /// Columns side by side: column `j` begins at `data[j * stride]` and has as many elements as the vector beside it needs
 /// whole [`BLOCK`]s for, at most `stride`. What lies in them beyond the vector is read but does not count. One column

@@ -3,7 +3,7 @@
 use super::Element;
 use super::lanes::{BLOCK, Decode, Encode, Lanes, Load, table};
 use super::sparse::sparse_table;
-use super::stored::{Bf16, F16, compressed_table};
+use super::stored::{Bf16, Compressed, F16, compressed_table};
 use super::symmetric::symmetric_table;
 use super::whole::{RUN, Whole};
 
@@ -16,10 +16,16 @@ compressed_table!(Portable, "portable", []);
 symmetric_table!(Portable, "portable", []);
 sparse_table!(Portable, "portable", []);
 
+/// The loops over what windows store.
+pub(super) const COMPRESSED: &Compressed<f32> = &Portable::compressed_table();
+
 impl Lanes for Portable {
     type Wide = [f64; BLOCK];
 
-    const SUMS: usize = 6;
+    // A column at a time: of groups the compiler makes eight times the code, most of which takes longer.
+    const SUMS: usize = 1;
+    const COMBINED: usize = 1;
+    const TURN: usize = 1;
 
     #[inline(always)]
     fn splat(self, value: f64) -> Self::Wide {

@@ -7,6 +7,8 @@
 //! takes, and of the same order as what memory takes to bring the tile. So while the columns of one tile are worked on,
 //! the entries and the feedback of the next are asked for ([`SparseColumns::ahead`]), a few lines a column.
 
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod selection;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -89,11 +91,7 @@ pub struct SparseKernels<T: 'static> {
 impl SparseKernels<f32> {
     /// The loops with each instruction set that this machine has, the best first.
     pub(crate) fn available() -> impl Iterator<Item = &'static Self> {
-        #[cfg(target_arch = "x86_64")]
-        let found = super::x86::sparse();
-        #[cfg(not(target_arch = "x86_64"))]
-        let found = [None];
-        found.into_iter().chain([Some(Portable::sparse_table())]).flatten()
+        super::machine::sparse().into_iter().flatten()
     }
 }
 

@@ -4,7 +4,6 @@
 //! Everything lies in blocks of eight rows, padded with zeros, so that no loop has a rest.
 
 use super::lanes::BLOCK;
-use super::portable::Portable;
 
 /// Eight numbers that lie side by side.
 pub(crate) type Block = [f64; BLOCK];
@@ -92,11 +91,7 @@ pub(crate) struct SymmetricKernels {
 impl SymmetricKernels {
     /// The kernels with each instruction set that this machine has, the best first.
     pub fn available() -> impl Iterator<Item = &'static Self> {
-        #[cfg(target_arch = "x86_64")]
-        let found = super::x86::symmetric();
-        #[cfg(not(target_arch = "x86_64"))]
-        let found = [None];
-        found.into_iter().chain([Some(Portable::symmetric_table())]).flatten()
+        super::machine::symmetric().into_iter().flatten()
     }
 
     /// The best kernels on this machine.

@@ -45,7 +45,7 @@ pub(super) fn multiply<L: Whole>(lanes: L, codes: &[i8], scales: &[f64], columns
             }
             for index in 0..blocks.len() {
                 let block = (start + index * RUN) / BLOCK;
-                fetch::<L, f32, i8, SIZE, { RUN / BLOCK }>(lanes, columns, places, first, block);
+                fetch::<L, f32, i8, SIZE>(lanes, columns, places, first, block, RUN / BLOCK);
                 let x = lanes.factors(&blocks[index]);
                 for (product, run) in products.iter_mut().zip(runs) {
                     *product = lanes.add_products(x, &run[index], *product);

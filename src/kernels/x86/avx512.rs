@@ -2,7 +2,6 @@
 
 use core::arch::x86_64::*;
 
-use super::super::columns::DOTS_GROUP;
 use super::super::lanes::{BLOCK, Lanes, Load, table};
 use super::super::sparse::sparse_table;
 use super::super::symmetric::symmetric_table;
@@ -19,8 +18,6 @@ sparse_table!(Avx512, "avx512", ["avx512f,popcnt,bmi1"]);
 
 impl Lanes for Avx512 {
     type Wide = __m512d;
-
-    const SUMS: usize = DOTS_GROUP;
 
     #[inline(always)]
     fn splat(self, value: f64) -> Self::Wide {

@@ -3,15 +3,16 @@
 use core::arch::x86_64::*;
 
 use super::super::lanes::{BLOCK, Decode, Encode, Encoder, Lanes, Load};
+use super::super::portable;
 use super::super::stored::{Bf16, Compressed, F16, StoredKernels, compressed_table, encode_loop, measure_loop};
 use super::super::whole::{RUN, Whole};
-use super::{Avx2, Avx512, has_avx2};
+use super::{Avx2, Avx512, has_avx2, has_avx512};
 
 compressed_table!(Avx2, "avx2", ["avx2,fma,f16c"]);
 compressed_table!(Avx512, "avx512", ["avx512f"]);
 
 /// The loops over what windows store, with every instruction set that the machine has, the best first.
-pub(in super::super) fn compressed() -> [Option<&'static Compressed<f32>>; 3] {
+pub(in super::super) fn compressed() -> [Option<&'static Compressed<f32>>; 4] {
     const AVX2: &Compressed<f32> = &Avx2::compressed_table();
     const AVX512: &Compressed<f32> = &Avx512::compressed_table();
     const AVX512_BF16: &Compressed<f32> = &Compressed {
@@ -23,9 +24,13 @@ pub(in super::super) fn compressed() -> [Option<&'static Compressed<f32>>; 3] {
         },
         ..Avx512::compressed_table()
     };
-    let avx512 = is_x86_feature_detected!("avx512f");
-    let bf16 = avx512 && is_x86_feature_detected!("avx512bf16") && is_x86_feature_detected!("avx512vl");
-    [bf16.then_some(AVX512_BF16), avx512.then_some(AVX512), has_avx2().then_some(AVX2)]
+    let bf16 = has_avx512() && is_x86_feature_detected!("avx512bf16") && is_x86_feature_detected!("avx512vl");
+    [
+        bf16.then_some(AVX512_BF16),
+        has_avx512().then_some(AVX512),
+        has_avx2().then_some(AVX2),
+        Some(portable::COMPRESSED),
+    ]
 }
 
 /// Numbers beyond the largest that bfloat16 has become that.

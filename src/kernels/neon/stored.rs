@@ -1,0 +1,207 @@
+//! Numbers as windows store them, in the vector registers of aarch64: bfloat16 and 8 bits without the instructions that
+//! only newer machines have for them.
+
+use core::arch::aarch64::*;
+use core::arch::asm;
+
+use super::super::lanes::{BLOCK, Decode, Encode, Lanes, Load};
+use super::super::stored::{Bf16, F16, compressed_table};
+use super::super::whole::{RUN, Whole};
+use super::Neon;
+
+compressed_table!(Neon, "neon", []);
+
+impl Decode<Bf16, f32> for Neon {
+    #[inline(always)]
+    fn decode(self, block: &[Bf16; BLOCK]) -> Self::Wide {
+        Load::<f32>::widen(self, Decode::<Bf16, f32>::decode_narrow(self, block))
+    }
+
+    #[inline(always)]
+    fn decode_narrow(self, block: &[Bf16; BLOCK]) -> [float32x4_t; 2] {
+        // SAFETY: every aarch64 has NEON; the load is the block's and needs no alignment.
+        unsafe { from_bf16(vld1q_u16(block.as_ptr().cast())) }
+    }
+}
+
+impl Encode<Bf16, f32> for Neon {
+    #[inline(always)]
+    fn encode(self, x: [float32x4_t; 2], _factor: f64, block: &mut [Bf16; BLOCK]) -> [float32x4_t; 2] {
+        // SAFETY: every aarch64 has NEON; the store is the block's and needs no alignment.
+        unsafe {
+            let rounded = [round_to_bf16(x[0]), round_to_bf16(x[1])];
+            let halves = vshrn_high_n_u32::<16>(vshrn_n_u32::<16>(rounded[0]), rounded[1]);
+            vst1q_u16(block.as_mut_ptr().cast(), halves);
+            from_bf16(halves)
+        }
+    }
+}
+
+/// # Safety
+/// The machine has NEON.
+#[inline(always)]
+pub(in super::super) unsafe fn from_bf16(halves: uint16x8_t) -> [float32x4_t; 2] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let zeros = vdupq_n_u16(0);
+        [vreinterpretq_f32_u16(vzip1q_u16(zeros, halves)), vreinterpretq_f32_u16(vzip2q_u16(zeros, halves))]
+    }
+}
+
+/// In the high halves the nearest that bfloat16 has, of two as near the even one; its largest number instead of what is
+/// beyond.
+///
+/// # Safety
+/// The machine has NEON.
+#[inline(always)]
+unsafe fn round_to_bf16(x: float32x4_t) -> uint32x4_t {
+    let largest = Bf16(0x7f7f).to_f32();
+    // SAFETY: the caller's promise.
+    unsafe {
+        let within = vmaxnmq_f32(vminnmq_f32(x, vdupq_n_f32(largest)), vdupq_n_f32(-largest));
+        let bits = vreinterpretq_u32_f32(within);
+        let odd = vandq_u32(vshrq_n_u32::<16>(bits), vdupq_n_u32(1));
+        vaddq_u32(vaddq_u32(bits, vdupq_n_u32(0x7fff)), odd)
+    }
+}
+
+impl Decode<F16, f32> for Neon {
+    #[inline(always)]
+    fn decode(self, block: &[F16; BLOCK]) -> Self::Wide {
+        Load::<f32>::widen(self, Decode::<F16, f32>::decode_narrow(self, block))
+    }
+
+    #[inline(always)]
+    fn decode_narrow(self, block: &[F16; BLOCK]) -> [float32x4_t; 2] {
+        // SAFETY: every aarch64 has NEON; the load is the block's and needs no alignment.
+        unsafe { from_f16(vld1q_u16(block.as_ptr().cast())) }
+    }
+}
+
+impl Encode<F16, f32> for Neon {
+    #[inline(always)]
+    fn encode(self, x: [float32x4_t; 2], factor: f64, block: &mut [F16; BLOCK]) -> [float32x4_t; 2] {
+        let scaled = Load::<f32>::mul_narrow(self, x, Load::<f32>::splat_narrow(self, factor));
+        // SAFETY: every aarch64 has NEON; the store is the block's and needs no alignment.
+        unsafe {
+            let halves = to_f16(scaled);
+            vst1q_u16(block.as_mut_ptr().cast(), halves);
+            from_f16(halves)
+        }
+    }
+}
+
+/// By the machine's own conversion, for which stable Rust has no function.
+///
+/// # Safety
+/// The machine has NEON.
+#[inline(always)]
+unsafe fn from_f16(halves: uint16x8_t) -> [float32x4_t; 2] {
+    let (low, high);
+    // SAFETY: the caller's promise; nothing but the results is written.
+    unsafe {
+        asm!("fcvtl {0:v}.4s, {1:v}.4h", out(vreg) low, in(vreg) halves, options(pure, nomem, nostack));
+        asm!("fcvtl2 {0:v}.4s, {1:v}.8h", out(vreg) high, in(vreg) halves, options(pure, nomem, nostack));
+    }
+    [low, high]
+}
+
+/// To the nearest, of two as near the even one; what is too large becomes an infinity.
+///
+/// # Safety
+/// The machine has NEON.
+#[inline(always)]
+unsafe fn to_f16([low, high]: [float32x4_t; 2]) -> uint16x8_t {
+    let halves;
+    // SAFETY: the caller's promise; nothing but the result is written.
+    unsafe {
+        asm!(
+            "fcvtn {0:v}.4h, {1:v}.4s",
+            "fcvtn2 {0:v}.8h, {2:v}.4s",
+            out(vreg) halves, in(vreg) low, in(vreg) high,
+            options(pure, nomem, nostack)
+        );
+    }
+    halves
+}
+
+impl Decode<i8, f32> for Neon {
+    #[inline(always)]
+    fn decode(self, block: &[i8; BLOCK]) -> Self::Wide {
+        Load::<f32>::widen(self, Decode::<i8, f32>::decode_narrow(self, block))
+    }
+
+    #[inline(always)]
+    fn decode_narrow(self, block: &[i8; BLOCK]) -> [float32x4_t; 2] {
+        // SAFETY: every aarch64 has NEON; the load is the block's and needs no alignment.
+        unsafe {
+            let words = vmovl_s8(vld1_s8(block.as_ptr()));
+            [vcvtq_f32_s32(vmovl_s16(vget_low_s16(words))), vcvtq_f32_s32(vmovl_high_s16(words))]
+        }
+    }
+}
+
+impl Encode<i8, f32> for Neon {
+    #[inline(always)]
+    fn encode(self, x: [float32x4_t; 2], factor: f64, block: &mut [i8; BLOCK]) -> [float32x4_t; 2] {
+        // In 64 bits, so that no number is rounded to the wrong side of a half.
+        let [a, b, c, d] = self.mul(Load::<f32>::widen(self, x), self.splat(factor));
+        // SAFETY: every aarch64 has NEON; the store is the block's and needs no alignment.
+        unsafe {
+            let low = vmovn_high_s64(vmovn_s64(vcvtnq_s64_f64(a)), vcvtnq_s64_f64(b));
+            let high = vmovn_high_s64(vmovn_s64(vcvtnq_s64_f64(c)), vcvtnq_s64_f64(d));
+            vst1_s8(block.as_mut_ptr(), vmovn_s16(vmovn_high_s32(vmovn_s32(low), high)));
+            [vcvtq_f32_s32(low), vcvtq_f32_s32(high)]
+        }
+    }
+}
+
+impl Whole for Neon {
+    type Factors = [int8x16_t; 2];
+    type Sums = [int32x4_t; 2];
+
+    #[inline(always)]
+    fn none(self) -> Self::Sums {
+        // SAFETY: every aarch64 has NEON.
+        unsafe { [vdupq_n_s32(0); 2] }
+    }
+
+    #[inline(always)]
+    fn factors(self, x: &[i8; RUN]) -> Self::Factors {
+        // SAFETY: every aarch64 has NEON; both loads lie inside the array and need no alignment.
+        unsafe { [vld1q_s8(x.as_ptr()), vld1q_s8(x.as_ptr().add(16))] }
+    }
+
+    #[inline(always)]
+    fn add_products(self, x: Self::Factors, y: &[i8; RUN], sums: Self::Sums) -> Self::Sums {
+        let y = self.factors(y);
+        // SAFETY: every aarch64 has NEON.
+        unsafe { [add_sixteen(x[0], y[0], sums[0]), add_sixteen(x[1], y[1], sums[1])] }
+    }
+
+    #[inline(always)]
+    fn widen_sums(self, [low, high]: Self::Sums) -> Self::Wide {
+        // SAFETY: every aarch64 has NEON.
+        unsafe {
+            [
+                vcvtq_f64_s64(vmovl_s32(vget_low_s32(low))),
+                vcvtq_f64_s64(vmovl_high_s32(low)),
+                vcvtq_f64_s64(vmovl_s32(vget_low_s32(high))),
+                vcvtq_f64_s64(vmovl_high_s32(high)),
+            ]
+        }
+    }
+}
+
+/// Adds to each sum four products, of which no two overflow 16 bits together: they are at most 127².
+///
+/// # Safety
+/// The machine has NEON.
+#[inline(always)]
+unsafe fn add_sixteen(x: int8x16_t, y: int8x16_t, sums: int32x4_t) -> int32x4_t {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let pairs = vpaddq_s16(vmull_s8(vget_low_s8(x), vget_low_s8(y)), vmull_high_s8(x, y));
+        vpadalq_s16(sums, pairs)
+    }
+}

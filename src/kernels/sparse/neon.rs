@@ -1,0 +1,90 @@
+//! Selection and sparse columns in the vector registers of aarch64.
+
+use core::arch::aarch64::*;
+
+use super::{COUNTED, KEY, Sparse, WORD};
+use crate::kernels::lanes::{BLOCK, Load};
+use crate::kernels::neon::{Neon, from_bf16};
+
+impl Sparse for Neon {
+    #[inline(always)]
+    fn reach(self, numbers: &[u32; WORD], bound: u32) -> u64 {
+        const BITS: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128];
+        // SAFETY: every aarch64 has NEON; the load is the array's.
+        unsafe {
+            let bits = vld1q_u8(BITS.as_ptr());
+            let [a, b, c, d] = numbers.as_chunks::<16>().0 else { unreachable!("a word is four times sixteen") };
+            // A byte for each number, then a bit: sums of eight bytes side by side are bytes of the word.
+            let low = vpaddq_u8(vandq_u8(sixteen(a, bound), bits), vandq_u8(sixteen(b, bound), bits));
+            let high = vpaddq_u8(vandq_u8(sixteen(c, bound), bits), vandq_u8(sixteen(d, bound), bits));
+            let word = vpaddq_u8(low, high);
+            vgetq_lane_u64::<0>(vreinterpretq_u64_u8(vpaddq_u8(word, word)))
+        }
+    }
+
+    #[inline(always)]
+    fn count(self, keys: &[[u32; COUNTED]], bound: u32) -> u32 {
+        // SAFETY: every aarch64 has NEON; the loads are whole quarters and need no alignment.
+        unsafe {
+            let bound = vdupq_n_u32(bound);
+            let mut counts = [vdupq_n_u32(0); COUNTED / 4];
+            for keys in keys {
+                for (count, keys) in counts.iter_mut().zip(keys.as_chunks::<4>().0) {
+                    // What reaches the bound is all ones: less one.
+                    *count = vsubq_u32(*count, vcgeq_u32(vld1q_u32(keys.as_ptr()), bound));
+                }
+            }
+            let [a, b, c, d] = counts;
+            vaddvq_u32(vaddq_u32(vaddq_u32(a, b), vaddq_u32(c, d)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn pick(self, x: &[f32], &[a, b, c, d, e, f, g, h]: &[u16; BLOCK]) -> Self::Wide {
+        // SAFETY: the caller's promise.
+        let narrow = unsafe { [four(x, [a, b, c, d]), four(x, [e, f, g, h])] };
+        Load::<f32>::widen(self, narrow)
+    }
+
+    #[inline(always)]
+    fn widen_bf16(self, values: &[u16; BLOCK]) -> Self::Wide {
+        // SAFETY: every aarch64 has NEON; the load is the block's and needs no alignment.
+        Load::<f32>::widen(self, unsafe { from_bf16(vld1q_u16(values.as_ptr())) })
+    }
+}
+
+/// A byte of ones for each of sixteen numbers whose key reaches `bound`, of zeros for the others.
+///
+/// # Safety
+/// The machine has NEON.
+#[inline(always)]
+unsafe fn sixteen(numbers: &[u32; 16], bound: u32) -> uint8x16_t {
+    let start = numbers.as_ptr();
+    // SAFETY: the caller's promise; the loads lie inside the array and need no alignment.
+    unsafe {
+        let (key, bound) = (vdupq_n_u32(KEY), vdupq_n_u32(bound));
+        let mut reached = [vdupq_n_u16(0); 4];
+        for (quarter, reached) in reached.iter_mut().enumerate() {
+            let keys = vandq_u32(vld1q_u32(start.add(4 * quarter)), key);
+            *reached = vreinterpretq_u16_u32(vcgeq_u32(keys, bound));
+        }
+        let [a, b, c, d] = reached;
+        vuzp1q_u8(vreinterpretq_u8_u16(vuzp1q_u16(a, b)), vreinterpretq_u8_u16(vuzp1q_u16(c, d)))
+    }
+}
+
+/// The numbers at four places.
+///
+/// # Safety
+/// The machine has NEON; the indices are below the length of `x`.
+#[inline(always)]
+unsafe fn four(x: &[f32], [a, b, c, d]: [u16; 4]) -> float32x4_t {
+    let start = x.as_ptr();
+    // SAFETY: the caller's promise.
+    unsafe {
+        let four = vld1q_dup_f32(start.add(usize::from(a)));
+        let four = vld1q_lane_f32::<1>(start.add(usize::from(b)), four);
+        let four = vld1q_lane_f32::<2>(start.add(usize::from(c)), four);
+        vld1q_lane_f32::<3>(start.add(usize::from(d)), four)
+    }
+}
