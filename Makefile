@@ -17,9 +17,9 @@ DESCRIPTION := $(shell sed -n 's/^description = "\(.*\)"/\1/p' Cargo.toml)
 SONAME := liblmada.so.$(firstword $(subst ., ,$(VERSION)))
 
 # In the order in which `make test` runs them.
-SUITES := rust c instructions examples cpp julia go install readme
+SUITES := rust c instructions fuzz examples cpp julia go install readme
 
-.PHONY: all lib header demo recommended bench bench-peers test $(SUITES:%=test-%) install uninstall clean help
+.PHONY: all lib header demo recommended bench bench-peers fuzz test $(SUITES:%=test-%) install uninstall clean help
 .DEFAULT_GOAL := all
 
 ## all           the shared and the static library, in target/release
@@ -47,6 +47,10 @@ demo recommended: lib
 bench bench-peers: lib
 	$(MAKE) -C bench $@
 
+## fuzz          fuzzes the C interface on all cores, FUZZ_SECONDS (600) for each of three targets
+fuzz:
+	@fuzz/run long
+
 ## test          every suite below, in this order; stops at the first that fails
 test: lib
 	@scripts/run-suites $(SUITES)
@@ -54,6 +58,7 @@ test: lib
 ## test-rust     formatting, lints, the core's tests, its documentation
 ## test-c        the C interface, as a C program sees it
 ## test-instructions  how many instructions the passes and a small step take (RECORD=1 writes the counts anew)
+## test-fuzz     every committed input of the fuzz targets, then some more made of them
 ## test-examples the examples in C
 ## test-cpp      the C++ binding
 ## test-julia    the Julia binding

@@ -8,7 +8,6 @@ pub mod compare;
 pub mod eigen;
 pub mod formats;
 pub mod number;
-pub mod setting;
 pub mod spectrum;
 pub mod streams;
 pub mod svd;
