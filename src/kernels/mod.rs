@@ -16,6 +16,7 @@ mod lanes;
 mod loops;
 mod poles;
 mod portable;
+mod qr;
 mod reduce;
 mod small;
 pub(crate) mod sparse;

@@ -1,5 +1,5 @@
-//! The kernels of the symmetric solver: a reduction to tridiagonal form and the solves on it, each compiled as a whole
-//! for an instruction set. Small matrices leave no time for a call a loop.
+//! The kernels of the symmetric solver: a reduction to tridiagonal form, and on it solves or an eigendecomposition, each
+//! compiled as a whole for an instruction set. Small matrices leave no time for a call a loop.
 //!
 //! Everything lies in blocks of eight rows, padded with zeros, so that no loop has a rest.
 
@@ -84,6 +84,9 @@ pub(crate) struct SymmetricKernels {
     pub reduce: fn(system: &mut System<'_>),
     /// Puts `√m Q Σⱼ wⱼ (T + m tⱼI)⁻¹ Qᵀa` in the place of `Qᵀa`, over the shifts tⱼ and weights wⱼ in units of m.
     pub solve: fn(system: &mut System<'_>, shifts: &[Block], weights: &[Block], m: f64) -> Solved,
+    /// Turns T into the eigenvalues of A, on the diagonal in no order, and puts its eigenvectors into `vectors`: block b
+    /// of vector j is number `b·n + j`. False where the iteration does not end, as it does for numbers only.
+    pub diagonalise: fn(system: &mut System<'_>, vectors: &mut [Block]) -> bool,
 }
 
 impl SymmetricKernels {
@@ -115,6 +118,8 @@ macro_rules! symmetric_table {
                     reduce: whole!($lanes, $features, reduce::reduce(system: &mut System<'_>) -> ()),
                     solve: whole!($lanes, $features, poles::solve(
                         system: &mut System<'_>, shifts: &[Block], weights: &[Block], m: f64) -> Solved),
+                    diagonalise: whole!($lanes, $features, qr::diagonalise(
+                        system: &mut System<'_>, vectors: &mut [Block]) -> bool),
                 }
             }
         }

@@ -1,21 +1,19 @@
-//! The general way: a symmetric eigendecomposition of C by faer, direction by direction.
+//! The general way: an eigendecomposition of C, direction by direction.
 
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::evd::{ComputeEigenvectors, SelfAdjointEvdParams, self_adjoint_evd, self_adjoint_evd_scratch};
-use faer::{Auto, MatMut, MatRef, Par, Spec};
-
+use super::reduction::{BLOCK, Reduction, power_of_four};
 use super::{Entries, NOT_FINITE, Preconditioner, Solution, Spectrum, Vector};
 use crate::error::{Error, Result};
 use crate::memory::Buffer;
 
 /// Room for decompositions up to a size, and the last one made in it.
 pub(super) struct Eigen {
-    matrix: Buffer<f64>,
+    /// As [`crate::kernels::symmetric::SymmetricKernels::diagonalise`] leaves them.
     vectors: Buffer<f64>,
+    /// Ascending.
     values: Buffer<f64>,
+    /// The vector of each value.
+    places: Buffer<usize>,
     norms: Buffer<f64>,
-    scratch: MemBuffer,
-    scratch_bytes: usize,
 }
 
 /// A direction that counts.
@@ -28,23 +26,16 @@ struct Direction {
 
 impl Eigen {
     pub fn new(size: usize, what: &'static str) -> Result<Self> {
-        let request = self_adjoint_evd_scratch::<f64>(size, ComputeEigenvectors::Yes, Par::Seq, parameters());
-        let scratch_bytes = request.unaligned_bytes_required();
-        let scratch =
-            MemBuffer::try_new(request).map_err(|_| Error::OutOfMemory { what, bytes: scratch_bytes as u64 })?;
         Ok(Self {
-            matrix: Buffer::zeroed(size * size, what)?,
-            vectors: Buffer::zeroed(size * size, what)?,
+            vectors: Buffer::zeroed(size * size.next_multiple_of(BLOCK), what)?,
             values: Buffer::zeroed(size, what)?,
+            places: Buffer::zeroed(size, what)?,
             norms: Buffer::zeroed(size, what)?,
-            scratch,
-            scratch_bytes,
         })
     }
 
     pub fn bytes(&self) -> usize {
-        let buffers = [&self.matrix, &self.vectors, &self.values, &self.norms];
-        buffers.iter().map(|buffer| buffer.bytes()).sum::<usize>() + self.scratch_bytes
+        self.vectors.bytes() + self.values.bytes() + self.places.bytes() + self.norms.bytes()
     }
 
     /// The coefficients, and what the decomposition says besides.
@@ -70,17 +61,17 @@ impl Eigen {
             // `along` is the part of v along this direction of length σ; `weight` what it adds to the coefficients.
             let (along, weight, factor) = match *vector {
                 Vector::Span(a) => {
-                    let along = dot_permuted(direction, a, order);
+                    let along = dot_permuted(direction.clone(), a, order);
                     (along * eigenvalue.sqrt(), f * along, f)
                 }
                 Vector::Products { products, orthogonal_scale, .. } => {
-                    let along = dot_permuted(direction, products, order);
+                    let along = dot_permuted(direction.clone(), products, order);
                     (along / eigenvalue.sqrt(), (f - orthogonal_scale) * along / eigenvalue, f)
                 }
             };
             spanned += along * along;
             norm2 += (factor * along) * (factor * along);
-            for (part, &slot) in direction.iter().zip(order) {
+            for (part, &slot) in direction.zip(order) {
                 coefficients[slot] += weight * part;
             }
         }
@@ -103,8 +94,10 @@ impl Eigen {
         spectrum
     }
 
-    fn direction(&self, size: usize, i: usize) -> &[f64] {
-        &self.vectors[i * size..(i + 1) * size]
+    /// The parts of direction i, in the order of the rows.
+    fn direction(&self, size: usize, i: usize) -> impl Iterator<Item = f64> + Clone {
+        let (blocks, _) = self.vectors.as_chunks::<BLOCK>();
+        blocks.iter().skip(self.places[i]).step_by(size).flatten().copied().take(size)
     }
 
     /// σ²max.
@@ -125,36 +118,29 @@ impl Eigen {
     }
 
     /// Eigenvalues, ascending, and vectors of the matrix with its rows in this order.
-    pub fn decompose(&mut self, order: &[usize], entries: &impl Entries) -> Result<()> {
+    pub fn decompose(&mut self, reduction: &mut Reduction, order: &[usize], entries: &impl Entries) -> Result<()> {
         let size = order.len();
-        let mut largest = 0.0;
-        let mut finite = true;
-        for (column, &j) in order.iter().enumerate() {
-            self.norms[column] = entries.norm(j);
-            for (row, &i) in order.iter().enumerate().skip(column) {
-                let value = entries.at(i, j);
-                finite &= value.is_finite();
-                largest = value.abs().max(largest);
-                self.matrix[column * size + row] = value;
-            }
+        for (norm, &j) in self.norms.iter_mut().zip(order) {
+            *norm = entries.norm(j);
         }
-        if !finite {
+        // With entries near 1 nothing over- or underflows, whatever the gradients' scale.
+        let scale = power_of_four(entries.at(order[0], order[0]));
+        let kernels = reduction.kernels;
+        let mut system = reduction.reduce(entries, order, 1.0 / scale, |_| 0.0);
+        let entries = [&*system.diagonal, &*system.beside].into_iter().flat_map(|blocks| blocks.as_flattened());
+        if !entries.fold(true, |finite, entry| finite & entry.is_finite()) {
             return Err(NOT_FINITE);
         }
-        // With entries near 1 the solver neither over- nor underflows, whatever the gradients' scale.
-        let scale = power_of_two(largest);
-        self.matrix[..size * size].iter_mut().for_each(|value| *value /= scale);
-        if size == 2 {
-            decompose_pair(&self.matrix, &mut self.values, &mut self.vectors);
-        } else {
-            let matrix = MatRef::from_column_major_slice(&self.matrix[..size * size], size, size);
-            let vectors = MatMut::from_column_major_slice_mut(&mut self.vectors[..size * size], size, size);
-            let values = faer::diag::DiagMut::from_slice_mut(&mut self.values[..size]);
-            let stack = MemStack::new(&mut self.scratch);
-            self_adjoint_evd(matrix, values, Some(vectors), Par::Seq, stack, parameters())
-                .map_err(|_| Error::Internal { reason: "the eigensolver did not converge" })?;
+        if !(kernels.diagonalise)(&mut system, self.vectors.as_chunks_mut().0) {
+            return Err(Error::Internal { reason: "the eigensolver did not converge" });
         }
-        self.values[..size].iter_mut().for_each(|value| *value *= scale);
+        let values = &system.diagonal.as_flattened()[..size];
+        let places = &mut self.places[..size];
+        places.iter_mut().enumerate().for_each(|(i, place)| *place = i);
+        places.sort_unstable_by(|&i, &j| values[i].total_cmp(&values[j]));
+        for (value, &place) in self.values.iter_mut().zip(&*places) {
+            *value = values[place] * scale;
+        }
         Ok(())
     }
 }
@@ -170,51 +156,22 @@ impl Spectrum {
     }
 }
 
-fn parameters() -> Spec<SelfAdjointEvdParams, f64> {
-    // Implicit QR at every size. Divide and conquer is no faster up to 200 rows and at best twice as fast at 1,000, but
-    // loses the small directions: over 12 decades and 100 rows its residual, measured against the columns' own norms,
-    // is 3e7 where that of QR is 4e-13.
-    SelfAdjointEvdParams { recursion_threshold: usize::MAX, ..<SelfAdjointEvdParams as Auto<f64>>::auto() }.into()
-}
-
-/// Two rows, the larger diagonal entry first, by one Jacobi rotation (Golub and Van Loan, Matrix Computations, section
-/// 8.5.2). faer's closed form for them takes the smaller eigenvalue from a difference of large numbers: its residual
-/// against the columns' own norms is 1 where these are 8 decades apart, when from three rows on QR leaves 1e-15.
-fn decompose_pair(matrix: &[f64], values: &mut [f64], vectors: &mut [f64]) {
-    let (large, mixed, small) = (matrix[0], matrix[1], matrix[3]);
-    let tangent = if mixed == 0.0 {
-        0.0
-    } else {
-        let cotangent = (large - small) / (2.0 * mixed.abs());
-        -mixed.signum() / (cotangent + cotangent.hypot(1.0))
-    };
-    let cosine = 1.0 / tangent.hypot(1.0);
-    let sine = tangent * cosine;
-    values[..2].copy_from_slice(&[small + tangent * mixed, large - tangent * mixed]);
-    vectors[..4].copy_from_slice(&[sine, cosine, cosine, -sine]);
-}
-
 /// The part of `σ²` that rounding errors in C can make up: `h·2⁻⁵²·(Σ |Vⱼᵢ|·‖Mⱼ‖)²`.
-fn noise_floor(direction: &[f64], norms: &[f64]) -> f64 {
-    let reach: f64 = direction.iter().zip(norms).map(|(part, norm)| part.abs() * norm).sum();
-    direction.len() as f64 * f64::EPSILON * reach * reach
+fn noise_floor(direction: impl Iterator<Item = f64>, norms: &[f64]) -> f64 {
+    let reach: f64 = direction.zip(norms).map(|(part, norm)| part.abs() * norm).sum();
+    norms.len() as f64 * f64::EPSILON * reach * reach
 }
 
 /// Inner product where `direction` lists its parts in the order of `order`.
-fn dot_permuted(direction: &[f64], x: &[f64], order: &[usize]) -> f64 {
-    direction.iter().zip(order).map(|(part, &slot)| part * x[slot]).sum()
-}
-
-/// The power of two at or below a positive number, the least normal one for those below; 1 for 0. Dividing by it rounds
-/// nothing.
-fn power_of_two(x: f64) -> f64 {
-    if x > 0.0 { f64::from_bits(x.max(f64::MIN_POSITIVE).to_bits() & (0x7ff << 52)) } else { 1.0 }
+fn dot_permuted(direction: impl Iterator<Item = f64>, x: &[f64], order: &[usize]) -> f64 {
+    direction.zip(order).map(|(part, &slot)| part * x[slot]).sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::tests::Matrix;
     use super::*;
+    use crate::kernels::symmetric::SymmetricKernels;
 
     /// The matrix from its decomposition, entry by entry, held against the norms that rounding is relative to.
     fn check_decomposition(size: usize, matrix: &[f64]) {
@@ -223,18 +180,26 @@ mod tests {
         let mut order: Vec<usize> = (0..size).collect();
         order.sort_by(|&i, &j| entry(j, j).total_cmp(&entry(i, i)));
         let mut eigen = Eigen::new(size, "a test").unwrap();
-        eigen.decompose(&order, &entries).unwrap();
+        let mut reduction = Reduction::new(size, "a test").unwrap();
+        for kernels in SymmetricKernels::available() {
+            reduction.kernels = kernels;
+            eigen.decompose(&mut reduction, &order, &entries).unwrap();
+            assert!(eigen.values[..size].is_sorted());
+            check_against(&eigen, &order, &entries);
+        }
+    }
+
+    fn check_against(eigen: &Eigen, order: &[usize], entries: &Matrix<'_>) {
+        let size = order.len();
+        let vectors: Vec<Vec<f64>> = (0..size).map(|k| eigen.direction(size, k).collect()).collect();
         for (row, &i) in order.iter().enumerate() {
             for (column, &j) in order.iter().enumerate() {
-                let part =
-                    |k: usize| eigen.vectors[k * size + row] * eigen.values[k] * eigen.vectors[k * size + column];
-                let sum = (0..size).map(part).sum::<f64>();
-                let error = (sum - entry(i, j)).abs() / (entry(i, i) * entry(j, j)).sqrt();
+                let parts = vectors.iter().zip(&*eigen.values).map(|(v, value)| v[row] * value * v[column]);
+                let error = (parts.sum::<f64>() - entries.at(i, j)).abs() / (entries.norm(i) * entries.norm(j));
                 // A tenth of what is promised of f64 directions.
                 assert!(error < 1e-11, "entry {i}, {j} of {size} rows: {error:e}");
             }
         }
-        assert!(eigen.values[..size].is_sorted());
     }
 
     #[test]

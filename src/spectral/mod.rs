@@ -2,14 +2,15 @@
 //!
 //! There are two ways. A symmetric eigendecomposition ([`eigen`]) is general: it knows every direction, so that it can
 //! tell which are absent. Where v lies in the span and ε' is above what noise can be, none is absent, and the inverse
-//! root is taken without one ([`tridiagonal`]), in a tenth of the time.
+//! root is taken without one ([`tridiagonal`]), in a fraction of the time.
 //!
-//! Gradients' norms may span many decades within a window. Both ways begin with a reduction to tridiagonal form, which
-//! keeps the small directions if the rows come in decreasing order of their diagonal (of an eigendecomposition's
-//! directions at 12 decades, k = 30: 4e-14 against 3e-4), so that is their order.
+//! Gradients' norms may span many decades within a window. Both ways begin with a reduction to tridiagonal form
+//! ([`reduction`]), which keeps the small directions if the rows come in decreasing order of their diagonal (of an
+//! eigendecomposition's directions at 12 decades, k = 30: 4e-14 against 3e-4), so that is their order.
 
 mod eigen;
 mod rational;
+mod reduction;
 mod tridiagonal;
 
 #[cfg(test)]
@@ -19,6 +20,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::memory::Buffer;
 use eigen::Eigen;
+use reduction::Reduction;
 use tridiagonal::Tridiagonal;
 
 /// How the coefficients depend on the eigenvalues.
@@ -117,6 +119,7 @@ pub(crate) struct Workspace {
     order: Buffer<usize>,
     /// Rows that `order` is of.
     arranged: usize,
+    reduction: Reduction,
     eigen: Eigen,
     tridiagonal: Tridiagonal,
 }
@@ -129,14 +132,16 @@ impl Workspace {
             diagonal: Buffer::zeroed(size, what)?,
             order: Buffer::zeroed(size, what)?,
             arranged: 0,
+            reduction: Reduction::new(size, what)?,
             eigen: Eigen::new(size, what)?,
-            tridiagonal: Tridiagonal::new(size, unit, what)?,
+            tridiagonal: Tridiagonal::new(unit)?,
         })
     }
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        self.diagonal.bytes() + self.order.bytes() + self.eigen.bytes() + self.tridiagonal.bytes()
+        let Self { diagonal, order, reduction, eigen, tridiagonal, .. } = self;
+        diagonal.bytes() + order.bytes() + reduction.bytes() + eigen.bytes() + tridiagonal.bytes()
     }
 
     /// Writes the coefficients c of `u = M c` (plus, for a general v, `orthogonal_scale·v`) to `coefficients`, of which
@@ -156,12 +161,13 @@ impl Workspace {
         let order = &self.order[..size];
         if let (&Vector::Span(a), true) = (vector, preconditioner.is_inverse_root()) {
             let diagonal = &self.diagonal[..size];
-            let norm2 = self.tridiagonal.solve(preconditioner, entries, order, diagonal, a, coefficients);
+            let reduction = &mut self.reduction;
+            let norm2 = self.tridiagonal.solve(reduction, preconditioner, entries, order, diagonal, a, coefficients);
             if let Some(norm2) = norm2 {
                 return Ok(Solution { norm2, spectrum: None });
             }
         }
-        self.eigen.decompose(order, entries)?;
+        self.eigen.decompose(&mut self.reduction, order, entries)?;
         Ok(self.eigen.solve(preconditioner, order, vector, coefficients))
     }
 
@@ -178,7 +184,7 @@ impl Workspace {
         leaves_span: bool,
     ) -> Result<Spectrum> {
         self.arrange(size, entries)?;
-        self.eigen.decompose(&self.order[..size], entries)?;
+        self.eigen.decompose(&mut self.reduction, &self.order[..size], entries)?;
         Ok(self.eigen.spectrum(preconditioner, size, leaves_span))
     }
 

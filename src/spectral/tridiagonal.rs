@@ -2,62 +2,36 @@
 //!
 //! A direction's noise floor is `n = h·2⁻⁵²·(Σⱼ |Vⱼ|·‖Mⱼ‖)² ≤ h·2⁻⁵²·tr C` (Cauchy and Schwarz), so that above this
 //! bound ε' keeps every direction. Then `C = QTQᵀ` with T tridiagonal, and `f(T)` is a sum of poles
-//! ([`super::rational`]), each one tridiagonal solve. Rounding in T is relative to the rows concerned, since they come
-//! in decreasing order.
+//! ([`super::rational`]), each one tridiagonal solve.
 
 use crate::error::Result;
-use crate::kernels::symmetric::{Block, SymmetricKernels, System, WORK, columns, start_of};
-use crate::memory::Buffer;
 
 use super::rational::{Tables, error};
+use super::reduction::{Reduction, power_of_four};
 use super::{Entries, Preconditioner};
 
 /// ε' over the largest entry from which on shifts would overflow.
 const LARGEST_SHIFT: f64 = 1e250;
 
-/// Room for the reduction of matrices up to a size, and the poles.
+/// The poles.
 pub(super) struct Tridiagonal {
-    matrix: Buffer<f64>,
-    factors: Buffer<f64>,
-    diagonal: Buffer<f64>,
-    beside: Buffer<f64>,
-    vector: Buffer<f64>,
-    work: Buffer<f64>,
     tables: Tables,
-    pub(super) kernels: &'static SymmetricKernels,
 }
 
-const BLOCK: usize = size_of::<Block>() / size_of::<f64>();
-
 impl Tridiagonal {
-    pub fn new(size: usize, unit: f64, what: &'static str) -> Result<Self> {
-        let padded = size.next_multiple_of(BLOCK);
-        let buffer = |len: usize| Buffer::zeroed(len, what);
-        // A window that fills passes through all sizes, and small matrices are stored whole: one may need more room.
-        let matrix = (1..=size).map(|size| start_of(size, size.div_ceil(BLOCK))).max().unwrap_or(0);
-        let tables = Tables::new(error(unit))?;
-        Ok(Self {
-            matrix: buffer(matrix * BLOCK)?,
-            factors: buffer(size)?,
-            diagonal: buffer(padded + BLOCK)?,
-            beside: buffer(padded)?,
-            vector: buffer(padded + BLOCK)?,
-            work: buffer(padded * WORK)?,
-            tables,
-            kernels: SymmetricKernels::best(),
-        })
+    pub fn new(unit: f64) -> Result<Self> {
+        Ok(Self { tables: Tables::new(error(unit))? })
     }
 
     pub fn bytes(&self) -> usize {
-        let Self { matrix, factors, diagonal, beside, vector, work, tables, .. } = self;
-        let buffers = [matrix, factors, diagonal, beside, vector, work];
-        tables.bytes() + buffers.iter().map(|buffer| buffer.bytes()).sum::<usize>()
+        self.tables.bytes()
     }
 
     /// Writes `c = (C + ε'I)^(−1/2) a` to `coefficients` and returns `‖u‖² = cᵀCc`; nothing where this is not the way
     /// to do it. `order` lists the rows by decreasing `diagonal`.
     pub fn solve(
-        &mut self,
+        &self,
+        reduction: &mut Reduction,
         preconditioner: &Preconditioner,
         entries: &impl Entries,
         order: &[usize],
@@ -83,23 +57,8 @@ impl Tridiagonal {
         }
         let scale = power_of_four(largest);
         let unscale = 1.0 / scale;
-        let blocks = size.div_ceil(BLOCK);
-        let mut system = System {
-            size,
-            matrix: self.matrix.as_chunks_mut().0,
-            factors: &mut self.factors,
-            diagonal: &mut self.diagonal.as_chunks_mut().0[..blocks + 1],
-            beside: &mut self.beside.as_chunks_mut().0[..blocks],
-            vector: &mut self.vector.as_chunks_mut().0[..blocks + 1],
-            work: self.work.as_chunks_mut().0,
-        };
-        entries.arranged(order, unscale, columns(system.matrix, size));
-        system.vector[blocks - 1] = [0.0; BLOCK];
-        for (part, &i) in system.vector.as_flattened_mut().iter_mut().zip(order) {
-            *part = a[i];
-        }
-        system.vector[blocks] = [0.0; BLOCK];
-        (self.kernels.reduce)(&mut system);
+        let kernels = reduction.kernels;
+        let mut system = reduction.reduce(entries, order, unscale, |i| a[i]);
         let largest = if preconditioner.eps_relative > 0.0 {
             let (diagonal, beside) = (system.diagonal.as_flattened(), system.beside.as_flattened());
             scale * largest_eigenvalue(&diagonal[..size], &beside[..size - 1])
@@ -111,7 +70,7 @@ impl Tridiagonal {
             return None;
         }
         let poles = self.tables.for_reach(1.0 + trace / shift)?;
-        let solved = (self.kernels.solve)(&mut system, poles.shifts, poles.weights, shift * unscale);
+        let solved = (kernels.solve)(&mut system, poles.shifts, poles.weights, shift * unscale);
         // Rounding may have made T indefinite by more than the shift where that is hardly above the noise.
         if !(solved.least_pivot > 0.0 && solved.form.is_finite()) {
             return None;
@@ -158,16 +117,4 @@ fn largest_eigenvalue(diagonal: &[f64], beside: &[f64]) -> f64 {
         x = next;
     }
     x.max(0.0)
-}
-
-/// The power of four at or below a positive number, the least normal one for those below; 1 for 0. Dividing by it, and
-/// by its root, rounds nothing.
-fn power_of_four(x: f64) -> f64 {
-    if x > 0.0 {
-        let exponent = x.max(4.0 * f64::MIN_POSITIVE).to_bits() >> 52;
-        // The bias is odd.
-        f64::from_bits(((exponent - 1) | 1) << 52)
-    } else {
-        1.0
-    }
 }

@@ -135,7 +135,7 @@ fn vectors(size: usize, seed: u64) -> [Vec<f64>; 2] {
 fn workspaces(size: usize) -> Vec<Workspace> {
     let with = |kernels| {
         let mut workspace = Workspace::new(size, UNIT).unwrap();
-        workspace.tridiagonal.kernels = kernels;
+        workspace.reduction.kernels = kernels;
         workspace
     };
     SymmetricKernels::available().map(with).collect()
@@ -184,14 +184,14 @@ fn check_window(window: Window, size: usize, seed: u64) {
             let mut c = vec![f64::NAN; size];
             for (index, workspace) in workspaces.iter_mut().enumerate() {
                 let solution = workspace.solve(&preconditioner, &matrix, &vector, &mut c).unwrap();
-                let name = workspace.tridiagonal.kernels.name;
+                let name = workspace.reduction.kernels.name;
                 let case = format!("{window:?}, {size} rows, eps {relative:e} tr C, {name}");
                 assert_eq!(solution.spectrum, None, "{case}: the fast way is not taken");
                 check(&truth, &reference, (&c, solution.norm2), POLES, &case);
                 // Where columns are graded and nearly parallel too, only the fast way keeps to their own limit.
                 if index == 0 && !matches!(window, Window::GradedCollinear(_)) {
                     let order = &workspace.order[..size];
-                    workspace.eigen.decompose(order, &matrix).unwrap();
+                    workspace.eigen.decompose(&mut workspace.reduction, order, &matrix).unwrap();
                     let solution = workspace.eigen.solve(&preconditioner, order, &vector, &mut c);
                     check(&truth, &reference, (&c, solution.norm2), GENERAL, &format!("{case}, the general way"));
                 }
