@@ -4,7 +4,6 @@ use core::ffi::CStr;
 use core::marker::PhantomData;
 use core::ptr::null_mut;
 
-use lmada::Dtype;
 use lmada::capi::*;
 
 use crate::oracle::number::Number;
@@ -18,7 +17,6 @@ pub type Status = lmada_status_t;
 /// Of every function: as the header has it.
 #[allow(clippy::missing_safety_doc)]
 pub trait Real: Number + 'static {
-    const DTYPE: Dtype;
     type Other: Real;
 
     unsafe fn step(opt: *mut lmada_t, params: *mut Self, grads: *const Self, dim: usize) -> Status;
@@ -36,9 +34,8 @@ pub trait Real: Number + 'static {
 }
 
 macro_rules! real {
-    ($type:ty, $other:ty, $dtype:expr, $step:ident, $tensors:ident, $direction:ident, $feed:ident, $apply:ident) => {
+    ($type:ty, $other:ty, $step:ident, $tensors:ident, $direction:ident, $feed:ident, $apply:ident) => {
         impl Real for $type {
-            const DTYPE: Dtype = $dtype;
             type Other = $other;
 
             unsafe fn step(opt: *mut lmada_t, params: *mut Self, grads: *const Self, dim: usize) -> Status {
@@ -80,17 +77,8 @@ macro_rules! real {
         }
     };
 }
-real!(f32, f64, Dtype::F32, lmada_step, lmada_step_tensors, lmada_direction, lmada_feed, lmada_apply);
-real!(
-    f64,
-    f32,
-    Dtype::F64,
-    lmada_step_f64,
-    lmada_step_tensors_f64,
-    lmada_direction_f64,
-    lmada_feed_f64,
-    lmada_apply_f64
-);
+real!(f32, f64, lmada_step, lmada_step_tensors, lmada_direction, lmada_feed, lmada_apply);
+real!(f64, f32, lmada_step_f64, lmada_step_tensors_f64, lmada_direction_f64, lmada_feed_f64, lmada_apply_f64);
 
 /// What holds of every status: it is one of the header, no defect of the library, and a failure has its words.
 pub fn checked(status: Status) -> Status {

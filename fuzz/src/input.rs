@@ -51,7 +51,7 @@ impl<'a> Input<'a> {
 
     /// Below `bound`, which is at most 65536 and above 0.
     pub fn below(&mut self, bound: usize) -> usize {
-        let number = if bound <= 256 { self.byte().into() } else { self.u16().into() };
+        let number = if bound <= 256 { usize::from(self.byte()) } else { usize::from(self.u16()) };
         number % bound
     }
 

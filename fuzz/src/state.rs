@@ -35,7 +35,7 @@ fn load<T: Real>(input: &mut Input<'_>) {
         0 => {
             let (config, dims) = (options::good(input, T::DTYPE), options::dims(input));
             let seed = input.random().0;
-            (Model::of_past(&config, &dims, 2, seed), Model::of_past(&config, &dims, 2, seed), false)
+            (Model::<T>::of_past(&config, &dims, 2, seed), Model::of_past(&config, &dims, 2, seed), false)
         }
         steps => {
             let (steps, seed) = (usize::from(steps - 1), input.random().0);

@@ -7,7 +7,7 @@ use lmada::capi::*;
 use super::World;
 use crate::handle::{Real, Status, checked};
 use crate::input::Input;
-use crate::oracle::number::bits;
+use crate::oracle::number::{Number, bits};
 
 impl<T: Real> World<T> {
     pub(super) fn wrong_call(&mut self, input: &mut Input<'_>) {
