@@ -16,6 +16,10 @@ pub(super) struct Eigen {
     norms: Buffer<f64>,
 }
 
+/// What the entries of a Gram matrix never reach, where its largest diagonal entry is near 1: they are at most that.
+/// Those of a crafted saved state may, and their squares overflow.
+const NO_GRAM_MATRIX: f64 = 1e150;
+
 /// A direction that counts.
 struct Direction {
     /// σ².
@@ -128,7 +132,7 @@ impl Eigen {
         let kernels = reduction.kernels;
         let mut system = reduction.reduce(entries, order, 1.0 / scale, |_| 0.0);
         let entries = [&*system.diagonal, &*system.beside].into_iter().flat_map(|blocks| blocks.as_flattened());
-        if !entries.fold(true, |finite, entry| finite & entry.is_finite()) {
+        if !entries.fold(true, |sound, entry| sound & (entry.abs() < NO_GRAM_MATRIX)) {
             return Err(NOT_FINITE);
         }
         if !(kernels.diagonalise)(&mut system, self.vectors.as_chunks_mut().0) {
@@ -169,7 +173,7 @@ fn dot_permuted(direction: impl Iterator<Item = f64>, x: &[f64], order: &[usize]
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::Matrix;
+    use super::super::tests::{Matrix, WINDOWS, Window};
     use super::*;
     use crate::kernels::symmetric::SymmetricKernels;
 
@@ -214,6 +218,59 @@ mod tests {
                 let matrix: Vec<f64> = (0..size * size).map(|place| entry(place / size, place % size)).collect();
                 check_decomposition(size, &matrix);
             }
+        }
+    }
+
+    /// Of every kind of window. Where columns are graded, the test above asks for more.
+    #[test]
+    fn directions_are_orthogonal_and_make_up_the_matrix() {
+        for size in [1, 2, 3, 7, 8, 9, 16, 31, 33, 64, 100] {
+            for (seed, window) in WINDOWS.into_iter().enumerate() {
+                let entries = window.gram(size, seed as u64);
+                let matrix = Matrix { size, entries: &entries };
+                let mut order: Vec<usize> = (0..size).collect();
+                order.sort_by(|&i, &j| matrix.at(j, j).total_cmp(&matrix.at(i, i)));
+                let mut eigen = Eigen::new(size, "a test").unwrap();
+                let mut reduction = Reduction::new(size, "a test").unwrap();
+                for kernels in SymmetricKernels::available() {
+                    reduction.kernels = kernels;
+                    eigen.decompose(&mut reduction, &order, &matrix).unwrap();
+                    check_orthogonal(&eigen, &order, &matrix, &format!("{window:?}, {size} rows, {}", kernels.name));
+                }
+            }
+        }
+    }
+
+    fn check_orthogonal(eigen: &Eigen, order: &[usize], matrix: &Matrix<'_>, case: &str) {
+        let size = order.len();
+        let vectors: Vec<Vec<f64>> = (0..size).map(|k| eigen.direction(size, k).collect()).collect();
+        let largest = matrix.at(order[0], order[0]);
+        let allowed = 4.0 * size as f64 * f64::EPSILON;
+        for (i, v) in vectors.iter().enumerate() {
+            for (j, w) in vectors.iter().enumerate() {
+                let product: f64 = v.iter().zip(w).map(|(v, w)| v * w).sum();
+                let error = (product - f64::from(u8::from(i == j))).abs();
+                assert!(error <= allowed, "{case}: directions {i} and {j} are off by {error:e}");
+            }
+            for (row, &slot) in order.iter().enumerate() {
+                let image: f64 = order.iter().zip(v).map(|(&other, part)| matrix.at(slot, other) * part).sum();
+                let error = (image - eigen.values[i] * v[row]).abs();
+                assert!(error <= size as f64 * allowed * largest, "{case}: direction {i} is off by {error:e} in {row}");
+            }
+        }
+    }
+
+    #[test]
+    fn matrices_of_all_sizes_converge() {
+        for size in 1..=140 {
+            let entries = Window::White.gram(size, size as u64);
+            let order: Vec<usize> = (0..size).collect();
+            let mut eigen = Eigen::new(size, "a test").unwrap();
+            let mut reduction = Reduction::new(size, "a test").unwrap();
+            let matrix = Matrix { size, entries: &entries };
+            eigen.decompose(&mut reduction, &order, &matrix).unwrap();
+            let (sum, trace): (f64, f64) = (eigen.values.iter().sum(), (0..size).map(|i| matrix.at(i, i)).sum());
+            assert!((sum - trace).abs() <= 1e-13 * size as f64 * trace, "{size} rows: {sum} for {trace}");
         }
     }
 
