@@ -11,6 +11,9 @@ use crate::oracle::number::{round, widen};
 use crate::oracle::svd::norm;
 use crate::oracle::tolerance::{Doubt, Rounding};
 
+/// Part of a direction that a tolerance may be, to say something.
+const FIRM: f64 = 0.1;
+
 /// The rule's state: what it has seen since the handle was new.
 #[derive(Clone)]
 pub struct Rule {
@@ -34,8 +37,10 @@ pub enum Verdict {
 pub struct Says {
     /// What the learning rate multiplies.
     pub direction: Vec<f64>,
-    /// How far each block's may be off in the 2-norm. Infinite where rounding decides everything.
+    /// How far each block's may be off in the 2-norm. The blocks of which rounding decides are not among them.
     pub radii: Vec<(Range<usize>, f64)>,
+    /// Whether all of them are.
+    pub firm: bool,
     /// Whether the guard against overflow may refuse it, and whether it has to.
     pub may_be_refused: bool,
     pub must_be_refused: bool,
@@ -59,11 +64,17 @@ impl Rule {
         gradient.iter().all(|g| ordinary(g.widen()))
     }
 
+    /// Whether it can go on after a step that was not firm: where later ones do not hang on its direction.
+    pub fn survives(&self, says: &Says) -> bool {
+        says.firm || self.blocks.iter().all(|block| !block.oracle.remembers_updates())
+    }
+
     /// Takes the step. What it leaves behind is of use where the step was accepted.
     pub fn step<T: Real>(&mut self, gradient: &[T], lr: f64) -> Verdict {
         let mut says = Says {
             direction: vec![0.0; gradient.len()],
             radii: Vec::new(),
+            firm: true,
             may_be_refused: false,
             must_be_refused: false,
         };
@@ -75,19 +86,23 @@ impl Rule {
             }
             let outcome = oracle.step(&gradient);
             let radii = doubt.step::<T>(oracle, &outcome);
-            let known = |radius: f64| if radius.is_nan() { f64::INFINITY } else { radius };
-            let (radius, norm_radius) = (known(radii.direction), known(radii.update_norm));
+            let (radius, norm_radius) = (radii.direction, radii.update_norm);
             says.direction[range.clone()].copy_from_slice(&outcome.direction);
-            says.radii.push((range.clone(), radius));
+            // The tolerance is of first order: it says something where it is small against the direction. Where
+            // rounding of C is as large as an eigenvalue that counts, it is not.
+            if radius <= FIRM * norm(&outcome.direction) + T::LEAST * gradient.len() as f64 {
+                says.radii.push((range.clone(), radius));
+            } else {
+                says.firm = false;
+            }
             let length = outcome.scale * outcome.update_norm;
             let half = T::MAX / 2.0;
             let averages = matches!(oracle.config.clip_kind, Clip::EmaVector | Clip::GraftEmaVector);
-            // Written so that what is no number may be refused.
             let small =
                 lr.max(1.0) * (length + radius) <= half && (!averages || outcome.update_norm + norm_radius <= half);
-            says.may_be_refused |= !small;
+            says.may_be_refused |= !small || !says.firm;
             let follows = oracle.config.momentum_kind != Momentum::Update;
-            says.must_be_refused |= follows && lr.max(1.0) * (length - radius) > half * (1.0 + 1e-9);
+            says.must_be_refused |= says.firm && follows && lr.max(1.0) * (length - radius) > half * (1.0 + 1e-9);
         }
         Verdict::Step(says)
     }
@@ -102,8 +117,8 @@ impl Says {
         }
     }
 
-    /// Panics where the parameters after a step are further from the rule's than rounding allows. False where these are
-    /// beyond the element type.
+    /// Panics where the parameters after a step are further from the rule's than rounding allows. False where they may
+    /// be beyond the element type.
     pub fn check_params<T: Real>(&self, before: &[T], after: &[T], lr: f64, keep: f64) -> bool {
         let mut in_range = true;
         for (range, radius) in &self.radii {
@@ -116,13 +131,13 @@ impl Says {
                 // Rounded once to the element type, after two roundings and one of keep in f64.
                 slack.push(T::UNIT * expected.abs() + T::LEAST + 4.0 * f64::EPSILON * (kept.abs() + moved.abs()));
             }
-            if !in_range || !(lr * radius < T::MAX / 4.0) {
+            if !in_range {
                 return false;
             }
             let (off, allowed) = (norm(&off), lr * radius + norm(&slack));
             assert!(off <= allowed * (1.0 + 1e-9), "parameters of {range:?} are off by {off:e}, allowed {allowed:e}");
         }
-        true
+        in_range && self.firm
     }
 }
 

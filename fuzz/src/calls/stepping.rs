@@ -6,6 +6,7 @@ use super::rule::{Rule, Says, Verdict};
 use super::{Subject, World, expect, gradients};
 use crate::handle::{Real, Status};
 use crate::input::Input;
+use crate::oracle::number::bits;
 
 /// How far a step in phases has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +87,7 @@ impl<T: Real> World<T> {
         }
         let (rule, says) = self.judge(status);
         assert_eq!(self.twin.handle.direction(&mut other, &self.gradient), status, "the twin answers otherwise");
-        assert!(crate::oracle::number::bits(&found) == crate::oracle::number::bits(&other), "the directions differ");
+        assert!(bits(&found) == bits(&other), "the directions differ");
         if status == LMADA_OK {
             self.accept(rule);
             says.inspect(|says| says.check_direction(&found));
@@ -115,7 +116,7 @@ impl<T: Real> World<T> {
                 let words = crate::handle::last_error();
                 assert!(status == LMADA_OK || says.may_be_refused, "a good step was refused: {words}");
                 assert!(status != LMADA_OK || !says.must_be_refused, "a step was taken that is too long");
-                (Some(rule), Some(says))
+                (rule.survives(&says).then_some(rule), Some(says))
             }
         }
     }
@@ -129,10 +130,7 @@ impl<T: Real> World<T> {
         let after = &self.subject.params;
         let in_range = match says {
             _ if !accepted => {
-                assert!(
-                    crate::oracle::number::bits(after) == crate::oracle::number::bits(before),
-                    "a refused step moved"
-                );
+                assert!(bits(after) == bits(before), "a refused step moved");
                 true
             }
             Some(says) => {
@@ -278,10 +276,7 @@ impl<T: Real> World<T> {
                 subject.params[offset..offset + len].copy_from_slice(&params);
             } else {
                 let before = piece_of(&subject.params, offset, len);
-                assert!(
-                    crate::oracle::number::bits(&params) == crate::oracle::number::bits(&before),
-                    "a refused piece moved"
-                );
+                assert!(bits(&params) == bits(&before), "a refused piece moved");
             }
             status
         };
