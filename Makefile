@@ -17,25 +17,24 @@ DESCRIPTION := $(shell sed -n 's/^description = "\(.*\)"/\1/p' Cargo.toml)
 SONAME := liblmada.so.$(firstword $(subst ., ,$(VERSION)))
 
 # In the order in which `make test` runs them.
-SUITES := rust c instructions fuzz examples cpp julia go install readme
+SUITES := rust c abi instructions fuzz examples cpp julia go install docs readme
 
-.PHONY: all lib header demo recommended bench bench-peers fuzz test $(SUITES:%=test-%) install uninstall clean help
+.PHONY: all lib header docs demo recommended bench bench-peers fuzz test $(SUITES:%=test-%)
+.PHONY: install install-cmake uninstall clean help
 .DEFAULT_GOAL := all
 
 ## all           the shared and the static library, in target/release
 all: lib
 
-# What a program linked with the static library needs besides is asked of rustc. The compiler driver adds libgcc and
-# libc itself, in the form that fits (a fully static program cannot have -lgcc_s).
+# Installing needs static-libs, and root may have no Rust: it is written when the library is built.
+static_libs = mkdir -p "$(RELEASE)" && scripts/static-libs >"$(RELEASE)/static-libs.new" && \
+	mv "$(RELEASE)/static-libs.new" "$(RELEASE)/static-libs"
+
 lib:
 	@scripts/need cc cargo
 	cargo build --release --locked
 	@ln -sf liblmada.so "$(RELEASE)/$(SONAME)"
-	@rustc --crate-name empty --crate-type staticlib --print native-static-libs -o "$(RELEASE)/empty.a" - \
-		</dev/null 2>&1 | sed -n 's/.*native-static-libs: //p' | sed 's/-lgcc_s *//; s/ *-lc$$//' \
-		>"$(RELEASE)/static-libs"
-	@rm "$(RELEASE)/empty.a"
-	@test -s "$(RELEASE)/static-libs"
+	@$(static_libs)
 
 ## demo          trains small models with lmada and with others, and draws the loss curves
 ## recommended   measures the settings that lmada_config_recommended chooses from (long)
@@ -57,6 +56,7 @@ test: lib
 
 ## test-rust     formatting, lints, the core's tests, its documentation
 ## test-c        the C interface, as a C program sees it
+## test-abi      the binary interface against the one recorded; an old program (RECORD=1 records it anew)
 ## test-instructions  how many instructions the passes and a small step take (RECORD=1 writes the counts anew)
 ## test-fuzz     every committed input of the fuzz targets, then some more made of them
 ## test-examples the examples in C
@@ -64,6 +64,7 @@ test: lib
 ## test-julia    the Julia binding
 ## test-go       the Go binding
 ## test-install  what `make install` installs, used from outside the tree
+## test-docs     the examples in the C reference; both references, made without a warning; links
 ## test-readme   the code in README.md
 $(SUITES:%=test-%): test-%: lib
 	@scripts/run-suites $*
@@ -73,34 +74,69 @@ header:
 	@scripts/need cc cargo
 	LMADA_WRITE_HEADER=1 cargo test --locked --test header
 
-## install       header files, libraries and lmada.pc, under DESTDIR/PREFIX (PREFIX is /usr/local; LIBDIR, INCLUDEDIR)
-## uninstall     removes what install put there
-# Installing builds only what is missing, so that root needs no Rust: `make && sudo make install`.
-pkgconfigdir = $(LIBDIR)/pkgconfig
-from_pkgconfig = $$(realpath -ms --relative-to="$(pkgconfigdir)" "$(1)")
+## docs          the C reference (doxygen) and the Rust one (rustdoc); prints where
+docs:
+	@scripts/need cargo doxygen
+	@mkdir -p build/docs
+	doxygen docs/Doxyfile
+	cargo doc --locked --no-deps
+	@echo "docs: $(CURDIR)/build/docs/c/index.html"
+	@echo "docs: $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/doc/lmada/index.html"
 
-install: | $(RELEASE)/static-libs
+## install       headers, libraries, lmada.pc and the CMake package, under DESTDIR/PREFIX (LIBDIR, INCLUDEDIR likewise)
+## install-cmake the CMake package alone, beside a library that is installed (see CONTRIBUTING.md)
+## uninstall     removes what install put there
+# Installing builds only what is missing, so that root needs no Rust: `make && sudo make install`. Three quarters of the
+# static library as cargo makes it are debugging information and LLVM's intermediate code of Rust's own library.
+# STRIP has to know the processor that the library is for.
+STRIP := strip
+
+pkgconfigdir = $(LIBDIR)/pkgconfig
+cmakedir = $(LIBDIR)/cmake/lmada
+
+# $(call fill,TEMPLATE,FILE): paths in it are relative to LIBDIR, so that an installation can be moved.
+from_libdir = $$(realpath -ms --relative-to="$(LIBDIR)" "$(1)")
+fill = sed -e "s|@PREFIX_FROM_LIBDIR@|$(call from_libdir,$(PREFIX)/)|" \
+	-e "s|@INCLUDEDIR_FROM_LIBDIR@|$(call from_libdir,$(INCLUDEDIR))|" \
+	-e "s|@STATIC_LIBS@|$$(cat "$(RELEASE)/static-libs")|" \
+	-e "s|@SIZEOF_VOID_P@|$(sizeof_void_p)|" \
+	-e "s|@DESCRIPTION@|$(DESCRIPTION)|" -e "s|@VERSION@|$(VERSION)|" -e "s|@SONAME@|$(SONAME)|" \
+	$(1) >"$(DESTDIR)$(2)" && chmod 644 "$(DESTDIR)$(2)"
+# 4 or 8: the fifth byte of an ELF file is 1 for 32 bits and 2 for 64.
+sizeof_void_p = $$((4 * $$(od -An -j4 -N1 -tu1 "$(DESTDIR)$(LIBDIR)/liblmada.so.$(VERSION)")))
+
+define install_cmake
+	install -d "$(DESTDIR)$(cmakedir)"
+	$(call fill,cmake/lmada-config.cmake.in,$(cmakedir)/lmada-config.cmake)
+	$(call fill,cmake/lmada-config-version.cmake.in,$(cmakedir)/lmada-config-version.cmake)
+endef
+
+install: | $(RELEASE)/liblmada.a $(RELEASE)/liblmada.so $(RELEASE)/static-libs
 	install -d "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(LIBDIR)" "$(DESTDIR)$(pkgconfigdir)"
 	install -m 644 include/lmada.h bindings/cpp/lmada.hpp "$(DESTDIR)$(INCLUDEDIR)/"
 	install -m 644 "$(RELEASE)/liblmada.a" "$(DESTDIR)$(LIBDIR)/"
+	$(STRIP) --strip-debug -R .llvmbc -R .llvmcmd "$(DESTDIR)$(LIBDIR)/liblmada.a"
 	install -m 755 "$(RELEASE)/liblmada.so" "$(DESTDIR)$(LIBDIR)/liblmada.so.$(VERSION)"
 	ln -sf liblmada.so.$(VERSION) "$(DESTDIR)$(LIBDIR)/$(SONAME)"
 	ln -sf $(SONAME) "$(DESTDIR)$(LIBDIR)/liblmada.so"
-	sed -e "s|@PREFIX_FROM_HERE@|$(call from_pkgconfig,$(PREFIX)/)|" \
-		-e "s|@INCLUDEDIR_FROM_HERE@|$(call from_pkgconfig,$(INCLUDEDIR))|" \
-		-e "s|@STATIC_LIBS@|$$(cat "$(RELEASE)/static-libs")|" \
-		-e "s|@DESCRIPTION@|$(DESCRIPTION)|" -e "s|@VERSION@|$(VERSION)|" \
-		lmada.pc.in >"$(DESTDIR)$(pkgconfigdir)/lmada.pc"
-	chmod 644 "$(DESTDIR)$(pkgconfigdir)/lmada.pc"
+	$(call fill,lmada.pc.in,$(pkgconfigdir)/lmada.pc)
+	$(install_cmake)
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
 
-$(RELEASE)/static-libs:
+install-cmake: | $(RELEASE)/static-libs
+	$(install_cmake)
+
+$(RELEASE)/liblmada.a $(RELEASE)/liblmada.so:
 	$(MAKE) lib
+
+$(RELEASE)/static-libs:
+	@$(static_libs)
 
 uninstall:
 	rm -f "$(DESTDIR)$(INCLUDEDIR)/lmada.h" "$(DESTDIR)$(INCLUDEDIR)/lmada.hpp" "$(DESTDIR)$(LIBDIR)/liblmada.a"
 	rm -f "$(DESTDIR)$(LIBDIR)/liblmada.so" "$(DESTDIR)$(LIBDIR)/$(SONAME)" "$(DESTDIR)$(LIBDIR)/liblmada.so.$(VERSION)"
 	rm -f "$(DESTDIR)$(pkgconfigdir)/lmada.pc"
+	rm -rf "$(DESTDIR)$(cmakedir)"
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
 
 ## clean         removes everything that was built

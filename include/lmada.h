@@ -1,23 +1,26 @@
-/*
- * lmada: limited-memory full-matrix Adagrad.
+/**
+ * @file
+ * The C interface of lmada: limited-memory full-matrix Adagrad.
  *
  * A step preconditions the gradient by (M M' + eps I)^(-1/2), where the columns of M are the last k gradients, at the
  * cost of two passes over them.
  *
- *     lmada_t *opt;
- *     if (lmada_create(NULL, dim, &opt) != LMADA_OK) fail(lmada_last_error());
- *     for (;;) {
- *         compute_gradient(params, grads);
- *         if (lmada_step(opt, params, grads, dim) != LMADA_OK) fail(lmada_last_error());
- *     }
- *     lmada_free(opt);
+ * ```c
+ * lmada_t *opt;
+ * if (lmada_create(NULL, dim, &opt) != LMADA_OK) fail(lmada_last_error());
+ * for (int step = 0; step < 1000; step++) {
+ *     compute_gradient(params, grads);
+ *     if (lmada_step(opt, params, grads, dim) != LMADA_OK) fail(lmada_last_error());
+ * }
+ * lmada_free(opt);
+ * ```
  *
  * Rules that hold for every function:
- * - A call that returns anything but LMADA_OK changed nothing: not the parameters, not the state, not its outputs
- *   (but lmada_create and lmada_create_blocks put NULL into *out).
+ * - A call that returns anything but `LMADA_OK` changed nothing: not the parameters, not the state, not its outputs
+ *   (but `lmada_create` and `lmada_create_blocks` put NULL into `*out`).
  * - Arrays belong to the caller and are used during the call only. No pointer to them is kept.
  * - Different handles may be used from different threads at once. On one handle the second call at a time returns
- *   LMADA_ERROR_BUSY.
+ *   `LMADA_ERROR_BUSY`.
  * - Nothing is printed, no signal handler or environment variable is used, nothing runs at load time.
  * - Link with -llmada; see `pkg-config --cflags --libs lmada`.
  *
@@ -34,9 +37,21 @@
 #include <stdint.h>
 
 /**
- * The binary interface that this header describes.
+ * @addtogroup info Statuses, messages, versions
+ * @{
+ */
+
+/**
+ * Version of the binary interface that this header describes; see `lmada_abi_version`.
  */
 #define LMADA_ABI_VERSION 1
+
+/** @} */
+
+/**
+ * @addtogroup handle Handles
+ * @{
+ */
 
 /**
  * An optimizer. Made by `lmada_create` or `lmada_create_blocks`, released by `lmada_free`.
@@ -47,11 +62,25 @@
  */
 typedef struct lmada_t lmada_t;
 
+/** @} */
+
+/**
+ * @addtogroup info Statuses, messages, versions
+ * @{
+ */
+
 /**
  * Result of a call: `LMADA_OK` or one of the `LMADA_ERROR_` values. A number is never reused; later versions may add
  * some at the end. After a failure `lmada_last_error()` says in words which argument was wrong and what it was.
  */
 typedef int32_t lmada_status_t;
+
+/** @} */
+
+/**
+ * @addtogroup options Options
+ * @{
+ */
 
 /**
  * Element type of parameters, gradients and stored state: `LMADA_F32` or `LMADA_F64`.
@@ -98,6 +127,15 @@ typedef int32_t lmada_clip_t;
  *
  * Notation: w are the parameters, g the gradient, M the d x k matrix of stored gradients, U S V' its thin SVD,
  * u = U f(S^2) U' v the update, with v = g or a momentum of g; g as `history_format` stores it.
+ *
+ * ```c
+ * lmada_config_t config;
+ * lmada_config_init(&config, sizeof config);
+ * config.lr = 0.05;
+ * config.history_size = 30;
+ * config.history_format = LMADA_HISTORY_F16;
+ * if (lmada_create(&config, dim, &opt) != LMADA_OK) fail(lmada_last_error());
+ * ```
  */
 typedef struct lmada_config_t {
     /**
@@ -210,6 +248,13 @@ typedef struct lmada_config_t {
     uint32_t threads;
 } lmada_config_t;
 
+/** @} */
+
+/**
+ * @addtogroup stats Statistics
+ * @{
+ */
+
 /**
  * What the last step looked like. Between `lmada_solve` and `lmada_end` it is the step under way. Over several blocks
  * the norms are root-sum-squares, `scale` is the least, `rank` the sum, `eig_max` and `eig_min` the extremes.
@@ -256,6 +301,13 @@ typedef struct lmada_stats_t {
      */
     uint64_t state_bytes;
 } lmada_stats_t;
+
+/** @} */
+
+/**
+ * @addtogroup info Statuses, messages, versions
+ * @{
+ */
 
 /**
  * The call did what it says.
@@ -312,6 +364,13 @@ typedef struct lmada_stats_t {
  * A callback given by the caller failed. No function of this version takes one.
  */
 #define LMADA_ERROR_CALLBACK 10
+
+/** @} */
+
+/**
+ * @addtogroup options Options
+ * @{
+ */
 
 /**
  * `float`: the functions without a suffix.
@@ -434,7 +493,7 @@ lmada_status_t lmada_config_init(lmada_config_t *config, size_t config_size);
 /**
  * Fills `config` with the setting that trained best in this library's own measurements (docs/recommended.md says how
  * it was found), at the median of the learning rates that were best. Otherwise as `lmada_config_init`; the history
- * format too is for you to choose.
+ * format too is for you to choose. Options beyond `config_size` are not part of it: they keep their defaults.
  *
  * @param config       struct to fill; nothing is written beyond `config_size` bytes
  * @param config_size  `sizeof(lmada_config_t)`
@@ -443,6 +502,13 @@ lmada_status_t lmada_config_init(lmada_config_t *config, size_t config_size);
  * @pre `config` is NULL or points at `config_size` writable bytes.
  */
 lmada_status_t lmada_config_recommended(lmada_config_t *config, size_t config_size);
+
+/** @} */
+
+/**
+ * @addtogroup handle Handles
+ * @{
+ */
 
 /**
  * Makes an optimizer for `dim` parameters. All memory that its steps will need is reserved here: about
@@ -462,6 +528,11 @@ lmada_status_t lmada_create(const lmada_config_t *config, size_t dim, lmada_t **
  * Makes an optimizer whose parameters fall into `count` blocks, one after the other in memory order. Each block has a
  * preconditioner, clip reference and scale of its own, as if it were a model of its own: one block a layer makes the
  * matrix block-diagonal. The total length, `dims[0] + ... + dims[count - 1]`, is the `dim` of the other functions.
+ *
+ * ```c
+ * const size_t layers[] = {784 * 100, 100, 100 * 10, 10}; // weights and offsets of two layers
+ * if (lmada_create_blocks(&config, layers, 4, &opt) != LMADA_OK) fail(lmada_last_error());
+ * ```
  *
  * @param config  options; NULL for the defaults
  * @param dims    length of each block; 0 is fine (an empty share of a model split over processes)
@@ -499,10 +570,25 @@ lmada_status_t lmada_reset(lmada_t *opt);
  */
 void lmada_free(lmada_t *opt);
 
+/** @} */
+
+/**
+ * @addtogroup step A step in one call
+ * @{
+ */
+
 /**
  * One step: takes the gradient into the window and moves the parameters against the preconditioned direction.
  *
  * A step is all or nothing: whatever is refused leaves parameters and state as they were, bit for bit.
+ *
+ * ```c
+ * memset(grads, 0, dim * sizeof *grads);
+ * for (int part = 0; part < parts; part++) add_gradient(part, params, grads); // a batch that comes in parts
+ * lmada_status_t status = lmada_step(opt, params, grads, dim);
+ * if (status == LMADA_ERROR_NON_FINITE) skipped++; // nothing changed: the next batch may do better
+ * else if (status != LMADA_OK) fail(lmada_last_error());
+ * ```
  *
  * @param opt     a handle of type `LMADA_F32`
  * @param params  `dim` parameters, updated in place; may not overlap `grads`. They are not inspected.
@@ -527,6 +613,13 @@ lmada_status_t lmada_step_f64(lmada_t *opt, double *params, const double *grads,
 /**
  * `lmada_step` for a model that lies in several tensors, without copying them together. The tensors, one after the
  * other, are the optimizer's parameters; they need not be its blocks. The results are the same bits as with one array.
+ *
+ * ```c
+ * float *const tensors[] = {weights, offsets};
+ * const float *const gradients[] = {weights_grad, offsets_grad};
+ * const size_t lens[] = {ROWS * COLUMNS, ROWS};
+ * if (lmada_step_tensors(opt, tensors, gradients, lens, 2) != LMADA_OK) fail(lmada_last_error());
+ * ```
  *
  * @param opt     a handle of type `LMADA_F32`
  * @param params  `count` pointers to the tensors of the parameters; no two overlap
@@ -560,6 +653,11 @@ lmada_status_t lmada_step_tensors_f64(lmada_t *opt,
  * Steps the state but writes the direction instead of moving parameters: what `lmada_step` would multiply by the
  * learning rate and subtract, without learning rate and weight decay. For callers that apply updates themselves.
  *
+ * ```c
+ * if (lmada_direction(opt, direction, grads, dim) != LMADA_OK) fail(lmada_last_error());
+ * for (size_t i = 0; i < dim; i++) params[i] -= rate_of(i) * direction[i];
+ * ```
+ *
  * @param opt        a handle of type `LMADA_F32`
  * @param direction  receives `dim` elements; may not overlap `grads`
  * @param grads      `dim` partial derivatives of the loss
@@ -577,6 +675,13 @@ lmada_status_t lmada_direction(lmada_t *opt, float *direction, const float *grad
  */
 lmada_status_t lmada_direction_f64(lmada_t *opt, double *direction, const double *grads, size_t dim);
 
+/** @} */
+
+/**
+ * @addtogroup phases A step in phases
+ * @{
+ */
+
 /**
  * Opens a step in phases: `lmada_begin`, `lmada_feed` for every piece of the gradient in any order, `lmada_partials`
  * where the parameters are split over processes, `lmada_solve`, `lmada_apply` for every piece, `lmada_end`. The
@@ -585,6 +690,20 @@ lmada_status_t lmada_direction_f64(lmada_t *opt, double *direction, const double
  *
  * Until `lmada_end` or `lmada_cancel`, `lmada_step`, `lmada_direction`, `lmada_set_lr`, `lmada_state_save` and
  * `lmada_state_load` are `LMADA_ERROR_WRONG_PHASE`.
+ *
+ * ```c
+ * if (lmada_begin(opt) != LMADA_OK) fail(lmada_last_error());
+ * for (int i = LAYERS - 1; i >= 0; i--) { // while the backward pass goes on to the layer before
+ *     backward(i, params, grads);
+ *     if (lmada_feed(opt, first[i], grads + first[i], lens[i]) != LMADA_OK) fail(lmada_last_error());
+ * }
+ * if (lmada_solve(opt) == LMADA_OK) {
+ *     for (int i = 0; i < LAYERS; i++) lmada_apply(opt, first[i], params + first[i], grads + first[i], lens[i]);
+ *     lmada_end(opt);
+ * } else {
+ *     lmada_cancel(opt); // as if it had not begun
+ * }
+ * ```
  *
  * @param opt  the handle
  * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_WRONG_PHASE` where a step is open already;
@@ -626,6 +745,21 @@ lmada_status_t lmada_feed_f64(lmada_t *opt, size_t offset, const double *grads, 
  * returns the same array. Where the history format is not the full one, a share should start at a multiple of 4,096
  * parameters from the start of its block, or it may store other numbers than one process would.
  *
+ * ```c
+ * double *sums;
+ * size_t count;
+ * lmada_begin(opt);
+ * lmada_feed(opt, 0, grads, dim); // dim, params and grads are this process's share
+ * if (lmada_partials(opt, &sums, &count) != LMADA_OK) fail(lmada_last_error());
+ * sum_over_processes(sums, count); // MPI_Allreduce(MPI_IN_PLACE, sums, (int)count, MPI_DOUBLE, MPI_SUM, comm)
+ * if (lmada_solve(opt) == LMADA_OK) { // the same answer on all
+ *     lmada_apply(opt, 0, params, grads, dim);
+ *     lmada_end(opt);
+ * } else {
+ *     lmada_cancel(opt);
+ * }
+ * ```
+ *
  * @param opt     a handle with an open step whose gradient is complete
  * @param values  receives the array, which lives until solve, cancel, reset or free
  * @param count   receives its length
@@ -639,6 +773,20 @@ lmada_status_t lmada_partials(lmada_t *opt, double **values, size_t *count);
 /**
  * Computes the step from the sums, without changing state or parameters. `lmada_stats` now describes it, so that a
  * caller can look and cancel. A refused solve leaves the step open: `lmada_cancel` is the way on.
+ *
+ * ```c
+ * lmada_stats_t stats;
+ * lmada_begin(opt);
+ * lmada_feed(opt, 0, grads, dim);
+ * if (lmada_solve(opt) != LMADA_OK) fail(lmada_last_error());
+ * if (lmada_stats(opt, &stats, sizeof stats) != LMADA_OK) fail(lmada_last_error());
+ * if (stats.grad_norm > 1000 * usual_norm) {
+ *     lmada_cancel(opt); // this gradient is not to enter the window
+ * } else {
+ *     lmada_apply(opt, 0, params, grads, dim);
+ *     lmada_end(opt);
+ * }
+ * ```
  *
  * @param opt  a handle with an open step whose gradient is complete
  * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_NON_FINITE` as in `lmada_step`, on all processes alike;
@@ -695,8 +843,23 @@ lmada_status_t lmada_end(lmada_t *opt);
  */
 lmada_status_t lmada_cancel(lmada_t *opt);
 
+/** @} */
+
+/**
+ * @addtogroup rate Learning rate
+ * @{
+ */
+
 /**
  * Sets the learning rate of the steps to come, for schedules.
+ *
+ * ```c
+ * for (int step = 0; step < steps; step++) {
+ *     if (lmada_set_lr(opt, 0.1 * (1 - (double)step / steps)) != LMADA_OK) fail(lmada_last_error());
+ *     compute_gradient(params, grads);
+ *     if (lmada_step(opt, params, grads, dim) != LMADA_OK) fail(lmada_last_error());
+ * }
+ * ```
  *
  * @param opt  the handle
  * @param lr   finite and >= 0
@@ -706,6 +869,13 @@ lmada_status_t lmada_cancel(lmada_t *opt);
  * @pre `opt` is NULL or a live handle.
  */
 lmada_status_t lmada_set_lr(lmada_t *opt, double lr);
+
+/** @} */
+
+/**
+ * @addtogroup stats Statistics
+ * @{
+ */
 
 /**
  * Tells what the last step looked like, or the one under way between `lmada_solve` and `lmada_end`.
@@ -724,6 +894,13 @@ lmada_status_t lmada_set_lr(lmada_t *opt, double lr);
  */
 lmada_status_t lmada_stats(const lmada_t *opt, lmada_stats_t *stats, size_t stats_size);
 
+/** @} */
+
+/**
+ * @addtogroup state Saved states
+ * @{
+ */
+
 /**
  * Size of a saved state of this handle. It depends on the configuration and the lengths only, not on the steps taken.
  *
@@ -740,6 +917,16 @@ lmada_status_t lmada_state_size(const lmada_t *opt, size_t *bytes);
  * checksummed, little-endian; a run that loads it goes on with the same bits as one that was never interrupted (on a
  * processor with the same vector instructions). The configuration is not in it: create the handle with the same one.
  *
+ * ```c
+ * size_t bytes;
+ * if (lmada_state_size(opt, &bytes) != LMADA_OK) fail(lmada_last_error());
+ * void *state = malloc(bytes);
+ * if (!state) fail("out of memory");
+ * if (lmada_state_save(opt, state, bytes) != LMADA_OK) fail(lmada_last_error());
+ * write_file("run.state", state, bytes);
+ * free(state);
+ * ```
+ *
  * @param opt     the handle
  * @param buffer  receives the state
  * @param bytes   its size: exactly what `lmada_state_size` says
@@ -755,6 +942,14 @@ lmada_status_t lmada_state_save(const lmada_t *opt, void *buffer, size_t bytes);
  * `history_size`, `history_format`, `density`, lengths, `momentum_kind` and `clip_kind`; other options may differ.
  * The state's learning rate becomes the handle's. Everything is checked before anything is changed.
  *
+ * ```c
+ * size_t bytes;
+ * void *state = read_file("run.state", &bytes);
+ * if (lmada_create(&config, dim, &opt) != LMADA_OK) fail(lmada_last_error()); // config as when it was saved
+ * if (lmada_state_load(opt, state, bytes) != LMADA_OK) fail(lmada_last_error());
+ * free(state);
+ * ```
+ *
  * @param opt     the handle
  * @param buffer  what `lmada_state_save` wrote
  * @param bytes   its size
@@ -767,9 +962,18 @@ lmada_status_t lmada_state_save(const lmada_t *opt, void *buffer, size_t bytes);
  */
 lmada_status_t lmada_state_load(lmada_t *opt, const void *buffer, size_t bytes);
 
+/** @} */
+
 /**
- * Version of the binary interface that the library was built with. It changes when a program compiled against an
- * older header would no longer work; `LMADA_ABI_VERSION` is that of the header.
+ * @addtogroup info Statuses, messages, versions
+ * @{
+ */
+
+/**
+ * Version of the binary interface that the library was built with; `LMADA_ABI_VERSION` is that of the header. While it
+ * stays the same, programs that were compiled against an older header go on working: functions and constants are only
+ * added, structs only grow at their end. When it changes, so does the name under which programs ask for the shared
+ * library, `liblmada.so.0`.
  */
 uint32_t lmada_abi_version(void);
 
@@ -788,8 +992,16 @@ const char *lmada_status_string(lmada_status_t status);
 /**
  * The last failure of a call made from this thread, in words: which argument was wrong and what it was. Never NULL;
  * empty before the first failure; a call that succeeds leaves it. Valid until this thread's next failure.
+ *
+ * ```c
+ * lmada_status_t status = lmada_step(opt, params, grads, dim + 1);
+ * if (status != LMADA_OK) printf("%s: %s\n", lmada_status_string(status), lmada_last_error());
+ * // LMADA_ERROR_DIMENSION_MISMATCH: dim is 16: this optimizer has 15
+ * ```
  */
 const char *lmada_last_error(void);
+
+/** @} */
 
 #ifdef __cplusplus
 }  // extern "C"

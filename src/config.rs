@@ -39,78 +39,102 @@ pub enum HistoryFormat {
 pub enum Momentum {
     /// Nothing.
     None = 0,
-    /// The gradients, before preconditioning; one more buffer of the model's length.
+    /// The gradients, before preconditioning: `m ← βm + (1−β)g`; one more buffer of the model's length.
     Gradient = 1,
-    /// The updates, after preconditioning; one more buffer of the model's length.
+    /// The updates, after preconditioning and clipping: `b ← βb + (1−β)u`; one more buffer of the model's length.
     Update = 2,
-    /// The gradients in the window; no buffer.
+    /// The gradients in the window, `Σ (1−β)β^age·g`; no buffer. Asks for `history_decay` ≥ `momentum`.
     Window = 3,
 }
 
-/// How the length of an update is bounded or set.
+/// How the length of an update is bounded or set: u becomes `s·u`.
+///
+/// r is the bias-corrected moving average (weight [`Config::clip_beta`]) of the norms of past unclipped updates, the
+/// present one not in it; ē is that of the unclipped updates themselves, the present one in it, and one more buffer of
+/// the model's length. An update of norm 0 has s = 1 and does not enter r.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum Clip {
-    /// Not at all.
+    /// Not at all: s = 1.
     None = 0,
-    /// At most `clip_norm`.
+    /// At most `clip_norm`: `s = min(1, clip_norm/‖u‖)`.
     Norm = 1,
-    /// At most `clip_factor` times the moving average of past norms.
+    /// At most `clip_factor` times the usual norm: `s = min(1, clip_factor·r/‖u‖)`; 1 while there is no r.
     EmaNorm = 2,
-    /// Exactly the moving average of past norms.
+    /// Exactly the usual norm: `s = r/‖u‖`; 1 while there is no r.
     GraftEmaNorm = 3,
-    /// At most `clip_factor` times the norm of the moving average of updates.
+    /// At most `clip_factor` times the norm of the usual update: `s = min(1, clip_factor·‖ē‖/‖u‖)`.
     EmaVector = 4,
-    /// Exactly the norm of the moving average of updates.
+    /// Exactly the norm of the usual update: `s = ‖ē‖/‖u‖`.
     GraftEmaVector = 5,
 }
 
 /// All options of an optimizer. `Config::default()` is plain windowed full-matrix Adagrad.
+///
+/// The letters are those of the update rule in the [crate's documentation](crate#the-update). Every option is checked
+/// when an optimizer is made, used or not.
+///
+/// ```
+/// use lmada::{Config, HistoryFormat};
+///
+/// let config = Config { history_size: 100, history_format: HistoryFormat::F16, ..Config::recommended() };
+/// assert!(config.validate().is_ok());
+/// assert!(Config { lr: f64::NAN, ..config }.validate().is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Config {
     /// Element type; fixed by the type parameter in [`crate::Optimizer`], a choice in the C interface.
     pub dtype: Dtype,
-    /// k, the number of gradients kept: 1 to [`Config::MAX_HISTORY`].
+    /// k, the number of gradients kept: 1 to [`Config::MAX_HISTORY`]. Default 10. More sees more directions of
+    /// curvature, for k numbers of memory a parameter.
     pub history_size: u32,
-    /// Storage of the window; all but [`HistoryFormat::Full`] with [`Dtype::F32`] only.
+    /// Storage of the window; all but [`HistoryFormat::Full`], the default, with [`Dtype::F32`] only.
     pub history_format: HistoryFormat,
-    /// Share of a gradient's entries that [`HistoryFormat::Sparse`] keeps, rounded up in each 4,096: (0, 1].
+    /// Share of a gradient's entries that [`HistoryFormat::Sparse`] keeps, rounded up in each 4,096: (0, 1]. Default
+    /// 0.01.
     pub density: f64,
-    /// Learning rate, ≥ 0.
+    /// Learning rate, ≥ 0. Default 1e-2. The first thing to tune, over factors of 3; [`Optimizer::set_lr`] changes it
+    /// between steps.
+    ///
+    /// [`Optimizer::set_lr`]: crate::Optimizer::set_lr
     pub lr: f64,
-    /// ε, added to the eigenvalues of `MMᵀ`, ≥ 0.
+    /// ε, added to the eigenvalues of `MMᵀ`, ≥ 0. Default 1e-6. Raised towards the squared norm of the gradients it
+    /// makes the method more like plain gradient descent.
     pub eps: f64,
-    /// Part of the largest eigenvalue that is added to ε, ≥ 0.
+    /// Part of the largest eigenvalue that is added to ε, ≥ 0. Default 0. In place of ε where the gradients' scale is
+    /// unknown or falls.
     pub eps_relative: f64,
-    /// Exponent p of the preconditioner `(MMᵀ + ε'I)^(−p)`: (0, 1].
+    /// Exponent p of the preconditioner `(MMᵀ + ε'I)^(−p)`: (0, 1]. Default 1/2, Adagrad.
     pub power: f64,
-    /// `f(λ) = 1/(λ^p + ε + eps_relative·σ_max^2p)` in place of `(λ + ε')^(−p)`.
+    /// `f(λ) = 1/(λ^p + ε + eps_relative·σ_max^2p)` in place of `(λ + ε')^(−p)`, for an ε tuned so. Default false.
     pub eps_on_root: bool,
-    /// Directions with `σ² ≤ rank_tol·σ²max` are absent where section 2 of the rule says so: [0, 1).
+    /// Directions with `σ² ≤ rank_tol·σ²max` are absent where v may leave the window's span or ε' is 0: [0, 1).
+    /// Default 1e-14.
     pub rank_tol: f64,
-    /// Subtract the mean of the window's gradients from each of them.
+    /// Subtract the mean of the window's gradients from each of them. Default false.
     pub centered: bool,
-    /// Weight of a gradient falls by this factor for each step of age: (0, 1].
+    /// Weight of a gradient falls by this factor for each step of age: (0, 1]. Default 1.
     pub history_decay: f64,
-    /// Factor on the part of the vector that the window does not span, ≥ 0.
+    /// Factor on the part of the vector that the window does not span, ≥ 0. Default 0.
     pub orthogonal_scale: f64,
-    /// Kind of momentum.
+    /// Kind of momentum. Default [`Momentum::None`].
     pub momentum_kind: Momentum,
-    /// β of the momentum: [0, 1).
+    /// β of the momentum: [0, 1). Default 0.9.
     pub momentum: f64,
-    /// Divide the momentum by the sum of its weights.
+    /// Divide the momentum by the sum of its weights. Default true.
     pub bias_correction: bool,
-    /// Kind of clipping or grafting.
+    /// Kind of clipping or grafting. Default [`Clip::None`].
     pub clip_kind: Clip,
-    /// Largest norm under [`Clip::Norm`], ≥ 0.
+    /// Largest norm under [`Clip::Norm`], ≥ 0. Default 1.
     pub clip_norm: f64,
-    /// Factor on the reference norm, ≥ 0.
+    /// Factor on the reference norm of [`Clip::EmaNorm`] and [`Clip::EmaVector`], ≥ 0. Default 1.
     pub clip_factor: f64,
-    /// β of the clip's moving averages: [0, 1).
+    /// β of the clip's moving averages: [0, 1). Default 0.99.
     pub clip_beta: f64,
-    /// Decoupled weight decay, ≥ 0.
+    /// Decoupled weight decay, ≥ 0. Default 0.
     pub weight_decay: f64,
-    /// Threads of a step, the calling one included; 0: as many as the process may run on.
+    /// Threads of a step, the calling one included; 0, the default: as many as the process may run on. The bits of a
+    /// result do not depend on it.
     pub threads: u32,
 }
 

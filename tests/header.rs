@@ -3,6 +3,25 @@
 
 use std::path::Path;
 
+/// The sections of the header, which are the groups of the C reference: name, title, and how the declaration starts
+/// before which it opens. It ends where the next one opens; one that opens again goes on.
+const SECTIONS: [(&str, &str, &str); 14] = [
+    ("info", "Statuses, messages, versions", "#define LMADA_ABI_VERSION "),
+    ("handle", "Handles", "typedef struct lmada_t lmada_t;"),
+    ("info", "Statuses, messages, versions", "typedef int32_t lmada_status_t;"),
+    ("options", "Options", "typedef int32_t lmada_dtype_t;"),
+    ("stats", "Statistics", "typedef struct lmada_stats_t {"),
+    ("info", "Statuses, messages, versions", "#define LMADA_OK "),
+    ("options", "Options", "#define LMADA_F32 "),
+    ("handle", "Handles", "lmada_status_t lmada_create("),
+    ("step", "A step in one call", "lmada_status_t lmada_step("),
+    ("phases", "A step in phases", "lmada_status_t lmada_begin("),
+    ("rate", "Learning rate", "lmada_status_t lmada_set_lr("),
+    ("stats", "Statistics", "lmada_status_t lmada_stats("),
+    ("state", "Saved states", "lmada_status_t lmada_state_size("),
+    ("info", "Statuses, messages, versions", "uint32_t lmada_abi_version("),
+];
+
 fn generate() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).unwrap();
@@ -22,7 +41,22 @@ fn generate() -> String {
     ] {
         header = header.replace(rust, c);
     }
-    header
+    with_sections(&header)
+}
+
+fn with_sections(header: &str) -> String {
+    const CLOSE: &str = "/** @} */\n\n";
+    let mut rest = header;
+    let mut result = String::new();
+    for (index, (group, title, start)) in SECTIONS.into_iter().enumerate() {
+        let declaration = rest.find(&format!("\n{start}")).unwrap_or_else(|| panic!("{start} is not in its place"));
+        let comment = rest[..declaration].rfind("/**\n").expect("every declaration has a comment before it");
+        let close = if index > 0 { CLOSE } else { "" };
+        result += &format!("{}{close}/**\n * @addtogroup {group} {title}\n * @{{\n */\n\n", &rest[..comment]);
+        rest = &rest[comment..];
+    }
+    let end = rest.find("#ifdef __cplusplus\n}").expect("the end of what C++ takes for C");
+    result + &rest[..end] + CLOSE + &rest[end..]
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub unsafe extern "C" fn lmada_config_init(config: *mut lmada_config_t, config_s
 
 /// Fills `config` with the setting that trained best in this library's own measurements (docs/recommended.md says how
 /// it was found), at the median of the learning rates that were best. Otherwise as `lmada_config_init`; the history
-/// format too is for you to choose.
+/// format too is for you to choose. Options beyond `config_size` are not part of it: they keep their defaults.
 ///
 /// @param config       struct to fill; nothing is written beyond `config_size` bytes
 /// @param config_size  `sizeof(lmada_config_t)`

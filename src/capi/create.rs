@@ -39,6 +39,11 @@ pub unsafe extern "C" fn lmada_create(
 /// preconditioner, clip reference and scale of its own, as if it were a model of its own: one block a layer makes the
 /// matrix block-diagonal. The total length, `dims[0] + ... + dims[count - 1]`, is the `dim` of the other functions.
 ///
+/// ```c
+/// const size_t layers[] = {784 * 100, 100, 100 * 10, 10}; // weights and offsets of two layers
+/// if (lmada_create_blocks(&config, layers, 4, &opt) != LMADA_OK) fail(lmada_last_error());
+/// ```
+///
 /// @param config  options; NULL for the defaults
 /// @param dims    length of each block; 0 is fine (an empty share of a model split over processes)
 /// @param count   number of blocks, at least 1

@@ -5,14 +5,16 @@ use core::ffi::c_char;
 use super::guard::last_message;
 use super::types::*;
 
-/// Version of the binary interface that the library was built with. It changes when a program compiled against an
-/// older header would no longer work; `LMADA_ABI_VERSION` is that of the header.
+/// Version of the binary interface that the library was built with; `LMADA_ABI_VERSION` is that of the header. While it
+/// stays the same, programs that were compiled against an older header go on working: functions and constants are only
+/// added, structs only grow at their end. When it changes, so does the name under which programs ask for the shared
+/// library, `liblmada.so.0`.
 #[unsafe(no_mangle)]
 pub extern "C" fn lmada_abi_version() -> u32 {
     LMADA_ABI_VERSION
 }
 
-/// The binary interface that this header describes.
+/// Version of the binary interface that this header describes; see `lmada_abi_version`.
 pub const LMADA_ABI_VERSION: u32 = 1;
 
 /// Version of the library, as "0.1.0". Static storage.
@@ -45,6 +47,12 @@ pub extern "C" fn lmada_status_string(status: lmada_status_t) -> *const c_char {
 
 /// The last failure of a call made from this thread, in words: which argument was wrong and what it was. Never NULL;
 /// empty before the first failure; a call that succeeds leaves it. Valid until this thread's next failure.
+///
+/// ```c
+/// lmada_status_t status = lmada_step(opt, params, grads, dim + 1);
+/// if (status != LMADA_OK) printf("%s: %s\n", lmada_status_string(status), lmada_last_error());
+/// // LMADA_ERROR_DIMENSION_MISMATCH: dim is 16: this optimizer has 15
+/// ```
 #[unsafe(no_mangle)]
 pub extern "C" fn lmada_last_error() -> *const c_char {
     last_message()

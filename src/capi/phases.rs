@@ -13,6 +13,20 @@ use crate::error::Error;
 /// Until `lmada_end` or `lmada_cancel`, `lmada_step`, `lmada_direction`, `lmada_set_lr`, `lmada_state_save` and
 /// `lmada_state_load` are `LMADA_ERROR_WRONG_PHASE`.
 ///
+/// ```c
+/// if (lmada_begin(opt) != LMADA_OK) fail(lmada_last_error());
+/// for (int i = LAYERS - 1; i >= 0; i--) { // while the backward pass goes on to the layer before
+///     backward(i, params, grads);
+///     if (lmada_feed(opt, first[i], grads + first[i], lens[i]) != LMADA_OK) fail(lmada_last_error());
+/// }
+/// if (lmada_solve(opt) == LMADA_OK) {
+///     for (int i = 0; i < LAYERS; i++) lmada_apply(opt, first[i], params + first[i], grads + first[i], lens[i]);
+///     lmada_end(opt);
+/// } else {
+///     lmada_cancel(opt); // as if it had not begun
+/// }
+/// ```
+///
 /// @param opt  the handle
 /// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_WRONG_PHASE` where a step is open already;
 ///         `LMADA_ERROR_BUSY`
@@ -77,6 +91,21 @@ unsafe fn feed<T: Native>(opt: *mut lmada_t, offset: usize, grads: *const T, len
 /// returns the same array. Where the history format is not the full one, a share should start at a multiple of 4,096
 /// parameters from the start of its block, or it may store other numbers than one process would.
 ///
+/// ```c
+/// double *sums;
+/// size_t count;
+/// lmada_begin(opt);
+/// lmada_feed(opt, 0, grads, dim); // dim, params and grads are this process's share
+/// if (lmada_partials(opt, &sums, &count) != LMADA_OK) fail(lmada_last_error());
+/// sum_over_processes(sums, count); // MPI_Allreduce(MPI_IN_PLACE, sums, (int)count, MPI_DOUBLE, MPI_SUM, comm)
+/// if (lmada_solve(opt) == LMADA_OK) { // the same answer on all
+///     lmada_apply(opt, 0, params, grads, dim);
+///     lmada_end(opt);
+/// } else {
+///     lmada_cancel(opt);
+/// }
+/// ```
+///
 /// @param opt     a handle with an open step whose gradient is complete
 /// @param values  receives the array, which lives until solve, cancel, reset or free
 /// @param count   receives its length
@@ -106,6 +135,20 @@ pub unsafe extern "C" fn lmada_partials(opt: *mut lmada_t, values: *mut *mut f64
 
 /// Computes the step from the sums, without changing state or parameters. `lmada_stats` now describes it, so that a
 /// caller can look and cancel. A refused solve leaves the step open: `lmada_cancel` is the way on.
+///
+/// ```c
+/// lmada_stats_t stats;
+/// lmada_begin(opt);
+/// lmada_feed(opt, 0, grads, dim);
+/// if (lmada_solve(opt) != LMADA_OK) fail(lmada_last_error());
+/// if (lmada_stats(opt, &stats, sizeof stats) != LMADA_OK) fail(lmada_last_error());
+/// if (stats.grad_norm > 1000 * usual_norm) {
+///     lmada_cancel(opt); // this gradient is not to enter the window
+/// } else {
+///     lmada_apply(opt, 0, params, grads, dim);
+///     lmada_end(opt);
+/// }
+/// ```
 ///
 /// @param opt  a handle with an open step whose gradient is complete
 /// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_NON_FINITE` as in `lmada_step`, on all processes alike;

@@ -9,6 +9,14 @@ use crate::optimizer::Stats;
 
 /// Sets the learning rate of the steps to come, for schedules.
 ///
+/// ```c
+/// for (int step = 0; step < steps; step++) {
+///     if (lmada_set_lr(opt, 0.1 * (1 - (double)step / steps)) != LMADA_OK) fail(lmada_last_error());
+///     compute_gradient(params, grads);
+///     if (lmada_step(opt, params, grads, dim) != LMADA_OK) fail(lmada_last_error());
+/// }
+/// ```
+///
 /// @param opt  the handle
 /// @param lr   finite and >= 0
 /// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT`; `LMADA_ERROR_WRONG_PHASE` inside a
@@ -92,6 +100,16 @@ pub unsafe extern "C" fn lmada_state_size(opt: *const lmada_t, bytes: *mut usize
 /// checksummed, little-endian; a run that loads it goes on with the same bits as one that was never interrupted (on a
 /// processor with the same vector instructions). The configuration is not in it: create the handle with the same one.
 ///
+/// ```c
+/// size_t bytes;
+/// if (lmada_state_size(opt, &bytes) != LMADA_OK) fail(lmada_last_error());
+/// void *state = malloc(bytes);
+/// if (!state) fail("out of memory");
+/// if (lmada_state_save(opt, state, bytes) != LMADA_OK) fail(lmada_last_error());
+/// write_file("run.state", state, bytes);
+/// free(state);
+/// ```
+///
 /// @param opt     the handle
 /// @param buffer  receives the state
 /// @param bytes   its size: exactly what `lmada_state_size` says
@@ -118,6 +136,14 @@ pub unsafe extern "C" fn lmada_state_save(
 /// Puts a saved state in place of the present one. The handle must have been created with the same element type,
 /// `history_size`, `history_format`, `density`, lengths, `momentum_kind` and `clip_kind`; other options may differ.
 /// The state's learning rate becomes the handle's. Everything is checked before anything is changed.
+///
+/// ```c
+/// size_t bytes;
+/// void *state = read_file("run.state", &bytes);
+/// if (lmada_create(&config, dim, &opt) != LMADA_OK) fail(lmada_last_error()); // config as when it was saved
+/// if (lmada_state_load(opt, state, bytes) != LMADA_OK) fail(lmada_last_error());
+/// free(state);
+/// ```
 ///
 /// @param opt     the handle
 /// @param buffer  what `lmada_state_save` wrote

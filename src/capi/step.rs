@@ -9,6 +9,14 @@ use crate::error::{Error, Result};
 ///
 /// A step is all or nothing: whatever is refused leaves parameters and state as they were, bit for bit.
 ///
+/// ```c
+/// memset(grads, 0, dim * sizeof *grads);
+/// for (int part = 0; part < parts; part++) add_gradient(part, params, grads); // a batch that comes in parts
+/// lmada_status_t status = lmada_step(opt, params, grads, dim);
+/// if (status == LMADA_ERROR_NON_FINITE) skipped++; // nothing changed: the next batch may do better
+/// else if (status != LMADA_OK) fail(lmada_last_error());
+/// ```
+///
 /// @param opt     a handle of type `LMADA_F32`
 /// @param params  `dim` parameters, updated in place; may not overlap `grads`. They are not inspected.
 /// @param grads   `dim` partial derivatives of the loss
@@ -68,6 +76,13 @@ fn check_dim(dim: usize, expected: usize) -> Result<()> {
 /// `lmada_step` for a model that lies in several tensors, without copying them together. The tensors, one after the
 /// other, are the optimizer's parameters; they need not be its blocks. The results are the same bits as with one array.
 ///
+/// ```c
+/// float *const tensors[] = {weights, offsets};
+/// const float *const gradients[] = {weights_grad, offsets_grad};
+/// const size_t lens[] = {ROWS * COLUMNS, ROWS};
+/// if (lmada_step_tensors(opt, tensors, gradients, lens, 2) != LMADA_OK) fail(lmada_last_error());
+/// ```
+///
 /// @param opt     a handle of type `LMADA_F32`
 /// @param params  `count` pointers to the tensors of the parameters; no two overlap
 /// @param grads   `count` pointers to their gradients
@@ -126,6 +141,11 @@ unsafe fn step_tensors<T: Native>(
 
 /// Steps the state but writes the direction instead of moving parameters: what `lmada_step` would multiply by the
 /// learning rate and subtract, without learning rate and weight decay. For callers that apply updates themselves.
+///
+/// ```c
+/// if (lmada_direction(opt, direction, grads, dim) != LMADA_OK) fail(lmada_last_error());
+/// for (size_t i = 0; i < dim; i++) params[i] -= rate_of(i) * direction[i];
+/// ```
 ///
 /// @param opt        a handle of type `LMADA_F32`
 /// @param direction  receives `dim` elements; may not overlap `grads`

@@ -119,6 +119,15 @@ pub const LMADA_GRAFT_EMA_VECTOR: lmada_clip_t = 5;
 ///
 /// Notation: w are the parameters, g the gradient, M the d x k matrix of stored gradients, U S V' its thin SVD,
 /// u = U f(S^2) U' v the update, with v = g or a momentum of g; g as `history_format` stores it.
+///
+/// ```c
+/// lmada_config_t config;
+/// lmada_config_init(&config, sizeof config);
+/// config.lr = 0.05;
+/// config.history_size = 30;
+/// config.history_format = LMADA_HISTORY_F16;
+/// if (lmada_create(&config, dim, &opt) != LMADA_OK) fail(lmada_last_error());
+/// ```
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct lmada_config_t {

@@ -38,6 +38,29 @@ pub(crate) const USUAL_TENSORS: usize = 64;
 ///
 /// A call that returns an error changed nothing. The bits of a result do not depend on the number of threads, on how
 /// the parameters are cut into tensors, or on a save and load in between.
+///
+/// A step is one call, [`step`](Self::step), or goes in phases, so that the gradient may come in pieces and parameters
+/// may be split over processes:
+///
+/// ```
+/// # use lmada::{Config, Optimizer};
+/// # fn main() -> lmada::Result<()> {
+/// let (mut w, gradient) = (vec![1.0_f32; 10], vec![0.5; 10]);
+/// let mut optimizer = Optimizer::new(&Config::recommended(), &[6, 4])?; // two layers
+/// optimizer.begin()?;
+/// for layer in [6..10, 0..6] {
+///     optimizer.feed(layer.start, &gradient[layer])?; // as the backward pass comes by
+/// }
+/// optimizer.solve()?; // before it, the `partials` would be summed over processes
+/// optimizer.apply(0, &mut w, &gradient)?;
+/// optimizer.end()?;
+/// assert_eq!(optimizer.stats()?.steps, 1);
+///
+/// let mut state = vec![0; optimizer.state_size()];
+/// optimizer.state_save(&mut state)?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct Optimizer<T: Element> {
     config: Config,
     lr: f64,
@@ -165,7 +188,9 @@ impl<T: Element> Optimizer<T> {
         result
     }
 
-    /// Opens a step in phases.
+    /// Opens a step in phases: [`feed`](Self::feed) for every piece of the gradient, in any order, then
+    /// [`solve`](Self::solve), [`apply`](Self::apply) for every piece and [`end`](Self::end). Until then, or until
+    /// [`cancel`](Self::cancel), no other step can be made.
     ///
     /// # Errors
     /// [`Error::WrongPhase`] where one is open already.
@@ -175,7 +200,8 @@ impl<T: Element> Optimizer<T> {
         Ok(())
     }
 
-    /// Takes in a piece of the gradient.
+    /// Takes in the piece of the gradient that belongs to the parameters from `offset` on. Together the pieces cover
+    /// every parameter once. A NaN is refused in [`solve`](Self::solve).
     ///
     /// # Errors
     /// [`Error::WrongPhase`], [`Error::InvalidArgument`] where it overlaps another or is out of range,
@@ -250,7 +276,7 @@ impl<T: Element> Optimizer<T> {
         Ok(())
     }
 
-    /// Drops the open step.
+    /// Drops the open step, back to the state before [`begin`](Self::begin). Possible while nothing is applied.
     ///
     /// # Errors
     /// [`Error::WrongPhase`] where none is open or part of it is applied.
@@ -262,7 +288,8 @@ impl<T: Element> Optimizer<T> {
         Ok(())
     }
 
-    /// Forgets everything but the configuration and the learning rate.
+    /// Forgets everything but the configuration and the learning rate, and ends a step in phases, whatever was done of
+    /// it.
     pub fn reset(&mut self) {
         self.steps = 0;
         self.phase = Phase::Idle;

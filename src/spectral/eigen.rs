@@ -16,10 +16,6 @@ pub(super) struct Eigen {
     norms: Buffer<f64>,
 }
 
-/// What the entries of a Gram matrix never reach, where its largest diagonal entry is near 1: they are at most that.
-/// Those of a crafted saved state may, and their squares overflow.
-const NO_GRAM_MATRIX: f64 = 1e150;
-
 /// A direction that counts.
 struct Direction {
     /// σ².
@@ -121,20 +117,26 @@ impl Eigen {
         (!absent).then_some(Direction { eigenvalue, audible })
     }
 
-    /// Eigenvalues, ascending, and vectors of the matrix with its rows in this order.
-    pub fn decompose(&mut self, reduction: &mut Reduction, order: &[usize], entries: &impl Entries) -> Result<()> {
+    /// Eigenvalues, ascending, and vectors of the matrix, which has been arranged.
+    pub fn decompose(&mut self, reduction: &mut Reduction, entries: &impl Entries) -> Result<()> {
+        let order = reduction.order();
         let size = order.len();
+        let mut largest = 0.0f64;
         for (norm, &j) in self.norms.iter_mut().zip(order) {
             *norm = entries.norm(j);
+            for &i in order {
+                let entry = entries.at(i, j).abs();
+                if !entry.is_finite() {
+                    return Err(NOT_FINITE);
+                }
+                largest = largest.max(entry);
+            }
         }
-        // With entries near 1 nothing over- or underflows, whatever the gradients' scale.
-        let scale = power_of_four(entries.at(order[0], order[0]));
+        // With entries near 1 nothing overflows, whatever the gradients' scale. Those of a crafted saved state may be
+        // larger than the ones on the diagonal, and a row unlike its column.
+        let scale = power_of_four(largest);
         let kernels = reduction.kernels;
-        let mut system = reduction.reduce(entries, order, 1.0 / scale, |_| 0.0);
-        let entries = [&*system.diagonal, &*system.beside].into_iter().flat_map(|blocks| blocks.as_flattened());
-        if !entries.fold(true, |sound, entry| sound & (entry.abs() < NO_GRAM_MATRIX)) {
-            return Err(NOT_FINITE);
-        }
+        let (mut system, _) = reduction.reduce(entries, 1.0 / scale, |_| 0.0);
         if !(kernels.diagonalise)(&mut system, self.vectors.as_chunks_mut().0) {
             return Err(Error::Internal { reason: "the eigensolver did not converge" });
         }
@@ -180,16 +182,14 @@ mod tests {
     /// The matrix from its decomposition, entry by entry, held against the norms that rounding is relative to.
     fn check_decomposition(size: usize, matrix: &[f64]) {
         let entries = Matrix { size, entries: matrix };
-        let entry = |i: usize, j: usize| entries.at(i, j);
-        let mut order: Vec<usize> = (0..size).collect();
-        order.sort_by(|&i, &j| entry(j, j).total_cmp(&entry(i, i)));
         let mut eigen = Eigen::new(size, "a test").unwrap();
         let mut reduction = Reduction::new(size, "a test").unwrap();
         for kernels in SymmetricKernels::available() {
             reduction.kernels = kernels;
-            eigen.decompose(&mut reduction, &order, &entries).unwrap();
+            reduction.arrange(size, &entries).unwrap();
+            eigen.decompose(&mut reduction, &entries).unwrap();
             assert!(eigen.values[..size].is_sorted());
-            check_against(&eigen, &order, &entries);
+            check_against(&eigen, reduction.order(), &entries);
         }
     }
 
@@ -228,14 +228,18 @@ mod tests {
             for (seed, window) in WINDOWS.into_iter().enumerate() {
                 let entries = window.gram(size, seed as u64);
                 let matrix = Matrix { size, entries: &entries };
-                let mut order: Vec<usize> = (0..size).collect();
-                order.sort_by(|&i, &j| matrix.at(j, j).total_cmp(&matrix.at(i, i)));
                 let mut eigen = Eigen::new(size, "a test").unwrap();
                 let mut reduction = Reduction::new(size, "a test").unwrap();
                 for kernels in SymmetricKernels::available() {
                     reduction.kernels = kernels;
-                    eigen.decompose(&mut reduction, &order, &matrix).unwrap();
-                    check_orthogonal(&eigen, &order, &matrix, &format!("{window:?}, {size} rows, {}", kernels.name));
+                    reduction.arrange(size, &matrix).unwrap();
+                    eigen.decompose(&mut reduction, &matrix).unwrap();
+                    check_orthogonal(
+                        &eigen,
+                        reduction.order(),
+                        &matrix,
+                        &format!("{window:?}, {size} rows, {}", kernels.name),
+                    );
                 }
             }
         }
@@ -264,13 +268,39 @@ mod tests {
     fn matrices_of_all_sizes_converge() {
         for size in 1..=140 {
             let entries = Window::White.gram(size, size as u64);
-            let order: Vec<usize> = (0..size).collect();
             let mut eigen = Eigen::new(size, "a test").unwrap();
             let mut reduction = Reduction::new(size, "a test").unwrap();
             let matrix = Matrix { size, entries: &entries };
-            eigen.decompose(&mut reduction, &order, &matrix).unwrap();
+            reduction.arrange(size, &matrix).unwrap();
+            eigen.decompose(&mut reduction, &matrix).unwrap();
             let (sum, trace): (f64, f64) = (eigen.values.iter().sum(), (0..size).map(|i| matrix.at(i, i)).sum());
             assert!((sum - trace).abs() <= 1e-13 * size as f64 * trace, "{size} rows: {sum} for {trace}");
+        }
+    }
+
+    /// As a crafted saved state may have it: no Gram matrix, not even a symmetric one, but finite.
+    #[test]
+    fn any_finite_matrix_is_decomposed() {
+        for size in 1..6 {
+            for place in 0..size * size {
+                for hostile in [f64::MAX, -f64::MAX, 1e200, -1.0, 0.0, f64::MIN_POSITIVE, 5e-324] {
+                    for base in [1.0, 0.0, 1e-3, 5e-324, 1e-200] {
+                        let (i, j) = (place / size, place % size);
+                        let mut entries: Vec<f64> =
+                            (0..size * size).map(|at| base / (1.0 + (at / size + at % size) as f64)).collect();
+                        entries[i * size + j] = hostile;
+                        let matrix = Matrix { size, entries: &entries };
+                        let mut eigen = Eigen::new(size, "a test").unwrap();
+                        let mut reduction = Reduction::new(size, "a test").unwrap();
+                        for kernels in SymmetricKernels::available() {
+                            reduction.kernels = kernels;
+                            reduction.arrange(size, &matrix).unwrap();
+                            let found = eigen.decompose(&mut reduction, &matrix);
+                            assert_eq!(found, Ok(()), "{hostile:e} at {i}, {j} of {size} rows of {base:e}");
+                        }
+                    }
+                }
+            }
         }
     }
 

@@ -18,7 +18,6 @@ mod tests;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::memory::Buffer;
 use eigen::Eigen;
 use reduction::Reduction;
 use tridiagonal::Tridiagonal;
@@ -115,10 +114,6 @@ pub(crate) struct Solution {
 
 /// Room for solving up to a size, reserved once.
 pub(crate) struct Workspace {
-    diagonal: Buffer<f64>,
-    order: Buffer<usize>,
-    /// Rows that `order` is of.
-    arranged: usize,
     reduction: Reduction,
     eigen: Eigen,
     tridiagonal: Tridiagonal,
@@ -129,9 +124,6 @@ impl Workspace {
     pub fn new(size: usize, unit: f64) -> Result<Self> {
         let what = "the k×k solver";
         Ok(Self {
-            diagonal: Buffer::zeroed(size, what)?,
-            order: Buffer::zeroed(size, what)?,
-            arranged: 0,
             reduction: Reduction::new(size, what)?,
             eigen: Eigen::new(size, what)?,
             tridiagonal: Tridiagonal::new(unit)?,
@@ -140,8 +132,7 @@ impl Workspace {
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        let Self { diagonal, order, reduction, eigen, tridiagonal, .. } = self;
-        diagonal.bytes() + order.bytes() + reduction.bytes() + eigen.bytes() + tridiagonal.bytes()
+        self.reduction.bytes() + self.eigen.bytes() + self.tridiagonal.bytes()
     }
 
     /// Writes the coefficients c of `u = M c` (plus, for a general v, `orthogonal_scale·v`) to `coefficients`, of which
@@ -156,19 +147,16 @@ impl Workspace {
         vector: &Vector<'_>,
         coefficients: &mut [f64],
     ) -> Result<Solution> {
-        let size = coefficients.len();
-        self.arrange(size, entries)?;
-        let order = &self.order[..size];
+        let reduction = &mut self.reduction;
+        reduction.arrange(coefficients.len(), entries)?;
         if let (&Vector::Span(a), true) = (vector, preconditioner.is_inverse_root()) {
-            let diagonal = &self.diagonal[..size];
-            let reduction = &mut self.reduction;
-            let norm2 = self.tridiagonal.solve(reduction, preconditioner, entries, order, diagonal, a, coefficients);
+            let norm2 = self.tridiagonal.solve(reduction, preconditioner, entries, a, coefficients);
             if let Some(norm2) = norm2 {
                 return Ok(Solution { norm2, spectrum: None });
             }
         }
-        self.eigen.decompose(&mut self.reduction, order, entries)?;
-        Ok(self.eigen.solve(preconditioner, order, vector, coefficients))
+        self.eigen.decompose(reduction, entries)?;
+        Ok(self.eigen.solve(preconditioner, reduction.order(), vector, coefficients))
     }
 
     /// The directions of a matrix of `size` rows, as [`Workspace::solve`] sees them for a v that may leave the span or
@@ -183,39 +171,9 @@ impl Workspace {
         size: usize,
         leaves_span: bool,
     ) -> Result<Spectrum> {
-        self.arrange(size, entries)?;
-        self.eigen.decompose(&mut self.reduction, &self.order[..size], entries)?;
+        self.reduction.arrange(size, entries)?;
+        self.eigen.decompose(&mut self.reduction, entries)?;
         Ok(self.eigen.spectrum(preconditioner, size, leaves_span))
-    }
-
-    /// Takes the diagonal, and the order in which it decreases; of equal ones the first comes first.
-    fn arrange(&mut self, size: usize, entries: &impl Entries) -> Result<()> {
-        let diagonal = &mut self.diagonal[..size];
-        entries.diagonal(diagonal);
-        if !diagonal.iter().fold(true, |finite, entry| finite & entry.is_finite()) {
-            return Err(NOT_FINITE);
-        }
-        if self.arranged != size {
-            self.order[..size].iter_mut().enumerate().for_each(|(i, slot)| *slot = i);
-            self.arranged = size;
-        }
-        // By insertion into the last order, of which a step changes one place.
-        let order = &mut self.order[..size];
-        for end in 1..size {
-            let slot = order[end];
-            let entry = diagonal[slot];
-            let mut place = end;
-            while place > 0 {
-                let other = order[place - 1];
-                if diagonal[other] > entry || (diagonal[other] == entry && other < slot) {
-                    break;
-                }
-                order[place] = other;
-                place -= 1;
-            }
-            order[place] = slot;
-        }
-        Ok(())
     }
 }
 

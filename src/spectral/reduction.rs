@@ -1,16 +1,22 @@
 //! The Gram matrix in tridiagonal form, `C = QTQᵀ`, with which both ways begin. Rounding in T is relative to the rows
-//! concerned, since they come in decreasing order.
+//! concerned, since they are put into decreasing order before.
 
 use crate::error::Result;
 use crate::kernels::symmetric::{Block, SymmetricKernels, System, WORK, columns, start_of};
 use crate::memory::Buffer;
 
-use super::Entries;
+use super::{Entries, NOT_FINITE};
 
 pub(super) const BLOCK: usize = size_of::<Block>() / size_of::<f64>();
 
 /// Room for the reduction of matrices up to a size.
 pub(super) struct Reduction {
+    /// The diagonal of C.
+    squares: Buffer<f64>,
+    /// The rows, by decreasing `squares`.
+    order: Buffer<usize>,
+    /// How many `order` is of.
+    size: usize,
     matrix: Buffer<f64>,
     factors: Buffer<f64>,
     diagonal: Buffer<f64>,
@@ -27,6 +33,9 @@ impl Reduction {
         // A window that fills passes through all sizes, and small matrices are stored whole: one may need more room.
         let matrix = (1..=size).map(|size| start_of(size, size.div_ceil(BLOCK))).max().unwrap_or(0);
         Ok(Self {
+            squares: buffer(size)?,
+            order: Buffer::zeroed(size, what)?,
+            size: 0,
             matrix: buffer(matrix * BLOCK)?,
             factors: buffer(size)?,
             diagonal: buffer(padded + BLOCK)?,
@@ -38,20 +47,60 @@ impl Reduction {
     }
 
     pub fn bytes(&self) -> usize {
-        let Self { matrix, factors, diagonal, beside, vector, work, .. } = self;
-        [matrix, factors, diagonal, beside, vector, work].iter().map(|buffer| buffer.bytes()).sum()
+        let Self { squares, order, matrix, factors, diagonal, beside, vector, work, .. } = self;
+        let buffers = [squares, matrix, factors, diagonal, beside, vector, work];
+        order.bytes() + buffers.iter().map(|buffer| buffer.bytes()).sum::<usize>()
     }
 
-    /// Reduces `factor` times the matrix with its rows in this order, and with it a vector, of which `a` tells what
-    /// stands in each row.
-    pub fn reduce(
-        &mut self,
-        entries: &impl Entries,
-        order: &[usize],
-        factor: f64,
-        a: impl Fn(usize) -> f64,
-    ) -> System<'_> {
-        let size = order.len();
+    /// Takes the diagonal of a matrix of `size` rows, and the order in which it decreases; of equal ones the first
+    /// comes first.
+    ///
+    /// # Errors
+    /// If the diagonal is not finite.
+    pub fn arrange(&mut self, size: usize, entries: &impl Entries) -> Result<()> {
+        let squares = &mut self.squares[..size];
+        entries.diagonal(squares);
+        if !squares.iter().fold(true, |finite, entry| finite & entry.is_finite()) {
+            return Err(NOT_FINITE);
+        }
+        let order = &mut self.order[..size];
+        if self.size != size {
+            order.iter_mut().enumerate().for_each(|(i, slot)| *slot = i);
+            self.size = size;
+        }
+        // By insertion into the last order, of which a step changes one place.
+        for end in 1..size {
+            let slot = order[end];
+            let entry = squares[slot];
+            let mut place = end;
+            while place > 0 {
+                let other = order[place - 1];
+                if squares[other] > entry || (squares[other] == entry && other < slot) {
+                    break;
+                }
+                order[place] = other;
+                place -= 1;
+            }
+            order[place] = slot;
+        }
+        Ok(())
+    }
+
+    /// The rows in decreasing order.
+    pub fn order(&self) -> &[usize] {
+        &self.order[..self.size]
+    }
+
+    /// The diagonal of the matrix, in no order.
+    pub fn squares(&self) -> &[f64] {
+        &self.squares[..self.size]
+    }
+
+    /// Reduces `factor` times the matrix that was arranged, and with it a vector, of which `a` tells what stands in each
+    /// row. Returns the order of the rows besides.
+    pub fn reduce(&mut self, entries: &impl Entries, factor: f64, a: impl Fn(usize) -> f64) -> (System<'_>, &[usize]) {
+        let size = self.size;
+        let order = &self.order[..size];
         let blocks = size.div_ceil(BLOCK);
         let mut system = System {
             size,
@@ -69,7 +118,7 @@ impl Reduction {
         }
         system.vector[blocks] = [0.0; BLOCK];
         (self.kernels.reduce)(&mut system);
-        system
+        (system, order)
     }
 }
 

@@ -28,20 +28,19 @@ impl Tridiagonal {
     }
 
     /// Writes `c = (C + ε'I)^(−1/2) a` to `coefficients` and returns `‖u‖² = cᵀCc`; nothing where this is not the way
-    /// to do it. `order` lists the rows by decreasing `diagonal`.
+    /// to do it. The matrix has been arranged.
     pub fn solve(
         &self,
         reduction: &mut Reduction,
         preconditioner: &Preconditioner,
         entries: &impl Entries,
-        order: &[usize],
-        diagonal: &[f64],
         a: &[f64],
         coefficients: &mut [f64],
     ) -> Option<f64> {
-        let size = order.len();
-        let largest = diagonal[order[0]];
-        let trace: f64 = diagonal.iter().sum();
+        let squares = reduction.squares();
+        let size = squares.len();
+        let largest = squares[reduction.order()[0]];
+        let trace: f64 = squares.iter().sum();
         let noise = size as f64 * f64::EPSILON * trace;
         // σ²max is at least what the largest entry and the mean eigenvalue are.
         if preconditioner.shift(largest.max(trace / size as f64)) <= noise || !noise.is_finite() {
@@ -58,7 +57,7 @@ impl Tridiagonal {
         let scale = power_of_four(largest);
         let unscale = 1.0 / scale;
         let kernels = reduction.kernels;
-        let mut system = reduction.reduce(entries, order, unscale, |i| a[i]);
+        let (mut system, order) = reduction.reduce(entries, unscale, |i| a[i]);
         let largest = if preconditioner.eps_relative > 0.0 {
             let (diagonal, beside) = (system.diagonal.as_flattened(), system.beside.as_flattened());
             scale * largest_eigenvalue(&diagonal[..size], &beside[..size - 1])

@@ -190,9 +190,9 @@ fn check_window(window: Window, size: usize, seed: u64) {
                 check(&truth, &reference, (&c, solution.norm2), POLES, &case);
                 // Where columns are graded and nearly parallel too, only the fast way keeps to their own limit.
                 if !matches!(window, Window::GradedCollinear(_)) {
-                    let order = &workspace.order[..size];
-                    workspace.eigen.decompose(&mut workspace.reduction, order, &matrix).unwrap();
-                    let solution = workspace.eigen.solve(&preconditioner, order, &vector, &mut c);
+                    let reduction = &mut workspace.reduction;
+                    workspace.eigen.decompose(reduction, &matrix).unwrap();
+                    let solution = workspace.eigen.solve(&preconditioner, reduction.order(), &vector, &mut c);
                     check(&truth, &reference, (&c, solution.norm2), GENERAL, &format!("{case}, the general way"));
                 }
             }

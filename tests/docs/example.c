@@ -1,0 +1,94 @@
+/* What an example of the documentation stands in: the names that it takes as given, and a program around it. EXAMPLE is
+ * the file with its lines. Unless FAILS is defined, no call in it may fail, checked or not. */
+#include <lmada.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROWS = 3, COLUMNS = 4, DIM = ROWS * COLUMNS + ROWS, LAYERS = 2 };
+
+lmada_config_t config;
+lmada_t *opt;
+const size_t dim = DIM;
+float params[DIM], grads[DIM], direction[DIM];
+float *const weights = params, *const offsets = params + ROWS * COLUMNS;
+float *const weights_grad = grads, *const offsets_grad = grads + ROWS * COLUMNS;
+const size_t first[LAYERS] = {0, ROWS * COLUMNS}, lens[LAYERS] = {ROWS * COLUMNS, ROWS};
+const int steps = 100, parts = 3;
+const double usual_norm = 1;
+int skipped;
+
+void fail(const char *message)
+{
+    fprintf(stderr, "failed: %s\n", message);
+    exit(EXIT_FAILURE);
+}
+
+/* Of the sum of i*(w[i] - 1)^2/2. */
+static float derivative(const float *w, size_t i)
+{
+    return (float)(i + 1) * (w[i] - 1);
+}
+
+void compute_gradient(const float *w, float *gradient)
+{
+    for (size_t i = 0; i < DIM; i++) gradient[i] = derivative(w, i);
+}
+
+void add_gradient(int part, const float *w, float *gradient)
+{
+    for (size_t i = (size_t)part; i < DIM; i += (size_t)parts) gradient[i] += derivative(w, i);
+}
+
+void backward(int layer, const float *w, float *gradient)
+{
+    for (size_t i = first[layer]; i < first[layer] + lens[layer]; i++) gradient[i] = derivative(w, i);
+}
+
+double rate_of(size_t i)
+{
+    return 0.1 / (double)(i + 1);
+}
+
+/* Over one process. */
+void sum_over_processes(double *values, size_t count)
+{
+    if (!values || !count) fail("there is nothing to sum");
+}
+
+void write_file(const char *name, const void *bytes, size_t count)
+{
+    FILE *file = fopen(name, "wb");
+    if (!file || fwrite(bytes, 1, count, file) != count || fclose(file)) fail(name);
+}
+
+void *read_file(const char *name, size_t *count)
+{
+    FILE *file = fopen(name, "rb");
+    void *bytes = malloc(1 << 20);
+    if (!file || !bytes) fail(name);
+    *count = fread(bytes, 1, 1 << 20, file);
+    fclose(file);
+    return bytes;
+}
+
+static void example(void)
+{
+#include EXAMPLE
+}
+
+int main(void)
+{
+    lmada_t *given;
+    if (lmada_config_init(&config, sizeof config) || lmada_create(&config, dim, &opt)) fail(lmada_last_error());
+    given = opt;
+    compute_gradient(params, grads);
+    example();
+    if (opt != given) lmada_free(opt);
+    lmada_free(given);
+#ifndef FAILS
+    if (*lmada_last_error()) fail(lmada_last_error());
+#endif
+    return 0;
+}

@@ -1,0 +1,1 @@
+find_package(lmada 0.1 CONFIG REQUIRED)
