@@ -3,7 +3,7 @@
 
 use core::ops::Range;
 
-use lmada::{Clip, Config, Momentum};
+use lmada::{Clip, Config};
 
 use crate::handle::Real;
 use crate::oracle::Oracle;
@@ -95,14 +95,15 @@ impl Rule {
             } else {
                 says.firm = false;
             }
-            let length = outcome.scale * outcome.update_norm;
+            // The guard goes by s and ‖u‖ as they come out in k×k space.
+            let (most_norm, least_norm) = (outcome.update_norm + norm_radius, outcome.update_norm - norm_radius);
+            let most = lr.max(1.0) * (outcome.scale + radii.scale) * most_norm;
+            let least = lr.max(1.0) * (outcome.scale - radii.scale) * least_norm;
             let half = T::MAX / 2.0;
             let averages = matches!(oracle.config.clip_kind, Clip::EmaVector | Clip::GraftEmaVector);
-            let small =
-                lr.max(1.0) * (length + radius) <= half && (!averages || outcome.update_norm + norm_radius <= half);
+            let small = most <= half && (!averages || most_norm <= half);
             says.may_be_refused |= !small || !says.firm;
-            let follows = oracle.config.momentum_kind != Momentum::Update;
-            says.must_be_refused |= says.firm && follows && lr.max(1.0) * (length - radius) > half * (1.0 + 1e-9);
+            says.must_be_refused |= says.firm && least > half * (1.0 + 1e-9);
         }
         Verdict::Step(says)
     }
