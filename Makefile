@@ -19,7 +19,7 @@ SONAME := liblmada.so.$(firstword $(subst ., ,$(VERSION)))
 # In the order in which `make test` runs them.
 SUITES := rust c abi instructions fuzz examples cpp julia go install docs readme
 
-.PHONY: all lib header docs demo recommended bench bench-peers fuzz test $(SUITES:%=test-%)
+.PHONY: all lib header docs demo recommended bench bench-peers fuzz soak test $(SUITES:%=test-%)
 .PHONY: install install-cmake uninstall clean help
 .DEFAULT_GOAL := all
 
@@ -49,6 +49,11 @@ bench bench-peers: lib
 ## fuzz          fuzzes the C interface on all cores, FUZZ_SECONDS (600) for each of three targets
 fuzz:
 	@fuzz/run long
+
+## soak          millions of steps: memory, the Gram matrix, finite results (long; its short form is in test-rust)
+soak:
+	@scripts/need cc cargo
+	cargo test --release --locked --test endurance -- --long
 
 ## test          every suite below, in this order; stops at the first that fails
 test: lib

@@ -5,6 +5,7 @@ mod oracle;
 use lmada::{Config, Error, HistoryFormat, Optimizer};
 use oracle::formats::{self, BF16_MAX, SCALED, SPARSE, Store, absmax, exponent};
 use oracle::number::{narrow, widen};
+use oracle::saved::{Bytes, wide_f16};
 use oracle::streams::{Random, Stream};
 
 const SCALED_FORMATS: [HistoryFormat; 2] = [HistoryFormat::F16, HistoryFormat::Int8];
@@ -14,21 +15,6 @@ struct Saved {
     /// By slot; of each column the stored numbers, and the scale of each.
     columns: Vec<Vec<(f64, f64)>>,
     feedback: Vec<f32>,
-}
-
-/// Bytes, front to back.
-struct Bytes<'a>(&'a [u8]);
-
-impl Bytes<'_> {
-    fn take<const N: usize>(&mut self) -> [u8; N] {
-        let (bytes, rest) = self.0.split_first_chunk().expect("a longer state");
-        self.0 = rest;
-        *bytes
-    }
-
-    fn u16s(&mut self, count: usize) -> Vec<u16> {
-        (0..count).map(|_| u16::from_le_bytes(self.take())).collect()
-    }
 }
 
 fn saved(optimizer: &Optimizer<f32>) -> Saved {
@@ -47,62 +33,15 @@ fn saved(optimizer: &Optimizer<f32>) -> Saved {
     };
     let k = config.history_size as usize;
     let mut bytes = Bytes(&state[state.len() - k * column - rest..]);
-    let columns = (0..k).map(|_| read_column(&mut bytes, &config, units(SCALED).collect(), units(SPARSE).collect()));
+    let columns = (0..k).map(|_| {
+        let mut column = Vec::with_capacity(dim);
+        bytes.column(&config, dim, |number, scale| column.push((number, scale)));
+        column
+    });
     let columns = columns.collect();
     let feedback = (0..rest / 4).map(|_| f32::from_le_bytes(bytes.take())).collect();
     assert!(bytes.0.is_empty());
     Saved { columns, feedback }
-}
-
-fn read_column(bytes: &mut Bytes<'_>, config: &Config, scaled: Vec<usize>, sparse: Vec<usize>) -> Vec<(f64, f64)> {
-    let mut column = Vec::new();
-    match config.history_format {
-        HistoryFormat::Full => {
-            column.extend((0..scaled.iter().sum()).map(|_| (f32::from_le_bytes(bytes.take()).into(), 1.0)));
-        }
-        HistoryFormat::Bf16 => {
-            column.extend(bytes.u16s(scaled.iter().sum()).into_iter().map(|bits| (wide_bf16(bits), 1.0)));
-        }
-        HistoryFormat::F16 => {
-            for len in scaled {
-                let scale = f64::from_le_bytes(bytes.take());
-                column.extend(bytes.u16s(len).into_iter().map(|bits| (wide_f16(bits), scale)));
-            }
-        }
-        HistoryFormat::Int8 => {
-            for len in scaled {
-                let scale = f64::from_le_bytes(bytes.take());
-                column.extend((0..len).map(|_| (f64::from(i8::from_le_bytes(bytes.take())), scale)));
-            }
-        }
-        HistoryFormat::Sparse => {
-            for len in sparse {
-                let start = column.len();
-                column.resize(start + len, (0.0, 1.0));
-                let kept = formats::kept(config.density, len);
-                let (indices, values) = (bytes.u16s(kept), bytes.u16s(kept));
-                let good = indices.is_sorted_by(|a, b| a < b) && usize::from(indices[kept - 1]) < len;
-                // Nothing was stored yet.
-                let empty = indices.iter().chain(&values).all(|number| *number == 0);
-                assert!(good || empty, "{indices:?}");
-                for (index, value) in indices.into_iter().zip(values) {
-                    column[start + usize::from(index)].0 = wide_bf16(value);
-                }
-            }
-        }
-    }
-    column
-}
-
-fn wide_bf16(bits: u16) -> f64 {
-    f32::from_bits(u32::from(bits) << 16).into()
-}
-
-fn wide_f16(bits: u16) -> f64 {
-    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
-    assert!(exponent < 31, "an infinity or NaN was stored: {bits:x}");
-    let size = if exponent == 0 { fraction * 2f64.powi(-24) } else { (1024.0 + fraction) * 2f64.powi(exponent - 25) };
-    if bits >> 15 == 1 { -size } else { size }
 }
 
 /// Steps on these gradients and compares all that the window then holds with the oracle's, bit for bit.

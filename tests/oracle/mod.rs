@@ -8,6 +8,7 @@ pub mod compare;
 pub mod eigen;
 pub mod formats;
 pub mod number;
+pub mod saved;
 pub mod spectrum;
 pub mod streams;
 pub mod svd;

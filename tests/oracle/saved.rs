@@ -1,0 +1,81 @@
+//! What a saved state holds, read from its bytes: columns in every format.
+
+use super::formats::{self, SCALED, SPARSE};
+use lmada::{Config, Dtype, HistoryFormat};
+
+/// Bytes, front to back.
+pub struct Bytes<'a>(pub &'a [u8]);
+
+impl Bytes<'_> {
+    pub fn take<const N: usize>(&mut self) -> [u8; N] {
+        let (bytes, rest) = self.0.split_first_chunk().expect("a longer state");
+        self.0 = rest;
+        *bytes
+    }
+
+    pub fn f64(&mut self) -> f64 {
+        f64::from_le_bytes(self.take())
+    }
+
+    pub fn u64(&mut self) -> u64 {
+        u64::from_le_bytes(self.take())
+    }
+
+    pub fn u16(&mut self) -> u16 {
+        u16::from_le_bytes(self.take())
+    }
+
+    /// A number of the optimizer's element type.
+    pub fn element(&mut self, dtype: Dtype) -> f64 {
+        match dtype {
+            Dtype::F32 => f32::from_le_bytes(self.take()).into(),
+            Dtype::F64 => self.f64(),
+        }
+    }
+
+    /// Reads a column of `len` elements: `each` is given the number that is stored of each, and its scale.
+    pub fn column(&mut self, config: &Config, len: usize, mut each: impl FnMut(f64, f64)) {
+        let units = |unit: usize| (0..len).step_by(unit).map(move |start| unit.min(len - start));
+        match config.history_format {
+            HistoryFormat::Full => (0..len).for_each(|_| each(self.element(config.dtype), 1.0)),
+            HistoryFormat::Bf16 => (0..len).for_each(|_| each(wide_bf16(self.u16()), 1.0)),
+            HistoryFormat::F16 => units(SCALED).for_each(|len| {
+                let scale = self.f64();
+                (0..len).for_each(|_| each(wide_f16(self.u16()), scale));
+            }),
+            HistoryFormat::Int8 => units(SCALED).for_each(|len| {
+                let scale = self.f64();
+                (0..len).for_each(|_| each(f64::from(i8::from_le_bytes(self.take())), scale));
+            }),
+            HistoryFormat::Sparse => {
+                units(SPARSE).for_each(|len| self.sparse(len, formats::kept(config.density, len), &mut each));
+            }
+        }
+    }
+
+    /// A unit of the sparse format.
+    fn sparse(&mut self, len: usize, kept: usize, each: &mut impl FnMut(f64, f64)) {
+        let indices: Vec<u16> = (0..kept).map(|_| self.u16()).collect();
+        let values: Vec<u16> = (0..kept).map(|_| self.u16()).collect();
+        let good = indices.is_sorted_by(|a, b| a < b) && usize::from(indices[kept - 1]) < len;
+        // Nothing was stored yet.
+        let empty = indices.iter().chain(&values).all(|number| *number == 0);
+        assert!(good || empty, "{indices:?}");
+        let mut entries = indices.into_iter().zip(values).peekable();
+        for place in 0..len {
+            let entry = entries.next_if(|(index, _)| usize::from(*index) == place);
+            each(entry.map_or(0.0, |(_, value)| wide_bf16(value)), 1.0);
+        }
+    }
+}
+
+pub fn wide_bf16(bits: u16) -> f64 {
+    f32::from_bits(u32::from(bits) << 16).into()
+}
+
+pub fn wide_f16(bits: u16) -> f64 {
+    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
+    assert!(exponent < 31, "an infinity or NaN was stored: {bits:x}");
+    let size = if exponent == 0 { fraction * 2f64.powi(-24) } else { (1024.0 + fraction) * 2f64.powi(exponent - 25) };
+    if bits >> 15 == 1 { -size } else { size }
+}
