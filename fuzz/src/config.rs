@@ -32,9 +32,9 @@ macro_rules! fields {
     };
 }
 
-const NOT_NEGATIVE: Range = Range::Real(|x| x >= 0.0 && x < f64::INFINITY);
+const NOT_NEGATIVE: Range = Range::Real(|x| (0.0..f64::INFINITY).contains(&x));
 const UP_TO_ONE: Range = Range::Real(|x| x > 0.0 && x <= 1.0);
-const BELOW_ONE: Range = Range::Real(|x| x >= 0.0 && x < 1.0);
+const BELOW_ONE: Range = Range::Real(|x| (0.0..1.0).contains(&x));
 
 const FIELDS: &[Field] = fields! {
     dtype: Range::Enum(2),

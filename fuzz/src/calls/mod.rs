@@ -230,7 +230,8 @@ impl<T: Real> World<T> {
     /// The twin has to be the same; parameters that are about to leave the element type are put back.
     fn compare_params(&mut self, in_range: bool) {
         assert!(bits(&self.subject.params) == bits(&self.twin.params), "the parameters differ");
-        if !in_range || self.subject.params.iter().any(|w| !(w.widen().abs() < 1e30)) {
+        let small = |w: &T| w.widen().abs() < 1e30;
+        if !in_range || !self.subject.params.iter().all(small) {
             self.subject.params.fill(T::of(1.0));
             self.twin.params.fill(T::of(1.0));
         }

@@ -11,9 +11,6 @@ use crate::oracle::number::{Number, bits};
 
 impl<T: Real> World<T> {
     pub(super) fn wrong_call(&mut self, input: &mut Input<'_>) {
-        // What may be answered in an open step instead.
-        let mut phase = self.unless_idle();
-        phase.push(LMADA_ERROR_WRONG_PHASE);
         let before = bits(&self.subject.params);
         match input.byte() % 8 {
             0 => self.no_handle(),
@@ -182,7 +179,7 @@ impl<T: Real> World<T> {
         let good = [start, start.wrapping_add(cut)];
         let grads: [*const T; 2] = [start.wrapping_add(self.dim), start.wrapping_add(self.dim + cut)];
         let lens = [cut, self.dim - cut];
-        let cases: [([*mut T; 2], [*const T; 2], [usize; 2], usize, Status); 6] = [
+        let cases = [
             ([start, null_mut()], grads, lens, 2, LMADA_ERROR_NULL_POINTER),
             (good, [null(), grads[1]], lens, 2, LMADA_ERROR_NULL_POINTER),
             ([start, start.wrapping_add(cut - 1)], grads, lens, 2, LMADA_ERROR_INVALID_ARGUMENT),
