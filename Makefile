@@ -17,9 +17,11 @@ DESCRIPTION := $(shell sed -n 's/^description = "\(.*\)"/\1/p' Cargo.toml)
 SONAME := liblmada.so.$(firstword $(subst ., ,$(VERSION)))
 
 # In the order in which `make test` runs them.
-SUITES := rust c abi instructions fuzz examples cpp julia go install docs readme
+SUITES := rust c ubsan abi instructions fuzz examples cpp julia go install docs readme
+# Longer ones, not part of `make test`.
+SANITIZERS := asan tsan
 
-.PHONY: all lib header docs demo recommended bench bench-peers fuzz soak test $(SUITES:%=test-%)
+.PHONY: all lib header docs demo recommended bench bench-peers fuzz soak test $(SUITES:%=test-%) $(SANITIZERS:%=test-%)
 .PHONY: install install-cmake uninstall clean help
 .DEFAULT_GOAL := all
 
@@ -61,6 +63,7 @@ test: lib
 
 ## test-rust     formatting, lints, the core's tests, its documentation
 ## test-c        the C interface, as a C program sees it
+## test-ubsan    the C interface once more, with the checks of undefined behaviour that C and Rust have
 ## test-abi      the binary interface against the one recorded; an old program (RECORD=1 records it anew)
 ## test-instructions  how many instructions the passes and a small step take (RECORD=1 writes the counts anew)
 ## test-fuzz     every committed input of the fuzz targets, then some more made of them
@@ -72,6 +75,11 @@ test: lib
 ## test-docs     the examples in the C reference; both references, made without a warning; links
 ## test-readme   the code in README.md
 $(SUITES:%=test-%): test-%: lib
+	@scripts/run-suites $*
+
+## test-asan     the tests of core and C interface under AddressSanitizer and LeakSanitizer (long)
+## test-tsan     what runs on several threads under ThreadSanitizer (long)
+$(SANITIZERS:%=test-%): test-%:
 	@scripts/run-suites $*
 
 ## header        writes include/lmada.h anew from the Rust sources

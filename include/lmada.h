@@ -518,7 +518,7 @@ lmada_status_t lmada_config_recommended(lmada_config_t *config, size_t config_si
  * @param dim     number of parameters, at least 1
  * @param out     receives the handle; NULL is put there on failure
  * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `out`; `LMADA_ERROR_INVALID_ARGUMENT` where an option is out of
- *         range or `dim` is 0; `LMADA_ERROR_OUT_OF_MEMORY`
+ *         range, `dim` is 0, or `config` or `out` is not aligned; `LMADA_ERROR_OUT_OF_MEMORY`
  *
  * @pre `config` is NULL or points at as many bytes as its first member says; `out` is NULL or points at a pointer.
  */
@@ -539,7 +539,7 @@ lmada_status_t lmada_create(const lmada_config_t *config, size_t dim, lmada_t **
  * @param count   number of blocks, at least 1
  * @param out     receives the handle; NULL is put there on failure
  * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `out` or `dims`; `LMADA_ERROR_INVALID_ARGUMENT` where an option
- *         is out of range or `count` is 0; `LMADA_ERROR_OUT_OF_MEMORY`
+ *         is out of range, `count` is 0, or a pointer is not aligned; `LMADA_ERROR_OUT_OF_MEMORY`
  *
  * @pre `config` is NULL or points at as many bytes as its first member says; `dims` is NULL or has `count` elements; `out`
  * is NULL or points at a pointer.
@@ -763,8 +763,9 @@ lmada_status_t lmada_feed_f64(lmada_t *opt, size_t offset, const double *grads, 
  * @param opt     a handle with an open step whose gradient is complete
  * @param values  receives the array, which lives until solve, cancel, reset or free
  * @param count   receives its length
- * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_WRONG_PHASE` where no step is open, a piece is missing
- *         or the step is solved; `LMADA_ERROR_BUSY`. On failure nothing is written.
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where `values` or `count` is not
+ *         aligned; `LMADA_ERROR_WRONG_PHASE` where no step is open, a piece is missing or the step is solved;
+ *         `LMADA_ERROR_BUSY`. On failure nothing is written.
  *
  * @pre `opt` is NULL or a live handle; `values` and `count` are NULL or point at their types.
  */
@@ -887,8 +888,8 @@ lmada_status_t lmada_set_lr(lmada_t *opt, double lr);
  * @param stats       struct to fill; nothing is written beyond `stats_size` bytes
  * @param stats_size  `sizeof(lmada_stats_t)`
  * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where `stats_size` is below 8 or
- *         above what this library knows; `LMADA_ERROR_INTERNAL` should the eigensolver not converge;
- *         `LMADA_ERROR_BUSY`
+ *         above what this library knows, or `stats` is not aligned; `LMADA_ERROR_INTERNAL` should the eigensolver not
+ *         converge; `LMADA_ERROR_BUSY`
  *
  * @pre `opt` is NULL or a live handle; `stats` is NULL or points at `stats_size` writable bytes.
  */
@@ -906,7 +907,8 @@ lmada_status_t lmada_stats(const lmada_t *opt, lmada_stats_t *stats, size_t stat
  *
  * @param opt    the handle
  * @param bytes  receives the size
- * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_BUSY`
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where `bytes` is not aligned;
+ *         `LMADA_ERROR_BUSY`
  *
  * @pre `opt` is NULL or a live handle; `bytes` is NULL or points at a `size_t`.
  */

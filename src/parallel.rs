@@ -5,28 +5,21 @@
 //! but where the list starts and ends.
 //!
 //! Why not `std::thread` and `std::sync::Arc`: they abort where memory is out. Here a thread that cannot be had is an
-//! error. And a process may fork with a pool in it: the child has the memory of the pool but none of its threads, and
-//! a lock in it may be held by a thread that does not exist. A pool therefore knows the process its threads belong
-//! to, and starts afresh in another.
+//! error. And a process may fork with a pool in it: the child has the memory of the pool but none of its threads. A
+//! pool therefore knows the process its threads belong to, and starts afresh in another.
+
+mod board;
 
 use core::cell::Cell;
-use core::hint::spin_loop;
 use core::mem::MaybeUninit;
 use core::ptr;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
+use self::board::{Board, Job, MOST_WORKERS};
 use crate::error::{Error, Result};
 use crate::memory::{try_box, try_vec};
 
-/// How long a thread waits awake before it sleeps: longer than falling asleep and being woken takes, and than the k×k
-/// work between two passes of most models. It does not yield meanwhile: workers that did were at times left on the
-/// processor of the caller, with another one idle.
-const PATIENCE: Duration = Duration::from_micros(50);
-/// Looks between two looks at the clock.
-const LOOKS: u32 = 32;
 /// Stack of a worker. The work is loops over memory that others own, and a backtrace if it panics.
 const STACK: usize = 1 << 20;
 
@@ -138,8 +131,8 @@ impl<C: Send, S: Send, F: Fn(usize, &mut C, &mut S) + Sync> Task<'_, C, S, F> {
         // SAFETY: in bounds, and no other thread has this seat.
         let scratch = unsafe { &mut *task.scratch.add(seat) };
         loop {
-            // Relaxed: the index is all that is shared. What the items hold was published when the job was posted,
-            // and is collected when the worker reports.
+            // Relaxed: the index is all that is shared. What the items hold was published when the gate was opened,
+            // and is collected when the worker leaves.
             let turn = task.next.fetch_add(1, Ordering::Relaxed);
             if turn >= task.count {
                 return;
@@ -151,111 +144,16 @@ impl<C: Send, S: Send, F: Fn(usize, &mut C, &mut S) + Sync> Task<'_, C, S, F> {
     }
 }
 
-/// A task without its types, for the workers.
-#[derive(Clone, Copy)]
-struct Job {
-    work: unsafe fn(*const (), usize),
-    task: *const (),
-}
-
-// SAFETY: `Job` is made in `Crew::run` only, of a task whose items and scratches are `Send` and whose function is
-// `Sync`, and lives no longer than that call.
-unsafe impl Send for Job {}
-
-/// What caller and workers tell each other.
-struct Board {
-    /// Open for workers to join; the caller takes it down before it leaves.
-    job: Option<Job>,
-    /// Next seat to take, and the number of seats. The caller has seat 0.
-    seat: usize,
-    seats: usize,
-    /// Workers at work.
-    active: usize,
-    /// Workers asleep, so that nobody is woken who is awake.
-    asleep: usize,
-    /// Counts the jobs, so that a worker joins each at most once.
-    posted: u64,
-    panicked: bool,
-    quit: bool,
-}
-
-struct Shared {
-    board: Mutex<Board>,
-    /// Copies of `Board::posted` and `Board::active` to look at while awake. Only hints: the board decides.
-    posted: AtomicU64,
-    active: AtomicUsize,
-    job_posted: Condvar,
-    job_done: Condvar,
-}
-
-impl Shared {
-    fn board(&self) -> MutexGuard<'_, Board> {
-        // Nothing panics with the board in hand.
-        self.board.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The life of a worker.
-    fn serve(&self) {
-        let mut seen = 0;
-        loop {
-            spin_while(|| self.posted.load(Ordering::Relaxed) == seen);
-            let mut board = self.board();
-            while board.posted == seen && !board.quit {
-                board.asleep += 1;
-                board = self.job_posted.wait(board).unwrap_or_else(PoisonError::into_inner);
-                board.asleep -= 1;
-            }
-            if board.quit {
-                return;
-            }
-            seen = board.posted;
-            let Some(job) = board.job.filter(|_| board.seat < board.seats) else { continue };
-            let seat = board.seat;
-            board.seat += 1;
-            board.active += 1;
-            self.active.store(board.active, Ordering::Relaxed);
-            drop(board);
-
-            // SAFETY: the caller stays in `Crew::run`, its task alive, until `active` is 0 again, and the seat was
-            // given to this thread only.
-            let outcome = catch_unwind(AssertUnwindSafe(|| unsafe { (job.work)(job.task, seat) }));
-
-            let mut board = self.board();
-            board.panicked |= outcome.is_err();
-            board.active -= 1;
-            self.active.store(board.active, Ordering::Relaxed);
-            if board.active == 0 && board.job.is_none() {
-                self.job_done.notify_one();
-            }
-        }
-    }
-}
-
-fn spin_while(condition: impl Fn() -> bool) {
-    let mut start = None;
-    loop {
-        for _ in 0..LOOKS {
-            if !condition() {
-                return;
-            }
-            spin_loop();
-        }
-        if start.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
-            return;
-        }
-    }
-}
-
 /// The workers of a pool in one process.
 struct Crew {
     /// From `Box::into_raw`; the workers hold it too.
-    shared: *mut Shared,
+    board: *mut Board,
     workers: Vec<libc::pthread_t>,
     wanted: usize,
     process: libc::pid_t,
 }
 
-// SAFETY: what `shared` points at is made for several threads, and the other fields are plain values. The thread that
+// SAFETY: what `board` points at is made for several threads, and the other fields are plain values. The thread that
 // posts a job or joins the workers may be any, one at a time.
 unsafe impl Send for Crew {}
 // SAFETY: nothing can be done with a shared `Crew`.
@@ -264,19 +162,11 @@ unsafe impl Sync for Crew {}
 impl Crew {
     fn new(wanted: usize) -> Result<Self> {
         let workers = try_vec(wanted, "threads")?;
-        let board =
-            Board { job: None, seat: 0, seats: 0, active: 0, asleep: 0, posted: 0, panicked: false, quit: false };
-        let shared = Box::into_raw(try_box(Shared {
-            board: Mutex::new(board),
-            posted: AtomicU64::new(0),
-            active: AtomicUsize::new(0),
-            job_posted: Condvar::new(),
-            job_done: Condvar::new(),
-        })?);
-        let mut crew = Self { shared, workers, wanted, process: process() };
+        let board = Box::into_raw(try_box(Board::new())?);
+        let mut crew = Self { board, workers, wanted, process: process() };
         for _ in 0..wanted {
             // On failure the crew is dropped, and with it the workers that there are.
-            crew.workers.push(start(shared)?);
+            crew.workers.push(start(board)?);
         }
         Ok(crew)
     }
@@ -294,39 +184,19 @@ impl Crew {
     where
         F: Fn(usize, &mut C, &mut S) + Sync,
     {
-        // SAFETY: `shared` lives until `drop`, and all that changes in it is behind a lock or atomic.
-        let shared = unsafe { &*self.shared };
+        // SAFETY: the board lives until `drop`, and all that changes in it is atomic.
+        let board = unsafe { &*self.board };
         let task = ptr::from_ref(task).cast::<()>();
-        let mut board = shared.board();
-        board.job = Some(Job { work: Task::<C, S, F>::work, task });
-        (board.seat, board.seats) = (1, seats);
-        board.panicked = false;
-        board.posted += 1;
-        shared.posted.store(board.posted, Ordering::Relaxed);
-        let sleepers = board.asleep.min(seats - 1);
-        drop(board);
-        for _ in 0..sleepers {
-            shared.job_posted.notify_one();
-        }
+        let job = Job { work: Task::<C, S, F>::work, task };
+        board.open(&job, u32::try_from(seats - 1).map_or(MOST_WORKERS, |workers| workers.min(MOST_WORKERS)));
 
         // Caught, because the workers use what the caller's stack holds: it may not unwind before they have stopped.
         // SAFETY: `task` is a task of these types, the caller of this function lent its items and scratches to it
-        // alone, there are at least `seats` scratches, and seat 0 is not on the board.
+        // alone, there are at least `seats` scratches, and the board gives seat 0 to nobody.
         let outcome = catch_unwind(AssertUnwindSafe(|| unsafe { Task::<C, S, F>::work(task, 0) }));
 
         // Whoever has not come by now need not: there is nothing left to do.
-        let mut board = shared.board();
-        board.job = None;
-        if board.active > 0 {
-            drop(board);
-            spin_while(|| shared.active.load(Ordering::Relaxed) > 0);
-            board = shared.board();
-            while board.active > 0 {
-                board = shared.job_done.wait(board).unwrap_or_else(PoisonError::into_inner);
-            }
-        }
-        let panicked = board.panicked;
-        drop(board);
+        let panicked = board.close();
         match outcome {
             Err(panic) => resume_unwind(panic),
             Ok(()) => assert!(!panicked, "a worker thread panicked"),
@@ -336,20 +206,17 @@ impl Crew {
 
 impl Drop for Crew {
     fn drop(&mut self) {
+        // In a child the workers do not exist, and its copy of the board is its own.
         if self.process == process() {
             // SAFETY: as in `run`.
-            let shared = unsafe { &*self.shared };
-            shared.board().quit = true;
-            shared.job_posted.notify_all();
+            unsafe { &*self.board }.end();
             for &worker in &self.workers {
                 // SAFETY: the thread was made joinable, by this process, and is joined only here.
                 unsafe { libc::pthread_join(worker, ptr::null_mut()) };
             }
         }
-        // In a child the workers do not exist, and its copy of the memory is its own. The lock, that one of them may
-        // have held, is not touched: a futex needs no destruction.
         // SAFETY: it came from `Box::into_raw`, and no thread that could look at it is left.
-        drop(unsafe { Box::from_raw(self.shared) });
+        drop(unsafe { Box::from_raw(self.board) });
     }
 }
 
@@ -358,12 +225,12 @@ fn process() -> libc::pid_t {
     unsafe { libc::getpid() }
 }
 
-/// A new worker that serves `shared`, which has to outlive it.
-fn start(shared: *mut Shared) -> Result<libc::pthread_t> {
-    extern "C" fn main(shared: *mut libc::c_void) -> *mut libc::c_void {
+/// A new worker that serves `board`, which has to outlive it.
+fn start(board: *mut Board) -> Result<libc::pthread_t> {
+    extern "C" fn main(board: *mut libc::c_void) -> *mut libc::c_void {
         ON_WORKER.set(true);
-        // SAFETY: `Crew` frees `shared` after it has joined this thread.
-        unsafe { &*shared.cast::<Shared>() }.serve();
+        // SAFETY: `Crew` frees the board after it has joined this thread.
+        unsafe { &*board.cast::<Board>() }.serve();
         ptr::null_mut()
     }
 
@@ -386,7 +253,7 @@ fn start(shared: *mut Shared) -> Result<libc::pthread_t> {
             libc::sigdelset(blocked.as_mut_ptr(), fault);
         }
         libc::pthread_sigmask(libc::SIG_SETMASK, blocked.as_ptr(), before.as_mut_ptr());
-        let failure = libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), main, shared.cast());
+        let failure = libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), main, board.cast());
         libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), ptr::null_mut());
         libc::pthread_attr_destroy(attributes.as_mut_ptr());
         failure

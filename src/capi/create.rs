@@ -2,7 +2,7 @@
 
 use super::config::read_config;
 use super::guard::{Engine, either, guard, lmada_t, with_handle_mended};
-use super::pointers::slice;
+use super::pointers::{check_place, slice};
 use super::types::*;
 use crate::config::Dtype;
 use crate::error::{Error, Result, Value};
@@ -16,7 +16,7 @@ use crate::optimizer::Optimizer;
 /// @param dim     number of parameters, at least 1
 /// @param out     receives the handle; NULL is put there on failure
 /// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `out`; `LMADA_ERROR_INVALID_ARGUMENT` where an option is out of
-///         range or `dim` is 0; `LMADA_ERROR_OUT_OF_MEMORY`
+///         range, `dim` is 0, or `config` or `out` is not aligned; `LMADA_ERROR_OUT_OF_MEMORY`
 ///
 /// # Safety
 /// `config` is NULL or points at as many bytes as its first member says; `out` is NULL or points at a pointer.
@@ -49,7 +49,7 @@ pub unsafe extern "C" fn lmada_create(
 /// @param count   number of blocks, at least 1
 /// @param out     receives the handle; NULL is put there on failure
 /// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `out` or `dims`; `LMADA_ERROR_INVALID_ARGUMENT` where an option
-///         is out of range or `count` is 0; `LMADA_ERROR_OUT_OF_MEMORY`
+///         is out of range, `count` is 0, or a pointer is not aligned; `LMADA_ERROR_OUT_OF_MEMORY`
 ///
 /// # Safety
 /// `config` is NULL or points at as many bytes as its first member says; `dims` is NULL or has `count` elements; `out`
@@ -77,10 +77,8 @@ unsafe fn create<'a>(
     out: *mut *mut lmada_t,
     dims: impl FnOnce() -> Result<&'a [usize]>,
 ) -> Result<()> {
-    if out.is_null() {
-        return Err(Error::null("out"));
-    }
-    // SAFETY: `out` points at a pointer by the caller's promise.
+    check_place("out", out)?;
+    // SAFETY: not NULL and aligned, and it points at a pointer by the caller's promise.
     unsafe { out.write(core::ptr::null_mut()) };
     // SAFETY: the caller's promise is passed on.
     let config = unsafe { read_config(config)? };

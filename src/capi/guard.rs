@@ -137,7 +137,8 @@ pub(super) fn guard(call: impl FnOnce() -> Result<()>) -> lmada_status_t {
         }
         // The hook has kept the message.
         Err(payload) => {
-            core::mem::forget(payload); // its drop might panic again
+            // Whose drop might panic again: what that leaves is lost.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(payload))).map_err(core::mem::forget);
             LMADA_ERROR_INTERNAL
         }
     }

@@ -1,9 +1,8 @@
 //! The same step in phases: pieces of the gradient as they come, sums over processes in between.
 
 use super::guard::{either, lmada_t, with_handle};
-use super::pointers::{Native, check_pair, native, slice, slice_mut};
+use super::pointers::{Native, check_pair, check_place, native, slice, slice_mut};
 use super::types::*;
-use crate::error::Error;
 
 /// Opens a step in phases: `lmada_begin`, `lmada_feed` for every piece of the gradient in any order, `lmada_partials`
 /// where the parameters are split over processes, `lmada_solve`, `lmada_apply` for every piece, `lmada_end`. The
@@ -109,8 +108,9 @@ unsafe fn feed<T: Native>(opt: *mut lmada_t, offset: usize, grads: *const T, len
 /// @param opt     a handle with an open step whose gradient is complete
 /// @param values  receives the array, which lives until solve, cancel, reset or free
 /// @param count   receives its length
-/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_WRONG_PHASE` where no step is open, a piece is missing
-///         or the step is solved; `LMADA_ERROR_BUSY`. On failure nothing is written.
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where `values` or `count` is not
+///         aligned; `LMADA_ERROR_WRONG_PHASE` where no step is open, a piece is missing or the step is solved;
+///         `LMADA_ERROR_BUSY`. On failure nothing is written.
 ///
 /// # Safety
 /// `opt` is NULL or a live handle; `values` and `count` are NULL or point at their types.
@@ -119,12 +119,8 @@ pub unsafe extern "C" fn lmada_partials(opt: *mut lmada_t, values: *mut *mut f64
     // SAFETY: the caller's promise is passed on.
     unsafe {
         with_handle(opt, |inner| {
-            if values.is_null() {
-                return Err(Error::null("values"));
-            }
-            if count.is_null() {
-                return Err(Error::null("count"));
-            }
+            check_place("values", values)?;
+            check_place("count", count)?;
             let partials = either!(&mut inner.engine, optimizer => optimizer.partials())?;
             values.write(partials.as_mut_ptr());
             count.write(partials.len());

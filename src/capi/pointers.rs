@@ -51,6 +51,11 @@ fn check<T>(argument: Argument, pointer: *const T, len: usize) -> Result<()> {
     Ok(())
 }
 
+/// Checks that a `T` can be written to `pointer`.
+pub(super) fn check_place<T>(name: &'static str, pointer: *const T) -> Result<()> {
+    check(name.into(), pointer, 1)
+}
+
 /// The caller's array as a slice.
 ///
 /// # Safety

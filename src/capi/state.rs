@@ -2,7 +2,7 @@
 
 use super::config::write_prefix;
 use super::guard::{either, lmada_t, with_handle};
-use super::pointers::{slice, slice_mut};
+use super::pointers::{check_place, slice, slice_mut};
 use super::types::*;
 use crate::error::Error;
 use crate::optimizer::Stats;
@@ -39,8 +39,8 @@ pub unsafe extern "C" fn lmada_set_lr(opt: *mut lmada_t, lr: f64) -> lmada_statu
 /// @param stats       struct to fill; nothing is written beyond `stats_size` bytes
 /// @param stats_size  `sizeof(lmada_stats_t)`
 /// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where `stats_size` is below 8 or
-///         above what this library knows; `LMADA_ERROR_INTERNAL` should the eigensolver not converge;
-///         `LMADA_ERROR_BUSY`
+///         above what this library knows, or `stats` is not aligned; `LMADA_ERROR_INTERNAL` should the eigensolver not
+///         converge; `LMADA_ERROR_BUSY`
 ///
 /// # Safety
 /// `opt` is NULL or a live handle; `stats` is NULL or points at `stats_size` writable bytes.
@@ -78,7 +78,8 @@ fn to_c(stats: &Stats) -> lmada_stats_t {
 ///
 /// @param opt    the handle
 /// @param bytes  receives the size
-/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_BUSY`
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where `bytes` is not aligned;
+///         `LMADA_ERROR_BUSY`
 ///
 /// # Safety
 /// `opt` is NULL or a live handle; `bytes` is NULL or points at a `size_t`.
@@ -87,9 +88,7 @@ pub unsafe extern "C" fn lmada_state_size(opt: *const lmada_t, bytes: *mut usize
     // SAFETY: the caller's promise is passed on.
     unsafe {
         with_handle(opt, |inner| {
-            if bytes.is_null() {
-                return Err(Error::null("bytes"));
-            }
+            check_place("bytes", bytes)?;
             bytes.write(either!(&inner.engine, optimizer => optimizer.state_size()));
             Ok(())
         })

@@ -59,6 +59,9 @@ static inline void check_message(const char *words, const char *call, const char
     check_report(text, file, line, function);
 }
 
+/* An address that is aligned for bytes only. */
+static inline void *one_byte_into(void *address) { return (unsigned char *)address + 1; }
+
 /* Arrays come from malloc at their exact size, so that valgrind sees an access beyond them. */
 static inline void *check_alloc(size_t bytes)
 {

@@ -32,10 +32,20 @@ static void null_pointers_are_named(void)
 static void unaligned_dims_are_refused(void)
 {
     size_t room[4] = {1, 1, 1, 1};
-    const size_t *unaligned = (const size_t *)(const void *)((const unsigned char *)room + 1);
     lmada_t *out = poison;
-    CHECK_REFUSED(lmada_create_blocks(NULL, unaligned, 2, &out), LMADA_ERROR_INVALID_ARGUMENT, "dims");
+    CHECK_REFUSED(lmada_create_blocks(NULL, one_byte_into(room), 2, &out), LMADA_ERROR_INVALID_ARGUMENT, "dims");
     CHECK(out == NULL);
+}
+
+/* Not even NULL is written there. */
+static void unaligned_places_for_the_handle_are_refused(void)
+{
+    const size_t dims[] = {3, 4};
+    lmada_t *room[2] = {poison, poison};
+    lmada_t **out = one_byte_into(room);
+    CHECK_REFUSED(lmada_create(NULL, 3, out), LMADA_ERROR_INVALID_ARGUMENT, "out is ");
+    CHECK_REFUSED(lmada_create_blocks(NULL, dims, 2, out), LMADA_ERROR_INVALID_ARGUMENT, "out is ");
+    CHECK(room[0] == poison && room[1] == poison);
 }
 
 static void refuses_to_make(const lmada_config_t *config, const size_t *dims, size_t count)
@@ -127,6 +137,7 @@ int main(void)
     nothing_to_optimize_is_refused();
     null_pointers_are_named();
     unaligned_dims_are_refused();
+    unaligned_places_for_the_handle_are_refused();
     absurd_lengths_are_out_of_memory();
     absurd_counts_are_refused();
     empty_blocks_are_fine();

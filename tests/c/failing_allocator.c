@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,40 +12,83 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* glibc's own, under names that a program does not replace. */
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *block, size_t size);
-void *__libc_memalign(size_t alignment, size_t size);
-void __libc_free(void *block);
+/* What stands behind the functions that are replaced here: a sanitizer's, which then sees all that is allocated, or
+ * glibc's. */
+#ifdef SANITIZER_RUNTIME
+#define BEHIND(function) __interceptor_##function
+void *BEHIND(mmap)(void *address, size_t length, int protection, int flags, int file, off_t offset);
+int BEHIND(munmap)(void *address, size_t length);
+int BEHIND(pthread_create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+#define real_mmap BEHIND(mmap)
+#define real_munmap BEHIND(munmap)
+#define real_pthread_create BEHIND(pthread_create)
+#else
+#define BEHIND(function) __libc_##function
+
+static void *real_mmap(void *address, size_t length, int protection, int flags, int file, off_t offset)
+{
+    return (void *)syscall(SYS_mmap, address, length, protection, flags, file, offset);
+}
+
+static int real_munmap(void *address, size_t length) { return (int)syscall(SYS_munmap, address, length); }
+
+static int real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *),
+                               void *argument)
+{
+    static int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+    if (!create) {
+        void *symbol = dlsym(RTLD_NEXT, "pthread_create");
+        if (!symbol) abort();
+        *(void **)&create = symbol; /* as POSIX has it: C knows no such conversion */
+    }
+    return create(thread, attributes, start, argument);
+}
+#endif
+
+void *BEHIND(malloc)(size_t size);
+void *BEHIND(calloc)(size_t count, size_t size);
+void *BEHIND(realloc)(void *block, size_t size);
+void *BEHIND(memalign)(size_t alignment, size_t size);
+void BEHIND(free)(void *block);
 
 enum { MOST_BLOCKS = 1 << 16 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static bool watching;
 static size_t first_failure, requests, failures, mapped;
 static failure_mode failing;
 static void *blocks[MOST_BLOCKS];
 static size_t block_count;
 
-/* Set while this thread is in glibc's pthread_create: what that allocates, glibc keeps for the next thread. */
-static __thread bool exempt;
+/* Set while a thread is in its own function, and in the one that watches, but not in pthread_create: what glibc
+ * allocates there it keeps for the next thread, and a sanitizer allocates at either end of a thread. */
+static __thread bool counted;
+
+/* Not pthread's: a sanitizer allocates before it can take such a lock. */
+static bool locked;
+
+static void lock(void)
+{
+    while (__atomic_test_and_set(&locked, __ATOMIC_ACQUIRE)) sched_yield();
+}
+
+static void unlock(void) { __atomic_clear(&locked, __ATOMIC_RELEASE); }
 
 void allocator_watch(size_t first, failure_mode mode)
 {
-    pthread_mutex_lock(&lock);
+    counted = true;
+    lock();
     first_failure = first;
     failing = mode;
     requests = failures = 0;
     watching = true;
-    pthread_mutex_unlock(&lock);
+    unlock();
 }
 
 size_t allocator_unwatch(void)
 {
-    pthread_mutex_lock(&lock);
+    lock();
     watching = false;
-    pthread_mutex_unlock(&lock);
+    unlock();
     return failures;
 }
 
@@ -56,39 +100,39 @@ size_t allocator_live_mapped(void) { return mapped; }
 static bool fails(void)
 {
     bool fail = false;
-    if (exempt) return false;
-    pthread_mutex_lock(&lock);
+    if (!counted) return false;
+    lock();
     if (watching) {
         requests++;
         fail = first_failure != 0 && (failing == FAIL_ONCE ? requests == first_failure : requests >= first_failure);
         failures += fail;
     }
-    pthread_mutex_unlock(&lock);
+    unlock();
     return fail;
 }
 
 static void *got(void *block)
 {
-    if (!block || exempt) return block;
-    pthread_mutex_lock(&lock);
+    if (!block || !counted) return block;
+    lock();
     if (watching) {
         if (block_count == MOST_BLOCKS) abort(); /* the table is too small for this test */
         blocks[block_count++] = block;
     }
-    pthread_mutex_unlock(&lock);
+    unlock();
     return block;
 }
 
 static void gone(const void *block)
 {
-    pthread_mutex_lock(&lock);
+    lock();
     for (size_t i = block_count; i-- > 0;) {
         if (blocks[i] == block) {
             blocks[i] = blocks[--block_count];
             break;
         }
     }
-    pthread_mutex_unlock(&lock);
+    unlock();
 }
 
 static void *no_memory(void)
@@ -97,9 +141,9 @@ static void *no_memory(void)
     return NULL;
 }
 
-void *malloc(size_t size) { return fails() ? no_memory() : got(__libc_malloc(size)); }
-void *calloc(size_t count, size_t size) { return fails() ? no_memory() : got(__libc_calloc(count, size)); }
-void *memalign(size_t alignment, size_t size) { return fails() ? no_memory() : got(__libc_memalign(alignment, size)); }
+void *malloc(size_t size) { return fails() ? no_memory() : got(BEHIND(malloc)(size)); }
+void *calloc(size_t count, size_t size) { return fails() ? no_memory() : got(BEHIND(calloc)(count, size)); }
+void *memalign(size_t alignment, size_t size) { return fails() ? no_memory() : got(BEHIND(memalign)(alignment, size)); }
 void *aligned_alloc(size_t alignment, size_t size) { return memalign(alignment, size); }
 
 int posix_memalign(void **block, size_t alignment, size_t size)
@@ -114,7 +158,7 @@ void *realloc(void *old, size_t size)
 {
     void *block;
     if (fails()) return no_memory();
-    block = __libc_realloc(old, size);
+    block = BEHIND(realloc)(old, size);
     if (block || size == 0) gone(old);
     return got(block);
 }
@@ -122,7 +166,7 @@ void *realloc(void *old, size_t size)
 void free(void *block)
 {
     if (block) gone(block);
-    __libc_free(block);
+    BEHIND(free)(block);
 }
 
 void *mmap(void *address, size_t length, int protection, int flags, int file, off_t offset)
@@ -132,38 +176,52 @@ void *mmap(void *address, size_t length, int protection, int flags, int file, of
         errno = ENOMEM;
         return MAP_FAILED;
     }
-    start = (void *)syscall(SYS_mmap, address, length, protection, flags, file, offset);
+    start = real_mmap(address, length, protection, flags, file, offset);
     if (start != MAP_FAILED) {
-        pthread_mutex_lock(&lock);
+        lock();
         mapped += length;
-        pthread_mutex_unlock(&lock);
+        unlock();
     }
     return start;
 }
 
 int munmap(void *address, size_t length)
 {
-    pthread_mutex_lock(&lock);
+    lock();
     mapped -= length;
-    pthread_mutex_unlock(&lock);
-    return (int)syscall(SYS_munmap, address, length);
+    unlock();
+    return real_munmap(address, length);
 }
 
-typedef int (*create_function)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+typedef struct {
+    void *(*start)(void *);
+    void *argument;
+} thread_function;
+
+static void *run_counted(void *function)
+{
+    const thread_function own = *(thread_function *)function;
+    void *result;
+    BEHIND(free)(function);
+    counted = true;
+    result = own.start(own.argument);
+    counted = false;
+    return result;
+}
 
 int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument)
 {
-    static create_function create;
-    void *symbol;
+    const bool before = counted;
+    thread_function *function;
     int failure;
     if (fails()) return EAGAIN;
-    exempt = true;
-    if (!create) {
-        symbol = dlsym(RTLD_NEXT, "pthread_create");
-        if (!symbol) abort();
-        *(void **)&create = symbol; /* as POSIX has it: C knows no such conversion */
-    }
-    failure = create(thread, attributes, start, argument);
-    exempt = false;
+    function = BEHIND(malloc)(sizeof *function);
+    if (!function) abort();
+    function->start = start;
+    function->argument = argument;
+    counted = false;
+    failure = real_pthread_create(thread, attributes, run_counted, function);
+    counted = before;
+    if (failure) BEHIND(free)(function);
     return failure;
 }

@@ -84,12 +84,15 @@ static void apply_badly(model *m, const real *grads, const real *bad)
 
 static void outputs_of_partials_are_checked(model *m)
 {
-    double *values = (double *)m;
-    size_t count = 77;
+    double *values = (double *)m, *pointers[2] = {values, values};
+    size_t count = 77, counts[2] = {77, 77};
     CHECK_REFUSED(lmada_partials(NULL, &values, &count), LMADA_ERROR_NULL_POINTER, "opt");
     CHECK_REFUSED(lmada_partials(m->opt, NULL, &count), LMADA_ERROR_NULL_POINTER, "values");
     CHECK_REFUSED(lmada_partials(m->opt, &values, NULL), LMADA_ERROR_NULL_POINTER, "count");
+    CHECK_REFUSED(lmada_partials(m->opt, one_byte_into(pointers), &count), LMADA_ERROR_INVALID_ARGUMENT, "values is ");
+    CHECK_REFUSED(lmada_partials(m->opt, &values, one_byte_into(counts)), LMADA_ERROR_INVALID_ARGUMENT, "count is ");
     CHECK(values == (double *)m && count == 77);
+    CHECK(pointers[0] == values && pointers[1] == values && counts[0] == 77 && counts[1] == 77);
 }
 
 static void handles_are_checked(void)

@@ -24,6 +24,13 @@ static void pointers_are_null(model *m)
     free(state);
 }
 
+static void place_for_the_size_is_unaligned(model *m)
+{
+    size_t room[2] = {7, 7};
+    CHECK_REFUSED(lmada_state_size(m->opt, one_byte_into(room)), LMADA_ERROR_INVALID_ARGUMENT, "bytes is ");
+    CHECK(room[0] == 7 && room[1] == 7);
+}
+
 static void room_to_save_is_of_another_size(model *m)
 {
     size_t bytes;
@@ -156,6 +163,7 @@ int main(void)
 {
     const refusal all_variants[] = {
         REFUSAL(pointers_are_null),
+        REFUSAL(place_for_the_size_is_unaligned),
         REFUSAL(room_to_save_is_of_another_size),
         REFUSAL(state_is_cut_short_or_too_long),
         REFUSAL(state_is_something_else),
