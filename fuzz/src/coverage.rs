@@ -1,6 +1,6 @@
 //! Which edges of the program inputs have reached, to be counted by file: libFuzzer only counts them all together.
-//! Where `LMADA_FUZZ_EDGES` names a file, a line is written to it in the end for each edge: its place in the program and
-//! 1 if it was reached.
+//! Where `LMADA_FUZZ_EDGES` names a file, a line is written to it in the end for each edge: its place in the program
+//! and 1 if it was reached.
 
 use core::ffi::c_int;
 use std::fmt::Write;

@@ -243,7 +243,7 @@ fn first_rule<T: Real>(config: &Config, dims: &[usize]) -> Option<Rule> {
     (dims.iter().sum::<usize>() <= 600).then(|| Rule::new::<T>(config, dims))
 }
 
-/// Panics unless the status is one of those that the call may answer: OK where there are none. Returns whether it is OK.
+/// Panics unless the status is one of those that the call may answer: OK where there are none. Returns whether it is.
 fn expect(status: Status, errors: &[Status]) -> bool {
     if errors.is_empty() {
         assert_eq!(status, LMADA_OK, "{}", crate::handle::last_error());
