@@ -1,6 +1,6 @@
 //! Bytes that claim to be a saved state: a real one with hostile contents under a checksum that fits, or any bytes.
-//! They are refused, and the handle is bit for bit what it was; or they are taken, and are what is saved again, and whatever
-//! follows is a status, the same on every handle that took them.
+//! They are refused, and the handle is bit for bit what it was; or they are taken, and are what is saved again, and
+//! whatever follows is a status, the same on every handle that took them.
 
 use lmada::Dtype;
 use lmada::capi::*;
