@@ -17,11 +17,11 @@ DESCRIPTION := $(shell sed -n 's/^description = "\(.*\)"/\1/p' Cargo.toml)
 SONAME := liblmada.so.$(firstword $(subst ., ,$(VERSION)))
 
 # In the order in which `make test` runs them.
-SUITES := rust c ubsan abi instructions examples cpp julia go install docs readme
+SUITES := rust c ubsan abi instructions fuzz examples cpp julia go install docs readme
 # Longer ones, not part of `make test`.
 LONG := asan tsan aarch64
 
-.PHONY: all lib header docs demo recommended bench bench-peers soak test $(SUITES:%=test-%) $(LONG:%=test-%)
+.PHONY: all lib header docs demo recommended bench bench-peers fuzz soak test $(SUITES:%=test-%) $(LONG:%=test-%)
 .PHONY: install install-cmake uninstall clean help
 .DEFAULT_GOAL := all
 
@@ -48,6 +48,10 @@ demo recommended: lib
 bench bench-peers: lib
 	$(MAKE) -C bench $@
 
+## fuzz          fuzzes the C interface on all cores, FUZZ_SECONDS (600) for each of three targets
+fuzz:
+	@fuzz/run long
+
 ## soak          millions of steps: memory, the Gram matrix, finite results (long; its short form is in test-rust)
 soak:
 	@scripts/need cc cargo
@@ -62,6 +66,7 @@ test: lib
 ## test-ubsan    the C interface once more, with the checks of undefined behaviour that C and Rust have
 ## test-abi      the binary interface against the one recorded; an old program (RECORD=1 records it anew)
 ## test-instructions  how many instructions the passes and a small step take (RECORD=1 writes the counts anew)
+## test-fuzz     every committed input of the fuzz targets, then some more made of them
 ## test-examples the examples in C
 ## test-cpp      the C++ binding
 ## test-julia    the Julia binding

@@ -102,6 +102,12 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// The number `index` places on, if there is one. The reader stays where it is.
+    pub fn ahead<T: Pod + Default>(&self, index: usize) -> Option<T> {
+        let rest = self.rest.get(index.checked_mul(size_of::<T>())?..)?;
+        Self { rest }.take().ok()
+    }
+
     /// Passes over the next `count` numbers.
     ///
     /// # Errors

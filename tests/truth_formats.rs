@@ -2,14 +2,15 @@
 //! to the same tolerances as with whole gradients.
 
 mod oracle;
+mod settings;
 
 use lmada::{Clip, Config, HistoryFormat, Momentum};
 use oracle::compare::{Case, Tally, compare};
-use oracle::setting::{Setting, any_setting, configuration};
 use oracle::streams::Stream;
 use oracle::tolerance::Rounding;
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
+use settings::{Setting, any_setting, configuration};
 
 const FORMATS: [HistoryFormat; 4] =
     [HistoryFormat::Bf16, HistoryFormat::F16, HistoryFormat::Int8, HistoryFormat::Sparse];

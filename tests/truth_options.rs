@@ -1,17 +1,18 @@
 //! Every option, and pairs of options, on every stream, against the oracle.
 
 mod oracle;
+mod settings;
 
 use lmada::{Config, Momentum, Optimizer};
 use oracle::Oracle;
 use oracle::compare::{Case, Tally, compare, distance};
 use oracle::number::{Number, narrow, round, widen};
-use oracle::setting::{Setting, any_setting, configuration};
 use oracle::streams::{Random, Stream};
 use oracle::svd::norm;
 use oracle::tolerance::{Doubt, Rounding};
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
+use settings::{Setting, any_setting, configuration};
 
 /// Compares every step in both element types. Streams that mix scales do not count towards `tally`.
 fn add(tally: &mut Tally, config: Config, stream: Stream, dim: usize, seed: u64, steps: usize) {

@@ -1,13 +1,14 @@
 //! Small and large dimensions and windows, norms over many decades, against the oracle.
 
 mod oracle;
+mod settings;
 
 use lmada::{Clip, Momentum};
 use oracle::compare::{Case, Tally, compare};
 use oracle::number::Number;
-use oracle::setting::{Setting, configuration};
 use oracle::streams::Stream;
 use oracle::tolerance::Rounding;
+use settings::{Setting, configuration};
 
 fn check<T: Number>(settings: &[Setting], stream: Stream, (dim, k): (usize, usize), every: usize) -> Tally {
     let config = configuration(k, settings).unwrap();

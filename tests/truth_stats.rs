@@ -1,16 +1,17 @@
 //! What the library says of a step, and steps over several blocks, against the oracle.
 
 mod oracle;
+mod settings;
 
 use lmada::{Clip, Config, HistoryFormat, Momentum, Optimizer, Stats};
 use oracle::compare::{Case, Compared, distance, run};
 use oracle::number::{Number, narrow, round, widen};
-use oracle::setting::{Setting, configuration};
 use oracle::spectrum::Spectrum;
 use oracle::streams::Stream;
 use oracle::svd::norm;
 use oracle::tolerance::{Doubt, Rounding};
 use oracle::{Oracle, Outcome};
+use settings::{Setting, configuration};
 
 /// What the stats say of the spectrum, as far as rounding leaves it open.
 struct Bounds {

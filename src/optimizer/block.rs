@@ -67,7 +67,9 @@ impl Block {
     pub fn accept(&mut self, newest: usize, products: &[f64]) {
         self.gram.accept(newest, products);
         self.norms = self.pending.norms;
-        self.average_products.copy_from_slice(&self.pending.average_products);
+        // Of slots that hold nothing yet, the pending ones are left over from before a reset or a load.
+        let kept = products.len().min(self.average_products.len());
+        self.average_products[..kept].copy_from_slice(&self.pending.average_products[..kept]);
         self.stats = self.pending.stats;
     }
 

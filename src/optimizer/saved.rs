@@ -13,6 +13,9 @@ use crate::kernels::Element;
 /// Steps up to here are counted exactly in f64 too.
 const MOST_STEPS: u64 = 1 << 53;
 
+/// More than the norm of a gradient whose square is 0 or inexact because the numbers' squares are so small.
+const UNDERFLOW: f64 = 1e-150;
+
 impl<T: Element> Optimizer<T> {
     /// Size of a saved state in bytes. It depends on configuration and lengths only.
     pub fn state_size(&self) -> usize {
@@ -119,9 +122,7 @@ impl<T: Element> Optimizer<T> {
             _ => Err(BAD_NUMBER),
         };
         for block in &self.blocks {
-            let mut entry = 0..;
-            let on_diagonal = |index: Option<usize>| index.is_some_and(|index| index.is_multiple_of(size + 1));
-            reader.check_all(size * size, |x: f64| x.is_finite() && (!on_diagonal(entry.next()) || x >= 0.0))?;
+            check_products(&mut reader, size)?;
             reader.check_all(1, |norm_sum: f64| norm_sum.is_finite() && norm_sum >= 0.0)?;
             at_most(steps, &mut reader)?;
             reader.check_all(block.average_products.len(), f64::is_finite)?;
@@ -136,6 +137,19 @@ impl<T: Element> Optimizer<T> {
         }
         reader.finish()
     }
+}
+
+/// Passes over a Gram matrix: no product of two gradients is larger than that of their norms. The factor is for
+/// rounding. Without this, what is made of the matrix might overflow where a gradient's own products cannot.
+fn check_products(reader: &mut Reader<'_>, size: usize) -> Result<()> {
+    let products = reader.clone();
+    let norm =
+        |slot: usize| products.ahead(slot * (size + 1)).map_or(f64::NAN, |square: f64| square.sqrt() + UNDERFLOW);
+    let mut places = (0..size).flat_map(|i| (0..size).map(move |j| (i, j)));
+    reader.check_all(size * size, |product: f64| {
+        // Of a negative square the norm is NaN.
+        places.next().is_some_and(|(i, j)| product.is_finite() && product.abs() <= 2.0 * norm(i) * norm(j))
+    })
 }
 
 /// The spectrum of the last step follows from the Gram matrix.

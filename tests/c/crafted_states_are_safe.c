@@ -115,6 +115,31 @@ static void every_byte_is_another(int number, bool blocks, size_t stride)
     free_model(&twin);
 }
 
+/* A product of two gradients beyond that of their norms. */
+static void products_exceed_norms(model *m)
+{
+    /* The body begins with six counts of 4 bytes, then density, blocks, a length for each, steps and rate; the first
+     * block with its Gram matrix. */
+    const size_t header = VERSION_END + 6 * 4 + 2 * 8;
+    const double sizes[] = {1e10, -1e10, 1e300};
+    size_t bytes;
+    unsigned char *state = saved_state(m->opt, &bytes), *changed = check_alloc(bytes);
+    uint32_t history_size;
+    uint64_t blocks;
+    memcpy(&history_size, state + VERSION_END + 4, sizeof history_size);
+    memcpy(&blocks, state + header - 8, sizeof blocks);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        for (size_t entry = 1; entry < history_size; entry++) {
+            memcpy(changed, state, bytes);
+            memcpy(changed + header + 8 * (blocks + 2 + entry), &sizes[i], sizeof sizes[i]);
+            seal(changed, bytes);
+            CHECK_REFUSED(lmada_state_load(m->opt, changed, bytes), LMADA_ERROR_BAD_STATE, "no state can hold");
+        }
+    }
+    free(state);
+    free(changed);
+}
+
 /* Bytes put into a column, or, from `rest` on, what follows the columns. */
 typedef struct {
     const char *what;
@@ -223,7 +248,8 @@ static void compressed_contents_are_no_numbers(const hostile *hostile)
 int main(int argc, char **argv)
 {
     const bool reduced = argc > 1;
-    const refusal refusals[] = {REFUSAL(version_is_unknown), REFUSAL(length_is_another)};
+    const refusal refusals[] = {
+        REFUSAL(version_is_unknown), REFUSAL(length_is_another), REFUSAL(products_exceed_norms)};
     (void)argv;
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
         EACH_VARIANT (number, reduced) leaves_no_trace(&refusals[i], number, number % 2, TWIN_PAST);

@@ -5,10 +5,12 @@
 #include "failing_allocator.h"
 #include "model.h"
 
-enum { LONG = 60000, TENSORS = 500, RUNS = 700, PAST = 6, FUTURE = 6 };
+/* UNITS: more of those that a format stores together than a handle has room for, cut all at once. */
+enum { LONG = 60000, TENSORS = 500, RUNS = 700, UNITS = 20, LARGEST_UNIT = 4096, PAST = 6, FUTURE = 6 };
 
 /* ---- create ---- */
 
+/* One length and a count of 0 are for lmada_create. */
 static size_t create_fails_cleanly(const lmada_config_t *config, const size_t *dims, size_t count, failure_mode mode)
 {
     const size_t live = allocator_live_blocks(), mapped = allocator_live_mapped();
@@ -18,7 +20,7 @@ static size_t create_fails_cleanly(const lmada_config_t *config, const size_t *d
         size_t failed;
         AT("create, request %zu, mode %d", request, (int)mode);
         allocator_watch(request, mode);
-        status = lmada_create_blocks(config, dims, count, &out);
+        status = count ? lmada_create_blocks(config, dims, count, &out) : lmada_create(config, *dims, &out);
         failed = allocator_unwatch();
         if (failed == 0) {
             CHECK_OK(status);
@@ -40,13 +42,15 @@ static void each_request_of_create_may_fail(void)
         for (int mode = FAIL_ONCE; mode <= FAIL_EVER_AFTER; mode++) {
             size_t alone, together;
             config.threads = 1;
+            CHECK(create_fails_cleanly(&config, small, 0, (failure_mode)mode) > 3);
             CHECK(create_fails_cleanly(&config, small, 1, (failure_mode)mode) > 3);
             CHECK(create_fails_cleanly(&config, blocks, 4, (failure_mode)mode) > 10);
             config.history_size = 8;
-            alone = create_fails_cleanly(&config, large, 1, (failure_mode)mode);
+            alone = create_fails_cleanly(&config, large, 0, (failure_mode)mode);
             config.threads = 4;
-            together = create_fails_cleanly(&config, large, 1, (failure_mode)mode);
+            together = create_fails_cleanly(&config, large, 0, (failure_mode)mode);
             CHECK(together >= alone + 3); /* the threads were among what failed */
+            CHECK(create_fails_cleanly(&config, blocks, 4, (failure_mode)mode) > 13);
         }
     }
 }
@@ -109,12 +113,42 @@ static lmada_status_t save_and_load(model *m)
     return status;
 }
 
+static lmada_status_t stats(model *m)
+{
+    lmada_stats_t found;
+    return lmada_stats(m->opt, &found, sizeof found);
+}
+
+/* Each call of a step in phases; the first that is refused ends it, and the step is dropped. */
+static lmada_status_t phases(model *m)
+{
+    const size_t cut = m->dim / 3;
+    double *values;
+    size_t count;
+    lmada_status_t status = lmada_begin(m->opt);
+    if (status == LMADA_OK) status = lmada_cancel(m->opt);
+    if (status == LMADA_OK) status = lmada_begin(m->opt);
+    if (status != LMADA_OK) return status;
+    status = real_feed(m->opt, cut, grads + cut, m->dim - cut);
+    if (status == LMADA_OK) status = real_feed(m->opt, 0, grads, cut);
+    if (status == LMADA_OK) status = lmada_partials(m->opt, &values, &count);
+    if (status == LMADA_OK) status = lmada_solve(m->opt);
+    if (status != LMADA_OK) {
+        CHECK_OK(lmada_cancel(m->opt));
+        return status;
+    }
+    /* Nothing is refused from here on. */
+    CHECK_OK(real_apply(m->opt, cut, m->params + cut, grads + cut, m->dim - cut));
+    CHECK_OK(real_apply(m->opt, 0, m->params, grads, cut));
+    return lmada_end(m->opt);
+}
+
 static const struct {
     const char *name;
     lmada_status_t (*call)(model *);
 } calls[] = {
-    {"step", step},     {"direction", direction},         {"step_tensors", step_tensors},
-    {"set_lr", set_lr}, {"save and load", save_and_load}, {"reset", reset},
+    {"step", step},     {"direction", direction},         {"step_tensors", step_tensors}, {"phases", phases},
+    {"set_lr", set_lr}, {"save and load", save_and_load}, {"stats", stats},               {"reset", reset},
 };
 
 static model new_past(int number, size_t dim, uint32_t threads)
@@ -169,19 +203,20 @@ static size_t each_request_of_a_call_may_fail(size_t call, int number, size_t di
 
 /* ---- steps in phases ---- */
 
-/* Feeds and applies every second parameter first. A piece that was refused is given again, with memory there. Returns
- * the number of refusals. */
-static size_t step_scattered(model *m)
+/* Feeds and applies every second piece first. A piece that was refused is given again, with memory there. Returns the
+ * number of refusals. */
+static size_t step_scattered(model *m, size_t piece)
 {
+    const size_t pieces = m->dim / piece;
     size_t refused = 0;
     CHECK_OK(lmada_begin(m->opt));
     for (int pass = 0; pass < 2; pass++) {
-        for (size_t i = 0; i < 2 * RUNS; i++) {
-            const size_t at = i < RUNS ? 2 * i : 2 * (i - RUNS) + 1;
+        for (size_t i = 0; i < pieces; i++) {
+            const size_t at = piece * (i < pieces / 2 ? 2 * i : 2 * (i - pieces / 2) + 1);
             lmada_status_t status = LMADA_OK;
             for (int attempt = 0; attempt < 2; attempt++) {
-                status = pass == 0 ? real_feed(m->opt, at, grads + at, 1)
-                                   : real_apply(m->opt, at, m->params + at, grads + at, 1);
+                status = pass == 0 ? real_feed(m->opt, at, grads + at, piece)
+                                   : real_apply(m->opt, at, m->params + at, grads + at, piece);
                 if (status == LMADA_OK) break;
                 CHECK_REFUSED(status, LMADA_ERROR_OUT_OF_MEMORY, "out of memory");
                 CHECK(allocator_unwatch() > 0);
@@ -195,18 +230,19 @@ static size_t step_scattered(model *m)
     return refused;
 }
 
-static void each_request_of_a_scattered_step_may_fail(int number)
+/* Returns how many requests the step made. */
+static size_t each_request_of_a_scattered_step_may_fail(int number, size_t dim, size_t piece)
 {
     size_t refused, request = 0;
     do {
-        model m = new_past(number, 2 * RUNS, 1), twin = new_past(number, 2 * RUNS, 1);
-        AT("scattered, variant %d, request %zu", number, request + 1);
+        model m = new_past(number, dim, 1), twin = new_past(number, dim, 1);
         request++;
+        AT("scattered, variant %d, pieces of %zu, request %zu", number, piece, request);
         allocator_watch(request, request % 2 ? FAIL_ONCE : FAIL_EVER_AFTER);
-        refused = step_scattered(&m);
+        refused = step_scattered(&m, piece);
         allocator_unwatch();
         CHECK(refused <= 1);
-        step_scattered(&twin);
+        step_scattered(&twin, piece);
         CHECK(same_model(&m, &twin));
         step_model(&m, PAST + 1, FUTURE);
         step_model(&twin, PAST + 1, FUTURE);
@@ -214,23 +250,34 @@ static void each_request_of_a_scattered_step_may_fail(int number)
         free_model(&m);
         free_model(&twin);
     } while (refused > 0);
-    CHECK(request > 2); /* both sides of the step asked for room */
+    return request - 1;
+}
+
+static size_t unit_of(int number)
+{
+    switch (variant(number).history_format) {
+    case LMADA_HISTORY_SPARSE: return LARGEST_UNIT;
+    case LMADA_HISTORY_F16:
+    case LMADA_HISTORY_INT8: return 256;
+    default: return 1;
+    }
 }
 
 int main(void)
 {
-    grads = new_gradient(LONG, PAST);
+    grads = new_gradient(UNITS * LARGEST_UNIT, PAST);
     each_request_of_create_may_fail();
     each_mapping_of_create_may_fail();
     for (int number = 0; number < VARIANTS; number++) {
+        const size_t unit = unit_of(number);
         for (size_t call = 0; call < sizeof calls / sizeof *calls; call++) {
             const size_t asked = each_request_of_a_call_may_fail(call, number, 2 * RUNS, 1);
             CHECK(calls[call].call != step_tensors || asked > 0); /* the one that may need room */
+            each_request_of_a_call_may_fail(call, number, LONG, 3);
         }
-        each_request_of_a_scattered_step_may_fail(number);
-    }
-    for (size_t call = 0; call < sizeof calls / sizeof *calls; call++) {
-        each_request_of_a_call_may_fail(call, 1, LONG, 3);
+        /* Both sides of the step ask for room where runs are many, and the first where units are. */
+        CHECK(each_request_of_a_scattered_step_may_fail(number, 2 * RUNS, 1) >= 2);
+        if (unit > 1) CHECK(each_request_of_a_scattered_step_may_fail(number, UNITS * unit, unit / 2) >= 2);
     }
     free(grads);
     return 0;

@@ -37,8 +37,9 @@ impl Store {
             HistoryFormat::Int8 => Some(g.chunks(SCALED).flat_map(int8_unit).collect()),
             HistoryFormat::Sparse => self.take_sparse(g),
         };
-        // The largest f32, to 11 bits, are 2^128.
-        stored.filter(|stored| stored.iter().all(|x| (*x as f32).is_finite()))
+        // Compressed numbers are those of f32, the largest of which, to 11 bits, are 2^128.
+        let finite = |x: &f64| if self.format == HistoryFormat::Full { x.is_finite() } else { (*x as f32).is_finite() };
+        stored.filter(|stored| stored.iter().all(finite))
     }
 
     fn take_sparse(&mut self, g: &[f64]) -> Option<Vec<f64>> {

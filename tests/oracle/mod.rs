@@ -9,7 +9,6 @@ pub mod eigen;
 pub mod formats;
 pub mod number;
 pub mod saved;
-pub mod setting;
 pub mod spectrum;
 pub mod streams;
 pub mod svd;

@@ -1,5 +1,8 @@
 //! Single options to set, and the values at which each may go wrong.
 
+// Every test file is a crate of its own and uses a part of this.
+#![allow(dead_code)]
+
 use lmada::{Clip, Config, Momentum};
 use proptest::prelude::*;
 

@@ -1,0 +1,254 @@
+//! A sequence of calls on a handle. A model says what each has to answer; the oracle of the truth tests says where the
+//! parameters go; and a twin, which is spared every wrong call, steps in one array where the other steps in tensors,
+//! and may use two threads, has to stay the same bit for bit.
+
+mod gradients;
+mod rule;
+mod stepping;
+mod wrong;
+
+use lmada::capi::*;
+use lmada::{Config, Dtype};
+
+use crate::handle::{Handle, Real, Status};
+use crate::input::Input;
+use crate::options;
+use crate::oracle::number::bits;
+use rule::Rule;
+use stepping::Open;
+
+/// Calls of one input, at most.
+const CALLS: usize = 40;
+/// States that are kept for later loads.
+const STATES: usize = 3;
+
+pub fn run(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    match input.pick(&[Dtype::F32, Dtype::F32, Dtype::F64]) {
+        Dtype::F32 => World::<f32>::new(&mut input).run(&mut input),
+        Dtype::F64 => World::<f64>::new(&mut input).run(&mut input),
+    }
+}
+
+/// A handle with its parameters.
+struct Subject<T> {
+    handle: Handle<T>,
+    params: Vec<T>,
+}
+
+/// What is known of a handle's state.
+#[derive(Clone)]
+struct Known {
+    steps: u64,
+    lr: f64,
+    /// Nothing where the oracle could not follow.
+    rule: Option<Rule>,
+    /// Whether the caller wrote sums over the partials that are no process's.
+    spoilt: bool,
+}
+
+struct World<T> {
+    config: Config,
+    dims: Vec<usize>,
+    dim: usize,
+    subject: Subject<T>,
+    twin: Subject<T>,
+    known: Known,
+    /// Of the last step, or of that under way.
+    gradient: Vec<T>,
+    open: Option<Open<T>>,
+    saved: Vec<(Vec<u8>, Known)>,
+}
+
+impl<T: Real> World<T> {
+    fn new(input: &mut Input<'_>) -> Self {
+        let config = options::good(input, T::DTYPE);
+        let dims = options::dims(input);
+        let dim = dims.iter().sum();
+        let params: Vec<T> = (0..dim).map(|index| T::of((index % 5) as f64 - 1.5)).collect();
+        let subject = |threads| {
+            let config = options::to_c(&Config { threads, ..config });
+            Subject { handle: Handle::new(&config, &dims), params: params.clone() }
+        };
+        let known = Known { steps: 0, lr: config.lr, rule: first_rule::<T>(&config, &dims), spoilt: false };
+        Self {
+            subject: subject(1),
+            twin: subject(2),
+            known,
+            gradient: vec![T::of(1.0); dim],
+            open: None,
+            saved: Vec::new(),
+            config,
+            dims,
+            dim,
+        }
+    }
+
+    fn run(mut self, input: &mut Input<'_>) {
+        for _ in 0..CALLS {
+            if input.is_empty() {
+                break;
+            }
+            match input.byte() % 24 {
+                0..4 => self.step(input),
+                4..6 => self.step_tensors(input),
+                6 => self.direction(input),
+                7..9 => self.begin(input),
+                9 => self.feed(input),
+                10 => self.feed_rest(input),
+                11 => self.partials(input),
+                12..14 => self.solve(),
+                14 => self.apply(input),
+                15 => self.apply_rest(input),
+                16 => self.end(),
+                17 => self.cancel(),
+                18 => self.reset(input),
+                19 => self.set_lr(input),
+                20 => self.save(input),
+                21 => self.load(input),
+                22 => self.stats(),
+                _ => self.wrong_call(input),
+            }
+        }
+        self.finish();
+    }
+
+    /// Whatever has gone before, both have the same state, and it goes on.
+    fn finish(mut self) {
+        self.close();
+        assert!(self.subject.handle.save() == self.twin.handle.save(), "the states differ");
+        self.gradient.fill(T::of(0.25));
+        self.take_step(|subject, gradient| subject.handle.step(&mut subject.params, gradient));
+        self.stats();
+    }
+
+    /// Ends the open step, if there is one, by the way that is left.
+    fn close(&mut self) {
+        if self.open.as_ref().is_some_and(|open| open.is_applying()) {
+            self.apply_missing(usize::MAX);
+            self.end();
+        }
+        if self.open.is_some() {
+            self.cancel();
+        }
+        assert!(self.open.is_none());
+    }
+
+    /// Does the same with both and compares the answers.
+    fn both(&mut self, mut call: impl FnMut(&mut Subject<T>) -> Status) -> Status {
+        let status = call(&mut self.subject);
+        assert_eq!(status, call(&mut self.twin), "the twin answers otherwise");
+        status
+    }
+
+    fn reset(&mut self, input: &mut Input<'_>) {
+        if !input.rarely(3) {
+            return;
+        }
+        assert_eq!(self.both(|subject| subject.handle.call(lmada_reset)), LMADA_OK);
+        let rule = first_rule::<T>(&self.config, &self.dims);
+        self.known = Known { steps: 0, lr: self.known.lr, rule, spoilt: false };
+        self.open = None;
+    }
+
+    fn set_lr(&mut self, input: &mut Input<'_>) {
+        let lr = input.pick(&[1.0, 0.1, 0.0, -0.0, 1e30, f64::MAX, -1.0, -1e-300, f64::INFINITY, f64::NAN]);
+        let mut errors = self.unless_idle();
+        if !(lr.is_finite() && lr >= 0.0) {
+            errors.push(LMADA_ERROR_INVALID_ARGUMENT);
+        }
+        let status = self.subject.handle.set_lr(lr);
+        if expect(status, &errors) {
+            assert_eq!(self.twin.handle.set_lr(lr), LMADA_OK);
+            self.known.lr = lr;
+        }
+    }
+
+    fn save(&mut self, input: &mut Input<'_>) {
+        match self.subject.handle.save() {
+            Err(status) => assert!(!expect(status, &self.unless_idle())),
+            Ok(state) => {
+                assert!(expect(LMADA_OK, &self.unless_idle()));
+                assert!(self.twin.handle.save().as_ref() == Ok(&state), "the states differ");
+                let place = input.below(STATES);
+                self.saved.truncate(STATES);
+                let entry = (state, self.known.clone());
+                if place < self.saved.len() { self.saved[place] = entry } else { self.saved.push(entry) }
+            }
+        }
+    }
+
+    /// Loads a state that was saved before, into this handle or a new one.
+    fn load(&mut self, input: &mut Input<'_>) {
+        if self.saved.is_empty() {
+            return;
+        }
+        let (state, known) = &self.saved[input.below(self.saved.len())];
+        if input.rarely(4) && self.open.is_none() && !known.spoilt {
+            self.subject.handle = Handle::new(&options::to_c(&self.config), &self.dims);
+        }
+        let status = self.subject.handle.load(state);
+        // Sums that are none may have left behind what no state can hold.
+        if known.spoilt && status == LMADA_ERROR_BAD_STATE {
+            return;
+        }
+        if expect(status, &self.unless_idle()) {
+            assert_eq!(self.twin.handle.load(state), LMADA_OK);
+            assert!(
+                self.subject.handle.save().as_ref() == Ok(state),
+                "a state that was loaded is not that which is saved"
+            );
+            self.known = known.clone();
+        }
+    }
+
+    fn stats(&mut self) {
+        let (stats, other) = (self.subject.handle.stats(), self.twin.handle.stats());
+        // The memory held depends on the calls made.
+        let numbers = |stats: &lmada_stats_t| {
+            let lmada_stats_t { steps, history_len, rank, .. } = *stats;
+            let reals = [stats.grad_norm, stats.update_norm, stats.scale, stats.eig_max, stats.eig_min];
+            (steps, history_len, rank, reals.map(f64::to_bits))
+        };
+        assert_eq!(numbers(&stats), numbers(&other), "the twin's stats are others");
+        let under_way = self.open.as_ref().is_some_and(|open| open.is_solved());
+        let steps = self.known.steps + u64::from(under_way);
+        let held = steps.min(self.config.history_size.into());
+        assert_eq!((stats.steps, u64::from(stats.history_len)), (steps, held));
+        assert!(u64::from(stats.rank) <= held * self.dims.len() as u64);
+        if !self.known.spoilt && self.open.is_none() {
+            let reals = [stats.grad_norm, stats.update_norm, stats.scale, stats.eig_max, stats.eig_min];
+            assert!(reals.iter().all(|&x| x.is_finite() && x >= 0.0), "{stats:?}");
+        }
+    }
+
+    /// What a call answers that does not go into an open step.
+    fn unless_idle(&self) -> Vec<Status> {
+        if self.open.is_some() { vec![LMADA_ERROR_WRONG_PHASE] } else { vec![] }
+    }
+
+    /// The twin has to be the same; parameters that are about to leave the element type are put back.
+    fn compare_params(&mut self, in_range: bool) {
+        assert!(bits(&self.subject.params) == bits(&self.twin.params), "the parameters differ");
+        let small = |w: &T| w.widen().abs() < 1e30;
+        if !in_range || !self.subject.params.iter().all(small) {
+            self.subject.params.fill(T::of(1.0));
+            self.twin.params.fill(T::of(1.0));
+        }
+    }
+}
+
+/// The rule from the start on, where the oracle is quick enough.
+fn first_rule<T: Real>(config: &Config, dims: &[usize]) -> Option<Rule> {
+    (dims.iter().sum::<usize>() <= 600).then(|| Rule::new::<T>(config, dims))
+}
+
+/// Panics unless the status is one of those that the call may answer: OK where there are none. Returns whether it is.
+fn expect(status: Status, errors: &[Status]) -> bool {
+    if errors.is_empty() {
+        assert_eq!(status, LMADA_OK, "{}", crate::handle::last_error());
+    } else {
+        assert!(errors.contains(&status), "{status}, but one of {errors:?}: {}", crate::handle::last_error());
+    }
+    status == LMADA_OK
+}

@@ -1,0 +1,147 @@
+//! What the update rule says of a step over several blocks, by the oracle of the truth tests: a float64 SVD of all that
+//! is stored, with the tolerance that its own spectrum allows.
+
+use core::ops::Range;
+
+use lmada::{Clip, Config};
+
+use crate::handle::Real;
+use crate::oracle::Oracle;
+use crate::oracle::number::{round, widen};
+use crate::oracle::svd::norm;
+use crate::oracle::tolerance::{Doubt, Rounding};
+
+/// Part of a direction that a tolerance may be, to say something.
+const FIRM: f64 = 0.1;
+
+/// The rule's state: what it has seen since the handle was new.
+#[derive(Clone)]
+pub struct Rule {
+    blocks: Vec<Block>,
+}
+
+#[derive(Clone)]
+struct Block {
+    range: Range<usize>,
+    oracle: Oracle,
+    doubt: Doubt,
+}
+
+/// What it says of one step.
+pub enum Verdict {
+    /// The format can store no such gradient: the step is refused.
+    CannotBeStored,
+    Step(Says),
+}
+
+pub struct Says {
+    /// What the learning rate multiplies.
+    pub direction: Vec<f64>,
+    /// How far each block's may be off in the 2-norm. The blocks of which rounding decides are not among them.
+    pub radii: Vec<(Range<usize>, f64)>,
+    /// Whether all of them are.
+    pub firm: bool,
+    /// Whether the guard against overflow may refuse it, and whether it has to.
+    pub may_be_refused: bool,
+    pub must_be_refused: bool,
+}
+
+impl Rule {
+    pub fn new<T: Real>(config: &Config, dims: &[usize]) -> Self {
+        let mut start = 0;
+        let blocks = dims.iter().map(|&len| {
+            start += len;
+            let range = start - len..start;
+            Block { range, oracle: Oracle::new(config, len, round::<T>), doubt: Doubt::new(Rounding::Whole) }
+        });
+        Self { blocks: blocks.filter(|block| !block.range.is_empty()).collect() }
+    }
+
+    /// Whether the oracle's own sums can follow such gradients.
+    pub fn can_follow<T: Real>(gradient: &[T]) -> bool {
+        // The squares of all `f32` are ordinary numbers.
+        let ordinary = |x: f64| x == 0.0 || (1e-60..1e60).contains(&x.abs());
+        gradient.iter().all(|g| ordinary(g.widen()))
+    }
+
+    /// Whether it can go on after a step that was not firm: where later ones do not hang on its direction.
+    pub fn survives(&self, says: &Says) -> bool {
+        says.firm || self.blocks.iter().all(|block| !block.oracle.remembers_updates())
+    }
+
+    /// Takes the step. What it leaves behind is of use where the step was accepted.
+    pub fn step<T: Real>(&mut self, gradient: &[T], lr: f64) -> Verdict {
+        let mut says = Says {
+            direction: vec![0.0; gradient.len()],
+            radii: Vec::new(),
+            firm: true,
+            may_be_refused: false,
+            must_be_refused: false,
+        };
+        for block in &mut self.blocks {
+            let Block { range, oracle, doubt } = block;
+            let gradient = widen(&gradient[range.clone()]);
+            if !oracle.can_store(&gradient) {
+                return Verdict::CannotBeStored;
+            }
+            let outcome = oracle.step(&gradient);
+            let radii = doubt.step::<T>(oracle, &outcome);
+            let (radius, norm_radius) = (radii.direction, radii.update_norm);
+            says.direction[range.clone()].copy_from_slice(&outcome.direction);
+            // The tolerance is of first order: it says something where it is small against the direction. Where
+            // rounding of C is as large as an eigenvalue that counts, it is not.
+            if radius <= FIRM * norm(&outcome.direction) + T::LEAST * gradient.len() as f64 {
+                says.radii.push((range.clone(), radius));
+            } else {
+                says.firm = false;
+            }
+            // The guard goes by s and ‖u‖ as they come out in k×k space.
+            let (most_norm, least_norm) = (outcome.update_norm + norm_radius, outcome.update_norm - norm_radius);
+            let most = lr.max(1.0) * (outcome.scale + radii.scale) * most_norm;
+            let least = lr.max(1.0) * (outcome.scale - radii.scale).max(0.0) * least_norm.max(0.0);
+            let half = T::MAX / 2.0;
+            let averages = matches!(oracle.config.clip_kind, Clip::EmaVector | Clip::GraftEmaVector);
+            let small = most <= half && (!averages || most_norm <= half);
+            says.may_be_refused |= !small || !says.firm;
+            says.must_be_refused |= says.firm && least > half * (1.0 + 1e-9);
+        }
+        Verdict::Step(says)
+    }
+}
+
+impl Says {
+    /// Panics where a direction is further from the rule's than rounding allows.
+    pub fn check_direction<T: Real>(&self, direction: &[T]) {
+        for (range, radius) in &self.radii {
+            let off = difference(&widen(&direction[range.clone()]), &self.direction[range.clone()]);
+            assert!(off <= *radius, "the direction of {range:?} is off by {off:e}, allowed {radius:e}");
+        }
+    }
+
+    /// Panics where the parameters after a step are further from the rule's than rounding allows. False where they may
+    /// be beyond the element type.
+    pub fn check_params<T: Real>(&self, before: &[T], after: &[T], lr: f64, keep: f64) -> bool {
+        let mut in_range = true;
+        for (range, radius) in &self.radii {
+            let (mut off, mut slack) = (Vec::new(), Vec::new());
+            for index in range.clone() {
+                let (kept, moved) = (keep * before[index].widen(), lr * self.direction[index]);
+                let expected = kept - moved;
+                in_range &= expected.abs() < T::MAX / 4.0;
+                off.push(after[index].widen() - expected);
+                // Rounded once to the element type, after two roundings and one of keep in f64.
+                slack.push(T::UNIT * expected.abs() + T::LEAST + 4.0 * f64::EPSILON * (kept.abs() + moved.abs()));
+            }
+            if !in_range {
+                return false;
+            }
+            let (off, allowed) = (norm(&off), lr * radius + norm(&slack));
+            assert!(off <= allowed * (1.0 + 1e-9), "parameters of {range:?} are off by {off:e}, allowed {allowed:e}");
+        }
+        in_range && self.firm
+    }
+}
+
+fn difference(a: &[f64], b: &[f64]) -> f64 {
+    norm(&a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<_>>())
+}

@@ -1,0 +1,219 @@
+//! A handle of the C interface, and its functions by element type.
+
+use core::ffi::CStr;
+use core::marker::PhantomData;
+use core::ptr::null_mut;
+
+use lmada::capi::*;
+
+use crate::oracle::number::Number;
+
+pub type Status = lmada_status_t;
+
+/// An element type with the functions that are its own. They take pointers, since what is tested is what they make of
+/// bad ones.
+///
+/// # Safety
+/// Of every function: as the header has it.
+#[allow(clippy::missing_safety_doc)]
+pub trait Real: Number + 'static {
+    type Other: Real;
+
+    unsafe fn step(opt: *mut lmada_t, params: *mut Self, grads: *const Self, dim: usize) -> Status;
+    unsafe fn step_tensors(
+        opt: *mut lmada_t,
+        params: *const *mut Self,
+        grads: *const *const Self,
+        lens: *const usize,
+        count: usize,
+    ) -> Status;
+    unsafe fn direction(opt: *mut lmada_t, direction: *mut Self, grads: *const Self, dim: usize) -> Status;
+    unsafe fn feed(opt: *mut lmada_t, offset: usize, grads: *const Self, len: usize) -> Status;
+    unsafe fn apply(opt: *mut lmada_t, offset: usize, params: *mut Self, grads: *const Self, len: usize) -> Status;
+    fn from_bytes(bytes: [u8; 8]) -> Self;
+}
+
+macro_rules! real {
+    ($type:ty, $other:ty, $step:ident, $tensors:ident, $direction:ident, $feed:ident, $apply:ident) => {
+        impl Real for $type {
+            type Other = $other;
+
+            unsafe fn step(opt: *mut lmada_t, params: *mut Self, grads: *const Self, dim: usize) -> Status {
+                // SAFETY: the caller's promise is passed on.
+                checked(unsafe { $step(opt, params, grads, dim) })
+            }
+            unsafe fn step_tensors(
+                opt: *mut lmada_t,
+                params: *const *mut Self,
+                grads: *const *const Self,
+                lens: *const usize,
+                count: usize,
+            ) -> Status {
+                // SAFETY: the caller's promise is passed on.
+                checked(unsafe { $tensors(opt, params, grads, lens, count) })
+            }
+            unsafe fn direction(opt: *mut lmada_t, direction: *mut Self, grads: *const Self, dim: usize) -> Status {
+                // SAFETY: the caller's promise is passed on.
+                checked(unsafe { $direction(opt, direction, grads, dim) })
+            }
+            unsafe fn feed(opt: *mut lmada_t, offset: usize, grads: *const Self, len: usize) -> Status {
+                // SAFETY: the caller's promise is passed on.
+                checked(unsafe { $feed(opt, offset, grads, len) })
+            }
+            unsafe fn apply(
+                opt: *mut lmada_t,
+                offset: usize,
+                params: *mut Self,
+                grads: *const Self,
+                len: usize,
+            ) -> Status {
+                // SAFETY: the caller's promise is passed on.
+                checked(unsafe { $apply(opt, offset, params, grads, len) })
+            }
+            fn from_bytes(bytes: [u8; 8]) -> Self {
+                let (number, _) = bytes.split_first_chunk().expect("no longer than 8 bytes");
+                Self::from_le_bytes(*number)
+            }
+        }
+    };
+}
+real!(f32, f64, lmada_step, lmada_step_tensors, lmada_direction, lmada_feed, lmada_apply);
+real!(f64, f32, lmada_step_f64, lmada_step_tensors_f64, lmada_direction_f64, lmada_feed_f64, lmada_apply_f64);
+
+/// What holds of every status: it is one of the header, no defect of the library, and a failure has its words.
+pub fn checked(status: Status) -> Status {
+    assert!((LMADA_OK..=LMADA_ERROR_BAD_STATE).contains(&status), "status {status}: {}", last_error());
+    assert!(status == LMADA_OK || !last_error().is_empty(), "status {status} without words");
+    status
+}
+
+/// This thread's last failure in words.
+pub fn last_error() -> String {
+    // SAFETY: it is never NULL and ends in a NUL.
+    unsafe { CStr::from_ptr(lmada_last_error()) }.to_string_lossy().into_owned()
+}
+
+/// A live handle, freed in the end.
+pub struct Handle<T> {
+    raw: *mut lmada_t,
+    element: PhantomData<T>,
+}
+
+impl<T: Real> Handle<T> {
+    /// One whose configuration has to be taken.
+    pub fn new(config: &lmada_config_t, dims: &[usize]) -> Self {
+        let mut raw = null_mut();
+        // SAFETY: all three are what the header asks for.
+        let status = checked(unsafe { lmada_create_blocks(config, dims.as_ptr(), dims.len(), &mut raw) });
+        assert_eq!(status, LMADA_OK, "{config:?} {dims:?}: {}", last_error());
+        Self::from_raw(raw)
+    }
+
+    /// One that was just created.
+    pub fn from_raw(raw: *mut lmada_t) -> Self {
+        assert!(!raw.is_null(), "a create that succeeded gives no handle");
+        Self { raw, element: PhantomData }
+    }
+
+    /// For calls that may be wrong.
+    pub fn raw(&self) -> *mut lmada_t {
+        self.raw
+    }
+
+    pub fn step(&mut self, params: &mut [T], grads: &[T]) -> Status {
+        assert_eq!(params.len(), grads.len());
+        // SAFETY: the handle is live, and the slices have that length and do not overlap.
+        unsafe { T::step(self.raw, params.as_mut_ptr(), grads.as_ptr(), grads.len()) }
+    }
+
+    /// A step over tensors that end at `ends`, the last of which is the length of all.
+    pub fn step_tensors(&mut self, params: &mut [T], grads: &[T], ends: &[usize]) -> Status {
+        let start = |index: usize| if index == 0 { 0 } else { ends[index - 1] };
+        let lens: Vec<usize> = (0..ends.len()).map(|index| ends[index] - start(index)).collect();
+        let grads: Vec<*const T> = (0..ends.len()).map(|index| grads[start(index)..].as_ptr()).collect();
+        let base = params.as_mut_ptr();
+        // SAFETY: the starts lie in the slice or at its end.
+        let params: Vec<*mut T> = (0..ends.len()).map(|index| unsafe { base.add(start(index)) }).collect();
+        // SAFETY: the handle is live, and the tensors are disjoint parts of the slices.
+        unsafe { T::step_tensors(self.raw, params.as_ptr(), grads.as_ptr(), lens.as_ptr(), lens.len()) }
+    }
+
+    pub fn direction(&mut self, direction: &mut [T], grads: &[T]) -> Status {
+        assert_eq!(direction.len(), grads.len());
+        // SAFETY: the handle is live, and the slices have that length and do not overlap.
+        unsafe { T::direction(self.raw, direction.as_mut_ptr(), grads.as_ptr(), grads.len()) }
+    }
+
+    pub fn feed(&mut self, offset: usize, grads: &[T]) -> Status {
+        // SAFETY: the handle is live, and the slice has that length.
+        unsafe { T::feed(self.raw, offset, grads.as_ptr(), grads.len()) }
+    }
+
+    pub fn apply(&mut self, offset: usize, params: &mut [T], grads: &[T]) -> Status {
+        assert_eq!(params.len(), grads.len());
+        // SAFETY: the handle is live, and the slices have that length and do not overlap.
+        unsafe { T::apply(self.raw, offset, params.as_mut_ptr(), grads.as_ptr(), grads.len()) }
+    }
+
+    /// One of the functions that take a handle only.
+    pub fn call(&mut self, function: unsafe extern "C" fn(*mut lmada_t) -> Status) -> Status {
+        // SAFETY: the handle is live.
+        checked(unsafe { function(self.raw) })
+    }
+
+    pub fn set_lr(&mut self, lr: f64) -> Status {
+        // SAFETY: the handle is live.
+        checked(unsafe { lmada_set_lr(self.raw, lr) })
+    }
+
+    /// The partials of an open step, to be read and written.
+    pub fn partials(&mut self) -> Result<&mut [f64], Status> {
+        let (mut values, mut count) = (null_mut(), 0);
+        // SAFETY: the handle is live, and both point at their types.
+        match checked(unsafe { lmada_partials(self.raw, &mut values, &mut count) }) {
+            // SAFETY: the library has given the array, which lives until the next call that the slice's borrow bars.
+            LMADA_OK => Ok(unsafe { core::slice::from_raw_parts_mut(values, count) }),
+            status => Err(status),
+        }
+    }
+
+    /// The stats, which a handle always has to give.
+    pub fn stats(&self) -> lmada_stats_t {
+        // SAFETY: all fields are numbers, for which zeros are a value.
+        let mut stats: lmada_stats_t = unsafe { core::mem::zeroed() };
+        let size = size_of::<lmada_stats_t>();
+        // SAFETY: the handle is live, and the struct has this size.
+        assert_eq!(checked(unsafe { lmada_stats(self.raw, &mut stats, size) }), LMADA_OK, "{}", last_error());
+        assert_eq!(stats.struct_size, size);
+        stats
+    }
+
+    pub fn state_size(&self) -> usize {
+        let mut bytes = 0;
+        // SAFETY: the handle is live.
+        assert_eq!(checked(unsafe { lmada_state_size(self.raw, &mut bytes) }), LMADA_OK);
+        bytes
+    }
+
+    /// The saved state, where no step is open.
+    pub fn save(&self) -> Result<Vec<u8>, Status> {
+        let mut bytes = vec![0; self.state_size()];
+        // SAFETY: the handle is live, and the buffer has this size.
+        match checked(unsafe { lmada_state_save(self.raw, bytes.as_mut_ptr().cast(), bytes.len()) }) {
+            LMADA_OK => Ok(bytes),
+            status => Err(status),
+        }
+    }
+
+    pub fn load(&mut self, bytes: &[u8]) -> Status {
+        // SAFETY: the handle is live, and the buffer has this size.
+        checked(unsafe { lmada_state_load(self.raw, bytes.as_ptr().cast(), bytes.len()) })
+    }
+}
+
+impl<T> Drop for Handle<T> {
+    fn drop(&mut self) {
+        // SAFETY: the handle is live, and nobody else has it.
+        unsafe { lmada_free(self.raw) }
+    }
+}

@@ -1,0 +1,106 @@
+//! Options from an input: all of them good, any of them at any place of its range.
+
+use lmada::capi::{CBool, lmada_config_t};
+use lmada::{Clip, Config, Dtype, HistoryFormat, Momentum};
+
+use crate::input::Input;
+
+const FORMATS: [HistoryFormat; 5] =
+    [HistoryFormat::Full, HistoryFormat::Bf16, HistoryFormat::F16, HistoryFormat::Int8, HistoryFormat::Sparse];
+const MOMENTA: [Momentum; 4] = [Momentum::None, Momentum::Gradient, Momentum::Update, Momentum::Window];
+const CLIPS: [Clip; 6] =
+    [Clip::None, Clip::Norm, Clip::EmaNorm, Clip::GraftEmaNorm, Clip::EmaVector, Clip::GraftEmaVector];
+
+/// A configuration that `create` has to take, for one thread.
+pub fn good(input: &mut Input<'_>, dtype: Dtype) -> Config {
+    let mut config = Config {
+        dtype,
+        history_size: input.pick(&[3, 1, 2, 4, 5, 6]),
+        history_format: if dtype == Dtype::F32 { input.pick(&FORMATS) } else { HistoryFormat::Full },
+        momentum_kind: input.pick(&MOMENTA),
+        clip_kind: input.pick(&CLIPS),
+        threads: 1,
+        ..Config::default()
+    };
+    // One byte says which of the others are away from their defaults.
+    let others = input.byte();
+    if others & 1 != 0 {
+        config.eps = input.pick(&[0.0, 1e-12, 1e-2, 1.0, 1e6]);
+        config.eps_relative = input.pick(&[0.0, 1e-8, 1e-3, 1.0]);
+    }
+    if others & 2 != 0 {
+        config.power = input.pick(&[1.0, 0.25, 0.1, 0.75]);
+        config.eps_on_root = input.rarely(2);
+    }
+    if others & 4 != 0 {
+        config.rank_tol = input.pick(&[0.0, 1e-8, 0.3]);
+        config.orthogonal_scale = input.pick(&[0.5, 1.0, 30.0]);
+    }
+    config.centered = others & 8 != 0;
+    if others & 16 != 0 {
+        config.history_decay = input.pick(&[0.99, 0.9, 0.5]);
+    }
+    if others & 32 != 0 {
+        config.momentum = input.pick(&[0.0, 0.5, 0.99]);
+        config.bias_correction = input.rarely(2);
+    }
+    if others & 64 != 0 {
+        config.clip_norm = input.pick(&[0.0, 0.3, 1e3]);
+        config.clip_factor = input.pick(&[0.0, 0.1, 2.0]);
+        config.clip_beta = input.pick(&[0.0, 0.5, 0.9]);
+        config.density = input.pick(&[1.0, 0.3, 0.5]);
+    }
+    if others & 128 != 0 {
+        config.weight_decay = input.pick(&[0.1, 1e3]);
+        config.lr = input.pick(&[0.0, 1.0, 1e3, 1e30]);
+    }
+    if config.momentum_kind == Momentum::Window {
+        config.history_decay = config.history_decay.max(config.momentum);
+    }
+    config
+}
+
+/// The same as the C struct.
+pub fn to_c(config: &Config) -> lmada_config_t {
+    lmada_config_t {
+        struct_size: size_of::<lmada_config_t>(),
+        dtype: config.dtype as i32,
+        history_size: config.history_size,
+        history_format: config.history_format as i32,
+        density: config.density,
+        lr: config.lr,
+        eps: config.eps,
+        eps_relative: config.eps_relative,
+        power: config.power,
+        eps_on_root: CBool(config.eps_on_root.into()),
+        rank_tol: config.rank_tol,
+        centered: CBool(config.centered.into()),
+        history_decay: config.history_decay,
+        orthogonal_scale: config.orthogonal_scale,
+        momentum_kind: config.momentum_kind as i32,
+        momentum: config.momentum,
+        bias_correction: CBool(config.bias_correction.into()),
+        clip_kind: config.clip_kind as i32,
+        clip_norm: config.clip_norm,
+        clip_factor: config.clip_factor,
+        clip_beta: config.clip_beta,
+        weight_decay: config.weight_decay,
+        threads: config.threads,
+    }
+}
+
+/// The lengths of blocks: mostly one short one, sometimes about as long as the units of the formats.
+pub fn dims(input: &mut Input<'_>) -> Vec<usize> {
+    match input.byte() {
+        kind @ 0..224 => {
+            let count = [1, 1, 2, 3][usize::from(kind % 4)];
+            (0..count).map(|_| input.pick(&[5, 1, 2, 3, 4, 7, 8, 9, 12, 0])).collect()
+        }
+        224..240 => vec![input.pick(&[17, 31, 64, 100])],
+        240..248 => vec![input.pick(&[255, 256, 257, 300, 513])],
+        248..252 => vec![3, input.pick(&[255, 256, 257, 300, 513]), 0, 2],
+        252..255 => vec![input.pick(&[4095, 4096, 4097, 4200])],
+        // Worth more than one thread, where there are columns enough.
+        255 => vec![4096, 20000],
+    }
+}

@@ -1,0 +1,274 @@
+//! Bytes that claim to be a saved state: a real one with hostile contents under a checksum that fits, or any bytes.
+//! They are refused, and the handle is bit for bit what it was; or they are taken, and are what is saved again, and
+//! whatever follows is a status, the same on every handle that took them.
+
+use lmada::Dtype;
+use lmada::capi::*;
+
+use crate::handle::{Handle, Real, Status};
+use crate::input::Input;
+use crate::options;
+use crate::oracle::number::bits;
+
+/// The saved form of version 1: magic, the CRC-32 of all that follows it, the version, the body.
+const MAGIC: &[u8; 8] = b"lmada\0st";
+const CHECKSUM: core::ops::Range<usize> = 8..12;
+const BODY: usize = 16;
+
+/// Changes of one input, at most.
+const EDITS: usize = 12;
+
+pub fn run(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    match input.pick(&[Dtype::F32, Dtype::F32, Dtype::F64]) {
+        Dtype::F32 => load::<f32>(&mut input),
+        Dtype::F64 => load::<f64>(&mut input),
+    }
+}
+
+fn load<T: Real>(input: &mut Input<'_>) {
+    let config = options::good(input, T::DTYPE);
+    let dims = options::dims(input);
+    let source = Model::<T>::new(&config, &dims, input);
+    // A handle with another past, sometimes of another shape.
+    let (mut subject, mut twin, alike) = match input.byte() % 8 {
+        0 => {
+            let (config, dims) = (options::good(input, T::DTYPE), options::dims(input));
+            let seed = input.random().0;
+            (Model::<T>::of_past(&config, &dims, 2, seed), Model::of_past(&config, &dims, 2, seed), false)
+        }
+        steps => {
+            let (steps, seed) = (usize::from(steps - 1), input.random().0);
+            let new = || Model::of_past(&config, &dims, steps, seed);
+            (new(), new(), true)
+        }
+    };
+    let saved = source.state();
+    let state = edited(input, &saved);
+    let status = subject.handle.load(&state);
+    if state == saved && alike {
+        assert_eq!(status, LMADA_OK, "a good state was refused: {}", crate::handle::last_error());
+    }
+    match status {
+        LMADA_OK => {
+            assert!(subject.state() == state, "a state that was loaded is not that which is saved");
+            assert_eq!(twin.handle.load(&state), LMADA_OK);
+            goes_on(&mut subject, &mut twin);
+            is_as_new(subject, &config, &dims, alike);
+        }
+        LMADA_ERROR_BAD_STATE | LMADA_ERROR_DIMENSION_MISMATCH | LMADA_ERROR_INVALID_ARGUMENT => {
+            assert!(subject.state() == twin.state(), "a refused state has changed the handle");
+            assert_eq!(subject.step(1), LMADA_OK);
+            assert_eq!(twin.step(1), LMADA_OK);
+            assert!(subject.state() == twin.state() && bits(&subject.params) == bits(&twin.params));
+        }
+        other => panic!("load answers {other}"),
+    }
+}
+
+/// Steps, in one call and in phases, and looks.
+fn goes_on<T: Real>(subject: &mut Model<T>, twin: &mut Model<T>) {
+    for seed in 0..2 {
+        same_stats(subject, twin);
+        let status = subject.step(seed);
+        assert!(status == LMADA_OK || status == LMADA_ERROR_NON_FINITE, "a step answers {status}");
+        assert_eq!(twin.step(seed), status);
+        assert!(bits(&subject.params) == bits(&twin.params), "the same state steps in two ways");
+    }
+    let status = subject.step_in_phases(2);
+    assert_eq!(twin.step_in_phases(2), status);
+    same_stats(subject, twin);
+    assert!(bits(&subject.params) == bits(&twin.params) && subject.state() == twin.state());
+}
+
+fn same_stats<T: Real>(subject: &Model<T>, twin: &Model<T>) {
+    let numbers = |model: &Model<T>| {
+        let lmada_stats_t { steps, rank, eig_max, eig_min, update_norm, .. } = model.handle.stats();
+        (steps, rank, [eig_max, eig_min, update_norm].map(f64::to_bits))
+    };
+    assert_eq!(numbers(subject), numbers(twin));
+}
+
+/// After a reset nothing is left of it but the learning rate.
+fn is_as_new<T: Real>(mut subject: Model<T>, config: &lmada::Config, dims: &[usize], alike: bool) {
+    assert_eq!(subject.handle.call(lmada_reset), LMADA_OK);
+    if !alike {
+        return;
+    }
+    let mut new = Model::<T>::of_past(config, dims, 0, 0);
+    for model in [&mut subject, &mut new] {
+        assert_eq!(model.handle.set_lr(0.125), LMADA_OK);
+        model.params.fill(T::of(1.0));
+    }
+    for seed in 0..2 {
+        assert_eq!(subject.step(seed), new.step(seed));
+    }
+    let differs = subject.state().iter().zip(new.state()).skip(CHECKSUM.end).position(|(a, b)| *a != b);
+    assert!(differs.is_none(), "byte {differs:?} of the state is not as new: {config:?}, {dims:?}");
+    assert!(bits(&subject.params) == bits(&new.params), "a reset is not as new: {config:?}, {dims:?}");
+}
+
+struct Model<T> {
+    handle: Handle<T>,
+    params: Vec<T>,
+}
+
+impl<T: Real> Model<T> {
+    fn new(config: &lmada::Config, dims: &[usize], input: &mut Input<'_>) -> Self {
+        let steps = input.below(2 * config.history_size as usize + 3);
+        Self::of_past(config, dims, steps, input.random().0)
+    }
+
+    fn of_past(config: &lmada::Config, dims: &[usize], steps: usize, seed: u64) -> Self {
+        let config = lmada::Config { lr: config.lr.min(1.0), ..*config };
+        let handle = Handle::new(&options::to_c(&config), dims);
+        let mut model = Self { handle, params: vec![T::of(1.0); dims.iter().sum()] };
+        for step in 0..steps {
+            assert_eq!(model.step(seed + step as u64), LMADA_OK);
+        }
+        model
+    }
+
+    fn gradient(&self, seed: u64) -> Vec<T> {
+        let mut x = (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut entry = || {
+            x ^= x << 13;
+            x ^= x >> 7;
+            x ^= x << 17;
+            T::of(x as i64 as f64 / i64::MAX as f64)
+        };
+        self.params.iter().map(|_| entry()).collect()
+    }
+
+    fn step(&mut self, seed: u64) -> Status {
+        let gradient = self.gradient(seed);
+        self.handle.step(&mut self.params, &gradient)
+    }
+
+    /// In two pieces, or dropped where it is refused.
+    fn step_in_phases(&mut self, seed: u64) -> Status {
+        let gradient = self.gradient(seed);
+        let cut = gradient.len() / 2;
+        assert_eq!(self.handle.call(lmada_begin), LMADA_OK);
+        for (offset, piece) in [(cut, &gradient[cut..]), (0, &gradient[..cut])] {
+            assert_eq!(self.handle.feed(offset, piece), LMADA_OK);
+        }
+        let status = self.handle.call(lmada_solve);
+        if status != LMADA_OK {
+            assert_eq!(status, LMADA_ERROR_NON_FINITE);
+            assert_eq!(self.handle.call(lmada_cancel), LMADA_OK);
+            return status;
+        }
+        let (front, back) = self.params.split_at_mut(cut);
+        assert_eq!(self.handle.apply(0, front, &gradient[..cut]), LMADA_OK);
+        assert_eq!(self.handle.apply(cut, back, &gradient[cut..]), LMADA_OK);
+        assert_eq!(self.handle.call(lmada_end), LMADA_OK);
+        status
+    }
+
+    fn state(&self) -> Vec<u8> {
+        self.handle.save().expect("no step is open")
+    }
+}
+
+const REALS: [f64; 16] = [
+    f64::NAN,
+    f64::INFINITY,
+    f64::NEG_INFINITY,
+    -0.0,
+    0.0,
+    1.0,
+    -1.0,
+    1e300,
+    -1e300,
+    1e-310,
+    f64::MAX,
+    f64::MIN_POSITIVE,
+    3e38,
+    1e-40,
+    1.5,
+    1e16,
+];
+const COUNTS: [u64; 12] =
+    [0, 1, 2, 3, 7, 255, 65535, u32::MAX as u64, 1 << 53, (1 << 53) - 1, u64::MAX, i64::MAX as u64];
+
+/// The state with what the input changes of it, mostly under a checksum that fits.
+fn edited(input: &mut Input<'_>, saved: &[u8]) -> Vec<u8> {
+    let mut state = saved.to_vec();
+    let seals = !input.rarely(16);
+    if input.rarely(16) {
+        state = input.rest().to_vec();
+        if seals && state.len() >= BODY {
+            state[..8].copy_from_slice(MAGIC);
+            state[12..BODY].copy_from_slice(&saved[12..BODY]);
+        }
+    }
+    for _ in 0..EDITS {
+        if input.is_empty() || state.is_empty() {
+            break;
+        }
+        edit(input, &mut state);
+    }
+    if seals && state.len() >= BODY {
+        let checksum = crc32(&state[CHECKSUM.end..]);
+        state[CHECKSUM].copy_from_slice(&checksum.to_le_bytes());
+    }
+    state
+}
+
+fn edit(input: &mut Input<'_>, state: &mut Vec<u8>) {
+    let kind = input.byte() % 12;
+    let len = state.len().min(65536);
+    // Fields lie at multiples of their size from the body's start on, but for those after an odd number of short ones.
+    let place = match input.byte() {
+        // The options, the lengths, the counts and the first of the sums.
+        near @ 0..128 => BODY + usize::from(near) / 2 * 4,
+        128..252 => input.below(len) / 4 * 4,
+        _ => input.below(len),
+    };
+    let mut put = |bytes: &[u8]| {
+        let room = state.len().saturating_sub(place).min(bytes.len());
+        if room > 0 {
+            state[place..place + room].copy_from_slice(&bytes[..room]);
+        }
+    };
+    match kind {
+        0 => put(&[input.byte()]),
+        1..3 => put(&input.pick(&REALS).to_le_bytes()),
+        3 => put(&(input.pick(&REALS) as f32).to_le_bytes()),
+        4 => put(&input.pick(&COUNTS).to_le_bytes()),
+        5 => put(&(input.pick(&COUNTS) as u32).to_le_bytes()),
+        6 => put(&input.array::<2>()),
+        7 => put(&input.array::<4>()),
+        8 => put(&input.array::<8>()),
+        9 => state.truncate(place),
+        10 => state.resize(state.len() + 1 + input.below(64), input.byte()),
+        _ => {
+            let (from, count) = (input.below(len), input.below(64));
+            let copy: Vec<u8> = state.iter().skip(from).take(count).copied().collect();
+            let room = state.len().saturating_sub(place).min(copy.len());
+            if room > 0 {
+                state[place..place + room].copy_from_slice(&copy[..room]);
+            }
+        }
+    }
+}
+
+const CRC_TABLE: [u32; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut crc, mut bit) = (byte as u32, 0);
+        while bit < 8 {
+            crc = crc >> 1 ^ (if crc & 1 == 1 { 0xedb8_8320 } else { 0 });
+            bit += 1;
+        }
+        table[byte] = crc;
+        byte += 1;
+    }
+    table
+};
+
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, &byte| crc >> 8 ^ CRC_TABLE[usize::from(crc as u8 ^ byte)])
+}
