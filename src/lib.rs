@@ -30,7 +30,8 @@
 //!    `v = Σ (1−β)β^age·g_age` over the window; either divided by the sum of its weights where bias correction is on.
 //! 4. *Spectrum.* `M = U Σ Vᵀ`, `ε' = ε + eps_relative·σ²max`. Direction i is noise where
 //!    `σ²ᵢ ≤ nᵢ = h·2⁻⁵²·(Σⱼ |Vⱼᵢ|·‖Mⱼ‖)²`; noise is absent where `ε' ≤ nᵢ` or v may leave the span of M (gradient
-//!    momentum, centering). Where v may leave the span or `ε' = 0`, so is what has `σ² ≤ rank_tol·σ²max`.
+//!    momentum, centering). Where v may leave the span or `ε' = 0`, so is what has `σ² ≤ rank_tol·σ²max`. The norms
+//!    `‖Mⱼ‖` are those before centering; with centering that of the mean column is added to each.
 //! 5. *Direction.* `u = U f(Σ²) Uᵀv + orthogonal_scale·(v − UUᵀv)`, `f(λ) = (λ + ε')^(−power)`, or
 //!    `1/(λ^power + ε + eps_relative·(σ²max)^power)` with `eps_on_root`; f is 0 for absent directions.
 //! 6. *Clip or graft.* `u ← s·u`, by kind; see [`Clip`].

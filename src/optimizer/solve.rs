@@ -259,7 +259,9 @@ impl Entries for Weighted<'_> {
     }
 
     fn norm(&self, j: usize) -> f64 {
-        self.weight(j) * self.gram.at(j, j).max(0.0).sqrt()
+        // Of a centered column: of what it is the difference of.
+        let mean = self.centering.map_or(0.0, |(_, mean)| mean.max(0.0).sqrt());
+        self.weight(j) * self.gram.at(j, j).max(0.0).sqrt() + mean
     }
 
     fn diagonal(&self, target: &mut [f64]) {

@@ -1,5 +1,7 @@
-//! The general way: an eigendecomposition of C, direction by direction.
+//! The general way: an eigendecomposition of C, direction by direction. By QR; where that loses a small row, by Jacobi's
+//! method.
 
+use super::jacobi;
 use super::reduction::{BLOCK, Reduction, power_of_four};
 use super::{Entries, NOT_FINITE, Preconditioner, Solution, Spectrum, Vector};
 use crate::error::{Error, Result};
@@ -14,7 +16,12 @@ pub(super) struct Eigen {
     /// The vector of each value.
     places: Buffer<usize>,
     norms: Buffer<f64>,
+    /// Room for the matrix, where it is needed once more.
+    matrix: Buffer<f64>,
 }
+
+/// What of a row's square a decomposition may lose: as much as is promised of f64 directions.
+const LOST: f64 = 1e-10;
 
 /// A direction that counts.
 struct Direction {
@@ -31,11 +38,13 @@ impl Eigen {
             values: Buffer::zeroed(size, what)?,
             places: Buffer::zeroed(size, what)?,
             norms: Buffer::zeroed(size, what)?,
+            matrix: Buffer::zeroed(size * size, what)?,
         })
     }
 
     pub fn bytes(&self) -> usize {
-        self.vectors.bytes() + self.values.bytes() + self.places.bytes() + self.norms.bytes()
+        let buffers = [&self.vectors, &self.values, &self.norms, &self.matrix];
+        self.places.bytes() + buffers.iter().map(|buffer| buffer.bytes()).sum::<usize>()
     }
 
     /// The coefficients, and what the decomposition says besides.
@@ -136,11 +145,27 @@ impl Eigen {
         // larger than the ones on the diagonal, and a row unlike its column.
         let scale = power_of_four(largest);
         let kernels = reduction.kernels;
-        let (mut system, _) = reduction.reduce(entries, 1.0 / scale, |_| 0.0);
-        if !(kernels.diagonalise)(&mut system, self.vectors.as_chunks_mut().0) {
+        let (mut system, order) = reduction.reduce(entries, 1.0 / scale, |_| 0.0);
+        let vectors = &mut self.vectors.as_chunks_mut().0[..size * size.div_ceil(BLOCK)];
+        if !(kernels.diagonalise)(&mut system, vectors) {
             return Err(Error::Internal { reason: "the eigensolver did not converge" });
         }
-        let values = &system.diagonal.as_flattened()[..size];
+        let values = &mut system.diagonal.as_flattened_mut()[..size];
+        // Decreasing rows keep the small directions but where two large ones have next to nothing in common: then the
+        // reduction puts a small row between them, and what is small there is lost to rounding.
+        let row = |i: usize| (entries.at(order[i], order[i]) / scale, LOST / scale * self.norms[i] * self.norms[i]);
+        if !rows_are_kept(values, vectors, row) {
+            let matrix = &mut self.matrix[..size * size];
+            for (column, &j) in matrix.chunks_exact_mut(size).zip(order) {
+                for (entry, &i) in column.iter_mut().zip(order) {
+                    *entry = entries.at(i, j) / scale;
+                }
+            }
+            jacobi::diagonalise(size, matrix, vectors);
+            for (i, value) in values.iter_mut().enumerate() {
+                *value = matrix[i * size + i];
+            }
+        }
         let places = &mut self.places[..size];
         places.iter_mut().enumerate().for_each(|(i, place)| *place = i);
         places.sort_unstable_by(|&i, &j| values[i].total_cmp(&values[j]));
@@ -160,6 +185,23 @@ impl Spectrum {
             self.rank += 1;
         }
     }
+}
+
+/// Whether eigenvalues and eigenvectors give each row its square back, `Σₖ λₖVᵢₖ²`. `row` knows it, and by how much it
+/// may be missed.
+fn rows_are_kept(values: &[f64], vectors: &[[f64; BLOCK]], row: impl Fn(usize) -> (f64, f64)) -> bool {
+    vectors.chunks_exact(values.len()).enumerate().all(|(b, block)| {
+        let mut squares = [0.0; BLOCK];
+        for (value, parts) in values.iter().zip(block) {
+            for (square, part) in squares.iter_mut().zip(parts) {
+                *square += value * part * part;
+            }
+        }
+        squares.iter().enumerate().take(values.len() - b * BLOCK).all(|(i, square)| {
+            let (expected, room) = row(b * BLOCK + i);
+            (square - expected).abs() <= room
+        })
+    })
 }
 
 /// The part of `σ²` that rounding errors in C can make up: `h·2⁻⁵²·(Σ |Vⱼᵢ|·‖Mⱼ‖)²`.
@@ -217,6 +259,28 @@ mod tests {
                 let entry = |i: usize, j: usize| sign(i) * sign(j) * norm(i) * norm(j) * correlation(i, j);
                 let matrix: Vec<f64> = (0..size * size).map(|place| entry(place / size, place % size)).collect();
                 check_decomposition(size, &matrix);
+            }
+        }
+    }
+
+    /// Large rows that have nothing in common but a small one: the reduction puts that between them.
+    #[test]
+    fn small_directions_survive_between_large_ones() {
+        for size in 3..20 {
+            for large in 2..size {
+                for decades in [4, 8, 12] {
+                    let norm = |i: usize| if i < large { 10f64.powi(decades) } else { 1.0 + i as f64 / size as f64 };
+                    let correlation = |i: usize, j: usize| match (i == j, i < large && j < large) {
+                        (true, _) => 1.0,
+                        (_, true) => 0.0,
+                        _ => 0.5 / size as f64,
+                    };
+                    let entry = |place: usize| {
+                        let (i, j) = (place / size, place % size);
+                        norm(i) * norm(j) * correlation(i, j)
+                    };
+                    check_decomposition(size, &(0..size * size).map(entry).collect::<Vec<f64>>());
+                }
             }
         }
     }

@@ -9,6 +9,7 @@
 //! eigendecomposition's directions at 12 decades, k = 30: 4e-14 against 3e-4), so that is their order.
 
 mod eigen;
+mod jacobi;
 mod rational;
 mod reduction;
 mod tridiagonal;
@@ -64,8 +65,8 @@ pub(crate) trait Entries {
     /// The entry in row i and column j.
     fn at(&self, i: usize, j: usize) -> f64;
 
-    /// The norm of column j of M, before centering. A direction below the rounding errors that those make possible is
-    /// told from noise by them.
+    /// The norm of column j of M; centered, the norms of that and of the mean column added. Rounding errors in the
+    /// entries are relative to these, and a direction is told from noise by them.
     fn norm(&self, j: usize) -> f64;
 
     /// Writes the diagonal to `target`.

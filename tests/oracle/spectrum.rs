@@ -10,7 +10,7 @@ use super::svd::{Svd, add, norm};
 pub struct Direction {
     /// σ².
     pub lambda: f64,
-    /// `Σ |Vⱼᵢ|·‖Mⱼ‖`: what rounding in C is relative to, as seen from this direction.
+    /// `Σ |Vⱼᵢ|·‖Mⱼ‖`, centered `Σ |Vⱼᵢ|·(‖Mⱼ‖ + ‖M̄‖)`: what rounding in C is relative to, as seen from this direction.
     pub reach: f64,
     /// Whether the rule counts it in.
     pub present: bool,
@@ -47,8 +47,10 @@ impl Spectrum {
                 g.iter().map(|x| weight * x).collect()
             })
             .collect();
-        let norms: Vec<f64> = weighted.iter().map(|column| norm(column)).collect();
-        let svd = if config.centered && count >= 2 { Svd::new(&center(weighted)) } else { Svd::new(&weighted) };
+        let centered = config.centered && count >= 2;
+        let of_mean = if centered { norm(&mean(&weighted)) } else { 0.0 };
+        let norms: Vec<f64> = weighted.iter().map(|column| norm(column) + of_mean).collect();
+        let svd = if centered { Svd::new(&center(weighted)) } else { Svd::new(&weighted) };
 
         let max = svd.sigma[0] * svd.sigma[0];
         let eps = config.eps + config.eps_relative * max;
@@ -105,11 +107,16 @@ fn present(config: &Config, lambda: f64, floor: f64, eps: f64, max: f64) -> bool
     !noise && !small
 }
 
-fn center(mut columns: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
+fn mean(columns: &[Vec<f64>]) -> Vec<f64> {
     let mut mean = vec![0.0; columns[0].len()];
-    for column in &columns {
+    for column in columns {
         add(&mut mean, 1.0 / columns.len() as f64, column);
     }
+    mean
+}
+
+fn center(mut columns: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
+    let mean = mean(&columns);
     for column in &mut columns {
         add(column, -1.0, &mean);
     }
