@@ -3,7 +3,7 @@
 
 use core::ops::Range;
 
-use lmada::{Clip, Config};
+use lmada::{Clip, Config, Momentum};
 
 use crate::handle::Real;
 use crate::oracle::Oracle;
@@ -41,6 +41,9 @@ pub struct Says {
     pub radii: Vec<(Range<usize>, f64)>,
     /// Whether all of them are.
     pub firm: bool,
+    /// Blocks whose direction is at most 1 long whatever rounding decides, and 2 as it comes out: what rounding makes
+    /// of an eigenvalue is below its noise floor.
+    pub bounded: Vec<Range<usize>>,
     /// Whether the guard against overflow may refuse it, and whether it has to.
     pub may_be_refused: bool,
     pub must_be_refused: bool,
@@ -75,6 +78,7 @@ impl Rule {
             direction: vec![0.0; gradient.len()],
             radii: Vec::new(),
             firm: true,
+            bounded: Vec::new(),
             may_be_refused: false,
             must_be_refused: false,
         };
@@ -94,6 +98,9 @@ impl Rule {
                 says.radii.push((range.clone(), radius));
             } else {
                 says.firm = false;
+            }
+            if is_bounded(&oracle.config) {
+                says.bounded.push(range.clone());
             }
             // The guard goes by s and ‖u‖ as they come out in k×k space.
             let (most_norm, least_norm) = (outcome.update_norm + norm_radius, outcome.update_norm - norm_radius);
@@ -115,6 +122,10 @@ impl Says {
         for (range, radius) in &self.radii {
             let off = difference(&widen(&direction[range.clone()]), &self.direction[range.clone()]);
             assert!(off <= *radius, "the direction of {range:?} is off by {off:e}, allowed {radius:e}");
+        }
+        for range in &self.bounded {
+            let long = norm(&widen(&direction[range.clone()]));
+            assert!(long <= 2.0, "the direction of {range:?} is {long:e} long");
         }
     }
 
@@ -140,6 +151,13 @@ impl Says {
         }
         in_range && self.firm
     }
+}
+
+/// Whether u is the gradient itself times the inverse root: then no column of the window, so neither g, comes out
+/// longer than 1.
+fn is_bounded(config: &Config) -> bool {
+    let plain = config.power == 0.5 && !config.eps_on_root && !config.centered;
+    plain && config.momentum_kind == Momentum::None && config.clip_kind == Clip::None
 }
 
 fn difference(a: &[f64], b: &[f64]) -> f64 {
