@@ -33,7 +33,7 @@ pub struct Spectrum {
     /// ε' of step 4.
     pub eps: f64,
     pub max: f64,
-    /// What σ²max is before centering, as the noise floors see it.
+    /// What σ²max is before centering, as noise floors see it.
     pub size: f64,
 }
 
@@ -49,14 +49,16 @@ impl Spectrum {
             .collect();
         let centered = config.centered && count >= 2;
         let of_mean = if centered { norm(&mean(&weighted)) } else { 0.0 };
-        let norms: Vec<f64> = weighted.iter().map(|column| norm(column) + of_mean).collect();
+        let norms: Vec<f64> = weighted.iter().map(|column| norm(column)).collect();
         let svd = if centered { Svd::new(&center(weighted)) } else { Svd::new(&weighted) };
 
         let max = svd.sigma[0] * svd.sigma[0];
         let eps = config.eps + config.eps_relative * max;
-        let reaches: Vec<f64> =
-            (svd.right.iter()).map(|v| v.iter().zip(&norms).map(|(v, n)| v.abs() * n).sum()).collect();
-        let size = reaches.iter().fold(0.0f64, |size, reach| size.max(reach * reach));
+        let reaches = |more: f64| -> Vec<f64> {
+            (svd.right.iter()).map(|v| v.iter().zip(&norms).map(|(v, n)| v.abs() * (n + more)).sum()).collect()
+        };
+        let size = reaches(0.0).iter().fold(0.0f64, |size, reach| size.max(reach * reach));
+        let reaches = reaches(of_mean);
         let directions = (svd.sigma.iter().zip(reaches))
             .map(|(sigma, reach)| {
                 let floor = count as f64 * f64::EPSILON * reach * reach;
