@@ -86,6 +86,44 @@ pub(super) trait Load<T>: Lanes {
     fn max_abs_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow;
 }
 
+/// What `Load<f64>` has in common on all lanes: not to widen a block is no other thing than to widen it. Beside it stand
+/// the ways from and to memory, and the magnitudes.
+macro_rules! narrow_is_wide {
+    () => {
+        type Narrow = Self::Wide;
+
+        #[inline(always)]
+        fn load_narrow(self, block: &[f64; BLOCK]) -> Self::Narrow {
+            self.load(block)
+        }
+
+        #[inline(always)]
+        fn store_narrow(self, narrow: Self::Narrow, block: &mut [f64; BLOCK]) {
+            self.store(narrow, block);
+        }
+
+        #[inline(always)]
+        fn splat_narrow(self, value: f64) -> Self::Narrow {
+            self.splat(value)
+        }
+
+        #[inline(always)]
+        fn mul_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow {
+            self.mul(a, b)
+        }
+
+        #[inline(always)]
+        fn mul_add_narrow(self, a: Self::Narrow, b: Self::Narrow, c: Self::Narrow) -> Self::Narrow {
+            self.mul_add(a, b, c)
+        }
+
+        #[inline(always)]
+        fn widen(self, narrow: Self::Narrow) -> Self::Wide {
+            narrow
+        }
+    };
+}
+
 /// Blocks of columns of `S` beside numbers of type `T`.
 pub(super) trait Decode<S, T>: Load<T> {
     fn decode(self, block: &[S; BLOCK]) -> Self::Wide;
@@ -204,4 +242,5 @@ macro_rules! compiled {
 }
 
 pub(super) use compiled;
+pub(super) use narrow_is_wide;
 pub(super) use table;

@@ -153,8 +153,8 @@ impl Says {
     }
 }
 
-/// Whether u is the gradient itself times the inverse root: then no column of the window, so neither g, comes out
-/// longer than 1.
+/// Whether u is the gradient times the inverse root: no column of the window comes out of that longer than 1, and the
+/// gradient is one of them.
 fn is_bounded(config: &Config) -> bool {
     let plain = config.power == 0.5 && !config.eps_on_root && !config.centered;
     plain && config.momentum_kind == Momentum::None && config.clip_kind == Clip::None

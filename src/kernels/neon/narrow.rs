@@ -2,7 +2,7 @@
 
 use core::arch::aarch64::*;
 
-use super::super::lanes::{BLOCK, Lanes, Load};
+use super::super::lanes::{BLOCK, Lanes, Load, narrow_is_wide};
 use super::Neon;
 
 impl Load<f32> for Neon {
@@ -84,7 +84,7 @@ impl Load<f32> for Neon {
 }
 
 impl Load<f64> for Neon {
-    type Narrow = [float64x2_t; 4];
+    narrow_is_wide!();
 
     #[inline(always)]
     fn load(self, block: &[f64; BLOCK]) -> Self::Wide {
@@ -106,38 +106,8 @@ impl Load<f64> for Neon {
     }
 
     #[inline(always)]
-    fn load_narrow(self, block: &[f64; BLOCK]) -> Self::Narrow {
-        self.load(block)
-    }
-
-    #[inline(always)]
-    fn store_narrow(self, narrow: Self::Narrow, block: &mut [f64; BLOCK]) {
-        self.store(narrow, block);
-    }
-
-    #[inline(always)]
     fn stream_narrow(self, narrow: Self::Narrow, block: &mut [f64; BLOCK]) {
         self.store(narrow, block);
-    }
-
-    #[inline(always)]
-    fn splat_narrow(self, value: f64) -> Self::Narrow {
-        self.splat(value)
-    }
-
-    #[inline(always)]
-    fn mul_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow {
-        self.mul(a, b)
-    }
-
-    #[inline(always)]
-    fn mul_add_narrow(self, a: Self::Narrow, b: Self::Narrow, c: Self::Narrow) -> Self::Narrow {
-        self.mul_add(a, b, c)
-    }
-
-    #[inline(always)]
-    fn widen(self, narrow: Self::Narrow) -> Self::Wide {
-        narrow
     }
 
     #[inline(always)]

@@ -2,7 +2,7 @@
 
 use core::arch::x86_64::*;
 
-use super::super::lanes::{BLOCK, Lanes, Load, table};
+use super::super::lanes::{BLOCK, Lanes, Load, narrow_is_wide, table};
 use super::super::sparse::sparse_table;
 use super::super::symmetric::symmetric_table;
 use super::avx2::totals;
@@ -123,7 +123,7 @@ impl Load<f32> for Avx512 {
 }
 
 impl Load<f64> for Avx512 {
-    type Narrow = __m512d;
+    narrow_is_wide!();
 
     #[inline(always)]
     fn load(self, block: &[f64; BLOCK]) -> Self::Wide {
@@ -138,16 +138,6 @@ impl Load<f64> for Avx512 {
     }
 
     #[inline(always)]
-    fn load_narrow(self, block: &[f64; BLOCK]) -> Self::Narrow {
-        self.load(block)
-    }
-
-    #[inline(always)]
-    fn store_narrow(self, narrow: Self::Narrow, block: &mut [f64; BLOCK]) {
-        self.store(narrow, block);
-    }
-
-    #[inline(always)]
     fn stream_narrow(self, narrow: Self::Narrow, block: &mut [f64; BLOCK]) {
         let start = block.as_mut_ptr();
         if start.addr().is_multiple_of(64) {
@@ -156,26 +146,6 @@ impl Load<f64> for Avx512 {
         } else {
             self.store(narrow, block);
         }
-    }
-
-    #[inline(always)]
-    fn splat_narrow(self, value: f64) -> Self::Narrow {
-        self.splat(value)
-    }
-
-    #[inline(always)]
-    fn mul_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow {
-        self.mul(a, b)
-    }
-
-    #[inline(always)]
-    fn mul_add_narrow(self, a: Self::Narrow, b: Self::Narrow, c: Self::Narrow) -> Self::Narrow {
-        self.mul_add(a, b, c)
-    }
-
-    #[inline(always)]
-    fn widen(self, narrow: Self::Narrow) -> Self::Wide {
-        narrow
     }
 
     #[inline(always)]
