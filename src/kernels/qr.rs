@@ -13,7 +13,7 @@ use super::lanes::{BLOCK, Load};
 use super::reduce::column_at;
 use super::symmetric::{Block, System};
 
-/// Sweeps allowed for each row: some 1.7 are taken.
+/// Sweeps allowed for each row: about two are taken, at most.
 const SWEEPS: usize = 30;
 
 /// `‖x‖²` from which on squares have lost nothing that counts to underflow.

@@ -1,5 +1,5 @@
-//! Eigenvalues and eigenvectors by Jacobi's method (Golub and Van Loan, Matrix Computations, section 8.5): some ten times
-//! slower than QR, but it never mixes a small row with a large one more than their product asks for. Of a positive
+//! Eigenvalues and eigenvectors by Jacobi's method (Golub and Van Loan, Matrix Computations, section 8.5): several
+//! times slower than QR, but it never mixes a small row with a large one more than their product asks for. Of a positive
 //! definite matrix it finds each eigenvalue as exactly as the columns' angles determine it, however far their norms are
 //! apart (Demmel and Veselić, Jacobi's method is more accurate than QR, SIAM J. Matrix Anal. Appl. 13(4), 1992).
 
