@@ -361,7 +361,8 @@ typedef struct lmada_stats_t {
 #define LMADA_ERROR_INTERNAL 9
 
 /**
- * A callback given by the caller failed. No function of this version takes one.
+ * What the caller gave to be called failed: MPI, in the functions of `lmada_mpi.h`. No other of this version calls
+ * anything of the caller's.
  */
 #define LMADA_ERROR_CALLBACK 10
 
@@ -821,6 +822,45 @@ lmada_status_t lmada_apply(lmada_t *opt, size_t offset, float *params, const flo
  * @pre As `lmada_apply`.
  */
 lmada_status_t lmada_apply_f64(lmada_t *opt, size_t offset, double *params, const double *grads, size_t len);
+
+/**
+ * `lmada_apply` that writes the direction instead of moving parameters, as `lmada_direction` does: without learning rate
+ * and weight decay.
+ *
+ * ```c
+ * lmada_begin(opt);
+ * lmada_feed(opt, 0, grads, dim);
+ * if (lmada_solve(opt) != LMADA_OK) fail(lmada_last_error());
+ * if (lmada_apply_direction(opt, 0, direction, grads, dim) != LMADA_OK) fail(lmada_last_error());
+ * lmada_end(opt);
+ * for (size_t i = 0; i < dim; i++) params[i] -= rate_of(i) * direction[i];
+ * ```
+ *
+ * @param opt        a handle of type `LMADA_F32` with a solved step
+ * @param offset     first parameter of the piece
+ * @param direction  receives `len` elements; may not overlap `grads`; NULL is fine where `len` is 0
+ * @param grads      as in `lmada_apply`
+ * @param len        length of the piece
+ * @return as `lmada_apply`; on failure nothing is written
+ *
+ * @pre `opt` is NULL or a live handle; the arrays are NULL or have `len` elements.
+ */
+lmada_status_t lmada_apply_direction(lmada_t *opt,
+                                     size_t offset,
+                                     float *direction,
+                                     const float *grads,
+                                     size_t len);
+
+/**
+ * `lmada_apply_direction` for a handle of type `LMADA_F64`.
+ *
+ * @pre As `lmada_apply_direction`.
+ */
+lmada_status_t lmada_apply_direction_f64(lmada_t *opt,
+                                         size_t offset,
+                                         double *direction,
+                                         const double *grads,
+                                         size_t len);
 
 /**
  * Ends a step in phases: it now counts as accepted.

@@ -218,6 +218,73 @@ unsafe fn apply<T: Native>(
     }
 }
 
+/// `lmada_apply` that writes the direction instead of moving parameters, as `lmada_direction` does: without learning rate
+/// and weight decay.
+///
+/// ```c
+/// lmada_begin(opt);
+/// lmada_feed(opt, 0, grads, dim);
+/// if (lmada_solve(opt) != LMADA_OK) fail(lmada_last_error());
+/// if (lmada_apply_direction(opt, 0, direction, grads, dim) != LMADA_OK) fail(lmada_last_error());
+/// lmada_end(opt);
+/// for (size_t i = 0; i < dim; i++) params[i] -= rate_of(i) * direction[i];
+/// ```
+///
+/// @param opt        a handle of type `LMADA_F32` with a solved step
+/// @param offset     first parameter of the piece
+/// @param direction  receives `len` elements; may not overlap `grads`; NULL is fine where `len` is 0
+/// @param grads      as in `lmada_apply`
+/// @param len        length of the piece
+/// @return as `lmada_apply`; on failure nothing is written
+///
+/// # Safety
+/// `opt` is NULL or a live handle; the arrays are NULL or have `len` elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_apply_direction(
+    opt: *mut lmada_t,
+    offset: usize,
+    direction: *mut f32,
+    grads: *const f32,
+    len: usize,
+) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe { apply_direction(opt, offset, direction, grads, len) }
+}
+
+/// `lmada_apply_direction` for a handle of type `LMADA_F64`.
+///
+/// # Safety
+/// As `lmada_apply_direction`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_apply_direction_f64(
+    opt: *mut lmada_t,
+    offset: usize,
+    direction: *mut f64,
+    grads: *const f64,
+    len: usize,
+) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe { apply_direction(opt, offset, direction, grads, len) }
+}
+
+unsafe fn apply_direction<T: Native>(
+    opt: *mut lmada_t,
+    offset: usize,
+    direction: *mut T,
+    grads: *const T,
+    len: usize,
+) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on; the arrays do not overlap, as is checked first. The direction's old
+    // contents are never read, and any bits are a number.
+    unsafe {
+        with_handle(opt, |inner| {
+            let (optimizer, _) = native::<T>(inner)?;
+            check_pair("direction", direction, grads, len)?;
+            optimizer.apply_direction(offset, slice_mut("direction", direction, len)?, slice("grads", grads, len)?)
+        })
+    }
+}
+
 /// Ends a step in phases: it now counts as accepted.
 ///
 /// @param opt  a handle with a step that was applied to every parameter

@@ -30,7 +30,8 @@ pub const LMADA_ERROR_WRONG_PHASE: lmada_status_t = 7;
 pub const LMADA_ERROR_BAD_STATE: lmada_status_t = 8;
 /// A defect of the library. A handle that was inside a step then answers with this until `lmada_reset`.
 pub const LMADA_ERROR_INTERNAL: lmada_status_t = 9;
-/// A callback given by the caller failed. No function of this version takes one.
+/// What the caller gave to be called failed: MPI, in the functions of `lmada_mpi.h`. No other of this version calls
+/// anything of the caller's.
 pub const LMADA_ERROR_CALLBACK: lmada_status_t = 10;
 
 /// Element type of parameters, gradients and stored state: `LMADA_F32` or `LMADA_F64`.

@@ -243,16 +243,36 @@ impl<T: Element> Optimizer<T> {
     /// # Errors
     /// As [`Optimizer::feed`]; [`Error::DimensionMismatch`] where the lengths differ.
     pub fn apply(&mut self, offset: usize, params: &mut [T], grads: &[T]) -> Result<()> {
+        let (keep, lr) = (self.keep(), self.lr);
+        self.apply_piece("lmada_apply", offset, params, grads, |params| Output::Move { params, keep, lr })
+    }
+
+    /// As [`Optimizer::apply`], but writes the direction instead of moving parameters, without learning rate and weight
+    /// decay.
+    ///
+    /// # Errors
+    /// As [`Optimizer::apply`].
+    pub fn apply_direction(&mut self, offset: usize, direction: &mut [T], grads: &[T]) -> Result<()> {
+        self.apply_piece("lmada_apply_direction", offset, direction, grads, |direction| Output::Write(direction))
+    }
+
+    fn apply_piece(
+        &mut self,
+        call: &'static str,
+        offset: usize,
+        target: &mut [T],
+        grads: &[T],
+        output: impl for<'a> FnOnce(Tensors<'a, T>) -> Output<'a, T>,
+    ) -> Result<()> {
         if !matches!(self.phase, Phase::Solved | Phase::Applying) {
-            return Err(self.wrong("lmada_apply"));
+            return Err(self.wrong(call));
         }
-        if params.len() != grads.len() {
-            return Err(Error::mismatch("the length of grads", grads.len() as u64, params.len() as u64));
+        if target.len() != grads.len() {
+            return Err(Error::mismatch("the length of grads", grads.len() as u64, target.len() as u64));
         }
         if let Some(piece) = self.applied.admit(offset, grads.len())? {
-            let (grads, params) = (One::new(grads), OneMut::new(params));
-            let params = Tensors::new(&params, &[], offset);
-            let output = Output::Move { params, keep: self.keep(), lr: self.lr };
+            let (grads, target) = (One::new(grads), OneMut::new(target));
+            let output = output(Tensors::new(&target, &[], offset));
             self.phase = Phase::Applying;
             self.apply_range(Tensors::new(&grads, &[], offset), output, piece.range.clone());
             self.applied.enter(piece);
