@@ -1004,6 +1004,45 @@ lmada_status_t lmada_state_save(const lmada_t *opt, void *buffer, size_t bytes);
  */
 lmada_status_t lmada_state_load(lmada_t *opt, const void *buffer, size_t bytes);
 
+/**
+ * Puts together, from states that several processes saved, the state of this handle: for a restart on another number of
+ * processes, or with other shares. What the states hold beyond this handle's share belongs to others, who load it from
+ * the same states.
+ *
+ * ```c
+ * // Process `rank` of `size` starts again from the states of 4 processes, which held the model one after the other.
+ * size_t share = dim / size, first = rank * share;
+ * if (rank == size - 1) share = dim - first;
+ * if (lmada_create(&config, share, &opt) != LMADA_OK) fail(lmada_last_error()); // config as when they were saved
+ * if (lmada_state_load_shares(opt, &first, states, bytes, 4) != LMADA_OK) fail(lmada_last_error());
+ * ```
+ *
+ * In every block the shares of the states follow each other in the order in which the states are given. They may be all
+ * of them, or those consecutive ones that have a part of this handle's shares. Nothing is copied but into the handle;
+ * the states may be files that are mapped into memory.
+ *
+ * Where the history format is not the full one, its units (`lmada_history_format_t`) cannot be cut: old and new shares
+ * start at multiples of 4,096 parameters from the start of their block (`SPARSE`; of 256 for `F16` and `INT8`).
+ * Anything else is `LMADA_ERROR_INVALID_ARGUMENT`: load the states into handles of the old shares then.
+ *
+ * @param opt     the handle, as for `lmada_state_load`
+ * @param firsts  for each block of the handle, the place of its share in the block: how many parameters of the block
+ *                the states hold before it. Of a share of length 0 it is not looked at.
+ * @param states  `count` saved states of the same step, as `lmada_state_save` wrote them
+ * @param bytes   their sizes
+ * @param count   how many there are, 1 at least
+ * @return as `lmada_state_load`; `LMADA_ERROR_INVALID_ARGUMENT` also where the states do not hold all of a share, are
+ *         not of the same step of one model, or a unit would be cut; `LMADA_ERROR_OUT_OF_MEMORY`
+ *
+ * @pre `opt` is NULL or a live handle; `firsts` is NULL or has as many elements as the handle has blocks; `states` and
+ * `bytes` are NULL or have `count` elements, and every state is NULL or has as many readable bytes as `bytes` says.
+ */
+lmada_status_t lmada_state_load_shares(lmada_t *opt,
+                                       const size_t *firsts,
+                                       const void *const *states,
+                                       const size_t *bytes,
+                                       size_t count);
+
 /** @} */
 
 /**

@@ -13,7 +13,7 @@ const MAGIC: [u8; 8] = *b"lmada\0st";
 const VERSION: u32 = 1;
 const CHECKSUM: core::ops::Range<usize> = 8..12;
 /// The body is of a length that fits, and what it says is not what can have been saved.
-pub(crate) const BAD_NUMBER: Error = Error::BadState { reason: "it holds a number that no state can hold" };
+pub(crate) const BAD_NUMBER: Error = Error::bad_state("it holds a number that no state can hold");
 
 /// Bytes before the body.
 const PRELUDE: usize = 16;
@@ -61,10 +61,11 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Reads a state from bytes that may be anything.
+/// Reads a state from bytes that may be anything, which may lie in several runs.
 #[derive(Clone)]
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
+    more: &'a [&'a [u8]],
 }
 
 impl<'a> Reader<'a> {
@@ -74,15 +75,25 @@ impl<'a> Reader<'a> {
     /// [`Error::BadState`] for bytes that are no saved state of this version, or not as they were saved.
     pub fn new(bytes: &'a [u8]) -> Result<Self> {
         if bytes.len() < PRELUDE || bytes[..8] != MAGIC {
-            return Err(Error::BadState { reason: "it does not begin as a saved state does" });
+            return Err(Error::bad_state("it does not begin as a saved state does"));
         }
         if crc32fast::hash(&bytes[CHECKSUM.end..]).to_le_bytes() != bytes[CHECKSUM] {
-            return Err(Error::BadState { reason: "its checksum does not match: it is damaged or cut short" });
+            return Err(Error::bad_state("its checksum does not match: it is damaged or cut short"));
         }
         if bytes[12..PRELUDE] != VERSION.to_le_bytes() {
-            return Err(Error::BadState { reason: "it was saved by a version that this one does not know" });
+            return Err(Error::bad_state("it was saved by a version that this one does not know"));
         }
-        Ok(Self { rest: &bytes[PRELUDE..] })
+        Ok(Self { rest: &bytes[PRELUDE..], more: &[] })
+    }
+
+    /// A reader of a body that lies in runs, each of which has been checked.
+    pub fn of_runs(runs: &'a [&'a [u8]]) -> Self {
+        Self { rest: &[], more: runs }
+    }
+
+    /// What is left, where it lies in one run.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     /// The next number.
@@ -94,18 +105,37 @@ impl<'a> Reader<'a> {
 
     /// The next numbers, as many as `target` holds.
     pub fn take_into<T: Pod>(&mut self, target: &mut [T]) -> Result<()> {
-        let target = as_bytes_mut(target);
-        let short = Error::BadState { reason: "it ends too early" };
-        let (bytes, rest) = self.rest.split_at_checked(target.len()).ok_or(short)?;
-        target.copy_from_slice(bytes);
-        self.rest = rest;
+        let mut target = as_bytes_mut(target);
+        while !target.is_empty() {
+            let bytes = self.pass(target.len())?;
+            let (part, rest) = target.split_at_mut(bytes.len());
+            part.copy_from_slice(bytes);
+            target = rest;
+        }
         Ok(())
     }
 
     /// The number `index` places on, if there is one. The reader stays where it is.
     pub fn ahead<T: Pod + Default>(&self, index: usize) -> Option<T> {
-        let rest = self.rest.get(index.checked_mul(size_of::<T>())?..)?;
-        Self { rest }.take().ok()
+        let mut reader = self.clone();
+        let mut bytes = index.checked_mul(size_of::<T>())?;
+        while bytes > 0 {
+            bytes -= reader.pass(bytes).ok()?.len();
+        }
+        reader.take().ok()
+    }
+
+    /// The next bytes, one at least and `most` at most, which is not 0.
+    fn pass(&mut self, most: usize) -> Result<&'a [u8]> {
+        while self.rest.is_empty() {
+            (self.rest, self.more) = match self.more {
+                [next, more @ ..] => (*next, more),
+                [] => return Err(Error::bad_state("it ends too early")),
+            };
+        }
+        let (bytes, rest) = self.rest.split_at(most.min(self.rest.len()));
+        self.rest = rest;
+        Ok(bytes)
     }
 
     /// Passes over the next `count` numbers.
@@ -132,6 +162,7 @@ impl<'a> Reader<'a> {
 
     /// Checks that nothing is left.
     pub fn finish(self) -> Result<()> {
-        if self.rest.is_empty() { Ok(()) } else { Err(Error::BadState { reason: "it is longer than its contents" }) }
+        let empty = self.rest.is_empty() && self.more.iter().all(|run| run.is_empty());
+        if empty { Ok(()) } else { Err(Error::bad_state("it is longer than its contents")) }
     }
 }

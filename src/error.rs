@@ -60,6 +60,8 @@ pub enum Error {
     },
     /// A saved state that is damaged, truncated or not one of ours.
     BadState {
+        /// Which of several it is.
+        index: Option<usize>,
         /// What is wrong with it.
         reason: &'static str,
     },
@@ -138,6 +140,18 @@ impl Error {
         Self::InvalidArgument { argument: argument.into(), value, expected }
     }
 
+    pub(crate) const fn bad_state(reason: &'static str) -> Self {
+        Self::BadState { index: None, reason }
+    }
+
+    /// The same, found in one of several saved states.
+    pub(crate) fn in_state(self, index: usize) -> Self {
+        match self {
+            Self::BadState { reason, .. } => Self::BadState { index: Some(index), reason },
+            other => other,
+        }
+    }
+
     pub(crate) fn mismatch(argument: impl Into<Argument>, found: u64, expected: u64) -> Self {
         Self::DimensionMismatch { argument: argument.into(), found, expected }
     }
@@ -164,7 +178,8 @@ impl fmt::Display for Error {
             Self::OutOfMemory { what, bytes } => write!(f, "out of memory: {bytes} bytes for {what}"),
             Self::Busy => f.write_str("another thread is inside a call on this handle"),
             Self::WrongPhase { call, reason } => write!(f, "{call} cannot be called now: {reason}"),
-            Self::BadState { reason } => write!(f, "bad saved state: {reason}"),
+            Self::BadState { index: None, reason } => write!(f, "bad saved state: {reason}"),
+            Self::BadState { index: Some(index), reason } => write!(f, "bad saved state, states[{index}]: {reason}"),
             Self::Internal { reason } => write!(f, "internal error: {reason}"),
         }
     }

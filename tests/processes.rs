@@ -118,6 +118,8 @@ struct Processes<T: Element> {
     handles: Vec<Optimizer<T>>,
     /// For each handle, its part of each block.
     parts: Vec<Vec<core::ops::Range<usize>>>,
+    /// Where the blocks start.
+    starts: Vec<usize>,
 }
 
 impl<T: Element> Processes<T> {
@@ -126,8 +128,9 @@ impl<T: Element> Processes<T> {
     fn new(config: &Config, dims: &[usize], count: usize, random: &mut Random) -> Self {
         let unit = if config.history_format == HistoryFormat::Full { 1 } else { SPARSE_UNIT };
         let mut parts = vec![Vec::new(); count];
-        let mut first = 0;
+        let (mut first, mut starts) = (0, Vec::new());
         for &len in dims {
+            starts.push(first);
             let mut ends: Vec<usize> = (1..count).map(|_| first + random.below(len + 1) / unit * unit).collect();
             ends.extend([first, first + len]);
             ends.sort_unstable();
@@ -138,7 +141,7 @@ impl<T: Element> Processes<T> {
         }
         let lens = |parts: &Vec<core::ops::Range<usize>>| parts.iter().map(ExactSizeIterator::len).collect::<Vec<_>>();
         let handles = parts.iter().map(|parts| Optimizer::new(config, &lens(parts)).unwrap()).collect();
-        Self { handles, parts }
+        Self { handles, parts, starts }
     }
 
     /// Feeds everybody's share and adds up the partials, the same totals for all.
@@ -206,6 +209,66 @@ fn shares_agree_with_the_whole_f32() {
 #[test]
 fn shares_agree_with_the_whole_f64() {
     shares_agree_with_the_whole::<f64>();
+}
+
+impl<T: Element> Processes<T> {
+    fn states(&self) -> Vec<Vec<u8>> {
+        let state = |handle: &Optimizer<T>| {
+            let mut state = vec![0; handle.state_size()];
+            handle.state_save(&mut state).unwrap();
+            state
+        };
+        self.handles.iter().map(state).collect()
+    }
+
+    /// Puts together the states of other shares of the same model.
+    fn load(&mut self, states: &[Vec<u8>]) {
+        let states: Vec<&[u8]> = states.iter().map(Vec::as_slice).collect();
+        for (handle, parts) in self.handles.iter_mut().zip(&self.parts) {
+            let firsts: Vec<usize> = parts.iter().zip(&self.starts).map(|(part, start)| part.start - start).collect();
+            handle.state_load_shares(&firsts, &states).unwrap();
+        }
+    }
+}
+
+/// Saved by some, loaded by others and saved again, all is as it was when it comes back; on the way it is trained on.
+fn shares_are_split_anew<T: Element>() {
+    let mut random = Random(6);
+    for (index, config) in every_kind_and_format::<T>().enumerate() {
+        let large = if config.history_format == HistoryFormat::Full { 2500 } else { 30_000 };
+        let dims = &[vec![large, 40, 0], vec![3], vec![9000]][index % 3];
+        let mut whole = Model::<T>::new(&config, dims);
+        let (start, dim) = (whole.params.clone(), whole.params.len());
+        let mut params = start.clone();
+        let mut processes = Processes::<T>::new(&config, dims, 4, &mut random);
+        let mut number = 0;
+        for count in [4, 3, 1, 5] {
+            let what = format!("{count} handles, {dims:?}, {config:?}");
+            let states = processes.states();
+            let mut others = Processes::<T>::new(&config, dims, count, &mut random);
+            others.load(&states);
+            processes.load(&others.states());
+            assert!(processes.states() == states, "{what}: not the same after a round trip");
+            processes = others;
+            // The window is not full at first, and is in the middle of its round then.
+            for _ in 0..4 {
+                whole.step(number);
+                processes.step(&mut params, &gradient::<T>(dim, number));
+                number += 1;
+            }
+            assert_close(&start, &whole.params, &params, &what);
+        }
+    }
+}
+
+#[test]
+fn shares_are_split_anew_f32() {
+    shares_are_split_anew::<f32>();
+}
+
+#[test]
+fn shares_are_split_anew_f64() {
+    shares_are_split_anew::<f64>();
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod parts;
 mod passes;
 mod ring;
 mod saved;
+mod shares;
 mod solve;
 mod stats;
 
@@ -112,6 +113,11 @@ impl<T: Element> Optimizer<T> {
     /// Number of parameters.
     pub fn dim(&self) -> usize {
         self.dim
+    }
+
+    /// Number of blocks.
+    pub fn blocks(&self) -> usize {
+        self.blocks.len()
     }
 
     /// The options it was made with; the learning rate as it is now.

@@ -44,11 +44,18 @@ impl<T: Element> Optimizer<T> {
     pub fn state_load(&mut self, bytes: &[u8]) -> Result<()> {
         self.check_idle("lmada_state_load")?;
         let mut reader = Reader::new(bytes)?;
-        self.check_shape(&mut reader)?;
-        let (steps, lr): (u64, f64) = (reader.take()?, reader.take()?);
-        if steps >= MOST_STEPS || !(lr.is_finite() && lr >= 0.0) {
-            return Err(BAD_NUMBER);
+        self.check_options(&mut reader)?;
+        for (index, block) in self.blocks.iter().enumerate() {
+            let len = block.len as u64;
+            reader.expect(len, |found| Error::mismatch(Argument::element("the state's dims", index), found, len))?;
         }
+        let position = Position::read(&mut reader)?;
+        self.load_contents(reader, position)
+    }
+
+    /// Replaces everything by what lies after the lengths, once that is checked.
+    pub(super) fn load_contents(&mut self, mut reader: Reader<'_>, position: Position) -> Result<()> {
+        let Position { steps, lr } = position;
         self.check_contents(reader.clone(), steps)?;
         for block in &mut self.blocks {
             read_block(&mut reader, block)?;
@@ -88,7 +95,8 @@ impl<T: Element> Optimizer<T> {
         writer.finish()
     }
 
-    fn check_shape(&self, reader: &mut Reader<'_>) -> Result<()> {
+    /// Checks the options that a state's shape depends on, all that lies before the lengths of its blocks.
+    pub(super) fn check_options(&self, reader: &mut Reader<'_>) -> Result<()> {
         let Config { dtype, history_size, history_format, momentum_kind, clip_kind, density, .. } = self.config;
         let other = |name: &'static str| {
             move |found: u32| Error::invalid(name, Value::Count(found.into()), "a state of this handle's option")
@@ -105,12 +113,7 @@ impl<T: Element> Optimizer<T> {
             Error::invalid("the state's density", Value::Real(found), "a state of this handle's option")
         })?;
         let blocks = self.blocks.len() as u64;
-        reader.expect(blocks, |found| Error::mismatch("the state's number of blocks", found, blocks))?;
-        for (index, block) in self.blocks.iter().enumerate() {
-            let len = block.len as u64;
-            reader.expect(len, |found| Error::mismatch(Argument::element("the state's dims", index), found, len))?;
-        }
-        Ok(())
+        reader.expect(blocks, |found| Error::mismatch("the state's number of blocks", found, blocks))
     }
 
     /// Reads everything after step count and learning rate to the end, and keeps none of it.
@@ -139,6 +142,21 @@ impl<T: Element> Optimizer<T> {
     }
 }
 
+/// How far a saved run had come.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Position {
+    pub steps: u64,
+    pub lr: f64,
+}
+
+impl Position {
+    pub fn read(reader: &mut Reader<'_>) -> Result<Self> {
+        let position = Self { steps: reader.take()?, lr: reader.take()? };
+        let Self { steps, lr } = position;
+        if steps < MOST_STEPS && lr.is_finite() && lr >= 0.0 { Ok(position) } else { Err(BAD_NUMBER) }
+    }
+}
+
 /// Passes over a Gram matrix: no product of two gradients is larger than that of their norms. The factor is for
 /// rounding. Without this, what is made of the matrix might overflow where a gradient's own products cannot.
 fn check_products(reader: &mut Reader<'_>, size: usize) -> Result<()> {
@@ -160,6 +178,11 @@ fn write_block(writer: &mut Writer<'_>, block: &Block) {
     writer.put(block.norms.count);
     writer.put_all(&block.average_products);
     writer.put_all(&[grad_norm, update_norm, scale]);
+}
+
+/// Bytes that [`write_block`] writes, those of the Gram matrix first.
+pub(super) fn block_bytes(block: &Block) -> usize {
+    (block.gram.entries().len() + 2 + block.average_products.len() + 3) * size_of::<f64>()
 }
 
 fn read_block(reader: &mut Reader<'_>, block: &mut Block) -> Result<()> {

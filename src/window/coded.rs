@@ -4,7 +4,7 @@
 use core::ops::Range;
 
 use super::tiled::Tiled;
-use super::{Factors, Format, Room, TILE, Taken, Window};
+use super::{Factors, Format, Room, Saved, TILE, Taken, Window};
 use crate::checkpoint::{BAD_NUMBER, Reader, Writer};
 use crate::config::Config;
 use crate::error::Result;
@@ -133,6 +133,12 @@ impl<T: Element, S: Code> Format<T> for Coded<T, S> {
         let (scales, taken) = Self::scales(size, len);
         let rooms = [Tiled::<S>::room(size, len), Arena::room::<f64>(scales), Arena::room::<f64>(taken)];
         rooms.into_iter().fold(0, usize::saturating_add)
+    }
+
+    fn saved(_config: &Config, len: usize) -> Saved {
+        let scales = if Self::SCALED { len.div_ceil(UNIT) } else { 0 };
+        let bytes = len.saturating_mul(size_of::<S>()).saturating_add(scales.saturating_mul(size_of::<f64>()));
+        Saved { column: bytes, rest: 0 }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Gradients as given, in the element type of the optimizer.
 
 use super::tiled::Tiled;
-use super::{Factors, Format, Room, TILE, Taken, Window};
+use super::{Factors, Format, Room, Saved, TILE, Taken, Window};
 use crate::checkpoint::{Reader, Writer};
 use crate::config::Config;
 use crate::error::Result;
@@ -29,6 +29,10 @@ impl<T: Element> Format<T> for Full<T> {
 
     fn room(config: &Config, len: usize) -> usize {
         Tiled::<T>::room(config.history_size as usize, len)
+    }
+
+    fn saved(_config: &Config, len: usize) -> Saved {
+        Saved { column: len.saturating_mul(size_of::<T>()), rest: 0 }
     }
 }
 

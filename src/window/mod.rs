@@ -128,6 +128,18 @@ pub(crate) trait Format<T: Element>: Window<T> + Sized + 'static {
 
     /// Bytes that such a window takes of its arena; so many that there are none where they overflow.
     fn room(config: &Config, len: usize) -> usize;
+
+    /// Bytes that such a window takes of a saved state. Those of whole units are as many as they take by themselves,
+    /// and lie one after the other.
+    fn saved(config: &Config, len: usize) -> Saved;
+}
+
+/// Bytes of a saved state; so many that there are none where they overflow.
+pub(crate) struct Saved {
+    /// A column: what [`Window::save`] writes.
+    pub column: usize,
+    /// What [`Window::save_rest`] writes.
+    pub rest: usize,
 }
 
 /// A new window, if there is memory for it.
@@ -139,6 +151,7 @@ pub(crate) struct Shape<T: Element> {
     pub unit: usize,
     numbers: usize,
     room: fn(&Config, usize) -> usize,
+    saved: fn(&Config, usize) -> Saved,
     new: fn(&Config, usize, &mut Arena) -> Made<T>,
 }
 
@@ -148,6 +161,7 @@ impl<T: Element> Shape<T> {
             unit: F::UNIT,
             numbers: F::NUMBERS,
             room: F::room,
+            saved: F::saved,
             new: |config, len, arena| Ok(try_box(F::new(config, len, arena))?),
         }
     }
@@ -171,6 +185,11 @@ impl<T: Element> Shape<T> {
     /// Bytes that such a window takes of its arena; so many that there are none where they overflow.
     pub fn room(&self, config: &Config, len: usize) -> usize {
         (self.room)(config, len)
+    }
+
+    /// Bytes that such a window takes of a saved state.
+    pub fn saved(&self, config: &Config, len: usize) -> Saved {
+        (self.saved)(config, len)
     }
 }
 

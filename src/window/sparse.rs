@@ -12,7 +12,7 @@
 
 use core::ops::Range;
 
-use super::{Factors, Format, Room, TILE, Taken, Window};
+use super::{Factors, Format, Room, Saved, TILE, Taken, Window};
 use crate::checkpoint::{Reader, Writer};
 use crate::config::Config;
 use crate::error::Result;
@@ -43,6 +43,13 @@ impl<T: Element> Format<T> for Sparse<T> {
     fn room(config: &Config, len: usize) -> usize {
         let entries = Arena::room::<u16>(Shape::new(config, len).numbers());
         entries.saturating_add(Arena::room::<T>(len))
+    }
+
+    fn saved(config: &Config, len: usize) -> Saved {
+        let (whole, rest) = (len / TILE, len % TILE);
+        let last = if rest > 0 { kept(config.density, rest) } else { 0 };
+        let entries = whole * kept(config.density, TILE) + last;
+        Saved { column: entries.saturating_mul(2 * size_of::<u16>()), rest: len.saturating_mul(size_of::<T>()) }
     }
 }
 

@@ -36,6 +36,8 @@ static lmada_status_t direction(void) { return real_direction(shared.opt, NULL, 
 static lmada_status_t feed(void) { return real_feed(shared.opt, 0, NULL, 1); }
 static lmada_status_t partials(void) { return lmada_partials(shared.opt, NULL, NULL); }
 static lmada_status_t solve(void) { return lmada_solve(shared.opt); }
+static lmada_status_t apply_direction(void) { return real_apply_direction(shared.opt, 0, NULL, NULL, 1); }
+static lmada_status_t load_shares(void) { return lmada_state_load_shares(shared.opt, NULL, NULL, NULL, 1); }
 static lmada_status_t apply(void) { return real_apply(shared.opt, 0, NULL, NULL, 1); }
 static lmada_status_t end(void) { return lmada_end(shared.opt); }
 static lmada_status_t cancel(void) { return lmada_cancel(shared.opt); }
@@ -61,7 +63,9 @@ static const struct {
     {"begin", begin},         {"step_tensors", step_tensors},
     {"feed", feed},           {"direction", direction},
     {"partials", partials},   {"solve", solve},
-    {"apply", apply},         {"end", end},
+    {"apply", apply},         {"apply direction", apply_direction},
+    {"load shares", load_shares},
+    {"end", end},
     {"cancel", cancel},       {"set_lr", set_lr},
     {"stats", stats},         {"state_size", state_size},
     {"reset", reset},         {"state_save", state_save},

@@ -113,6 +113,19 @@ static lmada_status_t save_and_load(model *m)
     return status;
 }
 
+static lmada_status_t load_shares(model *m)
+{
+    static unsigned char state[1 << 23];
+    const void *const states[] = {state};
+    const size_t first = 0;
+    size_t bytes;
+    lmada_status_t status = lmada_state_size(m->opt, &bytes);
+    CHECK(bytes <= sizeof state);
+    if (status == LMADA_OK) status = lmada_state_save(m->opt, state, bytes);
+    if (status == LMADA_OK) status = lmada_state_load_shares(m->opt, &first, states, &bytes, 1);
+    return status;
+}
+
 static lmada_status_t stats(model *m)
 {
     lmada_stats_t found;
@@ -148,7 +161,8 @@ static const struct {
     lmada_status_t (*call)(model *);
 } calls[] = {
     {"step", step},     {"direction", direction},         {"step_tensors", step_tensors}, {"phases", phases},
-    {"set_lr", set_lr}, {"save and load", save_and_load}, {"stats", stats},               {"reset", reset},
+    {"set_lr", set_lr}, {"save and load", save_and_load}, {"load shares", load_shares},   {"stats", stats},
+    {"reset", reset},
 };
 
 static model new_past(int number, size_t dim, uint32_t threads)
@@ -272,7 +286,7 @@ int main(void)
         const size_t unit = unit_of(number);
         for (size_t call = 0; call < sizeof calls / sizeof *calls; call++) {
             const size_t asked = each_request_of_a_call_may_fail(call, number, 2 * RUNS, 1);
-            CHECK(calls[call].call != step_tensors || asked > 0); /* the one that may need room */
+            CHECK(asked > 0 || (calls[call].call != step_tensors && calls[call].call != load_shares)); /* need room */
             each_request_of_a_call_may_fail(call, number, LONG, 3);
         }
         /* Both sides of the step ask for room where runs are many, and the first where units are. */

@@ -23,6 +23,7 @@ static lmada_status_t feed_the_rest(model *m) { return real_feed(m->opt, CUT, gr
 static lmada_status_t feed_nothing(model *m) { return real_feed(m->opt, CUT, NULL, 0); }
 static lmada_status_t solve(model *m) { return lmada_solve(m->opt); }
 static lmada_status_t apply_the_first(model *m) { return real_apply(m->opt, 0, m->params, grads, CUT); }
+static lmada_status_t direct_nothing(model *m) { return real_apply_direction(m->opt, DIM, NULL, NULL, 0); }
 static lmada_status_t apply_nothing(model *m) { return real_apply(m->opt, DIM, NULL, NULL, 0); }
 static lmada_status_t end(model *m) { return lmada_end(m->opt); }
 static lmada_status_t cancel(model *m) { return lmada_cancel(m->opt); }
@@ -111,6 +112,7 @@ static const struct {
     {"apply the first piece", apply_the_first, "WWWWWOWII"},
     {"apply the rest", apply_the_rest, "WWWWWOWOI"},
     {"apply nothing", apply_nothing, "WWWWWoWoo"},
+    {"direct nothing", direct_nothing, "WWWWWoWoo"},
     {"end", end, "WWWWWWWWO"},
     {"cancel", cancel, "WOOOOOOWW"},
     {"reset", reset, "OOOOOOOOO"},

@@ -1,89 +1,10 @@
 /* Handles that each hold a share of the parameters, as processes would, and add up their partials, take the step of
  * one handle that holds all; and they notice when they are out of step. */
-#include "model.h"
+#include "split.h"
 
 #include <math.h>
 
-enum { DIM = 8500, STEPS = 9, MOST = 4 };
-
-typedef struct {
-    model models[MOST];
-    size_t starts[MOST + 1];
-    int count;
-} split;
-
-static split new_split(const lmada_config_t *config, int count, const size_t *starts)
-{
-    split s = {{{NULL, NULL, 0}}, {0}, 0};
-    s.count = count;
-    for (int i = 0; i < count; i++) {
-        model *m = &s.models[i];
-        m->dim = starts[i + 1] - starts[i];
-        m->params = zeros(m->dim);
-        CHECK_OK(lmada_create_blocks(config, &m->dim, 1, &m->opt));
-        s.starts[i] = starts[i];
-    }
-    s.starts[count] = starts[count];
-    return s;
-}
-
-static void free_split(split *s)
-{
-    for (int i = 0; i < s->count; i++) free_model(&s->models[i]);
-}
-
-static void begin_and_feed(split *s, const real *grads)
-{
-    for (int i = 0; i < s->count; i++) {
-        CHECK_OK(lmada_begin(s->models[i].opt));
-        CHECK_OK(real_feed(s->models[i].opt, 0, grads + s->starts[i], s->models[i].dim));
-    }
-}
-
-/* The all-reduce. */
-static void sum_partials(split *s, uint32_t history_size)
-{
-    double *values[MOST];
-    size_t count = 0;
-    for (int i = 0; i < s->count; i++) {
-        size_t own;
-        CHECK_OK(lmada_partials(s->models[i].opt, &values[i], &own));
-        CHECK(own <= 2 * (size_t)history_size + 16);
-        CHECK(i == 0 || own == count);
-        count = own;
-    }
-    for (size_t j = 0; j < count; j++) {
-        double total = 0;
-        for (int i = 0; i < s->count; i++) total += values[i][j];
-        for (int i = 0; i < s->count; i++) values[i][j] = total;
-    }
-}
-
-static void apply_and_end(split *s, const real *grads)
-{
-    for (int i = 0; i < s->count; i++) {
-        model *m = &s->models[i];
-        CHECK_OK(real_apply(m->opt, 0, m->params, grads + s->starts[i], m->dim));
-        CHECK_OK(lmada_end(m->opt));
-    }
-}
-
-static void step_split(split *s, uint64_t number, uint32_t history_size)
-{
-    real *grads = new_gradient(DIM, number);
-    lmada_stats_t first, next;
-    begin_and_feed(s, grads);
-    sum_partials(s, history_size);
-    for (int i = 0; i < s->count; i++) CHECK_OK(lmada_solve(s->models[i].opt));
-    first = stats_of(s->models[0].opt);
-    for (int i = 1; i < s->count; i++) { /* all processes decide the same */
-        next = stats_of(s->models[i].opt);
-        next.state_bytes = first.state_bytes;
-        CHECK(memcmp(&first, &next, sizeof first) == 0);
-    }
-    apply_and_end(s, grads);
-    free(grads);
-}
+enum { DIM = 8500, STEPS = 9 };
 
 static void the_shares_step_as_the_whole(int number, int count, const size_t *starts)
 {

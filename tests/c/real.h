@@ -14,11 +14,13 @@ typedef float other;
 #define real_direction lmada_direction_f64
 #define real_feed lmada_feed_f64
 #define real_apply lmada_apply_f64
+#define real_apply_direction lmada_apply_direction_f64
 #define other_step lmada_step
 #define other_step_tensors lmada_step_tensors
 #define other_direction lmada_direction
 #define other_feed lmada_feed
 #define other_apply lmada_apply
+#define other_apply_direction lmada_apply_direction
 #else
 typedef float real;
 typedef double other;
@@ -29,11 +31,13 @@ typedef double other;
 #define real_direction lmada_direction
 #define real_feed lmada_feed
 #define real_apply lmada_apply
+#define real_apply_direction lmada_apply_direction
 #define other_step lmada_step_f64
 #define other_step_tensors lmada_step_tensors_f64
 #define other_direction lmada_direction_f64
 #define other_feed lmada_feed_f64
 #define other_apply lmada_apply_f64
+#define other_apply_direction lmada_apply_direction_f64
 #endif
 
 #endif

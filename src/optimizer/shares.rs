@@ -1,0 +1,189 @@
+//! The state of a share, put together from the saved states of other shares of the same model: for a restart on another
+//! number of processes.
+//!
+//! All that has the model's length lies in a saved state in sections of one number, or one unit of the history format,
+//! after the other. So the state of another share is runs of bytes of the states that are there, and is checked and
+//! loaded as any other.
+
+use core::ops::Range;
+
+use super::Optimizer;
+use super::saved::{Position, block_bytes};
+use crate::checkpoint::Reader;
+use crate::error::{Argument, Error, Result, Value};
+use crate::kernels::Element;
+use crate::memory::try_vec;
+use crate::window::Shape;
+
+/// A saved state, with what is known of it before its contents are.
+struct Share<'a> {
+    /// At the lengths of its blocks.
+    lens: Reader<'a>,
+    /// All that comes after its position.
+    contents: &'a [u8],
+    /// Where in them the next section begins.
+    next: usize,
+}
+
+/// What a share has of a block: a range of its own elements.
+type Part = Range<usize>;
+
+impl<T: Element> Optimizer<T> {
+    /// Puts together the state of this optimizer from `states` that were saved by others, which held the same model in
+    /// other shares. In each block the shares of the states follow each other, and `firsts` says how many elements they
+    /// hold before this optimizer's. Everything is checked before anything changes.
+    ///
+    /// # Errors
+    /// As [`Optimizer::state_load`]; [`Error::InvalidArgument`] where the states do not hold all of a share, are not of
+    /// the same step of one model, or a unit of the history format would be cut; [`Error::OutOfMemory`].
+    pub fn state_load_shares(&mut self, firsts: &[usize], states: &[&[u8]]) -> Result<()> {
+        self.check_idle("lmada_state_load_shares")?;
+        if firsts.len() != self.blocks.len() {
+            return Err(Error::mismatch("the number of firsts", firsts.len() as u64, self.blocks.len() as u64));
+        }
+        let mut shares = try_vec(states.len(), "the list of states")?;
+        let mut position = None;
+        for (index, state) in states.iter().enumerate() {
+            let (share, its) = self.share(state).map_err(|error| error.in_state(index))?;
+            if *position.get_or_insert(its) != its {
+                return Err(other_step(index, its.steps));
+            }
+            shares.push(share);
+        }
+        let Some(position) = position else {
+            return Err(Error::invalid("count", Value::Count(0), "at least 1"));
+        };
+        let mut runs = Vec::new();
+        let mut parts = try_vec(shares.len(), "the list of states")?;
+        for (index, &first) in firsts.iter().enumerate() {
+            self.parts(index, first, &shares, &mut parts)?;
+            self.gather(index, &parts, &mut shares, &mut runs)?;
+        }
+        self.load_contents(Reader::of_runs(&runs), position)
+    }
+
+    /// A saved state of any lengths, which its size agrees with.
+    fn share<'a>(&self, state: &'a [u8]) -> Result<(Share<'a>, Position)> {
+        let mut reader = Reader::new(state)?;
+        self.check_options(&mut reader)?;
+        let lens = reader.clone();
+        let mut size = 0usize;
+        for block in 0..self.blocks.len() {
+            let len = usize::try_from(reader.take::<u64>()?).unwrap_or(usize::MAX);
+            size = size.saturating_add(block_bytes(&self.blocks[block]));
+            for (count, bytes) in self.sections(len) {
+                size = size.saturating_add(count.saturating_mul(bytes));
+            }
+        }
+        let position = Position::read(&mut reader)?;
+        let contents = reader.rest();
+        if size != contents.len() {
+            return Err(Error::bad_state("its size is not that of its contents"));
+        }
+        Ok((Share { lens, contents, next: 0 }, position))
+    }
+
+    /// The sections of a block of `len` elements after [`block_bytes`]: how many of a kind, and bytes of each. Those of a
+    /// part of it that begins with a unit and ends with one are as many, wherever it lies.
+    fn sections(&self, len: usize) -> [(usize, usize); 4] {
+        let saved = Shape::<T>::new(&self.config).saved(&self.config, len);
+        let averages = |kept: bool| if kept { len.saturating_mul(size_of::<T>()) } else { 0 };
+        [
+            (self.config.history_size as usize, saved.column),
+            (1, saved.rest),
+            (1, averages(self.config.keeps_momentum())),
+            (1, averages(self.config.clips_by_vector())),
+        ]
+    }
+
+    /// Which part each share has of this optimizer's share of a block; empty where it has none.
+    fn parts(&self, block: usize, first: usize, shares: &[Share<'_>], parts: &mut Vec<Part>) -> Result<()> {
+        let refused =
+            |expected| Error::invalid(Argument::element("firsts", block), Value::Count(first as u64), expected);
+        let wanted = first..first.saturating_add(self.blocks[block].len);
+        let unit = self.parts.unit();
+        parts.clear();
+        let mut start = 0usize;
+        for share in shares {
+            let len = share.len(block);
+            let end = start.saturating_add(len);
+            let common = start.max(wanted.start)..end.min(wanted.end);
+            let part = if common.is_empty() { 0..0 } else { common.start - start..common.end - start };
+            // A unit lies where both begin one, and ends where both end one, or where the share does.
+            let cut = |at: usize, share_start: usize| !(at - share_start).is_multiple_of(unit);
+            if !part.is_empty() {
+                let begins = cut(common.start, start) || cut(common.start, wanted.start);
+                let ends_old = common.end != end && cut(common.end, start);
+                let ends_new = common.end != wanted.end && cut(common.end, wanted.start);
+                if begins || ends_old || ends_new {
+                    return Err(refused("shares, old and new, that cut no unit of the history format"));
+                }
+            }
+            parts.push(part);
+            start = end;
+        }
+        if parts.iter().map(ExactSizeIterator::len).sum::<usize>() != self.blocks[block].len {
+            return Err(refused("a place from which on the states hold all of the share"));
+        }
+        Ok(())
+    }
+
+    /// Appends to `runs` what the contents of this optimizer's state are in a block.
+    fn gather<'a>(
+        &self,
+        block: usize,
+        parts: &[Part],
+        shares: &mut [Share<'a>],
+        runs: &mut Vec<&'a [u8]>,
+    ) -> Result<()> {
+        let sections: usize = self.sections(0).iter().map(|(count, _)| count).sum();
+        let most = 1 + sections * parts.iter().filter(|part| !part.is_empty()).count();
+        let bytes = (most * size_of::<&[u8]>()) as u64;
+        runs.try_reserve(most).map_err(|_| Error::OutOfMemory { what: "the list of what is loaded", bytes })?;
+
+        // What does not depend on the share is in all the states; that of the sums is the same bits.
+        let gram_bytes = size_of_val(self.blocks[block].gram.entries());
+        let mut common: Option<&[u8]> = None;
+        for (index, share) in shares.iter_mut().enumerate() {
+            let bytes = share.section(block_bytes(&self.blocks[block]));
+            if common.get_or_insert(bytes)[..gram_bytes] != bytes[..gram_bytes] {
+                return Err(Error::invalid(
+                    Argument::element("states", index),
+                    Value::Name("of other gradients"),
+                    "a state of the same model as states[0]",
+                ));
+            }
+        }
+        runs.extend(common);
+        for (kind, (count, _)) in self.sections(0).into_iter().enumerate() {
+            for _ in 0..count {
+                for (share, part) in shares.iter_mut().zip(parts) {
+                    let bytes_of = |len: usize| self.sections(len)[kind].1;
+                    let section = share.section(bytes_of(share.len(block)));
+                    if !part.is_empty() {
+                        runs.push(&section[bytes_of(part.start)..bytes_of(part.end)]);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Share<'a> {
+    /// How many elements it has of a block: no more than its bytes, once its size is checked.
+    fn len(&self, block: usize) -> usize {
+        self.lens.ahead::<u64>(block).and_then(|len| usize::try_from(len).ok()).unwrap_or_default()
+    }
+
+    /// The next section, which has this many bytes.
+    fn section(&mut self, bytes: usize) -> &'a [u8] {
+        let section = &self.contents[self.next..][..bytes];
+        self.next += bytes;
+        section
+    }
+}
+
+fn other_step(index: usize, steps: u64) -> Error {
+    Error::invalid(Argument::element("states", index), Value::Count(steps), "a state of the same step as states[0]")
+}
