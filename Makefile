@@ -17,7 +17,7 @@ DESCRIPTION := $(shell sed -n 's/^description = "\(.*\)"/\1/p' Cargo.toml)
 SONAME := liblmada.so.$(firstword $(subst ., ,$(VERSION)))
 
 # In the order in which `make test` runs them.
-SUITES := rust c ubsan abi instructions fuzz examples cpp julia go install docs readme
+SUITES := rust c ubsan mpi abi instructions fuzz examples cpp julia go install docs readme
 # Longer ones, not part of `make test`.
 LONG := asan tsan aarch64
 
@@ -64,6 +64,7 @@ test: lib
 ## test-rust     formatting, lints, the core's tests, its documentation
 ## test-c        the C interface, as a C program sees it
 ## test-ubsan    the C interface once more, with the checks of undefined behaviour that C and Rust have
+## test-mpi      one model over 1 to 5 processes, under Open MPI
 ## test-abi      the binary interface against the one recorded; an old program (RECORD=1 records it anew)
 ## test-instructions  how many instructions the passes and a small step take (RECORD=1 writes the counts anew)
 ## test-fuzz     every committed input of the fuzz targets, then some more made of them
@@ -105,6 +106,7 @@ docs:
 # STRIP has to know the processor that the library is for.
 STRIP := strip
 
+headers := include/lmada.h include/lmada_mpi.h bindings/cpp/lmada.hpp
 pkgconfigdir = $(LIBDIR)/pkgconfig
 cmakedir = $(LIBDIR)/cmake/lmada
 
@@ -127,7 +129,7 @@ endef
 
 install: | $(RELEASE)/liblmada.a $(RELEASE)/liblmada.so $(RELEASE)/static-libs
 	install -d "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(LIBDIR)" "$(DESTDIR)$(pkgconfigdir)"
-	install -m 644 include/lmada.h bindings/cpp/lmada.hpp "$(DESTDIR)$(INCLUDEDIR)/"
+	install -m 644 $(headers) "$(DESTDIR)$(INCLUDEDIR)/"
 	install -m 644 "$(RELEASE)/liblmada.a" "$(DESTDIR)$(LIBDIR)/"
 	$(STRIP) --strip-debug -R .llvmbc -R .llvmcmd "$(DESTDIR)$(LIBDIR)/liblmada.a"
 	install -m 755 "$(RELEASE)/liblmada.so" "$(DESTDIR)$(LIBDIR)/liblmada.so.$(VERSION)"
@@ -147,7 +149,8 @@ $(RELEASE)/static-libs:
 	@$(static_libs)
 
 uninstall:
-	rm -f "$(DESTDIR)$(INCLUDEDIR)/lmada.h" "$(DESTDIR)$(INCLUDEDIR)/lmada.hpp" "$(DESTDIR)$(LIBDIR)/liblmada.a"
+	rm -f $(patsubst %,"$(DESTDIR)$(INCLUDEDIR)/%",$(notdir $(headers)))
+	rm -f "$(DESTDIR)$(LIBDIR)/liblmada.a"
 	rm -f "$(DESTDIR)$(LIBDIR)/liblmada.so" "$(DESTDIR)$(LIBDIR)/$(SONAME)" "$(DESTDIR)$(LIBDIR)/liblmada.so.$(VERSION)"
 	rm -f "$(DESTDIR)$(pkgconfigdir)/lmada.pc"
 	rm -rf "$(DESTDIR)$(cmakedir)"

@@ -7,12 +7,14 @@
  * number of parameters. The result is that of one handle over the whole model, up to the order of a sum.
  *
  * ```c
- * #include <lmada_mpi.h>
- *
- * size_t share = dim / processes + (rank < dim % processes); // any split will do, an empty share too
- * lmada_create_blocks(&config, &share, 1, &opt);             // the same options on all processes
- * ...
- * if (lmada_mpi_step(opt, params, grads, share, MPI_COMM_WORLD) != LMADA_OK) fail(lmada_mpi_last_error());
+ * lmada_t *opt;
+ * size_t share = dim / processes + (rank < dim % processes); // or any other split; a share may be empty
+ * if (lmada_create_blocks(&config, &share, 1, &opt) != LMADA_OK) fail(lmada_last_error());
+ * for (int step = 0; step < steps; step++) {
+ *     compute_gradient(params, grads, share);
+ *     if (lmada_mpi_step(opt, params, grads, share, comm) != LMADA_OK) fail(lmada_mpi_last_error());
+ * }
+ * lmada_free(opt);
  * ```
  *
  * lmada itself does not know MPI: this header is all there is, and the program that includes it links both:
@@ -49,6 +51,8 @@
 #include <stdio.h>
 #include <string.h>
 
+/** @cond */
+
 #if defined(__cplusplus)
 #define LMADA_MPI_OF_THREAD thread_local
 #elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L && !defined(__STDC_NO_THREADS__)
@@ -66,12 +70,21 @@ static inline char *lmada_mpi_words(void) {
     return words;
 }
 
+/** @endcond */
+
+/**
+ * @addtogroup mpi A step over the processes of an MPI communicator
+ * @{
+ */
+
 /**
  * The last failure of a call of this header from this thread, in words: as `lmada_last_error()` has them on the process
  * that is at fault, with its rank. Never NULL; empty before the first failure. It belongs to the source file that it is
  * called from, as everything here does.
  */
 static inline const char *lmada_mpi_last_error(void) { return lmada_mpi_words(); }
+
+/** @cond */
 
 /* Not for callers: a call of MPI that failed. */
 static inline lmada_status_t lmada_mpi_failed(const char *call, int error) {
@@ -109,6 +122,8 @@ static inline lmada_status_t lmada_mpi_first_failure(lmada_status_t status, int 
     return failure.status;
 }
 
+/** @endcond */
+
 /**
  * `lmada_solve` for a step in phases that the processes of `comm` take together: adds up their partials, then solves.
  * For gradients that come in pieces; where they come whole, `lmada_mpi_step` is all it needs.
@@ -139,14 +154,14 @@ static inline lmada_status_t lmada_mpi_first_failure(lmada_status_t status, int 
 static inline lmada_status_t lmada_mpi_solve(lmada_t *opt, lmada_status_t status, MPI_Comm comm) {
     /* Of a length that every process knows, whatever its handle is like: how many failed; of the number of partials its
      * last bits and their square, exact in a double; then the partials, or the first of them. */
-    enum { FAILED, COUNT, SQUARE, VALUES, TOTAL = 128, ROOM = TOTAL - VALUES };
+    enum { FAILED, COUNT, SQUARE, VALUES, TOTAL = 128 };
     double message[TOTAL] = {0}, *sums = NULL;
     size_t count = 0;
     int rank = 0, size = 1;
     MPI_Comm_rank(comm, &rank);
     MPI_Comm_size(comm, &size);
     if (status == LMADA_OK) status = lmada_partials(opt, &sums, &count);
-    const size_t first = count < ROOM ? count : ROOM;
+    const size_t room = TOTAL - VALUES, first = count < room ? count : room;
     if (status == LMADA_OK) {
         const double bits = (double)(count & 0xffff);
         message[COUNT] = bits;
@@ -171,18 +186,61 @@ static inline lmada_status_t lmada_mpi_solve(lmada_t *opt, lmada_status_t status
         summed = lmada_mpi_sum(sums + done, (int)part, rank, comm);
         if (summed != LMADA_OK) return summed;
     }
-    status = lmada_solve(opt); /* from the same bits, so with the same answer */
+    do status = lmada_solve(opt); /* from the same bits, so with the same answer */
+    while (status == LMADA_ERROR_BUSY);
     if (status != LMADA_OK) snprintf(lmada_mpi_words(), LMADA_MPI_WORDS, "%.512s", lmada_last_error());
     return status;
 }
+
+/**
+ * `lmada_step` for the processes of `comm` together: takes the gradient into the window and moves the parameters, each
+ * process its share.
+ *
+ * @param opt     this process's handle, of type `LMADA_F32`
+ * @param params  its `dim` parameters, updated in place; may not overlap `grads`; NULL is fine where `dim` is 0
+ * @param grads   the partial derivatives of the loss by them: of the loss of the whole batch, not of this process's part
+ * @param dim     number of parameters of its share
+ * @param comm    the processes that hold the model together
+ * @return the same on all: `LMADA_OK`; what `lmada_step` says of the first process at fault; `LMADA_ERROR_NON_FINITE`
+ *         wherever the NaN is; `LMADA_ERROR_INVALID_ARGUMENT` where handles have different numbers of partials or are
+ *         not at the same step; `LMADA_ERROR_CALLBACK` where MPI failed. Then nothing changed on any process.
+ */
+static inline lmada_status_t lmada_mpi_step(lmada_t *opt, float *params, const float *grads, size_t dim,
+                                            MPI_Comm comm);
+
+/** `lmada_mpi_step` for a handle of type `LMADA_F64`. */
+static inline lmada_status_t lmada_mpi_step_f64(lmada_t *opt, double *params, const double *grads, size_t dim,
+                                                MPI_Comm comm);
+
+/**
+ * `lmada_direction` for the processes of `comm` together: steps the states but writes the direction instead of moving
+ * parameters, each process its share of it, without learning rate and weight decay.
+ *
+ * @param opt        this process's handle, of type `LMADA_F32`
+ * @param direction  receives `dim` elements; may not overlap `grads`; NULL is fine where `dim` is 0
+ * @param grads      as for `lmada_mpi_step`
+ * @param dim        number of parameters of its share
+ * @param comm       the processes that hold the model together
+ * @return as `lmada_mpi_step`; on failure nothing is written
+ */
+static inline lmada_status_t lmada_mpi_direction(lmada_t *opt, float *direction, const float *grads, size_t dim,
+                                                 MPI_Comm comm);
+
+/** `lmada_mpi_direction` for a handle of type `LMADA_F64`. */
+static inline lmada_status_t lmada_mpi_direction_f64(lmada_t *opt, double *direction, const double *grads, size_t dim,
+                                                     MPI_Comm comm);
+
+/** @} */
+
+/** @cond */
 
 /* Not for callers: the four functions that take a whole step, which differ in their types and in what they write.
  *
  * What `whole` (`lmada_step` and its like) checks of its arguments is to be known before the sum. It looks at them first
  * and at the phase then: in the step that was just opened the answer to good ones is `LMADA_ERROR_WRONG_PHASE`.
  *
- * Once it is solved, nothing of a step may fail. Should another thread just be looking at the handle's stats, which
- * makes it busy, it will be done in a moment. */
+ * Once all have what they solve from, nothing may fail on one of them. Should another thread just be looking at the
+ * handle's stats, which makes it busy, it will be done in a moment. */
 #define LMADA_MPI_WHOLE(name, real, whole, feed, apply)                                                                \
     static inline lmada_status_t name(lmada_t *opt, real *written, const real *grads, size_t dim, MPI_Comm comm) {     \
         const lmada_status_t opened = lmada_begin(opt);                                                                \
@@ -204,46 +262,11 @@ static inline lmada_status_t lmada_mpi_solve(lmada_t *opt, lmada_status_t status
         return status;                                                                                                 \
     }
 
-/**
- * `lmada_step` for the processes of `comm` together: takes the gradient into the window and moves the parameters, each
- * process its share.
- *
- * @param opt     this process's handle, of type `LMADA_F32`
- * @param params  its `dim` parameters, updated in place; may not overlap `grads`; NULL is fine where `dim` is 0
- * @param grads   the partial derivatives of the loss by them: of the loss of the whole batch, not of this process's part
- * @param dim     number of parameters of its share
- * @param comm    the processes that hold the model together
- * @return the same on all: `LMADA_OK`; what `lmada_step` says of the first process at fault; `LMADA_ERROR_NON_FINITE`
- *         wherever the NaN is; `LMADA_ERROR_INVALID_ARGUMENT` where handles have different numbers of partials or are
- *         not at the same step; `LMADA_ERROR_CALLBACK` where MPI failed. Then nothing changed on any process.
- */
-static inline lmada_status_t lmada_mpi_step(lmada_t *opt, float *params, const float *grads, size_t dim,
-                                            MPI_Comm comm);
 LMADA_MPI_WHOLE(lmada_mpi_step, float, lmada_step, lmada_feed, lmada_apply)
-
-/** `lmada_mpi_step` for a handle of type `LMADA_F64`. */
-static inline lmada_status_t lmada_mpi_step_f64(lmada_t *opt, double *params, const double *grads, size_t dim,
-                                                MPI_Comm comm);
 LMADA_MPI_WHOLE(lmada_mpi_step_f64, double, lmada_step_f64, lmada_feed_f64, lmada_apply_f64)
-
-/**
- * `lmada_direction` for the processes of `comm` together: steps the states but writes the direction instead of moving
- * parameters, each process its share of it, without learning rate and weight decay.
- *
- * @param opt        this process's handle, of type `LMADA_F32`
- * @param direction  receives `dim` elements; may not overlap `grads`; NULL is fine where `dim` is 0
- * @param grads      as for `lmada_mpi_step`
- * @param dim        number of parameters of its share
- * @param comm       the processes that hold the model together
- * @return as `lmada_mpi_step`; on failure nothing is written
- */
-static inline lmada_status_t lmada_mpi_direction(lmada_t *opt, float *direction, const float *grads, size_t dim,
-                                                 MPI_Comm comm);
 LMADA_MPI_WHOLE(lmada_mpi_direction, float, lmada_direction, lmada_feed, lmada_apply_direction)
-
-/** `lmada_mpi_direction` for a handle of type `LMADA_F64`. */
-static inline lmada_status_t lmada_mpi_direction_f64(lmada_t *opt, double *direction, const double *grads, size_t dim,
-                                                     MPI_Comm comm);
 LMADA_MPI_WHOLE(lmada_mpi_direction_f64, double, lmada_direction_f64, lmada_feed_f64, lmada_apply_direction_f64)
+
+/** @endcond */
 
 #endif /* LMADA_MPI_H */

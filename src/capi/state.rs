@@ -178,11 +178,13 @@ pub unsafe extern "C" fn lmada_state_load(
 /// the same states.
 ///
 /// ```c
-/// // Process `rank` of `size` starts again from the states of 4 processes, which held the model one after the other.
-/// size_t share = dim / size, first = rank * share;
-/// if (rank == size - 1) share = dim - first;
+/// const void *states[4]; // of 4 processes that held the model one after the other
+/// size_t bytes[4];
+/// for (int i = 0; i < 4; i++) states[i] = read_file(state_files[i], &bytes[i]);
+/// // Now it is split over `processes`, of which this is number `rank`.
+/// size_t start = dim * rank / processes, share = dim * (rank + 1) / processes - start;
 /// if (lmada_create(&config, share, &opt) != LMADA_OK) fail(lmada_last_error()); // config as when they were saved
-/// if (lmada_state_load_shares(opt, &first, states, bytes, 4) != LMADA_OK) fail(lmada_last_error());
+/// if (lmada_state_load_shares(opt, &start, states, bytes, 4) != LMADA_OK) fail(lmada_last_error());
 /// ```
 ///
 /// In every block the shares of the states follow each other in the order in which the states are given. They may be all

@@ -18,6 +18,8 @@ const size_t first[LAYERS] = {0, ROWS * COLUMNS}, lens[LAYERS] = {ROWS * COLUMNS
 const int steps = 100, parts = 3;
 const double usual_norm = 1;
 int skipped;
+const size_t rank = 1, processes = 3;
+const char *const state_files[4] = {"share.0", "share.1", "share.2", "share.3"};
 
 void fail(const char *message)
 {
@@ -73,6 +75,22 @@ void *read_file(const char *name, size_t *count)
     return bytes;
 }
 
+/* What four processes saved, after no step. */
+static void write_shares(void)
+{
+    for (size_t i = 0; i < 4; i++) {
+        lmada_t *share;
+        size_t bytes;
+        void *state;
+        if (lmada_create(&config, dim * (i + 1) / 4 - dim * i / 4, &share)) fail(lmada_last_error());
+        if (lmada_state_size(share, &bytes) || !(state = malloc(bytes))) fail("no room for a state");
+        if (lmada_state_save(share, state, bytes)) fail(lmada_last_error());
+        write_file(state_files[i], state, bytes);
+        free(state);
+        lmada_free(share);
+    }
+}
+
 static void example(void)
 {
 #include EXAMPLE
@@ -84,6 +102,7 @@ int main(void)
     if (lmada_config_init(&config, sizeof config) || lmada_create(&config, dim, &opt)) fail(lmada_last_error());
     given = opt;
     compute_gradient(params, grads);
+    write_shares();
     example();
     if (opt != given) lmada_free(opt);
     lmada_free(given);
