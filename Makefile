@@ -21,7 +21,7 @@ SUITES := rust c ubsan mpi abi instructions fuzz examples cpp julia go install d
 # Longer ones, not part of `make test`.
 LONG := asan tsan aarch64
 
-.PHONY: all lib header docs demo recommended bench bench-peers fuzz soak test $(SUITES:%=test-%) $(LONG:%=test-%)
+.PHONY: all lib header docs demo recommended bench bench-peers bench-scaling fuzz soak test $(SUITES:%=test-%) $(LONG:%=test-%)
 .PHONY: install install-cmake uninstall clean help
 .DEFAULT_GOAL := all
 
@@ -45,7 +45,12 @@ demo recommended: lib
 
 ## bench         times a step against the speed at which memory is read; writes docs/performance.md
 ## bench-peers   times a step against others in PyTorch, which it installs under target/; writes docs/performance.md
+## bench-scaling times a step on one process and on two, under MPI; writes docs/scaling.md
 bench bench-peers: lib
+	$(MAKE) -C bench $@
+
+bench-scaling: lib
+	@scripts/need mpicc mpirun
 	$(MAKE) -C bench $@
 
 ## fuzz          fuzzes the C interface on all cores, FUZZ_SECONDS (600) for each of three targets
