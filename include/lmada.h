@@ -246,6 +246,20 @@ typedef struct lmada_config_t {
      * only. Default 0. The results are the same bits for any number. Small models use one whatever it says.
      */
     uint32_t threads;
+    /**
+     * beta2 of diagonal coordinates, in which Adam is spherical: [0, 1). Default 0: off. Otherwise q <- beta2*q + (1 -
+     * beta2)*g^2 is kept for each parameter, s = (q/(1 - beta2^t) + diagonal_eps)^(-1/4), and the window, v and M are of
+     * gradients times the s of their own step; u is multiplied by today's s on its way out. With k = 1 that is Adam's
+     * direction, normalised. Norms (clips, grafts, `update_norm`) are those before that. One more buffer of `dim`
+     * elements. For deep networks, whose parameters' gradients differ by orders of magnitude: 0.95 to 0.999, with
+     * `LMADA_GRAFT_INPUT`. Not with `centered`, nor with the clips by EMA vectors: `lmada_create` refuses them.
+     */
+    double diagonal_beta;
+    /**
+     * What is added to q, finite and > 0. Default 1e-16, the square of Adam's usual 1e-8. Steps are refused with
+     * `LMADA_ERROR_NON_FINITE` where diagonal_eps^(-1/4)*|u| may overflow.
+     */
+    double diagonal_eps;
 } lmada_config_t;
 
 /** @} */
@@ -473,6 +487,12 @@ typedef struct lmada_stats_t {
  * s = |e|/|u|. One more buffer of `dim` elements.
  */
 #define LMADA_GRAFT_EMA_VECTOR 5
+
+/**
+ * s = |v|/|u|; 1 where v is 0. A step is as long as without preconditioning. With `diagonal_beta` that is as long as
+ * Adam's, whose learning rates carry over.
+ */
+#define LMADA_GRAFT_INPUT 6
 
 #ifdef __cplusplus
 extern "C" {

@@ -67,6 +67,9 @@ pub enum Clip {
     EmaVector = 4,
     /// Exactly the norm of the usual update: `s = ‖ē‖/‖u‖`.
     GraftEmaVector = 5,
+    /// As long as what is preconditioned: `s = ‖v‖/‖u‖`; 1 where v is 0. In diagonal coordinates, in which Adam's step is
+    /// v, so that Adam's learning rates carry over.
+    GraftInput = 6,
 }
 
 /// All options of an optimizer. `Config::default()` is plain windowed full-matrix Adagrad.
@@ -136,6 +139,12 @@ pub struct Config {
     /// Threads of a step, the calling one included; 0, the default: as many as the process may run on. The bits of a
     /// result do not depend on it.
     pub threads: u32,
+    /// β₂ of diagonal coordinates: the window and all that is made of it work where Adam is spherical. [0, 1); 0, the
+    /// default: off. Adam's values, 0.95 to 0.999, are those to try; one more buffer of the model's length.
+    pub diagonal_beta: f64,
+    /// ε_d, added to the average of squared gradients of which a parameter's scale is the fourth root, > 0. Default
+    /// 1e-16: the square of Adam's usual 1e-8.
+    pub diagonal_eps: f64,
 }
 
 impl Default for Config {
@@ -163,6 +172,8 @@ impl Default for Config {
             clip_beta: 0.99,
             weight_decay: 0.0,
             threads: 0,
+            diagonal_beta: 0.0,
+            diagonal_eps: 1e-16,
         }
     }
 }
@@ -213,6 +224,13 @@ impl Config {
             ("config.clip_factor", self.clip_factor, not_negative(self.clip_factor), "a finite number >= 0"),
             ("config.clip_beta", self.clip_beta, closed_below(self.clip_beta), "a number in [0, 1)"),
             ("config.weight_decay", self.weight_decay, not_negative(self.weight_decay), "a finite number >= 0"),
+            ("config.diagonal_beta", self.diagonal_beta, closed_below(self.diagonal_beta), "a number in [0, 1)"),
+            (
+                "config.diagonal_eps",
+                self.diagonal_eps,
+                self.diagonal_eps.is_finite() && self.diagonal_eps > 0.0,
+                "a finite number > 0",
+            ),
         ];
         for (argument, value, good, expected) in checks {
             if !good {
@@ -223,6 +241,15 @@ impl Config {
             let value = Value::Real(self.history_decay);
             let expected = "at least config.momentum with window momentum, or its coefficients grow with age";
             return Err(Error::invalid("config.history_decay", value, expected));
+        }
+        if self.is_diagonal() && self.centered {
+            let expected = "false with diagonal coordinates (config.diagonal_beta): each column has its own";
+            return Err(Error::invalid("config.centered", Value::Name("true"), expected));
+        }
+        if self.is_diagonal() && self.clips_by_vector() {
+            let value = Value::Integer(self.clip_kind as i64);
+            let expected = "no EMA of update vectors with diagonal coordinates (config.diagonal_beta)";
+            return Err(Error::invalid("config.clip_kind", value, expected));
         }
         if self.history_format != HistoryFormat::Full && self.dtype != Dtype::F32 {
             let value = Value::Integer(self.history_format as i64);
@@ -235,6 +262,11 @@ impl Config {
     /// Whether a clip reference of the model's length is kept.
     pub(crate) fn clips_by_vector(&self) -> bool {
         matches!(self.clip_kind, Clip::EmaVector | Clip::GraftEmaVector)
+    }
+
+    /// Whether the window works in diagonal coordinates, and the root of the average of squares is kept.
+    pub(crate) fn is_diagonal(&self) -> bool {
+        self.diagonal_beta != 0.0
     }
 
     /// Whether a momentum buffer of the model's length is kept.

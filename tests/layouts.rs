@@ -44,6 +44,8 @@ fn structs_are_laid_out_as_in_c() {
             clip_beta,
             weight_decay,
             threads,
+            diagonal_beta,
+            diagonal_eps,
         }),
         layout!(lmada_stats_t {
             struct_size,

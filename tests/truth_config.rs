@@ -29,6 +29,8 @@ fn reals() -> Vec<(&'static str, Set, Vec<f64>, Vec<f64>)> {
         ("config.clip_factor", |c, x| c.clip_factor = x, not_negative()),
         ("config.clip_beta", |c, x| c.clip_beta = x, under_one()),
         ("config.weight_decay", |c, x| c.weight_decay = x, not_negative()),
+        ("config.diagonal_beta", |c, x| c.diagonal_beta = x, under_one()),
+        ("config.diagonal_eps", |c, x| c.diagonal_eps = x, (vec![least, 1.0, f64::MAX], vec![0.0, -0.0, -least])),
     ];
     table.into_iter().map(|(name, set, (good, bad))| (name, set, good, bad)).collect()
 }

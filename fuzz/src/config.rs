@@ -34,6 +34,7 @@ macro_rules! fields {
 
 const NOT_NEGATIVE: Range = Range::Real(|x| (0.0..f64::INFINITY).contains(&x));
 const UP_TO_ONE: Range = Range::Real(|x| x > 0.0 && x <= 1.0);
+const POSITIVE: Range = Range::Real(|x| x > 0.0 && x < f64::INFINITY);
 const BELOW_ONE: Range = Range::Real(|x| (0.0..1.0).contains(&x));
 
 const FIELDS: &[Field] = fields! {
@@ -53,12 +54,14 @@ const FIELDS: &[Field] = fields! {
     momentum_kind: Range::Enum(4),
     momentum: BELOW_ONE,
     bias_correction: Range::Bool,
-    clip_kind: Range::Enum(6),
+    clip_kind: Range::Enum(7),
     clip_norm: NOT_NEGATIVE,
     clip_factor: NOT_NEGATIVE,
     clip_beta: BELOW_ONE,
     weight_decay: NOT_NEGATIVE,
     threads: Range::Count(0, u32::MAX),
+    diagonal_beta: BELOW_ONE,
+    diagonal_eps: POSITIVE,
 };
 
 const REALS: [f64; 20] = [
@@ -282,7 +285,13 @@ fn takes(bytes: &[u8], size: usize) -> bool {
     let window = field(bytes, size, offset_of!(lmada_config_t, momentum_kind), 0) == LMADA_MOMENTUM_WINDOW;
     let decay = real(offset_of!(lmada_config_t, history_decay), 1.0);
     let momentum = real(offset_of!(lmada_config_t, momentum), 0.9);
-    FIELDS.iter().all(in_range) && (full || single) && (!window || decay >= momentum)
+    let diagonal = real(offset_of!(lmada_config_t, diagonal_beta), 0.0) != 0.0;
+    let clip = field(bytes, size, offset_of!(lmada_config_t, clip_kind), 0);
+    let averages = clip == LMADA_CLIP_EMA_VECTOR || clip == LMADA_GRAFT_EMA_VECTOR;
+    let centered = offset_of!(lmada_config_t, centered);
+    let centered = centered < size && bytes[centered] != 0;
+    let together = (full || single) && (!window || decay >= momentum) && !(diagonal && (averages || centered));
+    FIELDS.iter().all(in_range) && together
 }
 
 /// A field's value, or the default where it is not wholly inside the size given.

@@ -13,9 +13,11 @@ const CLIPS: [Clip; 6] =
 
 /// A configuration that `create` has to take, for one thread.
 pub fn good(input: &mut Input<'_>, dtype: Dtype) -> Config {
+    // So that inputs from before there was a use for it mean what they meant, mostly, the first byte says two things.
+    let first = input.byte();
     let mut config = Config {
         dtype,
-        history_size: input.pick(&[3, 1, 2, 4, 5, 6]),
+        history_size: [3, 1, 2, 4, 5, 6][usize::from(first % 6)],
         history_format: if dtype == Dtype::F32 { input.pick(&FORMATS) } else { HistoryFormat::Full },
         momentum_kind: input.pick(&MOMENTA),
         clip_kind: input.pick(&CLIPS),
@@ -54,6 +56,16 @@ pub fn good(input: &mut Input<'_>, dtype: Dtype) -> Config {
         config.weight_decay = input.pick(&[0.1, 1e3]);
         config.lr = input.pick(&[0.0, 1.0, 1e3, 1e30]);
     }
+    if first >= 192 && first % 3 > 0 {
+        config.clip_kind = Clip::GraftInput;
+    }
+    if first >= 192 && first % 3 < 2 {
+        (config.diagonal_beta, config.diagonal_eps) = [(0.99, 1e-16), (0.5, 1e-2), (0.999, 1e-300)][usize::from(first % 7 % 3)];
+        config.centered = false;
+        if matches!(config.clip_kind, Clip::EmaVector | Clip::GraftEmaVector) {
+            config.clip_kind = Clip::None;
+        }
+    }
     if config.momentum_kind == Momentum::Window {
         config.history_decay = config.history_decay.max(config.momentum);
     }
@@ -86,6 +98,8 @@ pub fn to_c(config: &Config) -> lmada_config_t {
         clip_beta: config.clip_beta,
         weight_decay: config.weight_decay,
         threads: config.threads,
+        diagonal_beta: config.diagonal_beta,
+        diagonal_eps: config.diagonal_eps,
     }
 }
 

@@ -139,6 +139,8 @@ fn to_c(config: &Config) -> lmada_config_t {
     c.clip_beta = config.clip_beta;
     c.weight_decay = config.weight_decay;
     c.threads = config.threads;
+    c.diagonal_beta = config.diagonal_beta;
+    c.diagonal_eps = config.diagonal_eps;
     c
 }
 
@@ -186,6 +188,8 @@ fn from_c(c: &lmada_config_t, size: usize) -> Result<Config> {
         clip_beta: field!(clip_beta),
         weight_decay: field!(weight_decay),
         threads: field!(threads),
+        diagonal_beta: field!(diagonal_beta),
+        diagonal_eps: field!(diagonal_eps),
     })
 }
 
@@ -207,7 +211,7 @@ fn momentum_kind(value: i32) -> Result<Momentum> {
 
 fn clip_kind(value: i32) -> Result<Clip> {
     use Clip::*;
-    let variants = [None, Norm, EmaNorm, GraftEmaNorm, EmaVector, GraftEmaVector];
+    let variants = [None, Norm, EmaNorm, GraftEmaNorm, EmaVector, GraftEmaVector, GraftInput];
     one_of("config.clip_kind", value, &variants, "a value of lmada_clip_t")
 }
 

@@ -110,6 +110,9 @@ pub const LMADA_GRAFT_EMA_NORM: lmada_clip_t = 3;
 pub const LMADA_CLIP_EMA_VECTOR: lmada_clip_t = 4;
 /// s = |e|/|u|. One more buffer of `dim` elements.
 pub const LMADA_GRAFT_EMA_VECTOR: lmada_clip_t = 5;
+/// s = |v|/|u|; 1 where v is 0. A step is as long as without preconditioning. With `diagonal_beta` that is as long as
+/// Adam's, whose learning rates carry over.
+pub const LMADA_GRAFT_INPUT: lmada_clip_t = 6;
 
 /// Options of an optimizer. Fill it with `lmada_config_init` or `lmada_config_recommended`, then change what you want;
 /// never set it field by field from nothing.
@@ -194,6 +197,16 @@ pub struct lmada_config_t {
     /// Threads of a step, the calling one included: 0 for as many as the process may run on, 1 for the calling thread
     /// only. Default 0. The results are the same bits for any number. Small models use one whatever it says.
     pub threads: u32,
+    /// beta2 of diagonal coordinates, in which Adam is spherical: [0, 1). Default 0: off. Otherwise q <- beta2*q + (1 -
+    /// beta2)*g^2 is kept for each parameter, s = (q/(1 - beta2^t) + diagonal_eps)^(-1/4), and the window, v and M are of
+    /// gradients times the s of their own step; u is multiplied by today's s on its way out. With k = 1 that is Adam's
+    /// direction, normalised. Norms (clips, grafts, `update_norm`) are those before that. One more buffer of `dim`
+    /// elements. For deep networks, whose parameters' gradients differ by orders of magnitude: 0.95 to 0.999, with
+    /// `LMADA_GRAFT_INPUT`. Not with `centered`, nor with the clips by EMA vectors: `lmada_create` refuses them.
+    pub diagonal_beta: f64,
+    /// What is added to q, finite and > 0. Default 1e-16, the square of Adam's usual 1e-8. Steps are refused with
+    /// `LMADA_ERROR_NON_FINITE` where diagonal_eps^(-1/4)*|u| may overflow.
+    pub diagonal_eps: f64,
 }
 
 /// What the last step looked like. Between `lmada_solve` and `lmada_end` it is the step under way. Over several blocks

@@ -37,6 +37,11 @@ pub(super) trait Lanes: Copy {
 
     fn div(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
 
+    fn sqrt(self, a: Self::Wide) -> Self::Wide;
+
+    /// Near `a^(−1/4)` where that is positive and normal: see [`super::diagonal::FOURTH_ROOT`].
+    fn fourth_root_guess(self, a: Self::Wide) -> Self::Wide;
+
     /// The lesser of each two; where one is not a number, either.
     fn min(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
 
@@ -193,6 +198,23 @@ macro_rules! table {
             average(buffer: &mut [T], beta: f64, x: &[f64], new: &mut [f64]) -> (),
             descend(params: &mut [T], keep: f64, rate: f64, direction: &[f64]) -> (),
             narrow(source: &[f64], scale: f64, target: &mut [T]) -> (),
+            coordinates(
+                root: &[T],
+                given: &[T],
+                diagonal: &$crate::kernels::Diagonal,
+                scale: &mut [T],
+                scaled: &mut [T]
+            ) -> (),
+            advance(
+                root: &mut [T],
+                given: &[T],
+                diagonal: &$crate::kernels::Diagonal,
+                scale: &mut [T],
+                scaled: &mut [T]
+            ) -> (),
+            multiply(x: &[T], y: &[T], product: &mut [T]) -> (),
+            divide(x: &[T], y: &[T], quotient: &mut [f64]) -> (),
+            magnify(scale: &[T], sum: &mut [f64]) -> (),
         }
     };
     ($lanes:ident, $name:literal, $features:tt, $($kernel:ident $arguments:tt -> $result:ty,)*) => {

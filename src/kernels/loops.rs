@@ -6,6 +6,7 @@
 
 use super::Element;
 pub(super) use super::columns::{combine, combine_narrow, dots};
+pub(super) use super::diagonal::{advance, coordinates, divide, magnify, multiply};
 pub(super) use super::encode::{encode, largest, measure};
 use super::lanes::{BLOCK, Lanes, Load};
 use super::stored::Stored;

@@ -11,6 +11,7 @@
 //! for by name (`combine_narrow`).
 
 mod columns;
+mod diagonal;
 mod encode;
 mod lanes;
 mod loops;
@@ -48,6 +49,7 @@ use crate::config::Dtype;
 use crate::memory::Pod;
 use sparse::SparseKernels;
 
+pub(crate) use diagonal::Diagonal;
 pub(crate) use stored::{Bf16, Compressed, F16, SCALED_UNIT, Scales, Stored, StoredKernels};
 
 /// Numbers in a block.
@@ -198,4 +200,15 @@ pub struct Kernels<T: 'static> {
     pub descend: fn(params: &mut [T], keep: f64, rate: f64, direction: &[f64]),
     /// `target = scale·source`, rounded. Elementwise.
     pub narrow: fn(source: &[f64], scale: f64, target: &mut [T]),
+    /// The scales of a gradient in diagonal coordinates, and the gradient times its scales, both rounded: `root` is that
+    /// of the average of squares before this gradient. Elementwise.
+    pub coordinates: fn(root: &[T], given: &[T], diagonal: &Diagonal, scale: &mut [T], scaled: &mut [T]),
+    /// The same, and `root` takes this gradient in. Elementwise.
+    pub advance: fn(root: &mut [T], given: &[T], diagonal: &Diagonal, scale: &mut [T], scaled: &mut [T]),
+    /// `product = x·y`, rounded. Elementwise.
+    pub multiply: fn(x: &[T], y: &[T], product: &mut [T]),
+    /// `quotient = x/y`. Elementwise.
+    pub divide: fn(x: &[T], y: &[T], quotient: &mut [f64]),
+    /// `sum = scale·sum`. Elementwise.
+    pub magnify: fn(scale: &[T], sum: &mut [f64]),
 }

@@ -1,6 +1,7 @@
 //! Blocks as plain arrays, for every machine. The compiler makes of them what it may assume the machine to have.
 
 use super::Element;
+use super::diagonal::FOURTH_ROOT;
 use super::lanes::{BLOCK, Decode, Encode, Lanes, Load, table};
 use super::sparse::sparse_table;
 use super::stored::{Bf16, Compressed, F16, compressed_table};
@@ -55,6 +56,16 @@ impl Lanes for Portable {
     #[inline(always)]
     fn div(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
         core::array::from_fn(|i| a[i] / b[i])
+    }
+
+    #[inline(always)]
+    fn sqrt(self, a: Self::Wide) -> Self::Wide {
+        a.map(f64::sqrt)
+    }
+
+    #[inline(always)]
+    fn fourth_root_guess(self, a: Self::Wide) -> Self::Wide {
+        a.map(|a| f64::from_bits(FOURTH_ROOT - (a.to_bits() >> 2)))
     }
 
     #[inline(always)]

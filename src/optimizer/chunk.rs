@@ -8,7 +8,7 @@ use super::partials::{Layout, Tail};
 use super::ring::Ring;
 use crate::config::{Config, Momentum};
 use crate::error::Result;
-use crate::kernels::{Ahead, BLOCK, Element, Kernels};
+use crate::kernels::{Ahead, BLOCK, Diagonal, Element, Kernels};
 use crate::memory::{Arena, Buffer};
 use crate::tensors::Tensors;
 use crate::window::{Factors, Room, Shape, TILE, Window};
@@ -31,6 +31,8 @@ pub(crate) struct Chunk<T: Element> {
     pub momentum: Buffer<T>,
     /// ē, or nothing.
     pub average: Buffer<T>,
+    /// The root of q, or nothing.
+    pub root: Buffer<T>,
     /// Its part of the block's partials.
     pub sums: Buffer<f64>,
 }
@@ -42,11 +44,17 @@ pub(super) struct Scratch<T: Element> {
     average: Buffer<f64>,
     update: Buffer<f64>,
     staging: Buffer<T>,
+    /// The scales of diagonal coordinates, the gradient in them, m in them; nothing without.
+    scale: Buffer<T>,
+    scaled: Buffer<T>,
+    scaled_momentum: Buffer<T>,
     room: Room<T>,
 }
 
 impl<T: Element> Scratch<T> {
-    pub fn new(shape: &Shape<T>) -> Result<Self> {
+    pub fn new(config: &Config, shape: &Shape<T>) -> Result<Self> {
+        let tile = |needed: bool| Buffer::zeroed(if needed { TILE } else { 0 }, "a thread's tile");
+        let diagonal = config.is_diagonal();
         // One block more, so that a run which begins anywhere in a tile can be seen as whole blocks.
         let buffer = || Buffer::zeroed(TILE + BLOCK, "a thread's tile");
         Ok(Self {
@@ -54,14 +62,20 @@ impl<T: Element> Scratch<T> {
             momentum: buffer()?,
             average: buffer()?,
             update: buffer()?,
-            staging: Buffer::zeroed(TILE, "a thread's tile")?,
+            staging: tile(true)?,
+            scale: tile(diagonal)?,
+            scaled: tile(diagonal)?,
+            scaled_momentum: tile(diagonal && config.momentum_kind == Momentum::Gradient)?,
             room: Room::new(shape)?,
         })
     }
 
     pub fn bytes(&self) -> usize {
         let wide = [&self.gradient, &self.momentum, &self.average, &self.update];
-        wide.iter().map(|buffer| buffer.bytes()).sum::<usize>() + self.staging.bytes() + self.room.bytes()
+        let narrow = [&self.staging, &self.scale, &self.scaled, &self.scaled_momentum];
+        wide.iter().map(|buffer| buffer.bytes()).sum::<usize>()
+            + narrow.iter().map(|buffer| buffer.bytes()).sum::<usize>()
+            + self.room.bytes()
     }
 }
 
@@ -71,6 +85,7 @@ pub(super) struct Feed<'a, T: Element> {
     pub layout: Layout,
     pub ring: Ring,
     pub momentum_kind: Momentum,
+    pub diagonal: Option<Diagonal>,
     pub gradients: Tensors<'a, T>,
     pub range: Range<usize>,
 }
@@ -89,6 +104,7 @@ pub(super) struct Apply<'a, T: Element> {
     pub ring: Ring,
     pub momentum_kind: Momentum,
     pub momentum: f64,
+    pub diagonal: Option<Diagonal>,
     pub clip_beta: f64,
     /// What the update momentum is divided by.
     pub correction: f64,
@@ -106,9 +122,9 @@ pub(super) struct Combination<'a> {
     pub narrow: bool,
 }
 
-/// Lengths of momentum and average of updates over `len` parameters.
-fn averages(config: &Config, len: usize) -> [usize; 2] {
-    [config.keeps_momentum(), config.clips_by_vector()].map(|kept| if kept { len } else { 0 })
+/// Lengths of momentum, average of updates and root of the average of squares over `len` parameters.
+fn averages(config: &Config, len: usize) -> [usize; 3] {
+    [config.keeps_momentum(), config.clips_by_vector(), config.is_diagonal()].map(|kept| if kept { len } else { 0 })
 }
 
 impl<T: Element> Chunk<T> {
@@ -121,12 +137,13 @@ impl<T: Element> Chunk<T> {
         range: Range<usize>,
         arena: &mut Arena,
     ) -> Result<Self> {
-        let [momentum, average] = averages(config, range.len());
+        let [momentum, average, root] = averages(config, range.len());
         Ok(Self {
             block,
             window: shape.window(config, range.len(), arena)?,
             momentum: arena.buffer(momentum),
             average: arena.buffer(average),
+            root: arena.buffer(root),
             sums: arena.buffer(layout.len()),
             range,
         })
@@ -134,19 +151,21 @@ impl<T: Element> Chunk<T> {
 
     /// Bytes that a chunk of `len` parameters takes of its arena; so many that there are none where they overflow.
     pub fn room(config: &Config, shape: &Shape<T>, layout: Layout, len: usize) -> usize {
-        let [momentum, average] = averages(config, len);
-        let others = [Arena::room::<T>(momentum), Arena::room::<T>(average), Arena::room::<f64>(layout.len())];
-        others.into_iter().fold(shape.room(config, len), usize::saturating_add)
+        let averages = averages(config, len).map(Arena::room::<T>);
+        let others = averages.into_iter().chain([Arena::room::<f64>(layout.len())]);
+        others.fold(shape.room(config, len), usize::saturating_add)
     }
 
     pub fn bytes(&self) -> usize {
-        self.window.bytes() + self.momentum.bytes() + self.average.bytes() + self.sums.bytes()
+        let averages = [&self.momentum, &self.average, &self.root];
+        self.window.bytes() + averages.iter().map(|buffer| buffer.bytes()).sum::<usize>() + self.sums.bytes()
     }
 
     pub fn clear(&mut self) {
         self.window.clear();
         self.momentum.clear();
         self.average.clear();
+        self.root.clear();
     }
 
     /// The tiles of the part of the chunk that lies in `range`: positions in the chunk.
@@ -171,17 +190,31 @@ impl<T: Element> Chunk<T> {
             let given = feed.gradients.read(place, len, &mut scratch.staging);
             let products = &mut self.sums[layout.gradient()][..ring.held];
             let ahead = Ahead { runs: [feed.gradients.ahead(place + len, end), (0, 0)] };
-            let taken = self.window.take(ring.newest, position, given, ahead, products, &mut scratch.room);
+            let scale = &mut scratch.scale[..if feed.diagonal.is_some() { len } else { 0 }];
+            let taken_in = if let Some(diagonal) = &feed.diagonal {
+                let scaled = &mut scratch.scaled[..len];
+                (kernels.coordinates)(&self.root[tile.clone()], given, diagonal, scale, scaled);
+                scaled
+            } else {
+                given
+            };
+            let taken = self.window.take(ring.newest, position, taken_in, ahead, products, &mut scratch.room);
             let newest = taken.stored;
-            self.sums[layout.tail(Tail::GradNorm2)] += taken.norm2;
-            if !(taken.norm2.is_finite() && taken.stored_norm2.is_finite()) {
+            let norm2 = if feed.diagonal.is_some() { (kernels.dot)(given, given) } else { taken.norm2 };
+            self.sums[layout.tail(Tail::GradNorm2)] += norm2;
+            if !(norm2.is_finite() && taken.norm2.is_finite() && taken.stored_norm2.is_finite()) {
                 // Or a sum overflowed, which the Gram matrix will tell.
                 let count = |x: &[T]| x.iter().filter(|x| !x.to_f64().is_finite()).count();
-                let bad = if taken.norm2.is_finite() { count(newest) } else { count(given) };
+                let bad = if norm2.is_finite() { count(newest) } else { count(given) };
                 self.sums[layout.tail(Tail::NonFinite)] += bad as f64;
             }
             if feed.momentum_kind == Momentum::Gradient {
-                let m = &self.momentum[tile.clone()];
+                let mut m = &self.momentum[tile.clone()];
+                if feed.diagonal.is_some() {
+                    let scaled = &mut scratch.scaled_momentum[..len];
+                    (kernels.multiply)(scale, m, scaled);
+                    m = scaled;
+                }
                 self.sums[layout.tail(Tail::MomentumNorm2)] += (kernels.dot)(m, m);
                 let products = &mut self.sums[layout.momentum()];
                 self.window.dots(ring.newest, position, m, &mut products[..ring.held]);
@@ -208,7 +241,15 @@ impl<T: Element> Chunk<T> {
             let place = self.range.start + position;
             let given = apply.gradients.read(place, len, &mut scratch.staging);
             let u = &mut scratch.update;
-            let newest = self.window.store(ring.newest, position, given, &mut scratch.room);
+            let scale_of = &mut scratch.scale[..if apply.diagonal.is_some() { len } else { 0 }];
+            let taken_in = if let Some(diagonal) = &apply.diagonal {
+                let scaled = &mut scratch.scaled[..len];
+                (kernels.advance)(&mut self.root[tile.clone()], given, diagonal, scale_of, scaled);
+                scaled
+            } else {
+                given
+            };
+            let newest = self.window.store(ring.newest, position, taken_in, &mut scratch.room);
             let ahead =
                 Ahead { runs: [apply.gradients.ahead(place + len, end), apply.output.ahead(place, place + len)] };
             let factors = Factors { coefficients: &coefficients[..ring.held], narrow };
@@ -216,13 +257,25 @@ impl<T: Element> Chunk<T> {
             if apply.momentum_kind == Momentum::Gradient {
                 let (g, m) = (&mut scratch.gradient, &mut scratch.momentum);
                 (kernels.widen)(newest, g);
-                (kernels.average)(&mut self.momentum[tile.clone()], apply.momentum, g, m);
+                if apply.diagonal.is_some() {
+                    // v is of the old m as it is in today's coordinates; m itself is in none.
+                    let scaled = &mut scratch.scaled_momentum[..len];
+                    (kernels.multiply)(scale_of, &self.momentum[tile.clone()], scaled);
+                    (kernels.average)(scaled, apply.momentum, g, m);
+                    (kernels.divide)(newest, scale_of, g);
+                    (kernels.average)(&mut self.momentum[tile.clone()], apply.momentum, g, &mut scratch.average);
+                } else {
+                    (kernels.average)(&mut self.momentum[tile.clone()], apply.momentum, g, m);
+                }
                 if vector != 0.0 {
                     (kernels.axpy)(vector, m, u);
                 }
             }
             if !self.average.is_empty() {
                 (kernels.average)(&mut self.average[tile.clone()], apply.clip_beta, u, &mut scratch.average);
+            }
+            if apply.diagonal.is_some() {
+                (kernels.magnify)(scale_of, u);
             }
             let (direction, factor) = if apply.momentum_kind == Momentum::Update {
                 u[..len].iter_mut().for_each(|u| *u *= scale);

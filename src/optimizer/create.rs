@@ -59,7 +59,7 @@ impl<T: Element> Optimizer<T> {
         let threads = useful_threads(&config, dim, dims.len(), chunk_count);
         let mut scratch = try_vec(threads, "the threads' tiles")?;
         for _ in 0..threads.min(chunk_count).max(1) {
-            scratch.push(Scratch::new(&shape)?);
+            scratch.push(Scratch::new(&config, &shape)?);
         }
         let mut solvers = try_vec(threads, "the k×k solvers")?;
         for _ in 0..threads.min(dims.len()) {

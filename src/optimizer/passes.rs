@@ -8,9 +8,9 @@ use super::partials::Tail;
 use super::parts::Parts;
 use super::solve::{Step, bias, check_partials};
 use super::{Optimizer, Phase};
-use crate::config::Momentum;
+use crate::config::{Config, Momentum};
 use crate::error::Result;
-use crate::kernels::Element;
+use crate::kernels::{Diagonal, Element};
 use crate::parallel::Order;
 use crate::tensors::{One, Tensors};
 
@@ -26,6 +26,13 @@ impl<T: Element> Optimizer<T> {
         self.applied.clear();
         self.chunks.iter_mut().for_each(|chunk| chunk.sums.fill(0.0));
         self.phase = Phase::Open;
+    }
+
+    /// What scales of the step under way depend on, where there are any.
+    fn diagonal(&self) -> Option<Diagonal> {
+        let Config { diagonal_beta: beta, diagonal_eps, .. } = self.config;
+        let eps = diagonal_eps.max(f64::MIN_POSITIVE);
+        self.config.is_diagonal().then(|| Diagonal { beta, correction: 1.0 / bias(beta, self.steps + 1), eps })
     }
 
     /// The chunks that have a part in `range`.
@@ -48,6 +55,7 @@ impl<T: Element> Optimizer<T> {
             layout: self.layout,
             ring: self.ring(),
             momentum_kind: self.config.momentum_kind,
+            diagonal: self.diagonal(),
             gradients,
             range,
         };
@@ -159,6 +167,7 @@ impl<T: Element> Optimizer<T> {
             ring: self.ring(),
             momentum_kind: config.momentum_kind,
             momentum: config.momentum,
+            diagonal: self.diagonal(),
             clip_beta: config.clip_beta,
             correction: if corrected { bias(config.momentum, self.steps + 1) } else { 1.0 },
             gradients,

@@ -66,6 +66,7 @@ impl<T: Element> Optimizer<T> {
             chunks.iter_mut().try_for_each(|chunk| chunk.window.load_rest(&mut reader))?;
             chunks.iter_mut().try_for_each(|chunk| reader.take_into(&mut chunk.momentum))?;
             chunks.iter_mut().try_for_each(|chunk| reader.take_into(&mut chunk.average))?;
+            chunks.iter_mut().try_for_each(|chunk| reader.take_into(&mut chunk.root))?;
         }
         self.steps = steps;
         self.lr = lr;
@@ -74,9 +75,10 @@ impl<T: Element> Optimizer<T> {
 
     fn write(&self, mut writer: Writer<'_>) -> usize {
         let Config { dtype, history_size, history_format, momentum_kind, clip_kind, density, .. } = self.config;
-        for shape in [dtype as u32, history_size, history_format as u32, momentum_kind as u32, clip_kind as u32, 0] {
+        for shape in [dtype as u32, history_size, history_format as u32, momentum_kind as u32, clip_kind as u32] {
             writer.put(shape);
         }
+        writer.put(u32::from(self.config.is_diagonal()));
         writer.put(density);
         writer.put(self.blocks.len() as u64);
         self.blocks.iter().for_each(|block| writer.put(block.len as u64));
@@ -91,6 +93,7 @@ impl<T: Element> Optimizer<T> {
             chunks.iter().for_each(|chunk| chunk.window.save_rest(&mut writer));
             chunks.iter().for_each(|chunk| writer.put_all(&chunk.momentum));
             chunks.iter().for_each(|chunk| writer.put_all(&chunk.average));
+            chunks.iter().for_each(|chunk| writer.put_all(&chunk.root));
         }
         writer.finish()
     }
@@ -108,7 +111,10 @@ impl<T: Element> Optimizer<T> {
         reader.expect(history_format as u32, other("the state's history_format"))?;
         reader.expect(momentum_kind as u32, other("the state's momentum_kind"))?;
         reader.expect(clip_kind as u32, other("the state's clip_kind"))?;
-        reader.expect(0u32, |_| BAD_NUMBER)?;
+        reader.expect(u32::from(self.config.is_diagonal()), |found| match found {
+            0 | 1 => other("the number of diagonal coordinates' averages in the state")(found),
+            _ => BAD_NUMBER,
+        })?;
         reader.expect(density, |found| {
             Error::invalid("the state's density", Value::Real(found), "a state of this handle's option")
         })?;
@@ -137,6 +143,8 @@ impl<T: Element> Optimizer<T> {
             chunks.iter().try_for_each(|chunk| chunk.window.check_rest(&mut reader))?;
             let averages = usize::from(config.keeps_momentum()) + usize::from(config.clips_by_vector());
             reader.check_all(averages * block.len, |x: T| x.to_f64().is_finite())?;
+            let roots = if config.is_diagonal() { block.len } else { 0 };
+            reader.check_all(roots, |x: T| x.to_f64().is_finite() && x.to_f64() >= 0.0)?;
         }
         reader.finish()
     }

@@ -85,7 +85,7 @@ impl<T: Element> Optimizer<T> {
 
     /// The sections of a block of `len` elements after [`block_bytes`]: how many of a kind, and bytes of each. Those of a
     /// part of it that begins with a unit and ends with one are as many, wherever it lies.
-    fn sections(&self, len: usize) -> [(usize, usize); 4] {
+    fn sections(&self, len: usize) -> [(usize, usize); 5] {
         let saved = Shape::<T>::new(&self.config).saved(&self.config, len);
         let averages = |kept: bool| if kept { len.saturating_mul(size_of::<T>()) } else { 0 };
         [
@@ -93,6 +93,7 @@ impl<T: Element> Optimizer<T> {
             (1, saved.rest),
             (1, averages(self.config.keeps_momentum())),
             (1, averages(self.config.clips_by_vector())),
+            (1, averages(self.config.is_diagonal())),
         ]
     }
 

@@ -96,7 +96,17 @@ impl Solver {
         let norm = pending.stats.update_norm;
 
         let average_norm = average_update(step, partials, gram, &block.average_products, pending);
-        let scale = scale(config, norm, block.norms, average_norm);
+        let input_norm = if config.clip_kind == Clip::GraftInput { self.input_norm(step, partials, gram) } else { 0.0 };
+        let reference = match config.clip_kind {
+            Clip::None => None,
+            Clip::Norm => Some(config.clip_norm),
+            Clip::EmaNorm => block.norms.value(config.clip_beta).map(|r| config.clip_factor * r),
+            Clip::GraftEmaNorm => block.norms.value(config.clip_beta),
+            Clip::EmaVector => Some(config.clip_factor * average_norm),
+            Clip::GraftEmaVector => Some(average_norm),
+            Clip::GraftInput => (input_norm > 0.0).then_some(input_norm),
+        };
+        let scale = scale(config.clip_kind, norm, reference);
         let counts_norms = matches!(config.clip_kind, Clip::EmaNorm | Clip::GraftEmaNorm);
         pending.norms = if counts_norms { block.norms.with(norm, config.clip_beta) } else { block.norms };
         pending.scale = scale;
@@ -137,6 +147,18 @@ impl Solver {
             }
         }
         0.0
+    }
+
+    /// ‖v‖ of step 3.
+    fn input_norm(&mut self, step: &Step<'_>, partials: &[f64], gram: Candidate<'_>) -> f64 {
+        if step.config.momentum_kind == Momentum::Gradient {
+            return momentum_norm2(step, partials).sqrt();
+        }
+        // On the stored columns: what was made of it meanwhile is on the weighted ones.
+        self.vector(step, partials, gram);
+        let span = &self.span[..step.ring.held];
+        let rows = span.iter().enumerate().filter(|&(_, &a)| a != 0.0);
+        rows.map(|(slot, a)| a * gram.row_times(slot, span)).sum::<f64>().max(0.0).sqrt()
     }
 
     /// Steps 2, 4 and 5: the coefficients on the stored columns. Returns what they say of the step.
@@ -356,20 +378,14 @@ fn average_update(step: &Step<'_>, partials: &[f64], gram: Candidate<'_>, old: &
     norm2.max(0.0).sqrt() / bias(beta, step.number)
 }
 
-/// Step 6: s.
-fn scale(config: &Config, norm: f64, norms: NormAverage, average_norm: f64) -> f64 {
-    if norm == 0.0 {
-        return 1.0;
-    }
-    let at_most = |bound: f64| (bound / norm).min(1.0);
-    let reference = norms.value(config.clip_beta);
-    match config.clip_kind {
-        Clip::None => 1.0,
-        Clip::Norm => at_most(config.clip_norm),
-        Clip::EmaNorm => reference.map_or(1.0, |r| at_most(config.clip_factor * r)),
-        Clip::GraftEmaNorm => reference.map_or(1.0, |r| r / norm),
-        Clip::EmaVector => at_most(config.clip_factor * average_norm),
-        Clip::GraftEmaVector => average_norm / norm,
+/// Step 6: s, from what an update's norm is held against, if there is anything.
+fn scale(kind: Clip, norm: f64, reference: Option<f64>) -> f64 {
+    match reference {
+        Some(reference) if norm > 0.0 => match kind {
+            Clip::GraftEmaNorm | Clip::GraftEmaVector | Clip::GraftInput => reference / norm,
+            _ => (reference / norm).min(1.0),
+        },
+        _ => 1.0,
     }
 }
 
@@ -402,6 +418,8 @@ fn check_result(step: &Step<'_>, coefficients: &[f64], norm: f64, scale: f64) ->
         return bad("the factor of clipping or grafting");
     }
     let half = step.largest / 2.0;
+    // Out of diagonal coordinates, each element of an update may be as much longer as the largest scale.
+    let norm = if step.config.is_diagonal() { norm * step.config.diagonal_eps.powf(-0.25) } else { norm };
     // A product that overflows is above half too.
     if step.lr.max(1.0) * scale * norm > half {
         return bad("the step (max(1, lr)*scale*|u| is over half the largest number of the element type)");

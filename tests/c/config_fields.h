@@ -29,6 +29,9 @@ typedef struct {
 static const bad_value negative[] = {NOT_FINITE, {-1, "-1.0"}, {-5e-324, "-5e-324"}, {0, NULL}};
 static const double not_negative[] = {0, 5e-324, 1, 1e300, (double)NAN};
 
+static const bad_value not_positive[] = {NOT_FINITE, {0, "0.0"}, {-1, "-1.0"}, {0, NULL}};
+static const double positive[] = {5e-324, 1e-16, 1, 1e300, (double)NAN};
+
 static const bad_value outside_0_to_1[] = {
     NOT_FINITE, {0, "0.0"}, {-0.5, "-0.5"}, {1.5, "1.5"}, {1.0000000000000002, "1.0000000000000002"}, {0, NULL}};
 static const double above_0_to_1[] = {1, 0.25, 5e-324, (double)NAN};
@@ -51,10 +54,10 @@ static const double history_formats[] = {LMADA_HISTORY_FULL, LMADA_HISTORY_BF16,
 static const bad_value no_momentum_kind[] = {NO_ENUM, {4, "4"}, {0, NULL}};
 static const double momentum_kinds[] = {LMADA_MOMENTUM_NONE, LMADA_MOMENTUM_GRADIENT, LMADA_MOMENTUM_UPDATE,
                                         LMADA_MOMENTUM_WINDOW, (double)NAN};
-static const bad_value no_clip_kind[] = {NO_ENUM, {6, "6"}, {0, NULL}};
+static const bad_value no_clip_kind[] = {NO_ENUM, {7, "7"}, {0, NULL}};
 static const double clip_kinds[] = {LMADA_CLIP_NONE,      LMADA_CLIP_NORM,        LMADA_CLIP_EMA_NORM,
                                     LMADA_GRAFT_EMA_NORM, LMADA_CLIP_EMA_VECTOR,  LMADA_GRAFT_EMA_VECTOR,
-                                    (double)NAN};
+                                    LMADA_GRAFT_INPUT,    (double)NAN};
 
 static const bad_value no_threads[] = {{0, NULL}};
 static const double thread_counts[] = {0, 1, 2, 1000, 4294967295., (double)NAN};
@@ -83,6 +86,8 @@ static const config_field config_fields[] = {
     {FIELD(clip_beta), KIND_F64, outside_0_below_1, from_0_below_1},
     {FIELD(weight_decay), KIND_F64, negative, not_negative},
     {FIELD(threads), KIND_U32, no_threads, thread_counts},
+    {FIELD(diagonal_beta), KIND_F64, outside_0_below_1, from_0_below_1},
+    {FIELD(diagonal_eps), KIND_F64, not_positive, positive},
 };
 #undef FIELD
 

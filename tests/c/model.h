@@ -15,7 +15,7 @@ typedef struct {
 
 /* The configurations that matter to a rule for every configuration: each option with state of its own is in one. The
  * last ones are of the compressed formats, which are those of float. */
-enum { FULL_VARIANTS = 6, VARIANTS = REAL_DTYPE == LMADA_F32 ? FULL_VARIANTS + 4 : FULL_VARIANTS };
+enum { FULL_VARIANTS = 8, VARIANTS = REAL_DTYPE == LMADA_F32 ? FULL_VARIANTS + 5 : FULL_VARIANTS };
 
 /* Goes through them; where the program is to do less, under valgrind, through the two with most state of their own,
  * and the formats. */
@@ -91,6 +91,18 @@ static inline lmada_config_t variant(int number)
         config.eps_on_root = true;
         config.power = 0.25;
         break;
+    case 6:
+        config.diagonal_beta = 0.9;
+        config.momentum_kind = LMADA_MOMENTUM_WINDOW;
+        config.clip_kind = LMADA_GRAFT_INPUT;
+        break;
+    case 7:
+        config.diagonal_beta = 0.99;
+        config.diagonal_eps = 1e-8;
+        config.momentum_kind = LMADA_MOMENTUM_GRADIENT;
+        config.orthogonal_scale = 0.5;
+        config.clip_kind = LMADA_GRAFT_EMA_NORM;
+        break;
     case FULL_VARIANTS:
         config.history_format = LMADA_HISTORY_BF16;
         config.momentum_kind = LMADA_MOMENTUM_WINDOW;
@@ -106,6 +118,12 @@ static inline lmada_config_t variant(int number)
         config.clip_kind = LMADA_GRAFT_EMA_NORM;
         break;
     case FULL_VARIANTS + 3:
+        config.history_format = LMADA_HISTORY_INT8;
+        config.diagonal_beta = 0.9;
+        config.momentum_kind = LMADA_MOMENTUM_UPDATE;
+        config.clip_kind = LMADA_CLIP_NORM;
+        break;
+    case FULL_VARIANTS + 4:
         config.history_format = LMADA_HISTORY_SPARSE;
         config.density = 0.3;
         config.momentum_kind = LMADA_MOMENTUM_GRADIENT;

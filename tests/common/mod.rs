@@ -48,6 +48,37 @@ pub fn every_kind() -> impl Iterator<Item = Config> {
     })
 }
 
+/// Every kind of momentum in diagonal coordinates, with the clips that there are in turn; and the clip that is not in
+/// [`every_kind`].
+pub fn every_diagonal_kind() -> impl Iterator<Item = Config> {
+    use Clip::{EmaNorm, GraftEmaNorm, GraftInput, Norm};
+    let kinds = [
+        (0.9, Momentum::None, GraftInput),
+        (0.9, Momentum::None, Norm),
+        (0.99, Momentum::Gradient, Clip::None),
+        (0.99, Momentum::Gradient, GraftInput),
+        (0.5, Momentum::Update, GraftEmaNorm),
+        (0.9, Momentum::Update, EmaNorm),
+        (0.99, Momentum::Window, GraftInput),
+        (0.0, Momentum::Gradient, GraftInput),
+        (0.0, Momentum::Window, GraftInput),
+    ];
+    kinds.into_iter().enumerate().map(|(index, (diagonal_beta, momentum_kind, clip_kind))| Config {
+        history_size: 5,
+        diagonal_beta,
+        diagonal_eps: [1e-16, 1e-6][index % 2],
+        momentum_kind,
+        clip_kind,
+        clip_norm: 0.4,
+        clip_factor: 0.7,
+        orthogonal_scale: [0.0, 0.5][index / 2 % 2],
+        history_decay: [1.0, 0.95][index % 2],
+        weight_decay: 0.1,
+        threads: 1,
+        ..Config::default()
+    })
+}
+
 /// Elements that the scaled formats store together, and those of which sparse keeps the largest.
 pub const SCALED_UNIT: usize = 256;
 pub const SPARSE_UNIT: usize = 4096;
@@ -64,7 +95,13 @@ pub fn every_kind_and_format<T: Element>() -> impl Iterator<Item = Config> {
         density: [0.01, 0.3][index % 2],
         ..config
     });
-    every_kind().chain(compressed.take_while(|_| size_of::<T>() == 4))
+    let diagonal = every_diagonal_kind().enumerate().map(|(index, config)| Config {
+        history_format: COMPRESSED[index % 4],
+        density: [0.01, 0.3][index % 2],
+        ..config
+    });
+    let full = every_kind().chain(every_diagonal_kind());
+    full.chain(compressed.chain(diagonal).take_while(|_| size_of::<T>() == 4))
 }
 
 /// An optimizer with the parameters it moves.

@@ -72,6 +72,19 @@ impl Oracle {
         }
     }
 
+    /// One that has taken `steps` steps, of which it holds these stored gradients, oldest first, and these averages.
+    pub fn resumed(
+        config: &Config,
+        round: fn(f64) -> f64,
+        window: Vec<Vec<f64>>,
+        steps: u64,
+        momentum: Vec<f64>,
+        (norm_average, norms): (f64, u64),
+    ) -> Self {
+        let new = Self::new(config, momentum.len(), round);
+        Self { window, steps, momentum, norm_average, norms: norms as i32, ..new }
+    }
+
     /// The stored gradients, oldest first.
     pub fn window(&self) -> &[Vec<f64>] {
         &self.window
@@ -107,7 +120,7 @@ impl Oracle {
         let coordinates = spectrum.svd.coordinates(&v);
         let update = self.update(&spectrum, &v, &coordinates);
         let update_norm = norm(&update);
-        let reference = self.reference(&update, update_norm);
+        let reference = self.reference(&v, &update, update_norm);
         let scale = self.scale(reference, update_norm);
         let mut direction: Vec<f64> = update.iter().map(|u| scale * u).collect();
         if self.config.momentum_kind == Momentum::Update {
@@ -180,7 +193,7 @@ impl Oracle {
     }
 
     /// Step 6: what the update's norm is held against, and the averages behind it.
-    fn reference(&mut self, update: &[f64], update_norm: f64) -> Option<f64> {
+    fn reference(&mut self, v: &[f64], update: &[f64], update_norm: f64) -> Option<f64> {
         let Config { clip_kind, clip_norm, clip_factor, clip_beta: beta, .. } = self.config;
         match clip_kind {
             Clip::None => None,
@@ -193,6 +206,7 @@ impl Oracle {
                 }
                 if clip_kind == Clip::EmaNorm { past.map(|r| clip_factor * r) } else { past }
             }
+            Clip::GraftInput => (norm(v) > 0.0).then(|| norm(v)),
             Clip::EmaVector | Clip::GraftEmaVector => {
                 let old = self.vector_average.iter();
                 let mean: Vec<f64> = old.zip(update).map(|(e, u)| beta * e + (1.0 - beta) * u).collect();
@@ -209,7 +223,7 @@ impl Oracle {
             return 1.0;
         }
         match self.config.clip_kind {
-            Clip::GraftEmaNorm | Clip::GraftEmaVector => reference / update_norm,
+            Clip::GraftEmaNorm | Clip::GraftEmaVector | Clip::GraftInput => reference / update_norm,
             _ => (reference / update_norm).min(1.0),
         }
     }

@@ -229,20 +229,26 @@ impl Doubt {
         Self { rounding, ..Self::default() }
     }
 
+    /// Of m or b, by as much as `error`.
+    pub fn of_momentum(rounding: Rounding, error: f64) -> Self {
+        Self { rounding, momentum: error, ..Self::default() }
+    }
+
     /// `oracle` is as after the step that `outcome` tells of.
     pub fn step<T: Number>(&mut self, oracle: &Oracle, outcome: &Outcome) -> Radii {
         let Config { momentum_kind, momentum: beta, .. } = oracle.config;
         let weight = oracle.weight(oracle.steps);
         let ulps = last_places::<T>(&oracle.momentum);
         let (mut update, mut update_norm) = update_radii::<T>(&oracle.config, outcome, self.rounding);
+        let of_v = if momentum_kind == Momentum::Gradient { self.momentum / weight } else { 0.0 };
         if momentum_kind == Momentum::Gradient {
             // The documented limit of a buffer, 6e-8·σmax/σmin in f32: f is at most σmin^(−2p).
             let most = coefficient_factor(&oracle.config, outcome);
-            update += most * self.momentum / weight;
-            update_norm += most * self.momentum / weight;
+            update += most * of_v;
+            update_norm += most * of_v;
             self.momentum = fade(beta, self.momentum + ulps);
         }
-        let reference = self.reference::<T>(oracle, outcome, update, update_norm);
+        let reference = self.reference::<T>(oracle, outcome, of_v, update, update_norm);
         let (scale, mut direction) = scaled(outcome, update, update_norm, reference);
         if momentum_kind == Momentum::Update {
             self.momentum = fade(beta, self.momentum) + (1.0 - beta) * direction;
@@ -253,11 +259,24 @@ impl Doubt {
     }
 
     /// Of what s‖u‖ is held against.
-    fn reference<T: Number>(&mut self, oracle: &Oracle, outcome: &Outcome, update: f64, update_norm: f64) -> f64 {
+    fn reference<T: Number>(
+        &mut self,
+        oracle: &Oracle,
+        outcome: &Outcome,
+        of_v: f64,
+        update: f64,
+        update_norm: f64,
+    ) -> f64 {
         let Config { clip_kind, clip_factor, clip_beta: beta, .. } = oracle.config;
         let factor = if matches!(clip_kind, Clip::EmaNorm | Clip::EmaVector) { clip_factor } else { 1.0 };
         match clip_kind {
             Clip::None | Clip::Norm => 0.0,
+            // ‖v‖ comes from C, or from the products of two shares that may cancel.
+            Clip::GraftInput => {
+                let square = ABOUT * UNIT * outcome.length.powi(2);
+                let length = norm(&outcome.v);
+                of_v + square.sqrt().min(square / length.max(f64::MIN_POSITIVE))
+            }
             Clip::EmaNorm | Clip::GraftEmaNorm => {
                 let before = self.norm_average;
                 self.norm_average = fade(beta, before) + (1.0 - beta) * update_norm;

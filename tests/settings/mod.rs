@@ -22,6 +22,7 @@ pub enum Setting {
     NoBiasCorrection,
     ClipNorm(f64),
     ClipEma(Clip, f64, f64),
+    GraftInput,
 }
 
 impl Setting {
@@ -41,12 +42,13 @@ impl Setting {
             Self::ClipEma(kind, factor, beta) => {
                 (config.clip_kind, config.clip_factor, config.clip_beta) = (kind, factor, beta);
             }
+            Self::GraftInput => config.clip_kind = Clip::GraftInput,
         }
     }
 
     /// Every option, at values far apart, bounds included.
     pub fn all() -> Vec<Self> {
-        let mut all = vec![Self::Centered, Self::NoBiasCorrection];
+        let mut all = vec![Self::Centered, Self::NoBiasCorrection, Self::GraftInput];
         all.extend([0.0, 1e-12, 1e-2, 1.0, 1e6].map(Self::Eps));
         all.extend([1e-8, 1e-3, 1.0].map(Self::EpsRelative));
         all.extend([0.1, 0.25, 0.75, 1.0].map(Self::Power));
@@ -91,6 +93,7 @@ pub fn any_setting() -> impl Strategy<Value = Setting> {
         decades(-3.0, 3.0).prop_map(Setting::OrthogonalScale),
         (momentum, 0.0..0.99).prop_map(|(kind, beta)| Setting::Momentum(kind, beta)),
         Just(Setting::NoBiasCorrection),
+        Just(Setting::GraftInput),
         decades(-3.0, 3.0).prop_map(Setting::ClipNorm),
         (ema, decades(-2.0, 2.0), 0.0..0.999).prop_map(|(kind, factor, beta)| Setting::ClipEma(kind, factor, beta)),
     ]

@@ -7,6 +7,7 @@ mod stored;
 use core::arch::aarch64::*;
 use core::arch::asm;
 
+use super::diagonal::FOURTH_ROOT;
 use super::lanes::{BLOCK, Lanes, Load, table};
 use super::portable::{self, Portable};
 use super::sparse::{SparseKernels, sparse_table};
@@ -103,6 +104,25 @@ impl Lanes for Neon {
     fn div(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
         // SAFETY: every aarch64 has NEON.
         unsafe { [vdivq_f64(a[0], b[0]), vdivq_f64(a[1], b[1]), vdivq_f64(a[2], b[2]), vdivq_f64(a[3], b[3])] }
+    }
+
+    #[inline(always)]
+    fn sqrt(self, a: Self::Wide) -> Self::Wide {
+        // SAFETY: every aarch64 has NEON.
+        unsafe { [vsqrtq_f64(a[0]), vsqrtq_f64(a[1]), vsqrtq_f64(a[2]), vsqrtq_f64(a[3])] }
+    }
+
+    #[inline(always)]
+    fn fourth_root_guess(self, a: Self::Wide) -> Self::Wide {
+        let mut guess = a;
+        for guess in &mut guess {
+            // SAFETY: every aarch64 has NEON.
+            unsafe {
+                let quarter = vshrq_n_u64::<2>(vreinterpretq_u64_f64(*guess));
+                *guess = vreinterpretq_f64_u64(vsubq_u64(vdupq_n_u64(FOURTH_ROOT), quarter));
+            }
+        }
+        guess
     }
 
     #[inline(always)]

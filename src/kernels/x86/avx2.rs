@@ -2,6 +2,7 @@
 
 use core::arch::x86_64::*;
 
+use super::super::diagonal::FOURTH_ROOT;
 use super::super::lanes::{BLOCK, Lanes, Load, narrow_is_wide, table};
 use super::super::sparse::sparse_table;
 use super::super::symmetric::symmetric_table;
@@ -57,6 +58,18 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn sqrt(self, a: Self::Wide) -> Self::Wide {
+        // SAFETY: the machine has AVX2, as `self` exists.
+        unsafe { [_mm256_sqrt_pd(a[0]), _mm256_sqrt_pd(a[1])] }
+    }
+
+    #[inline(always)]
+    fn fourth_root_guess(self, a: Self::Wide) -> Self::Wide {
+        // SAFETY: the machine has AVX2, as `self` exists.
+        unsafe { [fourth_root_guess(a[0]), fourth_root_guess(a[1])] }
+    }
+
+    #[inline(always)]
     fn min(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
         // SAFETY: the machine has AVX2, as `self` exists.
         unsafe { [_mm256_min_pd(a[0], b[0]), _mm256_min_pd(a[1], b[1])] }
@@ -93,6 +106,19 @@ impl Lanes for Avx2 {
     fn settle(self) {
         // SAFETY: every x86-64 has it.
         unsafe { _mm_sfence() }
+    }
+}
+
+/// As [`Lanes::fourth_root_guess`].
+///
+/// # Safety
+/// The machine has AVX2.
+#[inline(always)]
+unsafe fn fourth_root_guess(a: __m256d) -> __m256d {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let quarter = _mm256_srli_epi64::<2>(_mm256_castpd_si256(a));
+        _mm256_castsi256_pd(_mm256_sub_epi64(_mm256_set1_epi64x(FOURTH_ROOT as i64), quarter))
     }
 }
 

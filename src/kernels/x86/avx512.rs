@@ -2,6 +2,7 @@
 
 use core::arch::x86_64::*;
 
+use super::super::diagonal::FOURTH_ROOT;
 use super::super::lanes::{BLOCK, Lanes, Load, narrow_is_wide, table};
 use super::super::sparse::sparse_table;
 use super::super::symmetric::symmetric_table;
@@ -53,6 +54,21 @@ impl Lanes for Avx512 {
     fn div(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
         // SAFETY: the machine has AVX-512F, as `self` exists.
         unsafe { _mm512_div_pd(a, b) }
+    }
+
+    #[inline(always)]
+    fn sqrt(self, a: Self::Wide) -> Self::Wide {
+        // SAFETY: the machine has AVX-512F, as `self` exists.
+        unsafe { _mm512_sqrt_pd(a) }
+    }
+
+    #[inline(always)]
+    fn fourth_root_guess(self, a: Self::Wide) -> Self::Wide {
+        // SAFETY: the machine has AVX-512F, as `self` exists.
+        unsafe {
+            let quarter = _mm512_srli_epi64::<2>(_mm512_castpd_si512(a));
+            _mm512_castsi512_pd(_mm512_sub_epi64(_mm512_set1_epi64(FOURTH_ROOT as i64), quarter))
+        }
     }
 
     #[inline(always)]

@@ -1,0 +1,384 @@
+//! Diagonal coordinates, a step at a time, against the rule done the long way: from the state before a step, read out of
+//! its saved form, S is computed number by number in f64, the update by a tall SVD of the stored columns, and the state
+//! after the step is looked at for what it should hold. The columns are those that the library stored, which are held
+//! against S·g first: of nearly parallel ones, S rounded otherwise would make another update.
+//!
+//! Norms are those of the coordinates of the stored columns, in which the library promises its precision.
+
+mod oracle;
+mod settings;
+
+use lmada::{Clip, Config, Dtype, Error, HistoryFormat, Momentum, Optimizer};
+use oracle::Oracle;
+use oracle::compare::distance;
+use oracle::formats::{self, SCALED, SPARSE};
+use oracle::number::{Number, narrow, round, widen};
+use oracle::saved::Bytes;
+use oracle::streams::Stream;
+use oracle::svd::norm;
+use oracle::tolerance::{Doubt, Rounding};
+
+/// What a saved state of one block in diagonal coordinates holds.
+struct State {
+    steps: u64,
+    norms: (f64, u64),
+    /// By slot.
+    columns: Vec<Vec<f64>>,
+    feedback: Vec<f64>,
+    momentum: Vec<f64>,
+    root: Vec<f64>,
+}
+
+impl State {
+    fn of<T: Number>(optimizer: &Optimizer<T>) -> Self {
+        let (config, dim) = (optimizer.config(), optimizer.dim());
+        let k = config.history_size as usize;
+        let mut bytes = vec![0; optimizer.state_size()];
+        optimizer.state_save(&mut bytes).unwrap();
+        // The prelude, five options, the flag of diagonal coordinates, the density, one block and its length.
+        let mut bytes = Bytes(&bytes[16 + 5 * 4..]);
+        assert_eq!(u32::from_le_bytes(bytes.take()), 1, "the state does not say that it is in diagonal coordinates");
+        bytes.f64();
+        assert_eq!((bytes.u64(), bytes.u64()), (1, dim as u64));
+        let steps = bytes.u64();
+        bytes.f64();
+        bytes.0 = &bytes.0[k * k * 8..];
+        let norms = (bytes.f64(), bytes.u64());
+        bytes.0 = &bytes.0[3 * 8..];
+        let column = |bytes: &mut Bytes<'_>| {
+            let mut column = Vec::new();
+            bytes.column(&config, dim, |number, scale| column.push(number * scale));
+            column
+        };
+        let columns = (0..k).map(|_| column(&mut bytes)).collect();
+        let mut array = |kept: bool| -> Vec<f64> {
+            let dtype = if size_of::<T>() == 4 { Dtype::F32 } else { Dtype::F64 };
+            if kept { (0..dim).map(|_| bytes.element(dtype)).collect() } else { Vec::new() }
+        };
+        let feedback = array(config.history_format == HistoryFormat::Sparse);
+        let momentum = array(matches!(config.momentum_kind, Momentum::Gradient | Momentum::Update));
+        let root = array(true);
+        assert!(bytes.0.is_empty());
+        Self { steps, norms, columns, feedback, momentum, root }
+    }
+
+    /// The columns, oldest first.
+    fn window(&self) -> Vec<Vec<f64>> {
+        let k = self.columns.len() as u64;
+        (self.steps.saturating_sub(k)..self.steps).map(|step| self.columns[(step % k) as usize].clone()).collect()
+    }
+
+    fn newest(&self) -> &[f64] {
+        &self.columns[((self.steps - 1) % self.columns.len() as u64) as usize]
+    }
+}
+
+fn times(x: &[f64], y: &[f64]) -> Vec<f64> {
+    x.iter().zip(y).map(|(x, y)| x * y).collect()
+}
+
+fn over(x: &[f64], y: &[f64]) -> Vec<f64> {
+    x.iter().zip(y).map(|(x, y)| x / y).collect()
+}
+
+fn mean(beta: f64, old: &[f64], new: &[f64]) -> Vec<f64> {
+    old.iter().zip(new).map(|(old, new)| beta * old + (1.0 - beta) * new).collect()
+}
+
+/// What 1 − β₂^t is known to in f64, with β₂ up to 0.99.
+const CORRECTION: f64 = 1e-14;
+
+/// Each number to so many units in the last place of the element type.
+fn near<T: Number>(found: &[f64], expected: &[f64], units: f64, what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let allowed = (units * 2.0 * T::UNIT + CORRECTION) * expected.abs() + 2.0 * T::LEAST;
+        assert!((found - expected).abs() <= allowed, "{what}: {found:e} at {i} in place of {expected:e}");
+    }
+}
+
+/// The column that was stored of `scaled`, which is known to a few units in the last place.
+fn is_stored<T: Number>(config: &Config, scaled: &[f64], before: &State, after: &State, what: &str) {
+    let (column, slack) = (after.newest(), 1.0 + 1e-5);
+    let within = |start: usize, unit: &[f64], error: &dyn Fn(f64) -> f64| {
+        for (i, x) in unit.iter().enumerate() {
+            let found = column[start + i];
+            assert!((found - x).abs() <= slack * error(*x) + 3e-45, "{what}: {found:e} at {} of {x:e}", start + i);
+        }
+    };
+    match config.history_format {
+        HistoryFormat::Full => near::<T>(column, scaled, 4.0, what),
+        HistoryFormat::Bf16 => within(0, scaled, &|x| x.abs() / 256.0),
+        HistoryFormat::F16 => {
+            for (index, unit) in scaled.chunks(SCALED).enumerate() {
+                let scale = formats::f16_scale(unit);
+                within(index * SCALED, unit, &|x| (x.abs() / 2048.0).max(scale * 2f64.powi(-25)) * slack);
+            }
+        }
+        HistoryFormat::Int8 => {
+            for (index, unit) in scaled.chunks(SCALED).enumerate() {
+                let scale = formats::int8_scale(unit);
+                within(index * SCALED, unit, &|x| scale * 0.5 + x.abs() * 1e-4);
+            }
+        }
+        HistoryFormat::Sparse => {
+            let a: Vec<f64> = before.feedback.iter().zip(scaled).map(|(e, g)| e + g).collect();
+            // a is known to a few units in the last place of its larger share.
+            let doubt = before.feedback.iter().zip(scaled).map(|(e, g)| 4.0 * T::UNIT * e.abs().max(g.abs()) + 3e-45);
+            let doubt: Vec<f64> = doubt.collect();
+            let units = a.chunks(SPARSE).zip(column.chunks(SPARSE)).zip(after.feedback.chunks(SPARSE));
+            for (((a, column), feedback), doubt) in units.zip(doubt.chunks(SPARSE)) {
+                let kept = formats::kept(config.density, a.len());
+                let stored = |i: &usize| column[*i] != 0.0;
+                let least = (0..a.len()).filter(stored).map(|i| a[i].abs()).fold(f64::INFINITY, f64::min);
+                let most = (0..a.len()).filter(|i| !stored(i)).map(|i| a[i].abs()).fold(0.0, f64::max);
+                let count = (0..a.len()).filter(stored).count();
+                assert!(count <= kept && (count == kept || most == 0.0) && most <= slack * least, "{what}");
+                for (i, a) in a.iter().enumerate() {
+                    let rest = a - column[i];
+                    assert!((feedback[i] - rest).abs() <= 2.0 * doubt[i], "{what}: feedback {i}");
+                    assert!(column[i] == 0.0 || rest.abs() <= a.abs() / 256.0 + 2.0 * doubt[i], "{what}: {i}");
+                }
+            }
+        }
+    }
+}
+
+/// How a run went.
+#[derive(Default)]
+struct Tally {
+    firm: usize,
+    loose: usize,
+    refused: usize,
+}
+
+fn run<T: Number>(config: &Config, stream: Stream, dim: usize, seed: u64, steps: usize, tally: &mut Tally) {
+    let mut optimizer = Optimizer::<T>::new(config, &[dim]).unwrap();
+    let mut gradients = stream.start(dim, seed);
+    let mut direction = vec![T::default(); dim];
+    for step in 0..steps {
+        let g: Vec<T> = narrow(&gradients.draw());
+        let before = State::of(&optimizer);
+        let what = format!("step {step}, {stream:?}, d = {dim}, {config:?}");
+        match optimizer.direction(&mut direction, &g) {
+            Ok(()) => look(config, &mut optimizer, &before, &widen(&g), &widen(&direction), &what, tally),
+            Err(error) => {
+                assert!(may_refuse::<T>(config, &before, &widen(&g)), "{what}: {error}");
+                assert!(matches!(error, Error::NonFinite { .. }), "{what}: {error}");
+                tally.refused += 1;
+            }
+        }
+    }
+}
+
+/// q, corrected, and S.
+fn scales(config: &Config, before: &State, g: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    let beta = config.diagonal_beta;
+    let q = mean(beta, &times(&before.root, &before.root), &times(g, g));
+    let correction = 1.0 - beta.powi(before.steps as i32 + 1);
+    let s = q.iter().map(|q| (q / correction + config.diagonal_eps).powf(-0.25)).collect();
+    (q, s)
+}
+
+/// The oracle for one step from a state, in that step's coordinates. Update momentum is beyond it.
+fn oracle_for<T: Number>(config: &Config, before: &State, s: &[f64]) -> (Oracle, Doubt) {
+    let plain = Config {
+        history_format: HistoryFormat::Full,
+        diagonal_beta: 0.0,
+        momentum_kind: match config.momentum_kind {
+            Momentum::Update => Momentum::None,
+            other => other,
+        },
+        ..*config
+    };
+    let momentum =
+        if config.momentum_kind == Momentum::Gradient { times(s, &before.momentum) } else { vec![0.0; s.len()] };
+    // Of S·m by S and by the product, of each at most a unit in the last place.
+    let doubt = Doubt::of_momentum(Rounding::Whole, 4.0 * T::UNIT * config.momentum * norm(&momentum));
+    (Oracle::resumed(&plain, round::<T>, before.window(), before.steps, momentum, before.norms), doubt)
+}
+
+fn look<T: Number>(
+    config: &Config,
+    optimizer: &mut Optimizer<T>,
+    before: &State,
+    g: &[f64],
+    direction: &[f64],
+    what: &str,
+    tally: &mut Tally,
+) {
+    let after = State::of(optimizer);
+    assert_eq!(after.steps, before.steps + 1);
+    let (q, s) = scales(config, before, g);
+    near::<T>(&after.root, &q.iter().map(|q| q.sqrt()).collect::<Vec<_>>(), 2.0, &format!("{what}: root"));
+    is_stored::<T>(config, &times(&s, g), before, &after, what);
+
+    let (mut oracle, mut doubt) = oracle_for::<T>(config, before, &s);
+    let outcome = oracle.step(after.newest());
+    let radii = doubt.step::<T>(&oracle, &outcome);
+    let (mut expected, mut allowed) = (outcome.direction.clone(), radii.direction);
+    // S itself is rounded to the element type, and so is what comes out of it.
+    allowed += (4.0 * T::UNIT + CORRECTION) * norm(&expected);
+    if config.momentum_kind == Momentum::Update {
+        // From the b that was there.
+        let b = mean(config.momentum, &before.momentum, &times(&s, &expected));
+        let weight = if config.bias_correction { 1.0 - config.momentum.powi(after.steps as i32) } else { 1.0 };
+        let rounded = 4.0 * T::UNIT * norm(&over(&b, &s));
+        allowed = (1.0 - config.momentum) * allowed + rounded;
+        let off = distance(&over(&after.momentum, &s), &over(&b, &s));
+        assert!(off <= allowed, "{what}: b is off by {off:e}, allowed {allowed:e}");
+        expected = b.iter().map(|b| b / weight).collect();
+        expected = over(&expected, &s);
+        allowed = allowed / weight + rounded + CORRECTION * norm(&expected);
+    }
+    if config.momentum_kind == Momentum::Gradient {
+        let m = mean(config.momentum, &before.momentum, &over(after.newest(), &s));
+        let allowed = 8.0 * T::UNIT * (norm(&before.momentum) + norm(&over(after.newest(), &s))) + T::LEAST;
+        assert!(distance(&after.momentum, &m) <= allowed, "{what}: m");
+    }
+    let off = distance(&over(direction, &s), &expected);
+    let floor = T::LEAST * norm(&s.iter().map(|s| 1.0 / s).collect::<Vec<_>>());
+    assert!(off <= allowed + floor, "{what}: off by {off:e} of {:e}, allowed {allowed:e}", norm(&expected));
+    let stats = optimizer.stats().unwrap();
+    assert!((stats.grad_norm - norm(g)).abs() <= 1e-6 * norm(g), "{what}: grad_norm {:e}", stats.grad_norm);
+    assert!((stats.update_norm - outcome.update_norm).abs() <= radii.update_norm, "{what}: update_norm");
+    assert!((stats.scale - outcome.scale).abs() <= radii.scale + 1e-9 * outcome.scale, "{what}: scale");
+    if allowed <= 1e-3 * norm(&expected) || off == 0.0 { tally.firm += 1 } else { tally.loose += 1 }
+}
+
+/// Whether the guard refuses a step: its largest scale is that of parameters that had no gradient yet.
+fn may_refuse<T: Number>(config: &Config, before: &State, g: &[f64]) -> bool {
+    let (_, s) = scales(config, before, g);
+    let (mut oracle, mut doubt) = oracle_for::<T>(config, before, &s);
+    let outcome = oracle.step(&times(&s, g));
+    let radii = doubt.step::<T>(&oracle, &outcome);
+    let length = outcome.scale * outcome.update_norm + radii.direction;
+    config.lr.max(1.0) * length * config.diagonal_eps.powf(-0.25) > T::MAX / 2.0
+}
+
+const FORMATS: [HistoryFormat; 5] =
+    [HistoryFormat::Full, HistoryFormat::Bf16, HistoryFormat::F16, HistoryFormat::Int8, HistoryFormat::Sparse];
+const MOMENTA: [Momentum; 4] = [Momentum::None, Momentum::Gradient, Momentum::Update, Momentum::Window];
+const CLIPS: [Clip; 5] = [Clip::None, Clip::Norm, Clip::EmaNorm, Clip::GraftEmaNorm, Clip::GraftInput];
+
+/// Every kind of momentum with every clip that there may be; other options in turn.
+fn configs(k: u32) -> impl Iterator<Item = Config> {
+    let kinds = MOMENTA.into_iter().flat_map(|momentum| CLIPS.map(|clip| (momentum, clip)));
+    kinds.enumerate().map(move |(index, (momentum_kind, clip_kind))| Config {
+        history_size: k,
+        momentum_kind,
+        momentum: [0.8, 0.5, 0.95][index % 3],
+        bias_correction: index % 4 != 3,
+        clip_kind,
+        clip_norm: 0.3,
+        clip_factor: 0.8,
+        clip_beta: 0.9,
+        history_decay: [1.0, 0.97][index % 2],
+        orthogonal_scale: [0.0, 0.5, 0.0][index % 3],
+        eps: [1e-6, 1e-2][index / 3 % 2],
+        diagonal_beta: [0.99, 0.9, 0.5][index / 2 % 3],
+        diagonal_eps: [1e-16, 1e-8][index / 5 % 2],
+        threads: 1,
+        ..Config::default()
+    })
+}
+
+/// Tolerances that swallow everything prove nothing.
+fn expect_firm(tally: &Tally, share: f64) {
+    let all = tally.firm + tally.loose + tally.refused;
+    println!("{} of {all} firm, {} refused", tally.firm, tally.refused);
+    assert!(tally.firm as f64 >= share * all as f64, "only {} of {all} are firm", tally.firm);
+}
+
+#[test]
+fn every_kind_on_every_stream() {
+    let mut tally = Tally::default();
+    for (index, config) in configs(5).enumerate() {
+        for stream in Stream::ALL {
+            for dim in [1, 7, 60] {
+                let config = Config { momentum: config.momentum.min(config.history_decay), ..config };
+                run::<f32>(&config, stream, dim, index as u64, 14, &mut tally);
+                run::<f64>(&config, stream, dim, index as u64, 14, &mut tally);
+            }
+        }
+    }
+    expect_firm(&tally, 0.8);
+}
+
+#[test]
+fn every_format() {
+    let mut tally = Tally::default();
+    for (index, config) in configs(4).enumerate() {
+        for history_format in FORMATS {
+            let config = Config { history_format, density: 0.2, ..config };
+            for dim in [3, 300, 4500] {
+                run::<f32>(&config, Stream::ALL[index % 3], dim, index as u64, 9, &mut tally);
+            }
+        }
+    }
+    expect_firm(&tally, 0.8);
+}
+
+/// With a window of one gradient it is Adam's direction (Kingma and Ba 2015, without momentum), normalised.
+#[test]
+fn a_window_of_one_is_adam() {
+    let (beta, eps, eps_window) = (0.9, 1e-16, 1e-6);
+    let config = Config { history_size: 1, diagonal_beta: beta, eps: eps_window, ..Config::default() };
+    let mut optimizer = Optimizer::<f64>::new(&config, &[50]).unwrap();
+    let mut gradients = Stream::ALL[0].start(50, 3);
+    let mut second = vec![0.0; 50];
+    let mut direction = vec![0.0; 50];
+    for step in 1..40 {
+        let g = gradients.draw();
+        optimizer.direction(&mut direction, &g).unwrap();
+        second.iter_mut().zip(&g).for_each(|(v, g)| *v = beta * *v + (1.0 - beta) * g * g);
+        let root = |v: f64| (v / (1.0 - beta.powi(step)) + eps).sqrt();
+        let length = g.iter().zip(&second).map(|(g, v)| g * g / root(*v)).sum::<f64>();
+        for ((u, g), v) in direction.iter().zip(&g).zip(&second) {
+            let adam = g / root(*v) / (length + eps_window).sqrt();
+            assert!((u - adam).abs() <= 1e-10 * adam.abs(), "step {step}: {u:e}, {adam:e}");
+        }
+    }
+}
+
+/// And with [`Clip::GraftInput`] it is just Adam's.
+#[test]
+fn a_window_of_one_with_the_inputs_length_is_adam_itself() {
+    let beta = 0.99;
+    let config = Config { history_size: 1, diagonal_beta: beta, clip_kind: Clip::GraftInput, ..Config::default() };
+    let mut optimizer = Optimizer::<f32>::new(&config, &[33]).unwrap();
+    let mut gradients = Stream::ALL[0].start(33, 4);
+    let mut second = vec![0.0; 33];
+    let mut direction = vec![0.0; 33];
+    for step in 1..60 {
+        let g: Vec<f32> = narrow(&gradients.draw());
+        optimizer.direction(&mut direction, &g).unwrap();
+        for ((u, g), v) in direction.iter().zip(widen(&g)).zip(&mut second) {
+            *v = beta * *v + (1.0 - beta) * g * g;
+            let adam = g / (*v / (1.0 - f64::powi(beta, step)) + 1e-16).sqrt();
+            assert!((f64::from(*u) - adam).abs() <= 2e-6 * adam.abs(), "step {step}: {u:e}, {adam:e}");
+        }
+    }
+}
+
+#[test]
+fn what_does_not_go_together_is_refused() {
+    let on = Config { diagonal_beta: 0.99, ..Config::default() };
+    let refused = |config: Config, name: &str| {
+        let error = config.validate().unwrap_err().to_string();
+        assert!(error.starts_with(name), "{error}");
+    };
+    refused(Config { centered: true, ..on }, "config.centered");
+    refused(Config { clip_kind: Clip::EmaVector, ..on }, "config.clip_kind");
+    refused(Config { clip_kind: Clip::GraftEmaVector, ..on }, "config.clip_kind");
+    for beta in [1.0, -0.1, f64::NAN, f64::INFINITY] {
+        refused(Config { diagonal_beta: beta, ..on }, "config.diagonal_beta");
+    }
+    for eps in [0.0, -1e-8, f64::NAN, f64::INFINITY] {
+        refused(Config { diagonal_eps: eps, ..on }, "config.diagonal_eps");
+        refused(Config { diagonal_eps: eps, ..Config::default() }, "config.diagonal_eps");
+    }
+    for good in [Config { centered: true, ..Config::default() }, on, Config { diagonal_beta: 5e-324, ..on }] {
+        good.validate().unwrap();
+    }
+}
