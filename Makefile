@@ -21,7 +21,8 @@ SUITES := rust c ubsan mpi abi instructions fuzz examples cpp julia go install d
 # Longer ones, not part of `make test`.
 LONG := asan tsan aarch64
 
-.PHONY: all lib header docs demo recommended bench bench-peers bench-scaling fuzz soak test $(SUITES:%=test-%) $(LONG:%=test-%)
+.PHONY: all lib header docs demo demo-mpi recommended bench bench-peers bench-scaling fuzz soak test
+.PHONY: $(SUITES:%=test-%) $(LONG:%=test-%)
 .PHONY: install install-cmake uninstall clean help
 .DEFAULT_GOAL := all
 
@@ -42,6 +43,11 @@ lib:
 ## recommended   measures the settings that lmada_config_recommended chooses from (long)
 demo recommended: lib
 	$(MAKE) -C examples $@
+
+## demo-mpi      trains one model on four processes over MPI and on one, and says how far apart they end
+demo-mpi: lib
+	@scripts/need cc make gzip mpicc mpirun
+	@$(MAKE) --no-print-directory -s -C examples mpi
 
 ## bench         times a step against the speed at which memory is read; writes docs/performance.md
 ## bench-peers   times a step against others in PyTorch, which it installs under target/; writes docs/performance.md

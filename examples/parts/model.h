@@ -37,6 +37,14 @@ struct model {
 /* 64 inputs, 32 tanh units, softmax over 10 classes, cross-entropy: 2,410 parameters in four tensors. */
 extern const struct model mlp;
 
+/*
+ * What `mlp.loss` computes, for programs that do not wait for the whole gradient: `ready` is called for each tensor,
+ * the last first, as soon as its gradient is complete, while those before it are still to come. The rows may be a part
+ * of a minibatch of `batch` rows, or none: loss and gradient are their share of its mean.
+ */
+double mlp_gradient(const float *const *params, const struct dataset *data, const size_t *rows, size_t count,
+                    size_t batch, float *const *grads, void (*ready)(void *context, size_t tensor), void *context);
+
 /* 30 inputs, one logit, logistic loss: 31 parameters in two tensors. */
 extern const struct model logistic;
 

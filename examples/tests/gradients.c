@@ -89,6 +89,55 @@ static void check_rows(const struct model *model) {
     dataset_free(&data);
 }
 
+/* Who is told of tensors: which one has to be next, and what all of them have to be in the end. */
+struct told {
+    size_t left;
+    float **grads, **expected;
+};
+
+static void ready(void *context, size_t tensor) {
+    struct told *told = context;
+    told->left--;
+    CHECK(tensor == told->left, "told of tensor %zu, not %zu", tensor, told->left);
+    for (size_t i = 0; i < mlp.lens[tensor]; i++)
+        CHECK(told->grads[tensor][i] == told->expected[tensor][i], "tensor %zu, element %zu: told of it too early",
+              tensor, i);
+}
+
+/* Tensors are complete when the program is told of them, the last first; parts of a minibatch add up to it. */
+static void check_parts(void) {
+    struct random random = random_stream(11, 0);
+    struct dataset data = random_data(&mlp, &random);
+    float *params[MAX_TENSORS], *whole[MAX_TENSORS], *part[MAX_TENSORS], *sum[MAX_TENSORS];
+    model_allocate(&mlp, params);
+    model_allocate(&mlp, whole);
+    model_allocate(&mlp, part);
+    model_allocate(&mlp, sum);
+    mlp.init(params, &random);
+    const float *const *at = (const float *const *)params;
+
+    double loss = mlp.loss(at, &data, NULL, ROWS, whole), losses = 0;
+    struct told told = {mlp.tensors, part, whole};
+    CHECK(mlp_gradient(at, &data, NULL, ROWS, ROWS, part, ready, &told) == loss, "another loss");
+    CHECK(told.left == 0, "not told of %zu tensors", told.left);
+
+    const size_t rows[ROWS] = {11, 3, 5, 0, 1, 8, 7, 2, 10, 9, 4, 6}, cuts[] = {0, 7, 7, ROWS};
+    for (size_t i = 0; i + 1 < sizeof cuts / sizeof *cuts; i++) {
+        losses += mlp_gradient(at, &data, rows + cuts[i], cuts[i + 1] - cuts[i], ROWS, part, NULL, NULL);
+        for (size_t t = 0; t < mlp.tensors; t++)
+            for (size_t j = 0; j < mlp.lens[t]; j++) sum[t][j] += part[t][j];
+    }
+    CHECK_CLOSE(losses, loss, 1e-6, "the sum of the losses of parts");
+    for (size_t t = 0; t < mlp.tensors; t++)
+        for (size_t j = 0; j < mlp.lens[t]; j++) CHECK_CLOSE(sum[t][j], whole[t][j], 1e-6, "a sum of gradients");
+
+    model_release(&mlp, params);
+    model_release(&mlp, whole);
+    model_release(&mlp, part);
+    model_release(&mlp, sum);
+    dataset_free(&data);
+}
+
 /* Weights of 1e4: exp() of a logit would overflow. Loss and gradient stay finite, and right. */
 static void check_stability(const struct model *model) {
     struct random random = random_stream(9, 0);
@@ -128,5 +177,6 @@ int main(void) {
         check_stability(models[i]);
         check_start(models[i]);
     }
+    check_parts();
     return check_result("gradients");
 }
