@@ -1,9 +1,9 @@
 //! Diagonal coordinates: scales of single parameters by the average of their squared gradients, as Adam has them, with
 //! which a gradient is stored and an update comes out.
 //!
-//! A scale is `x^(−1/4)` of a 64-bit x, by a guess from the number's bits and two steps that each take its error to the
-//! fourth power. Roots and a division of the machine would take two to three times as long, longer than memory takes to
-//! bring what they are for.
+//! A scale is `x^(−1/4)`, by a guess from the number's bits and two steps that take its error to the fourth power, or in
+//! `f32`, where that is enough, to the second. Roots and a division of the machine would take longer than memory takes to
+//! bring what they are for; so would 64 bits for `f32`, whose precision is that of what is stored.
 
 use super::Element;
 use super::lanes::{BLOCK, Load};
@@ -18,41 +18,133 @@ pub struct Diagonal {
     pub beta: f64,
     /// `1/(1 − β₂^t)`
     pub correction: f64,
-    /// Normal and positive.
+    /// Positive.
     pub eps: f64,
 }
 
-/// The bits of a number less a quarter of those of x are near those of `x^(−1/4)`, for positive normal x: of the exponent
-/// exactly, of the rest to 3.2 percent.
-pub(super) const FOURTH_ROOT: u64 = 0x4feb_0be0_ded2_8800;
+/// Numbers whose exponent can be taken out of their bits.
+#[doc(hidden)]
+pub trait Bits: Sized {
+    /// As many bits.
+    type Int;
 
-/// `q`, and the scale that follows from it.
+    /// The exponent but for its last bit: that of the even power of two at or below a number, or of the odd one.
+    const EVEN: Self::Int;
+    /// That less the even exponent is a power of two, to which a number is as one in [2, 8) to 1.
+    const POWER: Self::Int;
+    /// That less half the even exponent is the power's square root.
+    const ROOT: Self::Int;
+    /// The even exponent less that is the power's inverse.
+    const INVERSE: Self::Int;
+    /// The least number for which all three are.
+    const SMALLEST: f64;
+
+    /// That less a quarter of the bits of −x is near `x^(−1/4)`, for positive normal x: of the exponent exactly, of the
+    /// rest to 3.2 percent.
+    const FOURTH_ROOT: Self::Int;
+
+    /// As [`Load::powers`].
+    fn powers(self) -> [Self; 3];
+
+    /// As [`Load::guess`].
+    fn guess(self) -> Self;
+}
+
+macro_rules! bits {
+    ($number:ty, $int:ty, $even:expr, $power:expr, $root:expr, $inverse:expr, $least:expr, $fourth_root:expr) => {
+        impl Bits for $number {
+            type Int = $int;
+            const EVEN: $int = $even;
+            const POWER: $int = $power;
+            const ROOT: $int = $root;
+            const INVERSE: $int = $inverse;
+            const SMALLEST: f64 = $least;
+            const FOURTH_ROOT: $int = $fourth_root;
+
+            #[inline(always)]
+            fn powers(self) -> [Self; 3] {
+                let even = self.to_bits() & Self::EVEN;
+                let inverse = even.wrapping_sub(Self::INVERSE);
+                [Self::POWER - even, Self::ROOT - (even >> 1), inverse].map(Self::from_bits)
+            }
+
+            #[inline(always)]
+            fn guess(self) -> Self {
+                Self::from_bits(Self::FOURTH_ROOT.wrapping_sub(self.to_bits() >> 2))
+            }
+        }
+    };
+}
+bits!(f32, u32, 0x7f00_0000, 0x7f80_0000, 0x5f80_0000, 0x0080_0000, 4.0 * f32::MIN_POSITIVE as f64, 0x6f58_5f07);
+bits!(
+    f64,
+    u64,
+    0x7fe0_0000_0000_0000,
+    0x7ff0_0000_0000_0000,
+    0x5ff0_0000_0000_0000,
+    0x0010_0000_0000_0000,
+    4.0 * f64::MIN_POSITIVE,
+    0x6feb_0be0_ded2_8800
+);
+
+/// The scales of a gradient; and, where it is asked for, the root of q with this gradient in it.
+///
+/// All in the precision of `T`, on numbers between 2 and 8 or less: squares of what has the range of `T` would not have it.
 #[inline(always)]
 fn scales<L: Load<T>, T: Element>(
     lanes: L,
     root: &[T; BLOCK],
     given: &[T; BLOCK],
     diagonal: &Diagonal,
-) -> (L::Wide, L::Wide) {
-    let (root, given) = (lanes.load(root), lanes.load(given));
-    let new_share = lanes.mul(lanes.splat(1.0 - diagonal.beta), lanes.mul(given, given));
-    let q = lanes.mul_add(lanes.splat(diagonal.beta), lanes.mul(root, root), new_share);
-    let x = lanes.mul_add(lanes.splat(diagonal.correction), q, lanes.splat(diagonal.eps));
-    let mut y = lanes.fourth_root_guess(x);
-    for _ in 0..2 {
+    advances: bool,
+) -> (L::Narrow, L::Narrow) {
+    let Diagonal { beta, correction, eps } = *diagonal;
+    let (root, given) = (lanes.load_narrow(root), lanes.load_narrow(given));
+    let least = lanes.splat_narrow(eps.sqrt().max(T::SMALLEST));
+    let [power, root_of_power, inverse] = lanes.powers(lanes.max_abs_narrow(lanes.max_abs_narrow(root, given), least));
+    let (root, given, least) =
+        (lanes.mul_narrow(root, power), lanes.mul_narrow(given, power), lanes.mul_narrow(least, power));
+    let (root2, given2) = (lanes.mul_narrow(root, root), lanes.mul_narrow(given, given));
+    // −x
+    let x = lanes.mul_narrow(lanes.mul_narrow(least, least), lanes.splat_narrow(-1.0));
+    let x = lanes.mul_add_narrow(lanes.splat_narrow(-(1.0 - beta) * correction), given2, x);
+    let x = lanes.mul_add_narrow(lanes.splat_narrow(-beta * correction), root2, x);
+    let mut y = lanes.guess(x);
+    for last in [false, true] {
         // y·(1 − h)^(−1/4), where h is what x·y⁴ lacks to 1.
-        let square = lanes.mul(y, y);
-        let h = lanes.mul_sub_from(x, lanes.mul(square, square), lanes.splat(1.0));
-        let series = lanes.mul_add(h, lanes.splat(15.0 / 128.0), lanes.splat(5.0 / 32.0));
-        let series = lanes.mul_add(h, series, lanes.splat(0.25));
-        y = lanes.mul_add(lanes.mul(y, h), series, y);
+        let square = lanes.mul_narrow(y, y);
+        let h = lanes.mul_add_narrow(x, lanes.mul_narrow(square, square), lanes.splat_narrow(1.0));
+        let series = if last && T::ROUNDOFF > 1e-10 {
+            lanes.splat_narrow(0.25)
+        } else {
+            let series = lanes.mul_add_narrow(h, lanes.splat_narrow(15.0 / 128.0), lanes.splat_narrow(5.0 / 32.0));
+            lanes.mul_add_narrow(h, series, lanes.splat_narrow(0.25))
+        };
+        y = lanes.mul_add_narrow(lanes.mul_narrow(y, h), series, y);
     }
-    (q, lanes.min(y, lanes.splat(T::LARGEST)))
+    let q = if advances {
+        let q = lanes.mul_add_narrow(
+            lanes.splat_narrow(1.0 - beta),
+            given2,
+            lanes.mul_narrow(lanes.splat_narrow(beta), root2),
+        );
+        lanes.mul_narrow(lanes.sqrt_narrow(q), inverse)
+    } else {
+        y
+    };
+    (lanes.mul_narrow(y, root_of_power), q)
 }
 
 #[inline(always)]
-fn product_of<L: Load<T>, T: Element>(lanes: L, x: &[T; BLOCK], y: &[T; BLOCK]) -> L::Narrow {
-    lanes.mul_narrow(lanes.load_narrow(x), lanes.load_narrow(y))
+fn store_both<L: Load<T>, T: Element>(
+    lanes: L,
+    s: L::Narrow,
+    given: &[T; BLOCK],
+    scale: &mut [T; BLOCK],
+    scaled: &mut [T; BLOCK],
+) {
+    lanes.store_narrow(s, scale);
+    lanes.store_narrow(lanes.mul_narrow(s, lanes.load_narrow(given)), scaled);
 }
 
 #[inline(always)]
@@ -68,9 +160,8 @@ pub(super) fn coordinates<L, T>(
     T: Element,
 {
     each_block!(given.len(), [root, given], [scale, scaled], [], [], {
-        let (_, s) = scales(lanes, root, given, diagonal);
-        lanes.store(s, scale);
-        lanes.store_narrow(product_of::<L, T>(lanes, scale, given), scaled);
+        let (s, _) = scales::<L, T>(lanes, root, given, diagonal, false);
+        store_both::<L, T>(lanes, s, given, scale, scaled);
     });
 }
 
@@ -87,17 +178,16 @@ pub(super) fn advance<L, T>(
     T: Element,
 {
     each_block!(given.len(), [given], [root, scale, scaled], [], [], {
-        let (q, s) = scales(lanes, root, given, diagonal);
-        lanes.store(lanes.sqrt(q), root);
-        lanes.store(s, scale);
-        lanes.store_narrow(product_of::<L, T>(lanes, scale, given), scaled);
+        let (s, new_root) = scales::<L, T>(lanes, root, given, diagonal, true);
+        lanes.store_narrow(new_root, root);
+        store_both::<L, T>(lanes, s, given, scale, scaled);
     });
 }
 
 #[inline(always)]
 pub(super) fn multiply<L: Load<T>, T: Element>(lanes: L, x: &[T], y: &[T], product: &mut [T]) {
     each_block!(x.len(), [x, y], [product], [], [], {
-        lanes.store_narrow(product_of::<L, T>(lanes, x, y), product);
+        lanes.store_narrow(lanes.mul_narrow(lanes.load_narrow(x), lanes.load_narrow(y)), product);
     });
 }
 

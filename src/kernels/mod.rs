@@ -49,6 +49,7 @@ use crate::config::Dtype;
 use crate::memory::Pod;
 use sparse::SparseKernels;
 
+use diagonal::Bits;
 pub(crate) use diagonal::Diagonal;
 pub(crate) use stored::{Bf16, Compressed, F16, SCALED_UNIT, Scales, Stored, StoredKernels};
 
@@ -59,7 +60,9 @@ pub(crate) const BLOCK: usize = lanes::BLOCK;
 pub(crate) const NARROW_GROUP: usize = columns::COMBINE_GROUP;
 
 /// An element of parameters and gradients: `f32` or `f64`. Sealed.
-pub trait Element: Pod + Default + Into<f64> + PartialOrd + Debug + Add<Output = Self> + Mul<Output = Self> {
+pub trait Element:
+    Pod + Bits + Default + Into<f64> + PartialOrd + Debug + Add<Output = Self> + Mul<Output = Self>
+{
     /// The type's name among the options.
     const DTYPE: Dtype;
 

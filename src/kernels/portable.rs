@@ -1,7 +1,7 @@
 //! Blocks as plain arrays, for every machine. The compiler makes of them what it may assume the machine to have.
 
 use super::Element;
-use super::diagonal::FOURTH_ROOT;
+use super::diagonal::Bits;
 use super::lanes::{BLOCK, Decode, Encode, Lanes, Load, table};
 use super::sparse::sparse_table;
 use super::stored::{Bf16, Compressed, F16, compressed_table};
@@ -64,8 +64,13 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    fn fourth_root_guess(self, a: Self::Wide) -> Self::Wide {
-        a.map(|a| f64::from_bits(FOURTH_ROOT - (a.to_bits() >> 2)))
+    fn powers_wide(self, a: Self::Wide) -> [Self::Wide; 3] {
+        powers(a)
+    }
+
+    #[inline(always)]
+    fn guess_wide(self, minus_a: Self::Wide) -> Self::Wide {
+        minus_a.map(f64::guess)
     }
 
     #[inline(always)]
@@ -82,6 +87,12 @@ impl Lanes for Portable {
     fn totals(self, wides: [Self::Wide; BLOCK]) -> Self::Wide {
         wides.map(|wide| self.total(wide))
     }
+}
+
+#[inline(always)]
+fn powers<T: Element>(a: [T; BLOCK]) -> [[T; BLOCK]; 3] {
+    let powers = a.map(T::powers);
+    [0, 1, 2].map(|which| powers.map(|powers| powers[which]))
 }
 
 impl<T: Element> Load<T> for Portable {
@@ -130,6 +141,21 @@ impl<T: Element> Load<T> for Portable {
     #[inline(always)]
     fn widen(self, narrow: Self::Narrow) -> Self::Wide {
         narrow.map(T::to_f64)
+    }
+
+    #[inline(always)]
+    fn sqrt_narrow(self, a: Self::Narrow) -> Self::Narrow {
+        a.map(|a| T::from_f64(a.to_f64().sqrt()))
+    }
+
+    #[inline(always)]
+    fn powers(self, a: Self::Narrow) -> [Self::Narrow; 3] {
+        powers(a)
+    }
+
+    #[inline(always)]
+    fn guess(self, minus_a: Self::Narrow) -> Self::Narrow {
+        minus_a.map(T::guess)
     }
 
     #[inline(always)]

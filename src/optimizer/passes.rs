@@ -30,8 +30,7 @@ impl<T: Element> Optimizer<T> {
 
     /// What scales of the step under way depend on, where there are any.
     fn diagonal(&self) -> Option<Diagonal> {
-        let Config { diagonal_beta: beta, diagonal_eps, .. } = self.config;
-        let eps = diagonal_eps.max(f64::MIN_POSITIVE);
+        let Config { diagonal_beta: beta, diagonal_eps: eps, .. } = self.config;
         self.config.is_diagonal().then(|| Diagonal { beta, correction: 1.0 / bias(beta, self.steps + 1), eps })
     }
 

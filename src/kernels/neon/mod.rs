@@ -7,7 +7,7 @@ mod stored;
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-use super::diagonal::FOURTH_ROOT;
+use super::diagonal::Bits;
 use super::lanes::{BLOCK, Lanes, Load, table};
 use super::portable::{self, Portable};
 use super::sparse::{SparseKernels, sparse_table};
@@ -113,13 +113,29 @@ impl Lanes for Neon {
     }
 
     #[inline(always)]
-    fn fourth_root_guess(self, a: Self::Wide) -> Self::Wide {
-        let mut guess = a;
+    fn powers_wide(self, a: Self::Wide) -> [Self::Wide; 3] {
+        let mut powers = [a; 3];
+        for (index, &a) in a.iter().enumerate() {
+            // SAFETY: every aarch64 has NEON.
+            unsafe {
+                let even = vandq_u64(vreinterpretq_u64_f64(a), vdupq_n_u64(f64::EVEN));
+                powers[0][index] = vreinterpretq_f64_u64(vsubq_u64(vdupq_n_u64(f64::POWER), even));
+                let half = vshrq_n_u64::<1>(even);
+                powers[1][index] = vreinterpretq_f64_u64(vsubq_u64(vdupq_n_u64(f64::ROOT), half));
+                powers[2][index] = vreinterpretq_f64_u64(vsubq_u64(even, vdupq_n_u64(f64::INVERSE)));
+            }
+        }
+        powers
+    }
+
+    #[inline(always)]
+    fn guess_wide(self, minus_a: Self::Wide) -> Self::Wide {
+        let mut guess = minus_a;
         for guess in &mut guess {
             // SAFETY: every aarch64 has NEON.
             unsafe {
                 let quarter = vshrq_n_u64::<2>(vreinterpretq_u64_f64(*guess));
-                *guess = vreinterpretq_f64_u64(vsubq_u64(vdupq_n_u64(FOURTH_ROOT), quarter));
+                *guess = vreinterpretq_f64_u64(vsubq_u64(vdupq_n_u64(f64::FOURTH_ROOT), quarter));
             }
         }
         guess

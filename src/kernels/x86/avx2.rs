@@ -2,7 +2,7 @@
 
 use core::arch::x86_64::*;
 
-use super::super::diagonal::FOURTH_ROOT;
+use super::super::diagonal::Bits;
 use super::super::lanes::{BLOCK, Lanes, Load, narrow_is_wide, table};
 use super::super::sparse::sparse_table;
 use super::super::symmetric::symmetric_table;
@@ -64,9 +64,16 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn fourth_root_guess(self, a: Self::Wide) -> Self::Wide {
+    fn powers_wide(self, a: Self::Wide) -> [Self::Wide; 3] {
         // SAFETY: the machine has AVX2, as `self` exists.
-        unsafe { [fourth_root_guess(a[0]), fourth_root_guess(a[1])] }
+        let [a, b] = unsafe { [powers(a[0]), powers(a[1])] };
+        [[a[0], b[0]], [a[1], b[1]], [a[2], b[2]]]
+    }
+
+    #[inline(always)]
+    fn guess_wide(self, minus_a: Self::Wide) -> Self::Wide {
+        // SAFETY: the machine has AVX2, as `self` exists.
+        unsafe { [guess(minus_a[0]), guess(minus_a[1])] }
     }
 
     #[inline(always)]
@@ -109,16 +116,33 @@ impl Lanes for Avx2 {
     }
 }
 
-/// As [`Lanes::fourth_root_guess`].
+/// As [`Load::powers`].
 ///
 /// # Safety
 /// The machine has AVX2.
 #[inline(always)]
-unsafe fn fourth_root_guess(a: __m256d) -> __m256d {
+unsafe fn powers(a: __m256d) -> [__m256d; 3] {
     // SAFETY: the caller's promise.
     unsafe {
-        let quarter = _mm256_srli_epi64::<2>(_mm256_castpd_si256(a));
-        _mm256_castsi256_pd(_mm256_sub_epi64(_mm256_set1_epi64x(FOURTH_ROOT as i64), quarter))
+        let even = _mm256_and_si256(_mm256_castpd_si256(a), _mm256_set1_epi64x(f64::EVEN as i64));
+        [
+            _mm256_castsi256_pd(_mm256_sub_epi64(_mm256_set1_epi64x(f64::POWER as i64), even)),
+            _mm256_castsi256_pd(_mm256_sub_epi64(_mm256_set1_epi64x(f64::ROOT as i64), _mm256_srli_epi64::<1>(even))),
+            _mm256_castsi256_pd(_mm256_sub_epi64(even, _mm256_set1_epi64x(f64::INVERSE as i64))),
+        ]
+    }
+}
+
+/// As [`Load::guess`].
+///
+/// # Safety
+/// The machine has AVX2.
+#[inline(always)]
+unsafe fn guess(minus_a: __m256d) -> __m256d {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let quarter = _mm256_srli_epi64::<2>(_mm256_castpd_si256(minus_a));
+        _mm256_castsi256_pd(_mm256_sub_epi64(_mm256_set1_epi64x(f64::FOURTH_ROOT as i64), quarter))
     }
 }
 
