@@ -14,7 +14,7 @@ const FUNCTIONS = (:abi_version, :version, :status_string, :last_error, :config_
                    :state_size, :state_save, :state_load)
 
 # These come twice: under this name for Float32, with "_f64" behind it for Float64.
-const TYPED_FUNCTIONS = (:step, :step_tensors, :direction, :feed, :apply)
+const TYPED_FUNCTIONS = (:step, :step_tensors, :direction, :feed, :apply, :apply_direction)
 
 addresses_type(names) = NamedTuple{names,NTuple{length(names),Ptr{Cvoid}}}
 
