@@ -11,7 +11,8 @@ Limited-memory full-matrix Adagrad: the Julia interface of the library lmada.
 [`Lmada.Optimizer`](@ref) is the optimizer and lists the options; [`step!`](@ref) moves the parameters. Everything else:
 [`direction!`](@ref), [`reset!`](@ref), [`set_lr!`](@ref), [`Lmada.stats`](@ref), [`Lmada.save`](@ref),
 [`Lmada.load!`](@ref), the step in phases ([`Lmada.begin!`](@ref)), what joins processes that share a model
-([`Lmada.Communicator`](@ref)), and the two functions of an Optimisers.jl rule ([`Lmada.Rule`](@ref)). A call that fails throws an [`LmadaError`](@ref) and has changed nothing.
+([`Lmada.Communicator`](@ref)), and the two functions of an Optimisers.jl rule ([`Lmada.Rule`](@ref)). A call that fails
+throws an [`LmadaError`](@ref) and has changed nothing.
 """
 module Lmada
 
@@ -34,7 +35,7 @@ include("rule.jl")
 
 # Julia 1.11 and later tell the names that are meant for users, exported or not.
 if VERSION >= v"1.11"
-    eval(Expr(:public, :Optimizer, :defaults, :recommended, :stats, :save, :load!,
+    eval(Expr(:public, :Optimizer, :defaults, :recommended, :stats, :save, :load!, :load_shares!,
               :begin!, :feed!, :partials, :solve!, :apply!, :apply_direction!, :finish!,
               :cancel!, :Communicator, :comm_rank, :comm_size, :comm_sum!, :comm_min, :comm_bcast!,
               :Rule, :init, :Status, Symbol.(instances(Status))..., :version, :library_path))

@@ -95,8 +95,8 @@ may fail belongs in it:
     Lmada.apply!(opt, params, grads)
     Lmada.finish!(opt)
 
-The status is the library's where it was the library's, `DIMENSION_MISMATCH` and `INVALID_ARGUMENT` for the exceptions of
-these kinds, else `CALLBACK`. As after any `solve!`, a step that was refused is still open.
+The status of an `LmadaError` is kept; a `DimensionMismatch` becomes `DIMENSION_MISMATCH`, an `ArgumentError`
+`INVALID_ARGUMENT`, anything else `CALLBACK`. As after any `solve!`, a step that was refused is still open.
 """
 solve!(opt::Optimizer, comm) = solve!(() -> nothing, opt, comm)
 

@@ -28,7 +28,8 @@ function meet(meeting, rank, what, value)
             close(timer)
             meeting.round == round && error("task $rank waits for $what alone")
         end
-        all(given -> first(given) == first(meeting.last[1]), meeting.last) || error("each wants another: $(meeting.last)")
+        wanted = map(first, meeting.last)
+        all(==(wanted[1]), wanted) || error("the tasks want different things: $wanted")
         return map(last, meeting.last)
     finally
         unlock(meeting.changed)

@@ -151,7 +151,7 @@ const OPTIONS_OF_SHARES = ((;),
         end
     end
 
-    expected = let opt = Lmada.Optimizer(BLOCKS), w = Float32.(start)
+    without_the_fourth = let opt = Lmada.Optimizer(BLOCKS), w = Float32.(start)
         foreach(i -> step!(opt, w, Float32.(gradients[i])), [1:3; 5:9])
         w
     end
@@ -176,7 +176,7 @@ const OPTIONS_OF_SHARES = ((;),
         @test all(failure.status == getfield(Lmada, status) for failure in failures)
         @test all(occursin(Regex(words), failure.message) for failure in failures)
         @test all(first(result) == failures for result in results)
-        @test put_together(last.(results), ranges()) ≈ expected
+        @test put_together(last.(results), ranges()) ≈ without_the_fourth
     end
 
     @testset "the first of two failures is everybody's" begin
@@ -203,6 +203,55 @@ const OPTIONS_OF_SHARES = ((;),
             return failure
         end
         @test all(failure.status == Lmada.INVALID_ARGUMENT && occursin(words, failure.message) for failure in results)
+    end
+
+    @testset "states of 3 shares go on in 2, $T" for T in (Float32, Float64)
+        options = (history_size = 6, momentum_kind = :gradient, clip_kind = :ema_vector)
+        before, after = [[10, 3], [0, 4], [13, 7]], [[16, 0], [7, 14]]
+        whole, expected = Lmada.Optimizer{T}(BLOCKS; options...), T.(start)
+        foreach(g -> step!(whole, expected, T.(g)), gradients)
+        saved = on_all(neighbours(3)) do rank, comm
+            own = ranges(before)[rank]
+            opt, w = Lmada.Optimizer{T}(before[rank]; options...), share_of(T.(start), own)
+            foreach(g -> step!(opt, w, share_of(T.(g), own), comm), gradients[1:8])
+            return w, Lmada.save(opt)
+        end
+        states = last.(saved)
+        middle = put_together(first.(saved), ranges(before))
+        parts = on_all(neighbours(2)) do rank, comm
+            own = ranges(after)[rank]
+            opt, w = Lmada.Optimizer{T}(after[rank]; options...), share_of(middle, own)
+            firsts = [first(own[1]) - 1, first(own[2]) - 1 - BLOCKS[1]]
+            Lmada.load_shares!(opt, firsts, states) === opt || error("load_shares! returns opt")
+            foreach(g -> step!(opt, w, share_of(T.(g), own), comm), gradients[9:end])
+            return w
+        end
+        @test norm(put_together(parts, ranges(after)) - expected) <= tolerance(T) * norm(expected - start)
+
+        # Back to the shares that they were saved from, the states are what they were.
+        for (rank, own) in enumerate(ranges(before))
+            opt = Lmada.Optimizer{T}(before[rank]; options...)
+            Lmada.load_shares!(opt, [first(own[1]) - 1, first(own[2]) - 1 - BLOCKS[1]], states)
+            @test Lmada.save(opt) == states[rank]
+        end
+    end
+
+    @testset "mistakes with states of shares" begin
+        opt = Lmada.Optimizer(4)
+        step!(opt, zeros(Float32, 4), ones(Float32, 4))
+        state, half = Lmada.save(opt), Lmada.Optimizer(2)
+        untouched = Lmada.save(half)
+        status(arguments...) = failure_of(() -> Lmada.load_shares!(half, arguments...)).status
+        @test status(3, [state]) == Lmada.INVALID_ARGUMENT
+        @test status(0, Vector{UInt8}[]) == Lmada.INVALID_ARGUMENT
+        @test status(0, [state[1:end-1]]) == Lmada.BAD_STATE
+        @test status(0, [state, UInt8[]]) == Lmada.BAD_STATE
+        @test_throws DimensionMismatch Lmada.load_shares!(half, [0, 0], [state])
+        @test_throws ArgumentError Lmada.load_shares!(half, -1, [state])
+        @test_throws ArgumentError Lmada.load_shares!(half, 0, [view(repeat(state, inner = 2), 1:2:2length(state))])
+        @test Lmada.save(half) == untouched
+        Lmada.load_shares!(half, 2, [state])
+        @test Lmada.stats(half).steps == 1
     end
 
     @testset "an exception of the caller's" begin
