@@ -179,6 +179,7 @@ inline constexpr lmada_clip_t ema_vector = LMADA_CLIP_EMA_VECTOR;
 namespace graft {
 inline constexpr lmada_clip_t ema_norm = LMADA_GRAFT_EMA_NORM;
 inline constexpr lmada_clip_t ema_vector = LMADA_GRAFT_EMA_VECTOR;
+inline constexpr lmada_clip_t input = LMADA_GRAFT_INPUT;
 }  // namespace graft
 
 // The options: the fields of `lmada_config_t`, starting from the defaults. `dtype` follows from the optimizer's type.
