@@ -53,6 +53,13 @@
 
 /** @cond */
 
+/* C++ has other words for a cast and for a null pointer, and warns of those of C where it is asked to. */
+#if defined(__cplusplus) && defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wold-style-cast"
+#pragma GCC diagnostic ignored "-Wzero-as-null-pointer-constant"
+#endif
+
 #if defined(__cplusplus)
 #define LMADA_MPI_OF_THREAD thread_local
 #elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L && !defined(__STDC_NO_THREADS__)
@@ -266,6 +273,10 @@ LMADA_MPI_WHOLE(lmada_mpi_step, float, lmada_step, lmada_feed, lmada_apply)
 LMADA_MPI_WHOLE(lmada_mpi_step_f64, double, lmada_step_f64, lmada_feed_f64, lmada_apply_f64)
 LMADA_MPI_WHOLE(lmada_mpi_direction, float, lmada_direction, lmada_feed, lmada_apply_direction)
 LMADA_MPI_WHOLE(lmada_mpi_direction_f64, double, lmada_direction_f64, lmada_feed_f64, lmada_apply_direction_f64)
+
+#if defined(__cplusplus) && defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
 
 /** @endcond */
 

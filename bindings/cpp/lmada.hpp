@@ -179,6 +179,7 @@ inline constexpr lmada_clip_t ema_vector = LMADA_CLIP_EMA_VECTOR;
 namespace graft {
 inline constexpr lmada_clip_t ema_norm = LMADA_GRAFT_EMA_NORM;
 inline constexpr lmada_clip_t ema_vector = LMADA_GRAFT_EMA_VECTOR;
+inline constexpr lmada_clip_t input = LMADA_GRAFT_INPUT;
 }  // namespace graft
 
 // The options: the fields of `lmada_config_t`, starting from the defaults. `dtype` follows from the optimizer's type.
@@ -227,6 +228,24 @@ private:
     std::vector<std::size_t> lens_;
 };
 
+// Saved states of the shares of one model, in their order. It holds addresses.
+class state_list {
+public:
+    void add(span<const std::byte> state) {
+        states_.reserve(states_.size() + 1);  // first, so that nothing was added should memory be out
+        bytes_.push_back(state.size());
+        states_.push_back(state.data());
+    }
+
+    std::size_t size() const noexcept { return states_.size(); }
+    const void* const* states() const noexcept { return states_.data(); }
+    const std::size_t* bytes() const noexcept { return bytes_.data(); }
+
+private:
+    std::vector<const void*> states_;
+    std::vector<std::size_t> bytes_;
+};
+
 namespace detail {
 
 // The C functions of an element type.
@@ -241,6 +260,7 @@ struct api<float> {
     static constexpr auto direction = &lmada_direction;
     static constexpr auto feed = &lmada_feed;
     static constexpr auto apply = &lmada_apply;
+    static constexpr auto apply_direction = &lmada_apply_direction;
 };
 
 template <>
@@ -251,6 +271,7 @@ struct api<double> {
     static constexpr auto direction = &lmada_direction_f64;
     static constexpr auto feed = &lmada_feed_f64;
     static constexpr auto apply = &lmada_apply_f64;
+    static constexpr auto apply_direction = &lmada_apply_direction_f64;
 };
 
 struct free_handle {
@@ -318,7 +339,7 @@ public:
         return result<>(api::direction(get(), out.data(), grads.data(), grads.size()));
     }
 
-    // A step in phases: begin, feed every piece, (partials,) solve, apply every piece, end. Or cancel.
+    // A step in phases: begin, feed every piece, (partials,) solve, apply or apply_direction every piece, end. Or cancel.
     void begin() { try_begin().value(); }
     result<> try_begin() noexcept { return result<>(lmada_begin(get())); }
 
@@ -343,6 +364,15 @@ public:
     result<> try_apply(std::size_t offset, span<T> params, span<const T> grads) noexcept {
         if (params.size() != grads.size()) return detail::lengths_differ();
         return result<>(api::apply(get(), offset, params.data(), grads.data(), grads.size()));
+    }
+
+    // The same, but writes the direction instead of moving parameters.
+    void apply_direction(std::size_t offset, span<T> out, span<const T> grads) {
+        try_apply_direction(offset, out, grads).value();
+    }
+    result<> try_apply_direction(std::size_t offset, span<T> out, span<const T> grads) noexcept {
+        if (out.size() != grads.size()) return detail::lengths_differ();
+        return result<>(api::apply_direction(get(), offset, out.data(), grads.data(), grads.size()));
     }
 
     void end() { try_end().value(); }
@@ -387,6 +417,22 @@ public:
     void load(span<const std::byte> state) { try_load(state).value(); }
     result<> try_load(span<const std::byte> state) noexcept {
         return result<>(lmada_state_load(get(), state.data(), state.size()));
+    }
+
+    // Puts the state together from those that several processes saved. `firsts` has for each block, no fewer, how many
+    // parameters of it the states hold before this optimizer's share.
+    void load_shares(span<const std::size_t> firsts, const state_list& states) {
+        try_load_shares(firsts, states).value();
+    }
+    void load_shares(std::initializer_list<std::size_t> firsts, const state_list& states) {
+        try_load_shares(firsts, states).value();
+    }
+    result<> try_load_shares(span<const std::size_t> firsts, const state_list& states) noexcept {
+        return result<>(
+            lmada_state_load_shares(get(), firsts.data(), states.states(), states.bytes(), states.size()));
+    }
+    result<> try_load_shares(std::initializer_list<std::size_t> firsts, const state_list& states) noexcept {
+        return try_load_shares(span<const std::size_t>(firsts.begin(), firsts.size()), states);
     }
 
     // The C handle, still owned here; NULL after a move or a release.

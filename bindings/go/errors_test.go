@@ -122,6 +122,28 @@ func TestTensorListsAreAllOrNothing(t *testing.T) {
 	must(t, opt.Step(p, g))
 }
 
+func TestStatesOfOtherSharesAreRefused(t *testing.T) {
+	opt, half := newT[float32](t, 4), newT[float32](t, 2)
+	must(t, opt.Step([]float32{1, 1, 1, 1}, []float32{1, 2, 3, 4}))
+	state, err := opt.Save()
+	must(t, err)
+	type list = [][]byte
+	refused(t, half.LoadShares([]int{0, 0}, list{state}), "LoadShares", ErrDimensionMismatch, "2 elements")
+	refused(t, half.LoadShares(nil, list{state}), "LoadShares", ErrDimensionMismatch, "0 elements")
+	refused(t, half.LoadShares([]int{-1}, list{state}), "LoadShares", ErrInvalidArgument, "firsts[0] is -1")
+	refused(t, half.LoadShares([]int{3}, list{state}), "LoadShares", ErrInvalidArgument, "")
+	refused(t, half.LoadShares([]int{0}, nil), "LoadShares", ErrInvalidArgument, "states is empty")
+	refused(t, half.LoadShares([]int{0}, list{state[:len(state)-1]}), "LoadShares", ErrBadState, "")
+	refused(t, half.LoadShares([]int{0}, list{state, nil}), "LoadShares", ErrBadState, "")
+	if s := stats(t, half); s.Steps != 0 {
+		t.Errorf("stats: %+v", s)
+	}
+	must(t, half.LoadShares([]int{2}, list{state}))
+	if s := stats(t, half); s.Steps != 1 {
+		t.Errorf("stats: %+v", s)
+	}
+}
+
 func TestDamagedStatesAreRefused(t *testing.T) {
 	opt := newT[float32](t, 3)
 	must(t, opt.Step([]float32{1, 1, 1}, []float32{1, 2, 3}))

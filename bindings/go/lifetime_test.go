@@ -34,7 +34,8 @@ func TestClosedOptimizersSaySo(t *testing.T) {
 			"Direction": opt.Direction(a, b), "Reset": opt.Reset(), "SetLR": opt.SetLR(1), "Begin": opt.Begin(),
 			"Feed": opt.Feed(0, b), "Solve": opt.Solve(), "Apply": opt.Apply(0, a, b), "End": opt.End(),
 			"ReducePartials": opt.ReducePartials(func([]float64) error { return nil }), "Cancel": opt.Cancel(),
-			"Load": opt.Load([]byte{1}), "Stats": stats, "Save": save,
+			"Load": opt.Load([]byte{1}), "LoadShares": opt.LoadShares([]int{0}, [][]byte{{1}}),
+			"ApplyDirection": opt.ApplyDirection(0, a, b), "Stats": stats, "Save": save,
 		} {
 			if !errors.Is(err, ErrClosed) {
 				t.Errorf("%s of a %s optimizer: %v", method, name, err)

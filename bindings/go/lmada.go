@@ -41,6 +41,7 @@ type Optimizer[T Float] struct {
 	mu      sync.Mutex // held during a call
 	handle  *C.lmada_t // nil when closed
 	dim     int
+	blocks  int
 	extents extents // scratch of StepTensors
 }
 
@@ -50,7 +51,7 @@ func New[T Float](dim int, opts ...Option) (*Optimizer[T], error) {
 	if dim < 0 {
 		return nil, invalid(op, "dim is %d: expected at least 1", dim)
 	}
-	return create[T](op, dim, opts, func(config *C.lmada_config_t, out **C.lmada_t) C.lmada_status_t {
+	return create[T](op, dim, 1, opts, func(config *C.lmada_config_t, out **C.lmada_t) C.lmada_status_t {
 		return C.lmada_create(config, C.size_t(dim), out)
 	})
 }
@@ -68,13 +69,13 @@ func NewBlocks[T Float](dims []int, opts ...Option) (*Optimizer[T], error) {
 		lengths[i] = C.size_t(dim)
 		total += dim
 	}
-	return create[T](op, total, opts, func(config *C.lmada_config_t, out **C.lmada_t) C.lmada_status_t {
+	return create[T](op, total, len(dims), opts, func(config *C.lmada_config_t, out **C.lmada_t) C.lmada_status_t {
 		return C.lmada_create_blocks(config, first(lengths), C.size_t(len(lengths)), out)
 	})
 }
 
 func create[T Float](
-	op string, dim int, opts []Option, call func(*C.lmada_config_t, **C.lmada_t) C.lmada_status_t,
+	op string, dim, blocks int, opts []Option, call func(*C.lmada_config_t, **C.lmada_t) C.lmada_status_t,
 ) (*Optimizer[T], error) {
 	runtime.LockOSThread() // see enter
 	defer runtime.UnlockOSThread()
@@ -86,7 +87,7 @@ func create[T Float](
 	if err := failure(op, call(&config, &handle)); err != nil {
 		return nil, err
 	}
-	o := &Optimizer[T]{handle: handle, dim: dim}
+	o := &Optimizer[T]{handle: handle, dim: dim, blocks: blocks}
 	// A net for optimizers that nobody closed. The collector does not know how much memory hangs on a handle.
 	runtime.SetFinalizer(o, (*Optimizer[T]).Close)
 	return o, nil

@@ -70,3 +70,15 @@ func apply[T Float](handle *C.lmada_t, offset int, params, grads []T) (status C.
 	runtime.KeepAlive(grads)
 	return status
 }
+
+func applyDirection[T Float](handle *C.lmada_t, offset int, out, grads []T) (status C.lmada_status_t) {
+	at, length := C.size_t(offset), C.size_t(len(grads))
+	if single[T]() {
+		status = C.lmada_apply_direction(handle, at, floats(out), floats(grads), length)
+	} else {
+		status = C.lmada_apply_direction_f64(handle, at, doubles(out), doubles(grads), length)
+	}
+	runtime.KeepAlive(out)
+	runtime.KeepAlive(grads)
+	return status
+}

@@ -102,6 +102,7 @@ func testWaysAgree[T Float](t *testing.T) {
 	const dim, cut, rounding = 300, 77, 1e-6
 	whole, listed := newT[T](t, dim, busyOptions...), newT[T](t, dim, busyOptions...)
 	phased, directed := newT[T](t, dim, busyOptions...), newT[T](t, dim, busyOptions...)
+	pieces := newT[T](t, dim, busyOptions...)
 	r := rand.New(rand.NewSource(1))
 	a := random[T](r, dim)
 	b, c, d := append([]T{}, a...), append([]T{}, a...), append([]T{}, a...)
@@ -125,6 +126,15 @@ func testWaysAgree[T Float](t *testing.T) {
 			d[j] = d[j]*T(1-0.1*0.01) - T(0.1)*u[j]
 		}
 		near(t, "Direction", d, a, 2*rounding)
+
+		v := make([]T, dim)
+		must(t, pieces.Begin())
+		must(t, pieces.Feed(0, g))
+		must(t, pieces.Solve())
+		must(t, pieces.ApplyDirection(cut, v[cut:], g[cut:]))
+		must(t, pieces.ApplyDirection(0, v[:cut], g[:cut]))
+		must(t, pieces.End())
+		equal(t, "ApplyDirection", v, u)
 	}
 	if s := stats(t, listed); s.Steps != 12 || s.HistoryLen != 5 {
 		t.Errorf("stats: %+v", s)

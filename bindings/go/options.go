@@ -147,6 +147,7 @@ const (
 	GraftEMANorm   ClipKind = C.LMADA_GRAFT_EMA_NORM   // to the average of past norms
 	ClipEMAVector  ClipKind = C.LMADA_CLIP_EMA_VECTOR  // at most WithClipFactor times the norm of the average update
 	GraftEMAVector ClipKind = C.LMADA_GRAFT_EMA_VECTOR // to the norm of the average update
+	GraftInput     ClipKind = C.LMADA_GRAFT_INPUT      // to the norm of what is preconditioned
 )
 
 // WithClipKind sets how the length of an update is bounded or set. Default ClipNone.
@@ -179,6 +180,18 @@ func WithWeightDecay(decay float64) Option {
 // calling thread only. Default 0. The results are the same bits for any number.
 func WithThreads(threads int) Option {
 	return count("threads", threads, func(c *C.lmada_config_t, n C.uint32_t) { c.threads = n })
+}
+
+// WithDiagonalBeta sets beta2 of diagonal coordinates, in which Adam is spherical: [0, 1). Default 0: off. For deep
+// networks, whose parameters' gradients differ by orders of magnitude: 0.95 to 0.999, with GraftInput. Not with centered
+// columns, nor with the clips by EMA vectors.
+func WithDiagonalBeta(beta float64) Option {
+	return field(func(c *C.lmada_config_t) { c.diagonal_beta = C.double(beta) })
+}
+
+// WithDiagonalEps sets what is added to the average of the squares in diagonal coordinates, above 0. Default 1e-16.
+func WithDiagonalEps(eps float64) Option {
+	return field(func(c *C.lmada_config_t) { c.diagonal_eps = C.double(eps) })
 }
 
 // newConfig is the library's options with opts put in.

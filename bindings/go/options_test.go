@@ -49,7 +49,10 @@ func TestEveryOptionSetsItsFieldAndNoOther(t *testing.T) {
 		{"clip_factor", WithClipFactor(4), "4"},
 		{"clip_beta", WithClipBeta(0.5), "0.5"},
 		{"weight_decay", WithWeightDecay(0.25), "0.25"},
+		{"clip_kind", WithClipKind(GraftInput), "6"},
 		{"threads", WithThreads(3), "3"},
+		{"diagonal_beta", WithDiagonalBeta(0.5), "0.5"},
+		{"diagonal_eps", WithDiagonalEps(0.25), "0.25"},
 	} {
 		seen[test.field] = true
 		want := map[string]string{}

@@ -6,8 +6,8 @@ import "C"
 import "unsafe"
 
 // Begin opens a step in phases: Begin, Feed for every piece of the gradient in any order, ReducePartials where the
-// parameters are split over processes, Solve, Apply for every piece, End. Up to the first Apply, Cancel goes back to
-// before Begin. Meanwhile Step, StepTensors, Direction, SetLR, Save and Load return ErrWrongPhase.
+// parameters are split over processes, Solve, Apply or ApplyDirection for every piece, End. Up to the first Apply,
+// Cancel goes back to before Begin. Meanwhile Step, StepTensors, Direction, SetLR, Save and Load return ErrWrongPhase.
 func (o *Optimizer[T]) Begin() error {
 	const op = "Begin"
 	if err := o.enter(op); err != nil {
@@ -88,6 +88,23 @@ func (o *Optimizer[T]) Apply(offset int, params, grads []T) error {
 	}
 	defer o.leave()
 	return failure(op, apply(o.handle, offset, params, grads))
+}
+
+// ApplyDirection is Apply that writes the direction to out instead of moving parameters, as Direction does: without
+// learning rate and weight decay.
+func (o *Optimizer[T]) ApplyDirection(offset int, out, grads []T) error {
+	const op = "ApplyDirection"
+	if offset < 0 {
+		return invalid(op, "offset is %d: expected at least 0", offset)
+	}
+	if len(out) != len(grads) {
+		return mismatch(op, "grads has %d elements, out has %d", len(grads), len(out))
+	}
+	if err := o.enter(op); err != nil {
+		return err
+	}
+	defer o.leave()
+	return failure(op, applyDirection(o.handle, offset, out, grads))
 }
 
 // End ends a step that was applied to every parameter: it now counts.

@@ -1,6 +1,7 @@
 package lmada
 
 // #include <lmada.h>
+// #include <stdlib.h>
 import "C"
 
 import "unsafe"
@@ -75,4 +76,42 @@ func (o *Optimizer[T]) Load(state []byte) error {
 	}
 	defer o.leave()
 	return failure(op, C.lmada_state_load(o.handle, unsafe.Pointer(&state[0]), C.size_t(len(state))))
+}
+
+// LoadShares puts together, from states that several processes saved, the state of this optimizer: for a restart on
+// another number of processes, or with other shares. firsts has for each block how many parameters of it the states
+// hold before this optimizer's share. In every block the shares of the states follow each other in their order; the
+// states may be all, or those consecutive ones that have a part of this optimizer's shares. Where the history format is
+// not the full one, shares old and new start at multiples of 4,096 parameters from the start of their block (of 256 for
+// HistoryF16 and HistoryInt8). Else as Load.
+//
+// The states are copied once: Go memory that holds pointers to Go memory may not be passed to C.
+func (o *Optimizer[T]) LoadShares(firsts []int, states [][]byte) error {
+	const op = "LoadShares"
+	if err := o.enter(op); err != nil {
+		return err
+	}
+	defer o.leave()
+	if len(firsts) != o.blocks {
+		return mismatch(op, "firsts has %d elements: this optimizer has %d blocks", len(firsts), o.blocks)
+	}
+	if len(states) == 0 {
+		return invalid(op, "states is empty: expected at least 1 state")
+	}
+	places, sizes := make([]C.size_t, len(firsts)), make([]C.size_t, len(states))
+	for i, place := range firsts {
+		if place < 0 {
+			return invalid(op, "firsts[%d] is %d: expected at least 0", i, place)
+		}
+		places[i] = C.size_t(place)
+	}
+	list := C.malloc(C.size_t(len(states)) * C.size_t(unsafe.Sizeof(uintptr(0))))
+	defer C.free(list)
+	copies := unsafe.Slice((*unsafe.Pointer)(list), len(states))
+	for i, state := range states {
+		copies[i] = C.CBytes(state)
+		defer C.free(copies[i])
+		sizes[i] = C.size_t(len(state))
+	}
+	return failure(op, C.lmada_state_load_shares(o.handle, first(places), &copies[0], &sizes[0], C.size_t(len(states))))
 }

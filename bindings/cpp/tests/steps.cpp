@@ -75,6 +75,7 @@ void all_ways_to_step_agree() {
     lmada::optimizer<T> listed(dim, options);
     lmada::optimizer<T> phased(dim, options);
     lmada::optimizer<T> directed(dim, options);
+    lmada::optimizer<T> pieced(dim, options);
     check::noise noise;
     std::vector<T> a = noise.vector<T>(dim);
     std::vector<T> b = a;
@@ -103,6 +104,14 @@ void all_ways_to_step_agree() {
 
         std::vector<T> direction(dim);
         directed.direction(direction, grads);
+        std::vector<T> pieces(dim);
+        pieced.begin();
+        pieced.feed(0, grads);
+        pieced.solve();
+        pieced.apply_direction(cut, part(pieces, cut, dim - cut), part(std::as_const(grads), cut, dim - cut));
+        pieced.apply_direction(0, part(pieces, 0, cut), part(std::as_const(grads), 0, cut));
+        pieced.end();
+        CHECK(same_bits(direction, pieces));
         for (std::size_t i = 0; i < dim; ++i) {
             const double kept = 1 - options.lr * options.weight_decay;
             const double moved = options.lr * static_cast<double>(direction[i]);
@@ -186,6 +195,96 @@ void a_saved_run_goes_on_with_the_same_bits() {
                  lmada::status::dimension_mismatch, "");
     lmada::optimizer<T> other_length(dim + 1, busy_options());
     CHECK_THROWS(other_length.load(state), lmada::status::dimension_mismatch, "");
+}
+
+// A step of a model whose blocks are split: the sums of the shares are added, then each goes on.
+template <class T>
+void step_together(std::vector<lmada::optimizer<T>>& shares, std::vector<std::vector<T>>& params,
+                   const std::vector<std::vector<T>>& grads) {
+    std::vector<double> totals;
+    for (std::size_t i = 0; i < shares.size(); ++i) {
+        shares[i].begin();
+        shares[i].feed(0, grads[i]);
+        const lmada::span<double> sums = shares[i].partials();
+        totals.resize(sums.size());
+        for (std::size_t j = 0; j < sums.size(); ++j) totals[j] += sums[j];
+    }
+    for (std::size_t i = 0; i < shares.size(); ++i) {
+        std::copy(totals.begin(), totals.end(), shares[i].partials().data());
+        shares[i].solve();
+        shares[i].apply(0, params[i], grads[i]);
+        shares[i].end();
+    }
+}
+
+// The parts of two blocks, of 8 and 6, that shares with these ends have.
+template <class T>
+std::vector<std::vector<T>> cut(const std::vector<T>& whole, const std::vector<std::array<std::size_t, 2>>& ends) {
+    std::vector<std::vector<T>> parts;
+    std::array<std::size_t, 2> begin{0, 0};
+    for (const auto& end : ends) {
+        std::vector<T> share;
+        for (std::size_t i = begin[0]; i < end[0]; ++i) share.push_back(whole[i]);
+        for (std::size_t i = begin[1]; i < end[1]; ++i) share.push_back(whole[8 + i]);
+        parts.push_back(share);
+        begin = end;
+    }
+    return parts;
+}
+
+template <class T>
+void states_of_three_shares_go_on_in_two() {
+    const std::vector<std::array<std::size_t, 2>> before{{3, 1}, {3, 5}, {8, 6}};
+    const std::vector<std::array<std::size_t, 2>> after{{6, 0}, {8, 6}};
+    const auto make = [](const std::vector<std::array<std::size_t, 2>>& ends) {
+        std::vector<lmada::optimizer<T>> shares;
+        std::array<std::size_t, 2> begin{0, 0};
+        for (const auto& end : ends) {
+            shares.push_back(
+                lmada::optimizer<T>::create_blocks({end[0] - begin[0], end[1] - begin[1]}, busy_options()));
+            begin = end;
+        }
+        return shares;
+    };
+    auto whole = lmada::optimizer<T>::create_blocks({8, 6}, busy_options());
+    check::noise noise;
+    std::vector<T> expected = noise.vector<T>(14);
+
+    auto three = make(before);
+    auto params = cut(expected, before);
+    for (int step = 0; step < 7; ++step) {
+        const auto grads = noise.vector<T>(14);
+        whole.step(expected, grads);
+        step_together(three, params, cut(grads, before));
+    }
+    CHECK(near(params[0], cut(expected, before)[0]) && near(params[2], cut(expected, before)[2]));
+
+    std::vector<std::vector<std::byte>> saved;
+    for (const auto& share : three) saved.push_back(share.save());
+    lmada::state_list states;
+    for (const auto& state : saved) states.add(state);
+    CHECK(states.size() == 3);
+    auto two = make(after);
+    two[0].load_shares({0, 0}, states);
+    const std::vector<std::size_t> firsts{6, 0};
+    two[1].load_shares(firsts, states);
+    CHECK(two[1].stats().steps == 7);
+    params = cut(expected, after);
+    for (int step = 0; step < 7; ++step) {
+        const auto grads = noise.vector<T>(14);
+        whole.step(expected, grads);
+        step_together(two, params, cut(grads, after));
+    }
+    CHECK(near(params[0], cut(expected, after)[0]) && near(params[1], cut(expected, after)[1]));
+
+    const std::vector<std::byte> untouched = two[0].save();
+    CHECK_THROWS(two[0].load_shares({3, 0}, states), lmada::status::invalid_argument, "");
+    CHECK_THROWS(two[0].load_shares({0, 0}, lmada::state_list()), lmada::status::invalid_argument, "");
+    saved[1].back() ^= std::byte{1};
+    CHECK(two[0].try_load_shares({0, 0}, states).status() == lmada::status::bad_state);
+    CHECK(two[0].save() == untouched);
+    const lmada::optimizer<T> moved = std::move(two[0]);
+    CHECK(two[0].try_load_shares({0, 0}, states).status() == lmada::status::null_pointer);
 }
 
 // The first update is along the gradient as stored, which for these numbers is the gradient.
@@ -277,6 +376,8 @@ int main() {
     blocks_are_separate_models();
     a_saved_run_goes_on_with_the_same_bits<float>();
     a_saved_run_goes_on_with_the_same_bits<double>();
+    states_of_three_shares_go_on_in_two<float>();
+    states_of_three_shares_go_on_in_two<double>();
     every_format_steps();
     reset_starts_anew_and_keeps_the_rate();
     options_start_from_the_librarys();

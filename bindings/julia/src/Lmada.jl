@@ -10,8 +10,9 @@ Limited-memory full-matrix Adagrad: the Julia interface of the library lmada.
 
 [`Lmada.Optimizer`](@ref) is the optimizer and lists the options; [`step!`](@ref) moves the parameters. Everything else:
 [`direction!`](@ref), [`reset!`](@ref), [`set_lr!`](@ref), [`Lmada.stats`](@ref), [`Lmada.save`](@ref),
-[`Lmada.load!`](@ref), the step in phases ([`Lmada.begin!`](@ref)), and the two functions of an Optimisers.jl rule
-([`Lmada.Rule`](@ref)). A call that fails throws an [`LmadaError`](@ref) and has changed nothing.
+[`Lmada.load!`](@ref), the step in phases ([`Lmada.begin!`](@ref)), what joins processes that share a model
+([`Lmada.Communicator`](@ref)), and the two functions of an Optimisers.jl rule ([`Lmada.Rule`](@ref)). A call that fails
+throws an [`LmadaError`](@ref) and has changed nothing.
 """
 module Lmada
 
@@ -27,13 +28,16 @@ include("optimizer.jl")
 include("arrays.jl")
 include("step.jl")
 include("phases.jl")
+include("communicator.jl")
+include("processes.jl")
 include("state.jl")
 include("rule.jl")
 
 # Julia 1.11 and later tell the names that are meant for users, exported or not.
 if VERSION >= v"1.11"
-    eval(Expr(:public, :Optimizer, :defaults, :recommended, :stats, :save, :load!,
-              :begin!, :feed!, :partials, :solve!, :apply!, :finish!, :cancel!,
+    eval(Expr(:public, :Optimizer, :defaults, :recommended, :stats, :save, :load!, :load_shares!,
+              :begin!, :feed!, :partials, :solve!, :apply!, :apply_direction!, :finish!,
+              :cancel!, :Communicator, :comm_rank, :comm_size, :comm_sum!, :comm_min, :comm_bcast!,
               :Rule, :init, :Status, Symbol.(instances(Status))..., :version, :library_path))
 end
 

@@ -25,6 +25,8 @@ struct Config
     clip_beta::Float64
     weight_decay::Float64
     threads::UInt32
+    diagonal_beta::Float64
+    diagonal_eps::Float64
 end
 
 const OPTIONS = fieldnames(Config)[3:end]
@@ -32,7 +34,8 @@ const OPTIONS = fieldnames(Config)[3:end]
 # Options that choose one of several things, numbered from 0 in this order.
 const CHOICES = (history_format = (:full, :bf16, :f16, :int8, :sparse),
                  momentum_kind = (:none, :gradient, :update, :window),
-                 clip_kind = (:none, :norm, :ema_norm, :graft_ema_norm, :ema_vector, :graft_ema_vector))
+                 clip_kind = (:none, :norm, :ema_norm, :graft_ema_norm, :ema_vector, :graft_ema_vector,
+                              :graft_input))
 
 const Real32or64 = Union{Float32,Float64}
 

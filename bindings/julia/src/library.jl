@@ -11,10 +11,10 @@ const SOURCE_TREE = normpath(@__DIR__, "..", "..", "..", "target", "release", "$
 
 const FUNCTIONS = (:abi_version, :version, :status_string, :last_error, :config_init, :config_recommended,
                    :create_blocks, :reset, :free, :begin, :partials, :solve, :end, :cancel, :set_lr, :stats,
-                   :state_size, :state_save, :state_load)
+                   :state_size, :state_save, :state_load, :state_load_shares)
 
 # These come twice: under this name for Float32, with "_f64" behind it for Float64.
-const TYPED_FUNCTIONS = (:step, :step_tensors, :direction, :feed, :apply)
+const TYPED_FUNCTIONS = (:step, :step_tensors, :direction, :feed, :apply, :apply_direction)
 
 addresses_type(names) = NamedTuple{names,NTuple{length(names),Ptr{Cvoid}}}
 

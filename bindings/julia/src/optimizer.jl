@@ -46,11 +46,16 @@ and none may be using it when it is closed; different optimizers are independent
 - `clip_kind = :none`: how the length of an update is bounded or set. `:norm`: at most `clip_norm`. `:ema_norm`: at most
   `clip_factor` times the moving average of past norms. `:graft_ema_norm`: exactly that average. `:ema_vector`: at most
   `clip_factor` times the norm of the moving average of the updates. `:graft_ema_vector`: exactly that norm.
+  `:graft_input`: as long as a step without preconditioning; with `diagonal_beta` that is as long as Adam's.
 - `clip_norm = 1`: at least 0. `clip_factor = 1`: at least 0. `clip_beta = 0.99`: weight of the past in the moving
   averages behind the clips, 0 to below 1.
 - `weight_decay = 0`: decoupled; each step first multiplies the parameters by `1 - lr * weight_decay`. At least 0.
 - `threads = 0`: threads of a step, 0 for as many as the process may run on, 1 for the calling one only. The results are
   the same bits for any number; small models use one whatever it says.
+- `diagonal_beta = 0`: beta2 of diagonal coordinates, in which Adam is spherical, 0 to below 1; 0 is off. For deep
+  networks, whose parameters' gradients differ by orders of magnitude: 0.95 to 0.999, with `clip_kind = :graft_input`.
+  One more buffer of the model's length. Not with `centered`, nor with the clips by vectors. `diagonal_eps = 1e-16`:
+  what is added to the average of the squares; above 0.
 - `history_format = :full`: how the gradients are kept; with `Float64` only `:full`, as given. `:f16`: half precision
   relative to a power of two for each 256 numbers, in half the memory; the first to try where that is short. `:bf16`:
   likewise without such scales, for numbers side by side that differ by more than nine decades. `:int8`: a quarter of

@@ -9,7 +9,7 @@ Opens a step in phases. In order:
 - [`Lmada.feed!`](@ref) for every piece of the gradient, in any order
 - [`Lmada.partials`](@ref), where the parameters are split over processes
 - [`Lmada.solve!`](@ref)
-- [`Lmada.apply!`](@ref) for every piece of the parameters, in any order
+- [`Lmada.apply!`](@ref) for every piece of the parameters, in any order; or [`Lmada.apply_direction!`](@ref)
 - [`Lmada.finish!`](@ref)
 
 The result is that of [`step!`](@ref). Until the end, or [`Lmada.cancel!`](@ref), `step!`, `direction!`, `set_lr!`,
@@ -36,9 +36,8 @@ end
     Lmada.partials(opt) -> Vector{Float64}
 
 The sums that the step needs, for parameters split over processes: add them up over all processes, element by element,
-and give the totals to [`Lmada.solve!`](@ref). They are at most `2 * history_size + 16` numbers a block.
-
-    Lmada.solve!(opt, MPI.Allreduce(Lmada.partials(opt), +, comm))
+to the same bits on each, and give the totals to [`Lmada.solve!`](@ref). They are at most `2 * history_size + 16`
+numbers a block. Over an `MPI.Comm` or an [`Lmada.Communicator`](@ref), `Lmada.solve!(opt, comm)` does all that.
 """
 function partials(opt::Optimizer)
     GC.@preserve opt begin
@@ -87,6 +86,21 @@ function apply!(opt::Optimizer{T}, params::AbstractArray, grads::AbstractArray; 
     check(@ccall $(library(T).apply)(opt::Ptr{Cvoid}, nonnegative(offset)::Csize_t, dense(T, params, "params")::Ptr{T},
                                      dense(T, grads, "grads")::Ptr{T}, length(params)::Csize_t)::Int32)
     return params
+end
+
+"""
+    Lmada.apply_direction!(opt, direction, grads; offset = 0) -> direction
+
+[`Lmada.apply!`](@ref) that writes the direction instead of moving parameters, as [`direction!`](@ref) does: without
+learning rate and weight decay.
+"""
+function apply_direction!(opt::Optimizer{T}, direction::AbstractArray, grads::AbstractArray;
+                          offset::Integer = 0) where {T}
+    same_size(direction, grads)
+    check(@ccall $(library(T).apply_direction)(opt::Ptr{Cvoid}, nonnegative(offset)::Csize_t,
+                                               dense(T, direction, "direction")::Ptr{T},
+                                               dense(T, grads, "grads")::Ptr{T}, length(direction)::Csize_t)::Int32)
+    return direction
 end
 
 """

@@ -68,3 +68,40 @@ function load!(opt::Optimizer, state::AbstractVector{UInt8})
                                          length(state)::Csize_t)::Int32)
     return opt
 end
+
+"""
+    Lmada.load_shares!(opt, firsts, states) -> opt
+
+Puts together, from states that several processes saved, the state of `opt`: for a restart on another number of
+processes, or with other shares. What they hold beyond the share of `opt` belongs to others, who load it from the same
+states.
+
+`firsts` has for each block of `opt` how many parameters of the block the states hold before its share; a number will do
+where there is one block. In every block the shares of the states follow each other in the order of `states`. These may
+be all, or those consecutive ones that have a part of the shares of `opt`.
+
+    # process `rank` of 2 goes on with what 4 processes saved
+    states = [read("run.\$i.lmada") for i in 0:3]
+    share = dim ÷ 2
+    Lmada.load_shares!(Lmada.Optimizer(share), rank * share, states)
+
+Where `history_format` is not `:full`, old and new shares have to start at multiples of 4,096 parameters from the start
+of their block (`:sparse`; of 256 for `:f16` and `:int8`). Else as [`Lmada.load!`](@ref).
+"""
+function load_shares!(opt::Optimizer, firsts::AbstractVector{<:Integer},
+                      states::AbstractVector{<:AbstractVector{UInt8}})
+    blocks = length(opt.blocks)
+    length(firsts) == blocks || throw(DimensionMismatch("$(length(firsts)) firsts for $blocks blocks"))
+    all(>=(0), firsts) || throw(ArgumentError("firsts cannot be negative: $firsts"))
+    kept = collect(states)
+    bytes = Csize_t[length(state) for state in kept]
+    GC.@preserve kept begin
+        states_at = addresses_of(UInt8, kept, "states")
+        check(@ccall $(library().state_load_shares)(opt::Ptr{Cvoid}, Vector{Csize_t}(firsts)::Ptr{Csize_t},
+                                                    states_at::Ptr{Ptr{UInt8}}, bytes::Ptr{Csize_t},
+                                                    length(kept)::Csize_t)::Int32)
+    end
+    return opt
+end
+
+load_shares!(opt::Optimizer, first::Integer, states) = load_shares!(opt, [first], states)

@@ -4,7 +4,8 @@
               (history_size = 10, history_format = :full, density = 0.01, lr = 1e-2, eps = 1e-6, eps_relative = 0.0,
                power = 0.5, eps_on_root = false, rank_tol = 1e-14, centered = false, history_decay = 1.0,
                orthogonal_scale = 0.0, momentum_kind = :none, momentum = 0.9, bias_correction = true,
-               clip_kind = :none, clip_norm = 1.0, clip_factor = 1.0, clip_beta = 0.99, weight_decay = 0.0, threads = 0)
+               clip_kind = :none, clip_norm = 1.0, clip_factor = 1.0, clip_beta = 0.99, weight_decay = 0.0, threads = 0,
+               diagonal_beta = 0.0, diagonal_eps = 1e-16)
     end
 
     @testset "recommended, some changed" begin

@@ -28,6 +28,27 @@
         @test w ≈ v rtol = 100 * eps(T)
     end
 
+    @testset "directions in pieces" begin
+        opt, other = Lmada.Optimizer{Float64}(dim; options...), Lmada.Optimizer{Float64}(dim; options...)
+        u, in_one = zeros(dim), zeros(dim)
+        for g in gradients
+            direction!(other, in_one, g)
+            Lmada.begin!(opt)
+            Lmada.feed!(opt, g)
+            @test failure_of(() -> Lmada.apply_direction!(opt, u, g)).status == Lmada.WRONG_PHASE
+            Lmada.solve!(opt)
+            for piece in (13:30, 1:12)
+                part = view(u, piece)
+                @test Lmada.apply_direction!(opt, part, g[piece]; offset = first(piece) - 1) === part
+            end
+            Lmada.finish!(opt)
+            @test u == in_one
+        end
+        @test_throws DimensionMismatch Lmada.apply_direction!(opt, u, zeros(dim - 1))
+        @test_throws ArgumentError Lmada.apply_direction!(opt, u, gradients[1]; offset = -1)
+        @test Lmada.save(opt) == Lmada.save(other)
+    end
+
     @testset "parameters split over processes" begin
         shares = (1:18, 19:30)
         opts = [Lmada.Optimizer{Float64}(length(share); options...) for share in shares]
