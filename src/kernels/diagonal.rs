@@ -5,9 +5,12 @@
 //! `f32`, where that is enough, to the second. Roots and a division of the machine would take longer than memory takes to
 //! bring what they are for; so would 64 bits for `f32`, whose precision is that of what is stored.
 
-use super::Element;
-use super::lanes::{BLOCK, Load};
+use super::lanes::{BLOCK, Lanes, Load};
 use super::loops::{each_block, padded, write_part};
+use super::{Ahead, Element};
+
+/// Bytes that are fetched at once.
+const LINE: usize = 64;
 
 /// What scales depend on beside the gradients. `q ← beta·q + (1 − beta)·g²`, kept as its root; a scale is
 /// `(correction·q + eps)^(−1/4)`.
@@ -135,6 +138,39 @@ fn scales<L: Load<T>, T: Element>(
     (lanes.mul_narrow(y, root_of_power), q)
 }
 
+/// Memory that is fetched in as many parts as there are blocks.
+#[derive(Clone, Copy)]
+struct Bringing {
+    /// The next line, how many are left, and how many are fetched at a time.
+    runs: [(usize, usize, usize); 2],
+}
+
+impl Bringing {
+    #[inline(always)]
+    fn new(ahead: Ahead, blocks: usize) -> Self {
+        let mut runs = [(0, 0, 0); 2];
+        for (run, (start, len)) in runs.iter_mut().zip(ahead.runs) {
+            let lines = len / LINE;
+            *run = (start, lines, lines.div_ceil(blocks.max(1)));
+        }
+        Self { runs }
+    }
+
+    /// The next part.
+    #[inline(always)]
+    fn bring<L: Lanes>(&mut self, lanes: L) {
+        for (next, left, each) in &mut self.runs {
+            let now = *each;
+            let now = if now < *left { now } else { *left };
+            for line in 0..now {
+                lanes.fetch(next.wrapping_add(line * LINE));
+            }
+            *next = next.wrapping_add(now * LINE);
+            *left -= now;
+        }
+    }
+}
+
 #[inline(always)]
 fn store_both<L: Load<T>, T: Element>(
     lanes: L,
@@ -153,16 +189,23 @@ pub(super) fn coordinates<L, T>(
     root: &[T],
     given: &[T],
     diagonal: &Diagonal,
+    ahead: Ahead,
     scale: &mut [T],
     scaled: &mut [T],
-) where
+) -> f64
+where
     L: Load<T> + Load<f64>,
     T: Element,
 {
+    let mut bringing = Bringing::new(ahead, given.len() / BLOCK);
+    let mut norm2 = lanes.splat(0.0);
     each_block!(given.len(), [root, given], [scale, scaled], [], [], {
+        bringing.bring(lanes);
         let (s, _) = scales::<L, T>(lanes, root, given, diagonal, false);
         store_both::<L, T>(lanes, s, given, scale, scaled);
+        norm2 = lanes.mul_add(lanes.load(given), lanes.load(given), norm2);
     });
+    lanes.total(norm2)
 }
 
 #[inline(always)]
@@ -171,13 +214,16 @@ pub(super) fn advance<L, T>(
     root: &mut [T],
     given: &[T],
     diagonal: &Diagonal,
+    ahead: Ahead,
     scale: &mut [T],
     scaled: &mut [T],
 ) where
     L: Load<T> + Load<f64>,
     T: Element,
 {
+    let mut bringing = Bringing::new(ahead, given.len() / BLOCK);
     each_block!(given.len(), [given], [root, scale, scaled], [], [], {
+        bringing.bring(lanes);
         let (s, new_root) = scales::<L, T>(lanes, root, given, diagonal, true);
         lanes.store_narrow(new_root, root);
         store_both::<L, T>(lanes, s, given, scale, scaled);

@@ -229,13 +229,15 @@ macro_rules! table {
                 root: &[T],
                 given: &[T],
                 diagonal: &$crate::kernels::Diagonal,
+                ahead: $crate::kernels::Ahead,
                 scale: &mut [T],
                 scaled: &mut [T]
-            ) -> (),
+            ) -> f64,
             advance(
                 root: &mut [T],
                 given: &[T],
                 diagonal: &$crate::kernels::Diagonal,
+                ahead: $crate::kernels::Ahead,
                 scale: &mut [T],
                 scaled: &mut [T]
             ) -> (),

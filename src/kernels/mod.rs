@@ -204,10 +204,11 @@ pub struct Kernels<T: 'static> {
     /// `target = scale·source`, rounded. Elementwise.
     pub narrow: fn(source: &[f64], scale: f64, target: &mut [T]),
     /// The scales of a gradient in diagonal coordinates, and the gradient times its scales, both rounded: `root` is that
-    /// of the average of squares before this gradient. Elementwise.
-    pub coordinates: fn(root: &[T], given: &[T], diagonal: &Diagonal, scale: &mut [T], scaled: &mut [T]),
+    /// of the average of squares before this gradient. Returns the gradient's squared norm. Elementwise. Arguments: root,
+    /// gradient, what the scales depend on, what is fetched meanwhile; scales, the product.
+    pub coordinates: fn(&[T], &[T], &Diagonal, Ahead, &mut [T], &mut [T]) -> f64,
     /// The same, and `root` takes this gradient in. Elementwise.
-    pub advance: fn(root: &mut [T], given: &[T], diagonal: &Diagonal, scale: &mut [T], scaled: &mut [T]),
+    pub advance: fn(&mut [T], &[T], &Diagonal, Ahead, &mut [T], &mut [T]),
     /// `product = x·y`, rounded. Elementwise.
     pub multiply: fn(x: &[T], y: &[T], product: &mut [T]),
     /// `quotient = x/y`. Elementwise.

@@ -8,7 +8,7 @@ use super::partials::{Layout, Tail};
 use super::ring::Ring;
 use crate::config::{Config, Momentum};
 use crate::error::Result;
-use crate::kernels::{Ahead, BLOCK, Diagonal, Element, Kernels};
+use crate::kernels::{Ahead, BLOCK, Diagonal, Element, Kernels, Run};
 use crate::memory::{Arena, Buffer};
 use crate::tensors::Tensors;
 use crate::window::{Factors, Room, Shape, TILE, Window};
@@ -127,6 +127,12 @@ fn averages(config: &Config, len: usize) -> [usize; 3] {
     [config.keeps_momentum(), config.clips_by_vector(), config.is_diagonal()].map(|kept| if kept { len } else { 0 })
 }
 
+/// What comes after a tile, as much as that has.
+fn after<T>(array: &[T], tile: &Range<usize>) -> Run {
+    let after = &array[tile.end..array.len().min(tile.end + tile.len())];
+    (after.as_ptr().addr(), size_of_val(after))
+}
+
 impl<T: Element> Chunk<T> {
     /// `arena` has [`Chunk::room`] left.
     pub fn new(
@@ -191,16 +197,17 @@ impl<T: Element> Chunk<T> {
             let products = &mut self.sums[layout.gradient()][..ring.held];
             let ahead = Ahead { runs: [feed.gradients.ahead(place + len, end), (0, 0)] };
             let scale = &mut scratch.scale[..if feed.diagonal.is_some() { len } else { 0 }];
-            let taken_in = if let Some(diagonal) = &feed.diagonal {
+            let (given_norm2, taken_in) = if let Some(diagonal) = &feed.diagonal {
                 let scaled = &mut scratch.scaled[..len];
-                (kernels.coordinates)(&self.root[tile.clone()], given, diagonal, scale, scaled);
-                scaled
+                let ahead = Ahead { runs: [self.window.tile(position), after(&self.root, &tile)] };
+                let norm2 = (kernels.coordinates)(&self.root[tile.clone()], given, diagonal, ahead, scale, scaled);
+                (Some(norm2), &*scaled)
             } else {
-                given
+                (None, given)
             };
             let taken = self.window.take(ring.newest, position, taken_in, ahead, products, &mut scratch.room);
             let newest = taken.stored;
-            let norm2 = if feed.diagonal.is_some() { (kernels.dot)(given, given) } else { taken.norm2 };
+            let norm2 = given_norm2.unwrap_or(taken.norm2);
             self.sums[layout.tail(Tail::GradNorm2)] += norm2;
             if !(norm2.is_finite() && taken.norm2.is_finite() && taken.stored_norm2.is_finite()) {
                 // Or a sum overflowed, which the Gram matrix will tell.
@@ -244,7 +251,8 @@ impl<T: Element> Chunk<T> {
             let scale_of = &mut scratch.scale[..if apply.diagonal.is_some() { len } else { 0 }];
             let taken_in = if let Some(diagonal) = &apply.diagonal {
                 let scaled = &mut scratch.scaled[..len];
-                (kernels.advance)(&mut self.root[tile.clone()], given, diagonal, scale_of, scaled);
+                let ahead = Ahead { runs: [self.window.tile(position), after(&self.root, &tile)] };
+                (kernels.advance)(&mut self.root[tile.clone()], given, diagonal, ahead, scale_of, scaled);
                 scaled
             } else {
                 given

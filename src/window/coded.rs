@@ -8,7 +8,7 @@ use super::{Factors, Format, Room, Saved, TILE, Taken, Window};
 use crate::checkpoint::{BAD_NUMBER, Reader, Writer};
 use crate::config::Config;
 use crate::error::Result;
-use crate::kernels::{Ahead, Columns, Compressed, Element, SCALED_UNIT, Scales, Stored, StoredKernels};
+use crate::kernels::{Ahead, Columns, Compressed, Element, Run, SCALED_UNIT, Scales, Stored, StoredKernels};
 use crate::memory::{Arena, Buffer, recast, recast_mut};
 
 /// A number that a window stores.
@@ -215,6 +215,10 @@ impl<T: Element, S: Code> Window<T> for Coded<T, S> {
             let start = position + first.len();
             combine(self.columns(replaced, start, ahead), rest, factors.coefficients, &mut sum[first.len()..]);
         }
+    }
+
+    fn tile(&self, position: usize) -> Run {
+        self.columns.run(position)
     }
 
     fn settle(&self) {

@@ -5,7 +5,7 @@ use super::{Factors, Format, Room, Saved, TILE, Taken, Window};
 use crate::checkpoint::{Reader, Writer};
 use crate::config::Config;
 use crate::error::Result;
-use crate::kernels::{Ahead, Element, Kernels};
+use crate::kernels::{Ahead, Element, Kernels, Run};
 use crate::memory::Arena;
 
 /// Elements of a column that are copied at a time.
@@ -80,6 +80,10 @@ impl<T: Element> Window<T> for Full<T> {
     ) {
         let combine = if factors.narrow { self.kernels.combine_narrow } else { self.kernels.combine };
         combine(self.columns.columns(replaced, position, ahead), newest, factors.coefficients, sum);
+    }
+
+    fn tile(&self, position: usize) -> Run {
+        self.columns.run(position)
     }
 
     fn settle(&self) {

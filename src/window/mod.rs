@@ -20,7 +20,7 @@ mod tiled;
 use crate::checkpoint::{Reader, Writer};
 use crate::config::{Config, HistoryFormat};
 use crate::error::Result;
-use crate::kernels::{Ahead, Bf16, Element, F16};
+use crate::kernels::{Ahead, Bf16, Element, F16, Run};
 use crate::memory::{Arena, Buffer, try_box};
 
 /// Elements of a column that lie together, and that a pass works on at a time. Memory likes long runs (with 1,024 a
@@ -62,6 +62,9 @@ pub(crate) trait Window<T: Element>: Send + Sync {
         ahead: Ahead,
         sum: &mut [f64],
     );
+
+    /// Where all columns of the tile lie that `position` is in: what is to be fetched before they are needed.
+    fn tile(&self, position: usize) -> Run;
 
     /// Makes what was stored visible to other threads.
     fn settle(&self);

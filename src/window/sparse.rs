@@ -17,7 +17,7 @@ use crate::checkpoint::{Reader, Writer};
 use crate::config::Config;
 use crate::error::Result;
 use crate::kernels::sparse::{SELECTION, SparseColumns, SparseKernels, SparseRun, run_of};
-use crate::kernels::{Ahead, Element};
+use crate::kernels::{Ahead, Element, Run};
 use crate::memory::{Arena, Buffer, as_bytes};
 
 pub(super) struct Sparse<T: Element> {
@@ -98,6 +98,12 @@ impl<T: Element> Window<T> for Sparse<T> {
     ) {
         let columns = self.columns(replaced, position, ahead);
         (self.kernels.combine)(columns, newest, position % TILE, factors.coefficients, sum);
+    }
+
+    fn tile(&self, position: usize) -> Run {
+        let entries = self.entries.columns(0, position / TILE);
+        let start = entries.indices.as_ptr().addr();
+        (start, size_of_val(entries.indices) + size_of_val(entries.values))
     }
 
     fn settle(&self) {}

@@ -5,7 +5,7 @@
 use core::ops::Range;
 
 use super::TILE;
-use crate::kernels::{Ahead, BLOCK, Columns};
+use crate::kernels::{Ahead, BLOCK, Columns, Run};
 use crate::memory::{Arena, Buffer, Pod};
 
 /// Elements to which a short last tile is rounded up: whole blocks, and no column begins in the middle of one.
@@ -59,6 +59,13 @@ impl<S: Pod> Tiled<S> {
     pub fn columns(&self, omitted: usize, position: usize, ahead: Ahead) -> Columns<'_, S> {
         let (start, stride) = self.tile(position / TILE);
         Columns { ahead, ..Columns::new(&self.data[start + position % TILE..], stride, omitted) }
+    }
+
+    /// Where all columns of the tile lie that `position` is in.
+    pub fn run(&self, position: usize) -> Run {
+        let (start, stride) = self.tile(position / TILE);
+        let columns = &self.data[start..start + stride * self.history_size];
+        (columns.as_ptr().addr(), size_of_val(columns))
     }
 
     /// The runs that a column consists of, each inside a tile: position and length.
