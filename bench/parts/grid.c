@@ -16,6 +16,14 @@ static void update_momentum(lmada_config_t *config) { config->momentum_kind = LM
 static void window_momentum(lmada_config_t *config) { config->momentum_kind = LMADA_MOMENTUM_WINDOW; }
 static void centered(lmada_config_t *config) { config->centered = true; }
 static void clipped_by_vector(lmada_config_t *config) { config->clip_kind = LMADA_CLIP_EMA_VECTOR; }
+static void diagonal(lmada_config_t *config) {
+    config->diagonal_beta = 0.99;
+    config->clip_kind = LMADA_GRAFT_INPUT;
+}
+static void diagonal_with_momentum(lmada_config_t *config) {
+    config->diagonal_beta = 0.99;
+    config->momentum_kind = LMADA_MOMENTUM_UPDATE;
+}
 static void without_eps(lmada_config_t *config) { config->eps = 0; }
 
 static const struct line {
@@ -39,6 +47,10 @@ static const struct line {
     {"momentum of update", {.dim = 1000000, .k = 10, .change = update_momentum}},
     {"momentum of window", {.dim = 1000000, .k = 10, .change = window_momentum}},
     {"EMA-vector clip", {.dim = 1000000, .k = 10, .change = clipped_by_vector}},
+    {"diagonal coordinates", {.dim = 1000000, .k = 3, .change = diagonal}},
+    {"diagonal coordinates", {.dim = 1000000, .k = 10, .change = diagonal}},
+    {"diagonal coordinates", {.dim = 10000000, .k = 10, .change = diagonal}},
+    {"the same, momentum of update", {.dim = 10000000, .k = 3, .change = diagonal_with_momentum}},
     {"centered", {.dim = 1000000, .k = 10, .change = centered}},
     {"centered", {.dim = 100000, .k = 100, .change = centered}},
     {"ε = 0", {.dim = 220, .k = 10, .change = without_eps}},

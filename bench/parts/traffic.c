@@ -29,5 +29,6 @@ double traffic(const lmada_config_t *config, bool written) {
     if (config->momentum_kind == LMADA_MOMENTUM_UPDATE) bytes += 2 * element;   /* b read and written */
     if (config->clip_kind == LMADA_CLIP_EMA_VECTOR || config->clip_kind == LMADA_GRAFT_EMA_VECTOR)
         bytes += 3 * element; /* the average read twice, and written */
+    if (config->diagonal_beta > 0) bytes += 3 * element; /* the root of q read twice, and written */
     return bytes;
 }

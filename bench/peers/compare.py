@@ -13,7 +13,7 @@ import torch
 import torchzero  # noqa: F401  its import takes seconds, and is no part of anything
 
 import lmada
-from contenders import CONTENDERS, FORMATS, FusedAdam, Lmada
+from contenders import CONTENDERS, FORMATS, IN_ADAMS_COORDINATES, Diagonal, FusedAdam, Lmada
 from measuring import REASONS, Result, compare
 from tables import digits, table, text_of_size, with_aim
 
@@ -30,6 +30,10 @@ REACH = {
 FORMAT_SIZES = [(dim, k) for dim in (1_000_000, 10_000_000) for k in (10, 30, 100)]
 # Likewise for the last of these sizes: steps of fused Adam that one step takes, and bytes held a parameter.
 FORMAT_REACH = {"sparse": (2, 8.4)}
+
+DIAGONAL_SIZES = [(dim, k) for k in (3, 10) for dim in (1_000_000, 10_000_000)]
+# Likewise: steps of fused Adam that one step with k = 3 takes.
+DIAGONAL_REACH = [2.2, 2.2, None, None]
 
 
 def ratio(result: Result, name: str, over: str) -> str:
@@ -87,11 +91,23 @@ def print_formats() -> None:
     print_reasons(results)
 
 
+def print_diagonal() -> None:
+    results = [compare(IN_ADAMS_COORDINATES, dim, k) for dim, k in DIAGONAL_SIZES]
+    head = ["d, k"] + [text_of_size(dim, k) for dim, k in DIAGONAL_SIZES]
+    print("\nDiagonal coordinates with the momentum of updates. Time a step, median:\n")
+    table(head, [[kind.name] + [result.time(kind.name) for result in results] for kind in IN_ADAMS_COORDINATES])
+    print("\nTheir time over fused Adam's; in brackets the aim:\n")
+    ratios = [ratio(result, Diagonal.name, FusedAdam.name) for result in results]
+    table(head, [[Diagonal.name] + [with_aim(text, aim) for text, aim in zip(ratios, DIAGONAL_REACH)]])
+    print_reasons(results)
+
+
 def main() -> None:
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     Lmada.library = lmada.Library(*map(os.path.abspath, sys.argv[1:]))
     print_contenders()
     print_formats()
+    print_diagonal()
 
 
 main()

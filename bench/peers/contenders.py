@@ -49,11 +49,12 @@ class Contender:
 class Lmada(Contender):
     name, windows, tolerance = "lmada", 1, 0.0
     library: lmada.Library
-    history_format = lmada.FULL
+    options: dict[str, float] = {}
 
     def __init__(self, dim: int, k: int):
         super().__init__(dim, k)
-        self.optimizer = lmada.Optimizer(self.library, dim, k, self.history_format, LR, EPS, torch.get_num_threads())
+        common = {"history_size": k, "lr": LR, "eps": EPS, "threads": torch.get_num_threads()}
+        self.optimizer = lmada.Optimizer(self.library, dim, **common, **self.options)
 
     def fill(self, gradients):
         for g in gradients:
@@ -79,21 +80,28 @@ class Full(Lmada):
 
 
 class Bf16(Lmada):
-    name, windows, tolerance, history_format = "bf16", 0.5, 1.4e-2, lmada.BF16
+    name, windows, tolerance, options = "bf16", 0.5, 1.4e-2, {"history_format": lmada.BF16}
 
 
 class F16(Lmada):
-    name, windows, tolerance, history_format = "f16", 0.5, 2e-3, lmada.F16
+    name, windows, tolerance, options = "f16", 0.5, 2e-3, {"history_format": lmada.F16}
 
 
 class Int8(Lmada):
-    name, windows, tolerance, history_format = "int8", 0.25, 6e-2, lmada.INT8
+    name, windows, tolerance, options = "int8", 0.25, 6e-2, {"history_format": lmada.INT8}
 
 
 class Sparse(Lmada):
     """With a density of 0.01. What it leaves out of a gradient waits for some hundred steps."""
 
-    name, windows, tolerance, history_format, settling = "sparse", 0.01, None, lmada.SPARSE, 200
+    name, windows, tolerance, options, settling = "sparse", 0.01, None, {"history_format": lmada.SPARSE}, 200
+
+
+class Diagonal(Lmada):
+    """In Adam's coordinates, with the momentum of updates: three arrays of the model's length beside the window."""
+
+    name, windows, tolerance = "diagonal coordinates", 1, None
+    options = {"diagonal_beta": 0.99, "momentum_kind": lmada.MOMENTUM_UPDATE}
 
 
 class Ring(Contender):
@@ -232,6 +240,9 @@ class FusedAdagrad(OfTorch):
 CONTENDERS = [
     Lmada, LmadaFromPython, TallSvd, NumpySvd, Ggt, IncrementalGgt, Adam, FusedAdam, Adagrad, FusedAdagrad,
 ]  # fmt: skip
+
+# In diagonal coordinates, and who sets them.
+IN_ADAMS_COORDINATES = [Diagonal, FusedAdam]
 
 # The formats of lmada's window, the full one first, and who they are held against.
 FORMATS = [Full, Bf16, F16, Int8, Sparse, FusedAdam]

@@ -9,6 +9,8 @@ F64, BOOL = ctypes.c_double, ctypes.c_bool
 
 # lmada_history_format_t
 FULL, BF16, F16, INT8, SPARSE = range(5)
+# lmada_momentum_t
+MOMENTUM_UPDATE = 2
 
 
 class Config(ctypes.Structure):
@@ -19,7 +21,7 @@ class Config(ctypes.Structure):
         ("lr", F64), ("eps", F64), ("eps_relative", F64), ("power", F64), ("eps_on_root", BOOL), ("rank_tol", F64),
         ("centered", BOOL), ("history_decay", F64), ("orthogonal_scale", F64), ("momentum_kind", I32),
         ("momentum", F64), ("bias_correction", BOOL), ("clip_kind", I32), ("clip_norm", F64), ("clip_factor", F64),
-        ("clip_beta", F64), ("weight_decay", F64), ("threads", U32),
+        ("clip_beta", F64), ("weight_decay", F64), ("threads", U32), ("diagonal_beta", F64), ("diagonal_eps", F64),
     ]  # fmt: skip
 
 
@@ -55,12 +57,13 @@ class Library:
 class Optimizer:
     """One handle, float32. Arrays are given as tensors; nothing is copied."""
 
-    def __init__(self, library: Library, dim: int, k: int, history_format: int, lr: float, eps: float, threads: int):
+    def __init__(self, library: Library, dim: int, **options: float):
+        """`options`: fields of the configuration that are not to have their defaults."""
         self.library, self.dim, self.handle = library, dim, ctypes.c_void_p()
         config = Config()
         library.check(library.calls.lmada_config_init(ctypes.byref(config), SIZE(ctypes.sizeof(config))))
-        config.history_size, config.history_format = k, history_format
-        config.lr, config.eps, config.threads = lr, eps, threads
+        for name, value in options.items():
+            setattr(config, name, value)
         library.check(library.calls.lmada_create(ctypes.byref(config), SIZE(dim), ctypes.byref(self.handle)))
 
     def step(self, params: torch.Tensor, grads: torch.Tensor) -> None:

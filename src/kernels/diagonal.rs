@@ -25,6 +25,13 @@ pub struct Diagonal {
     pub eps: f64,
 }
 
+/// Where the scales of a gradient go, and the gradient times its scales: of its length.
+#[doc(hidden)]
+pub struct Scaled<'a, T> {
+    pub scale: &'a mut [T],
+    pub scaled: &'a mut [T],
+}
+
 /// Numbers whose exponent can be taken out of their bits.
 #[doc(hidden)]
 pub trait Bits: Sized {
@@ -190,13 +197,13 @@ pub(super) fn coordinates<L, T>(
     given: &[T],
     diagonal: &Diagonal,
     ahead: Ahead,
-    scale: &mut [T],
-    scaled: &mut [T],
+    target: Scaled<'_, T>,
 ) -> f64
 where
     L: Load<T> + Load<f64>,
     T: Element,
 {
+    let Scaled { scale, scaled } = target;
     let mut bringing = Bringing::new(ahead, given.len() / BLOCK);
     let mut norm2 = lanes.splat(0.0);
     each_block!(given.len(), [root, given], [scale, scaled], [], [], {
@@ -215,12 +222,12 @@ pub(super) fn advance<L, T>(
     given: &[T],
     diagonal: &Diagonal,
     ahead: Ahead,
-    scale: &mut [T],
-    scaled: &mut [T],
+    target: Scaled<'_, T>,
 ) where
     L: Load<T> + Load<f64>,
     T: Element,
 {
+    let Scaled { scale, scaled } = target;
     let mut bringing = Bringing::new(ahead, given.len() / BLOCK);
     each_block!(given.len(), [given], [root, scale, scaled], [], [], {
         bringing.bring(lanes);
@@ -250,3 +257,6 @@ pub(super) fn magnify<L: Load<T> + Load<f64>, T: Element>(lanes: L, scale: &[T],
         lanes.store(lanes.mul(lanes.load(scale), lanes.load(sum)), sum);
     });
 }
+
+#[cfg(test)]
+mod tests;

@@ -230,16 +230,14 @@ macro_rules! table {
                 given: &[T],
                 diagonal: &$crate::kernels::Diagonal,
                 ahead: $crate::kernels::Ahead,
-                scale: &mut [T],
-                scaled: &mut [T]
+                target: $crate::kernels::Scaled<'_, T>
             ) -> f64,
             advance(
                 root: &mut [T],
                 given: &[T],
                 diagonal: &$crate::kernels::Diagonal,
                 ahead: $crate::kernels::Ahead,
-                scale: &mut [T],
-                scaled: &mut [T]
+                target: $crate::kernels::Scaled<'_, T>
             ) -> (),
             multiply(x: &[T], y: &[T], product: &mut [T]) -> (),
             divide(x: &[T], y: &[T], quotient: &mut [f64]) -> (),

@@ -50,7 +50,7 @@ use crate::memory::Pod;
 use sparse::SparseKernels;
 
 use diagonal::Bits;
-pub(crate) use diagonal::Diagonal;
+pub(crate) use diagonal::{Diagonal, Scaled};
 pub(crate) use stored::{Bf16, Compressed, F16, SCALED_UNIT, Scales, Stored, StoredKernels};
 
 /// Numbers in a block.
@@ -168,6 +168,9 @@ pub(crate) type Run = (usize, usize);
 /// `(columns, newest, coefficients, sum)`.
 type Combine<T> = fn(Columns<'_, T>, &[T], &[f64], &mut [f64]);
 
+/// `(root, given, diagonal, ahead, target)`.
+type Coordinates<T> = fn(&[T], &[T], &Diagonal, Ahead, Scaled<'_, T>) -> f64;
+
 /// One table of loops: for one element type, with one instruction set.
 ///
 /// Elements come in slices of any length, and the 64-bit numbers beside them in rooms of at least so many whole
@@ -204,11 +207,10 @@ pub struct Kernels<T: 'static> {
     /// `target = scale·source`, rounded. Elementwise.
     pub narrow: fn(source: &[f64], scale: f64, target: &mut [T]),
     /// The scales of a gradient in diagonal coordinates, and the gradient times its scales, both rounded: `root` is that
-    /// of the average of squares before this gradient. Returns the gradient's squared norm. Elementwise. Arguments: root,
-    /// gradient, what the scales depend on, what is fetched meanwhile; scales, the product.
-    pub coordinates: fn(&[T], &[T], &Diagonal, Ahead, &mut [T], &mut [T]) -> f64,
+    /// of the average of squares before this gradient. Returns the gradient's squared norm. Elementwise.
+    pub coordinates: Coordinates<T>,
     /// The same, and `root` takes this gradient in. Elementwise.
-    pub advance: fn(&mut [T], &[T], &Diagonal, Ahead, &mut [T], &mut [T]),
+    pub advance: fn(root: &mut [T], given: &[T], diagonal: &Diagonal, ahead: Ahead, target: Scaled<'_, T>),
     /// `product = x·y`, rounded. Elementwise.
     pub multiply: fn(x: &[T], y: &[T], product: &mut [T]),
     /// `quotient = x/y`. Elementwise.

@@ -8,7 +8,7 @@ use super::partials::{Layout, Tail};
 use super::ring::Ring;
 use crate::config::{Config, Momentum};
 use crate::error::Result;
-use crate::kernels::{Ahead, BLOCK, Diagonal, Element, Kernels, Run};
+use crate::kernels::{Ahead, BLOCK, Diagonal, Element, Kernels, Run, Scaled};
 use crate::memory::{Arena, Buffer};
 use crate::tensors::Tensors;
 use crate::window::{Factors, Room, Shape, TILE, Window};
@@ -200,7 +200,8 @@ impl<T: Element> Chunk<T> {
             let (given_norm2, taken_in) = if let Some(diagonal) = &feed.diagonal {
                 let scaled = &mut scratch.scaled[..len];
                 let ahead = Ahead { runs: [self.window.tile(position), after(&self.root, &tile)] };
-                let norm2 = (kernels.coordinates)(&self.root[tile.clone()], given, diagonal, ahead, scale, scaled);
+                let norm2 =
+                    (kernels.coordinates)(&self.root[tile.clone()], given, diagonal, ahead, Scaled { scale, scaled });
                 (Some(norm2), &*scaled)
             } else {
                 (None, given)
@@ -252,7 +253,13 @@ impl<T: Element> Chunk<T> {
             let taken_in = if let Some(diagonal) = &apply.diagonal {
                 let scaled = &mut scratch.scaled[..len];
                 let ahead = Ahead { runs: [self.window.tile(position), after(&self.root, &tile)] };
-                (kernels.advance)(&mut self.root[tile.clone()], given, diagonal, ahead, scale_of, scaled);
+                (kernels.advance)(
+                    &mut self.root[tile.clone()],
+                    given,
+                    diagonal,
+                    ahead,
+                    Scaled { scale: scale_of, scaled },
+                );
                 scaled
             } else {
                 given
