@@ -209,6 +209,15 @@ impl<T: Real> Handle<T> {
         // SAFETY: the handle is live, and the buffer has this size.
         checked(unsafe { lmada_state_load(self.raw, bytes.as_ptr().cast(), bytes.len()) })
     }
+
+    /// `firsts`: one for each block.
+    pub fn load_shares(&mut self, firsts: &[usize], states: &[&[u8]]) -> Status {
+        let starts: Vec<*const core::ffi::c_void> = states.iter().map(|state| state.as_ptr().cast()).collect();
+        let sizes: Vec<usize> = states.iter().map(|state| state.len()).collect();
+        let (starts, sizes) = (starts.as_ptr(), sizes.as_ptr());
+        // SAFETY: the handle is live, and the states have these sizes.
+        checked(unsafe { lmada_state_load_shares(self.raw, firsts.as_ptr(), starts, sizes, states.len()) })
+    }
 }
 
 impl<T> Drop for Handle<T> {

@@ -45,6 +45,7 @@ fn load<T: Real>(input: &mut Input<'_>) {
     };
     let saved = source.state();
     let state = edited(input, &saved);
+    as_shares(&mut twin, &state);
     let status = subject.handle.load(&state);
     if state == saved && alike {
         assert_eq!(status, LMADA_OK, "a good state was refused: {}", crate::handle::last_error());
@@ -63,6 +64,26 @@ fn load<T: Real>(input: &mut Input<'_>) {
             assert!(subject.state() == twin.state() && bits(&subject.params) == bits(&twin.params));
         }
         other => panic!("load answers {other}"),
+    }
+}
+
+/// Given as the states of shares: once as the only one, and after another. Leaves the handle as it was.
+fn as_shares<T: Real>(model: &mut Model<T>, state: &[u8]) {
+    let (before, params) = (model.state(), model.params.clone());
+    for (states, first) in [(&[state][..], 0), (&[&before, state], 0), (&[state, &before], 1)] {
+        let status = model.handle.load_shares(&vec![first; model.blocks], states);
+        match status {
+            LMADA_OK => {
+                let status = model.step(5);
+                assert!(status == LMADA_OK || status == LMADA_ERROR_NON_FINITE, "a step answers {status}");
+                assert_eq!(model.handle.load(&before), LMADA_OK);
+                model.params.clone_from(&params);
+            }
+            LMADA_ERROR_BAD_STATE | LMADA_ERROR_DIMENSION_MISMATCH | LMADA_ERROR_INVALID_ARGUMENT => {
+                assert!(model.state() == before, "refused states of shares have changed the handle");
+            }
+            other => panic!("load_shares answers {other}"),
+        }
     }
 }
 
@@ -111,6 +132,7 @@ fn is_as_new<T: Real>(mut subject: Model<T>, config: &lmada::Config, dims: &[usi
 struct Model<T> {
     handle: Handle<T>,
     params: Vec<T>,
+    blocks: usize,
 }
 
 impl<T: Real> Model<T> {
@@ -122,7 +144,7 @@ impl<T: Real> Model<T> {
     fn of_past(config: &lmada::Config, dims: &[usize], steps: usize, seed: u64) -> Self {
         let config = lmada::Config { lr: config.lr.min(1.0), ..*config };
         let handle = Handle::new(&options::to_c(&config), dims);
-        let mut model = Self { handle, params: vec![T::of(1.0); dims.iter().sum()] };
+        let mut model = Self { handle, params: vec![T::of(1.0); dims.iter().sum()], blocks: dims.len() };
         for step in 0..steps {
             assert_eq!(model.step(seed + step as u64), LMADA_OK);
         }
