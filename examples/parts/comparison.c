@@ -53,6 +53,10 @@ static bool step(struct optimizer *self, float *const *params, const float *cons
     return true;
 }
 
+static void set_lr(struct optimizer *self, double lr) {
+    ((struct pair *)self)->lr = lr;
+}
+
 static void destroy(struct optimizer *self) {
     struct pair *pair = (struct pair *)self;
     for (size_t i = 0; i < 2; i++) {
@@ -65,7 +69,7 @@ static void destroy(struct optimizer *self) {
 
 static struct optimizer *create(const struct method *method, const size_t *lens, size_t count, double lr) {
     struct pair *pair = allocate(1, sizeof *pair);
-    *pair = (struct pair){.base = {step, destroy}, .comparison = (const struct comparison *)method, .lr = lr,
+    *pair = (struct pair){.base = {step, set_lr, destroy}, .comparison = (const struct comparison *)method, .lr = lr,
                           .lens = lens, .count = count};
     for (size_t i = 0; i < count; i++) pair->dim += lens[i];
     pair->grads = allocate(pair->dim, sizeof *pair->grads);

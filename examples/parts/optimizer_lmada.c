@@ -24,6 +24,11 @@ static bool step(struct optimizer *self, float *const *params, const float *cons
     return true;
 }
 
+static void set_lr(struct optimizer *self, double lr) {
+    lmada_status_t status = lmada_set_lr(((struct with_lmada *)self)->handle, lr);
+    if (status != LMADA_OK) fail("%s: %s", lmada_status_string(status), lmada_last_error());
+}
+
 static void destroy(struct optimizer *self) {
     lmada_free(((struct with_lmada *)self)->handle);
     free(self);
@@ -37,7 +42,7 @@ static struct optimizer *create(const struct method *method, const size_t *lens,
     config.lr = lr;
 
     struct with_lmada *own = allocate(1, sizeof *own);
-    *own = (struct with_lmada){{step, destroy}, NULL, lens, count};
+    *own = (struct with_lmada){{step, set_lr, destroy}, NULL, lens, count};
     lmada_status_t status = lmada_create(&config, dim, &own->handle);
     if (status != LMADA_OK) fail("%s: %s", lmada_status_string(status), lmada_last_error());
     return &own->base;

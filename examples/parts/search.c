@@ -1,16 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-#define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
-
 #include "search.h"
 
-#include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 struct grid grid_new(int low, int high) {
     struct grid grid = {0};
@@ -33,50 +25,41 @@ const struct outcome *search_outcome(const struct search *search, size_t method,
     return outcome_at(search, method, lr, seed);
 }
 
-static void run_job(const struct search *search, size_t job) {
+/* What the jobs of a search need: job = (method, lr, seed), the seed the fastest. */
+struct searching {
+    const struct search *search;
+    struct progress *progress;
+};
+
+static size_t method_of(const struct search *search, size_t job) {
+    return job / search->seeds / search->grid->count;
+}
+
+static void run_job(void *context, size_t job) {
+    const struct search *search = ((struct searching *)context)->search;
     size_t seed = job % search->seeds;
     size_t lr = job / search->seeds % search->grid->count;
-    size_t method = job / search->seeds / search->grid->count;
+    size_t method = method_of(search, job);
     train(search->task, search->methods + method, search->grid->lrs[lr], seed, outcome_at(search, method, lr, seed));
 }
 
-static void start_job(const struct search *search, size_t job) {
-    fflush(NULL); /* else the child inherits, and prints again, what is still in the buffers */
-    pid_t child = fork();
-    if (child < 0) fail("fork: %s", strerror(errno));
-    if (child > 0) return;
-    run_job(search, job);
-    _exit(EXIT_SUCCESS);
-}
-
-static void await_job(void) {
-    int status;
-    pid_t child;
-    do child = wait(&status);
-    while (child < 0 && errno == EINTR);
-    if (child < 0) fail("wait: %s", strerror(errno));
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != EXIT_SUCCESS) fail("a training run ended with status %d", status);
+static void report_job(void *context, size_t job) {
+    const struct searching *searching = context;
+    const struct search *search = searching->search;
+    progress_advance(searching->progress, search->task->name, search->methods[method_of(search, job)].name);
 }
 
 void search_run(struct search *search, size_t jobs, struct progress *progress) {
-    size_t total = outcome_count(search), started = 0, finished = 0;
-    void *shared =
-        mmap(NULL, total * sizeof *search->outcomes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (shared == MAP_FAILED) fail("mmap: %s", strerror(errno));
-    search->outcomes = shared;
+    size_t total = outcome_count(search);
+    search->outcomes = shared_new(total * sizeof *search->outcomes);
     search->from = 0;
     search->to = search->seeds;
-
-    while (finished < total) {
-        while (started < total && started - finished < jobs) start_job(search, started++);
-        await_job();
-        progress_advance(progress, search->task->name, search->methods[finished / (total / search->method_count)].name);
-        finished++;
-    }
+    struct searching searching = {search, progress};
+    jobs_run(&(struct work){run_job, report_job, &searching}, total, jobs);
 }
 
 void search_free(struct search *search) {
-    munmap(search->outcomes, outcome_count(search) * sizeof *search->outcomes);
+    shared_free(search->outcomes, outcome_count(search) * sizeof *search->outcomes);
     search->outcomes = NULL;
 }
 
@@ -120,9 +103,4 @@ struct summary search_best_of_seed(const struct search *search, size_t method, s
 
 bool search_at_edge(const struct search *search, struct summary best) {
     return best.lr_index == 0 || best.lr_index == search->grid->count - 1;
-}
-
-size_t processors(void) {
-    long count = sysconf(_SC_NPROCESSORS_ONLN);
-    return count > 0 ? (size_t)count : 1;
 }

@@ -6,6 +6,7 @@
 #ifndef EXAMPLES_SEARCH_H
 #define EXAMPLES_SEARCH_H
 
+#include "jobs.h"
 #include "progress.h"
 #include "runner.h"
 
@@ -49,8 +50,5 @@ struct summary search_best_of_seed(const struct search *search, size_t method, s
 
 /* Is the best at an end of the grid, so that a wider one might have found a better? */
 bool search_at_edge(const struct search *search, struct summary best);
-
-/* Processors that this machine has. */
-size_t processors(void);
 
 #endif
