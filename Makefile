@@ -21,7 +21,7 @@ SUITES := rust c ubsan mpi abi instructions fuzz examples cpp julia go install d
 # Longer ones, not part of `make test`.
 LONG := asan tsan aarch64
 
-.PHONY: all lib header docs demo demo-mpi recommended bench bench-peers bench-scaling fuzz soak test
+.PHONY: all lib header docs demo demo-mpi recommended evidence-gpt bench bench-peers bench-scaling fuzz soak test
 .PHONY: $(SUITES:%=test-%) $(LONG:%=test-%)
 .PHONY: install install-cmake uninstall clean help
 .DEFAULT_GOAL := all
@@ -41,7 +41,8 @@ lib:
 
 ## demo          trains small models with lmada and with others, and draws the loss curves
 ## recommended   measures the settings that lmada_config_recommended chooses from (long)
-demo recommended: lib
+## evidence-gpt  trains a small GPT with lmada and with others (an hour; goes on where it was interrupted)
+demo recommended evidence-gpt: lib
 	$(MAKE) -C examples $@
 
 ## demo-mpi      trains one model on four processes over MPI and on one, and says how far apart they end

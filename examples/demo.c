@@ -79,7 +79,7 @@ static bool print_table(const struct search *search) {
 }
 
 static void fill_panel(const struct search *search, const char *title, struct panel *panel) {
-    *panel = (struct panel){.title = title, .steps = search->task->steps, .curve_count = search->method_count};
+    *panel = (struct panel){.title = title, .length = (double)search->task->steps, .curve_count = search->method_count};
     double *losses = allocate(search->seeds, sizeof *losses);
     for (size_t m = 0; m < search->method_count; m++) {
         struct summary best = search_best(search, m);
@@ -142,7 +142,7 @@ int main(int argc, char **argv) {
         grid.count, grid.lrs[0], grid.lrs[grid.count - 1], seeds, seeds == 1 ? "" : "s");
     if (any_edge) printf("* at an end of the grid: a better learning rate may lie beyond.\n");
 
-    chart_write(options.chart, "Train loss, each optimizer at its best learning rate", panels, CHOSEN);
+    chart_write(options.chart, "Train loss, each optimizer at its best learning rate", panels, CHOSEN, CHOSEN);
     printf("\nLoss curves: %s\n", options.chart);
     tasks_free(&tasks);
     return EXIT_SUCCESS;

@@ -16,6 +16,7 @@ enum {
     LEGEND_TOP = 58, /* below the plot */
     LEGEND_LINE = 20,
     PANEL_WIDTH = MARGIN_LEFT + PLOT_WIDTH + MARGIN_RIGHT,
+    TITLE_HEIGHT = 28, /* of what a second row of panels does without */
 };
 
 /*
@@ -32,27 +33,39 @@ static const struct style {
 
 /* The part of the plane that a panel shows, and where it lies in the picture. */
 struct frame {
-    double left, steps, low, high; /* low and high: log10 of the loss */
+    double left, length, low, high; /* low and high: where the axis is logarithmic, log10 of the loss */
+    bool linear;
 };
 
-static double x_of(const struct frame *frame, double step) {
-    return frame->left + PLOT_WIDTH * step / frame->steps;
+static double x_of(const struct frame *frame, double x) {
+    return frame->left + PLOT_WIDTH * x / frame->length;
 }
 
-static double y_of(const struct frame *frame, double log_loss) {
-    return MARGIN_TOP + PLOT_HEIGHT * (frame->high - log_loss) / (frame->high - frame->low);
+/* Where a loss lies on the axis, between low and high. */
+static double on_axis(const struct frame *frame, double loss) {
+    return frame->linear ? loss : log10(loss);
 }
 
-/* From the least loss to three times the loss at the start: what diverges leaves the picture at the top. */
+static double y_of(const struct frame *frame, double at) {
+    return MARGIN_TOP + PLOT_HEIGHT * (frame->high - at) / (frame->high - frame->low);
+}
+
+/* What diverges leaves the picture at the top. */
 static struct frame frame_new(const struct panel *panel, double left) {
     double low = INFINITY, start = 0;
     for (size_t c = 0; c < panel->curve_count; c++) {
-        const double *losses = panel->curves[c].losses;
-        start = fmax(start, losses[0]);
-        for (size_t i = 0; i < CURVE_POINTS; i++) low = fmin(low, losses[i]);
+        const struct curve *curve = panel->curves + c;
+        start = fmax(start, curve->losses[0]);
+        for (size_t i = 0; i < CURVE_POINTS; i++)
+            low = fmin(low, curve->has_band ? curve->least[i] : curve->losses[i]);
     }
-    if (!(low > 0 && start < INFINITY)) fail("%s: losses that a logarithmic axis cannot show", panel->title);
-    return (struct frame){left, (double)panel->steps, log10(low) - 0.05, log10(3 * start)};
+    if (!(low > 0 && start < INFINITY)) fail("%s: losses that the axis cannot show", panel->title);
+    struct frame frame = {left, panel->length, log10(low) - 0.05, log10(3 * start), panel->top > 0};
+    if (!frame.linear) return frame;
+    if (low >= panel->top) fail("%s: no loss below %g", panel->title, panel->top);
+    frame.low = low - 0.03 * (panel->top - low);
+    frame.high = panel->top;
+    return frame;
 }
 
 static void text(FILE *file, double x, double y, const char *anchor, int size, const char *words) {
@@ -71,39 +84,56 @@ static double tick_distance(double length) {
     return power * (parts >= 5 ? 5 : parts >= 2 ? 2 : 1);
 }
 
-static void draw_x_axis(FILE *file, const struct frame *frame) {
-    double bottom = MARGIN_TOP + PLOT_HEIGHT, distance = tick_distance(frame->steps);
-    for (double step = 0; step <= frame->steps * 1.000001; step += distance) {
+static void draw_x_axis(FILE *file, const struct frame *frame, const char *label_of_axis) {
+    double bottom = MARGIN_TOP + PLOT_HEIGHT, distance = tick_distance(frame->length);
+    for (size_t tick = 0; (double)tick * distance <= frame->length * 1.000001; tick++) {
         char label[32];
-        double x = x_of(frame, step);
-        snprintf(label, sizeof label, "%.0f", step);
+        double x = x_of(frame, (double)tick * distance);
+        snprintf(label, sizeof label, "%g", (double)tick * distance);
         line(file, x, bottom, x, bottom + 5, "#444");
         text(file, x, bottom + 19, "middle", 12, label);
     }
-    text(file, frame->left + PLOT_WIDTH / 2.0, bottom + 38, "middle", 13, "step");
+    text(file, frame->left + PLOT_WIDTH / 2.0, bottom + 38, "middle", 13, label_of_axis);
+}
+
+static void draw_y_tick(FILE *file, const struct frame *frame, double at, const char *label) {
+    if (at < frame->low || at > frame->high) return;
+    double y = y_of(frame, at);
+    line(file, frame->left, y, frame->left + PLOT_WIDTH, y, "#ddd");
+    text(file, frame->left - 8, y + 4, "end", 12, label);
+}
+
+static void draw_linear_ticks(FILE *file, const struct frame *frame) {
+    double distance = tick_distance(frame->high - frame->low);
+    for (double tick = ceil(frame->low / distance); tick * distance <= frame->high; tick++) {
+        char label[32];
+        snprintf(label, sizeof label, "%g", tick * distance);
+        draw_y_tick(file, frame, tick * distance, label);
+    }
 }
 
 /* A line for each power of ten, and for 2 and 5 times it where there are few of them. */
-static void draw_y_axis(FILE *file, const struct frame *frame) {
+static void draw_logarithmic_ticks(FILE *file, const struct frame *frame) {
     static const int multiples[] = {1, 2, 5};
     bool few = frame->high - frame->low < 2.5;
     for (int power = (int)floor(frame->low); power <= (int)ceil(frame->high); power++) {
         for (size_t m = 0; m < (few ? 3 : 1); m++) {
-            double log_loss = power + log10(multiples[m]), y = y_of(frame, log_loss);
-            if (log_loss < frame->low || log_loss > frame->high) continue;
             char label[32];
             if (power >= -3 && power < 4)
                 snprintf(label, sizeof label, "%g", multiples[m] * pow(10, power));
             else
                 snprintf(label, sizeof label, "%de%d", multiples[m], power);
-            line(file, frame->left, y, frame->left + PLOT_WIDTH, y, "#ddd");
-            text(file, frame->left - 8, y + 4, "end", 12, label);
+            draw_y_tick(file, frame, power + log10(multiples[m]), label);
         }
     }
+}
+
+static void draw_y_axis(FILE *file, const struct frame *frame, const char *label_of_axis) {
+    (frame->linear ? draw_linear_ticks : draw_logarithmic_ticks)(file, frame);
     fprintf(file,
             "<text transform=\"translate(%.1f %.1f) rotate(-90)\" text-anchor=\"middle\" font-size=\"13\">"
-            "train loss</text>\n",
-            frame->left - 52, MARGIN_TOP + PLOT_HEIGHT / 2.0);
+            "%s</text>\n",
+            frame->left - 52, MARGIN_TOP + PLOT_HEIGHT / 2.0, label_of_axis);
 }
 
 static void stroke(FILE *file, const struct style *style) {
@@ -111,16 +141,29 @@ static void stroke(FILE *file, const struct style *style) {
             style->colour, style->width, style->dashes);
 }
 
+/* The point `i` of a curve, relative to the plot's left edge. */
+static void point(FILE *file, const struct frame *frame, const struct curve *curve, const double *losses, size_t i) {
+    double x = (curve->length > 0 ? curve->length : frame->length) * (double)i / (CURVE_POINTS - 1);
+    /* A spike of many decades would be a coordinate that viewers cannot hold. */
+    double at = fmin(on_axis(frame, losses[i]), frame->high + (frame->high - frame->low));
+    fprintf(file, "%.1f,%.1f ", x_of(frame, x) - frame->left, y_of(frame, at));
+}
+
+static void draw_band(FILE *file, const struct frame *frame, const struct curve *curve, const struct style *style) {
+    fprintf(file, "<polygon clip-path=\"url(#plot)\" fill=\"%s\" fill-opacity=\"0.15\" points=\"", style->colour);
+    size_t count = 0;
+    while (count < CURVE_POINTS && isfinite(curve->most[count])) count++;
+    for (size_t i = 0; i < count; i++) point(file, frame, curve, curve->least, i);
+    for (size_t i = count; i-- > 0;) point(file, frame, curve, curve->most, i);
+    fputs("\"/>\n", file);
+}
+
 static void draw_curve(FILE *file, const struct frame *frame, const struct curve *curve, const struct style *style) {
     fputs("<polyline clip-path=\"url(#plot)\" ", file);
     stroke(file, style);
     fputs(" points=\"", file);
-    for (size_t i = 0; i < CURVE_POINTS && isfinite(curve->losses[i]); i++) {
-        double step = frame->steps * (double)i / (CURVE_POINTS - 1);
-        /* A spike of many decades would be a coordinate that viewers cannot hold. */
-        double log_loss = fmin(log10(curve->losses[i]), frame->high + 1);
-        fprintf(file, "%.1f,%.1f ", x_of(frame, step) - frame->left, y_of(frame, log_loss));
-    }
+    for (size_t i = 0; i < CURVE_POINTS && isfinite(curve->losses[i]); i++)
+        point(file, frame, curve, curve->losses, i);
     fputs("\"/>\n", file);
 }
 
@@ -134,29 +177,35 @@ static void draw_legend(FILE *file, const struct frame *frame, const struct pane
     }
 }
 
-static void draw_panel(FILE *file, const struct panel *panel, double offset) {
-    struct frame frame = frame_new(panel, offset + MARGIN_LEFT);
-    draw_y_axis(file, &frame);
-    draw_x_axis(file, &frame);
+static void draw_panel(FILE *file, const struct panel *panel, size_t column, double down) {
+    struct frame frame = frame_new(panel, PANEL_WIDTH * (double)column + MARGIN_LEFT);
+    fprintf(file, "<g transform=\"translate(0 %.1f)\">\n", down);
+    draw_y_axis(file, &frame, panel->y_label ? panel->y_label : "train loss");
+    draw_x_axis(file, &frame, panel->x_label ? panel->x_label : "step");
     fprintf(file, "<g transform=\"translate(%.1f 0)\">\n", frame.left);
     /* In reverse, so that the first curve lies on top. */
-    for (size_t c = panel->curve_count; c-- > 0;) draw_curve(file, &frame, panel->curves + c, styles + c);
+    for (size_t c = panel->curve_count; c-- > 0;) {
+        if (panel->curves[c].has_band) draw_band(file, &frame, panel->curves + c, styles + c);
+        draw_curve(file, &frame, panel->curves + c, styles + c);
+    }
     fputs("</g>\n", file);
     fprintf(file, "<rect x=\"%.1f\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"none\" stroke=\"#444\"/>\n", frame.left,
             MARGIN_TOP, PLOT_WIDTH, PLOT_HEIGHT);
     text(file, frame.left + PLOT_WIDTH / 2.0, MARGIN_TOP - 14, "middle", 14, panel->title);
     draw_legend(file, &frame, panel);
+    fputs("</g>\n", file);
 }
 
-void chart_write(const char *path, const char *title, const struct panel *panels, size_t count) {
+void chart_write(const char *path, const char *title, const struct panel *panels, size_t count, size_t columns) {
     FILE *file = fopen(path, "w");
     if (!file) fail("%s: %s", path, strerror(errno));
 
-    size_t legend_lines = 0;
+    size_t legend_lines = 0, rows = (count + columns - 1) / columns;
     for (size_t p = 0; p < count; p++)
         if (panels[p].curve_count > legend_lines) legend_lines = panels[p].curve_count;
-    double width = PANEL_WIDTH * (double)count;
-    double height = MARGIN_TOP + PLOT_HEIGHT + LEGEND_TOP + LEGEND_LINE * (double)legend_lines;
+    double width = PANEL_WIDTH * (double)columns;
+    double panel_height = MARGIN_TOP + PLOT_HEIGHT + LEGEND_TOP + LEGEND_LINE * (double)legend_lines;
+    double row_height = panel_height - TITLE_HEIGHT, height = row_height * (double)rows + TITLE_HEIGHT;
 
     fprintf(file,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" viewBox=\"0 0 %.0f %.0f\" "
@@ -165,7 +214,7 @@ void chart_write(const char *path, const char *title, const struct panel *panels
             "<clipPath id=\"plot\"><rect x=\"0\" y=\"%d\" width=\"%d\" height=\"%d\"/></clipPath>\n",
             width, height, width, height, title, MARGIN_TOP, PLOT_WIDTH, PLOT_HEIGHT);
     text(file, width / 2, 28, "middle", 17, title);
-    for (size_t p = 0; p < count; p++) draw_panel(file, panels + p, PANEL_WIDTH * (double)p);
+    for (size_t p = 0; p < count; p++) draw_panel(file, panels + p, p % columns, row_height * (double)(p / columns));
     fputs("</svg>\n", file);
 
     bool failed = ferror(file) != 0;

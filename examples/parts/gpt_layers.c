@@ -18,7 +18,8 @@ void multiply_add(real *restrict c, struct strided a, const real *restrict b, si
             const real *x = a.at + r * a.row + k * a.column, *row = b + k * columns;
             const real x0 = x[0], x1 = x[a.column], x2 = x[2 * a.column], x3 = x[3 * a.column];
             for (size_t i = 0; i < columns; i++)
-                out[i] += (x0 * row[i] + x1 * row[columns + i]) + (x2 * row[2 * columns + i] + x3 * row[3 * columns + i]);
+                out[i] += (x0 * row[i] + x1 * row[columns + i]) +
+                          (x2 * row[2 * columns + i] + x3 * row[3 * columns + i]);
         }
     }
 }

@@ -9,19 +9,27 @@
 #include "support.h"
 
 struct progress progress_start(size_t total) {
-    return (struct progress){total, 0, seconds_now(), isatty(STDERR_FILENO) == 1, 1};
+    double now = seconds_now();
+    return (struct progress){total, 0, now, now, isatty(STDERR_FILENO) == 1, 1};
+}
+
+void progress_expect(struct progress *progress, size_t total) {
+    progress->total = total;
+}
+
+static double seconds_left(const struct progress *progress) {
+    double passed = seconds_now() - progress->start;
+    return passed * (double)(progress->total - progress->done) / (double)progress->done;
 }
 
 static void draw(const struct progress *progress, const char *task, const char *method) {
     enum { WIDTH = 16, COLUMNS = 79 };
     char bar[WIDTH + 1] = {0}, line[COLUMNS + 1];
     size_t filled = progress->done * WIDTH / progress->total;
-    double passed = seconds_now() - progress->start;
-    double left = passed * (double)(progress->total - progress->done) / (double)progress->done;
     for (size_t i = 0; i < WIDTH; i++) bar[i] = i < filled ? '#' : '.';
     /* Cut to what a terminal holds: of a line that wraps, a carriage return redraws but the last part. */
-    snprintf(line, sizeof line, "[%s] %zu of %zu runs, %.0f s left  %s: %s", bar, progress->done, progress->total, left,
-             task, method);
+    snprintf(line, sizeof line, "[%s] %zu of %zu runs, %.0f s left  %s: %s", bar, progress->done, progress->total,
+             seconds_left(progress), task, method);
     fprintf(stderr, "\r%s\033[K", line);
 }
 
@@ -29,11 +37,14 @@ void progress_advance(struct progress *progress, const char *task, const char *m
     progress->done++;
     if (progress->terminal) {
         draw(progress, task, method);
-    } else if (progress->done * 10 >= progress->total * (size_t)progress->next_tenth) {
-        fprintf(stderr, "%3zu %%: %zu of %zu runs, %.0f s  %s: %s\n", progress->done * 100 / progress->total,
-                progress->done, progress->total, seconds_now() - progress->start, task, method);
-        while (progress->done * 10 >= progress->total * (size_t)progress->next_tenth) progress->next_tenth++;
+        return;
     }
+    double now = seconds_now();
+    if (progress->done * 10 < progress->total * (size_t)progress->next_tenth && now - progress->last < 60) return;
+    fprintf(stderr, "%3zu %%: %zu of %zu runs, %.0f s, %.0f s left  %s: %s\n", progress->done * 100 / progress->total,
+            progress->done, progress->total, now - progress->start, seconds_left(progress), task, method);
+    progress->last = now;
+    while (progress->done * 10 >= progress->total * (size_t)progress->next_tenth) progress->next_tenth++;
 }
 
 void progress_finish(struct progress *progress) {

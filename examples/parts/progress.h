@@ -14,11 +14,15 @@
 struct progress {
     size_t total, done;
     double start; /* by seconds_now */
+    double last;  /* when there was a line, where it is no terminal */
     bool terminal;
     int next_tenth; /* the next to be reported, where it is no terminal */
 };
 
 struct progress progress_start(size_t total);
+
+/* There are now so many runs in all. */
+void progress_expect(struct progress *progress, size_t total);
 
 /* One more run is done; `task` and `method` say of what. */
 void progress_advance(struct progress *progress, const char *task, const char *method);

@@ -39,6 +39,54 @@ static double momentum(const double *g, size_t t) {
     return velocity;
 }
 
+/* As long as `norm` at most. */
+static double clipped_share(const float gradient[DIM], double norm) {
+    double square = 0;
+    for (size_t i = 0; i < DIM; i++) square += (double)gradient[i] * (double)gradient[i];
+    return fmin(1, norm / sqrt(square));
+}
+
+/* AdamW with a learning rate that changes, on clipped gradients: step for step in double. */
+static void check_adamw(void) {
+    struct method method = method_adam;
+    method.baseline = (struct baseline){.beta1 = 0.8, .beta2 = 0.95, .weight_decay = 0.1, .grad_clip_norm = 4};
+    float values[DIM] = {1, 2, 3, 4, 5};
+    double reference[DIM] = {1, 2, 3, 4, 5}, first[DIM] = {0}, second[DIM] = {0};
+    float *params[] = {values, values + lens[0]};
+    struct optimizer *optimizer = method.create(&method, lens, 2, 7);
+    for (size_t t = 0; t < STEPS; t++) {
+        const float *grads[] = {gradients[t], gradients[t] + lens[0]};
+        double lr_now = lr / ((double)t + 1), steps = (double)t + 1, share = clipped_share(gradients[t], 4);
+        CHECK(t > 1 || (share < 1) == (t == 1), "step %zu: a gradient that is clipped to %g", t, share);
+        optimizer->set_lr(optimizer, lr_now);
+        CHECK(optimizer->step(optimizer, params, grads), "AdamW: refused step %zu", t);
+        for (size_t i = 0; i < DIM; i++) {
+            double g = share * (double)gradients[t][i];
+            first[i] = 0.8 * first[i] + 0.2 * g;
+            second[i] = 0.95 * second[i] + 0.05 * g * g;
+            reference[i] *= 1 - lr_now * 0.1;
+            reference[i] -= lr_now * first[i] / (1 - pow(0.8, steps)) /
+                            (sqrt(second[i] / (1 - pow(0.95, steps))) + 1e-8);
+            CHECK_CLOSE(values[i], reference[i], 4e-6 * (1 + fabs(reference[i])), "AdamW");
+        }
+    }
+    optimizer->destroy(optimizer);
+}
+
+/* A first step is as long as the learning rate says. */
+static void check_set_lr(const struct method *method) {
+    float once[DIM] = {0}, twice[DIM] = {0};
+    float *moved[] = {once, once + lens[0]}, *moved_twice[] = {twice, twice + lens[0]};
+    const float *grads[] = {gradients[0], gradients[0] + lens[0]};
+    struct optimizer *optimizer = method->create(method, lens, 2, lr), *other = method->create(method, lens, 2, lr);
+    other->set_lr(other, 2 * lr);
+    CHECK(optimizer->step(optimizer, moved, grads) && other->step(other, moved_twice, grads), "refused a step");
+    for (size_t i = 0; i < DIM; i++) CHECK_CLOSE(twice[i], 2 * once[i], 1e-6, method->name);
+    CHECK(fabs((double)once[0]) > 1e-3, "%s: did not move", method->name);
+    optimizer->destroy(optimizer);
+    other->destroy(other);
+}
+
 static void check_baseline(const struct method *method, closed_form expected) {
     float values[DIM] = {1, 2, 3, 4, 5};
     double reference[DIM] = {1, 2, 3, 4, 5};
@@ -93,6 +141,11 @@ int main(void) {
     check_baseline(&method_adam, adam);
     check_baseline(&method_adagrad, adagrad);
     check_baseline(&method_momentum, momentum);
+    check_adamw();
     check_lmada();
+    lmada_config_t config;
+    CHECK(lmada_config_init(&config, sizeof config) == LMADA_OK, "%s", lmada_last_error());
+    const struct method methods[] = {method_adam, method_adagrad, method_momentum, method_lmada("lmada", &config)};
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) check_set_lr(methods + i);
     return check_result("optimizers");
 }

@@ -73,7 +73,7 @@ static void check_runs(const struct task *task, const struct method *method, dou
 static void check_search(const struct task *task, const struct method *methods) {
     const struct grid grid = {2, {1e-3, 1e-2}};
     struct search one = {task, methods, 2, &grid, 2, NULL, 0, 0}, many = one;
-    struct progress progress = {.total = 16, .terminal = false, .next_tenth = 99};
+    struct progress progress = {.total = 16, .terminal = false, .next_tenth = 99, .last = INFINITY};
     search_run(&one, 1, &progress);
     search_run(&many, 4, &progress);
     CHECK(progress.done == 16, "%zu runs reported", progress.done);
