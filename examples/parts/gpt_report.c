@@ -128,8 +128,9 @@ static struct panel panel_new(const struct gpt_search *search, bool train, bool 
         .x_label = against_time ? "seconds: gradients and optimizer" : "step",
         .y_label = train ? "train loss" : "held-out loss",
     };
-    for (enum family family = 0; family < FAMILY_COUNT; family++) {
-        const struct candidate *candidate = gpt_best_of_family(search, family, SCHEDULE_COSINE);
+    /* In reverse, since the first curve of a panel is the boldest. */
+    for (size_t family = FAMILY_COUNT; family-- > 0;) {
+        const struct candidate *candidate = gpt_best_of_family(search, (enum family)family, SCHEDULE_COSINE);
         if (!candidate) continue;
         struct gpt_summary summary = gpt_summary_of(search, candidate);
         double length = against_time ? steps * (gradient + summary.step_seconds) : steps;
