@@ -41,7 +41,7 @@ lib:
 
 ## demo          trains small models with lmada and with others, and draws the loss curves
 ## recommended   measures the settings that lmada_config_recommended chooses from (long)
-## evidence-gpt  trains a small GPT with lmada and with others (an hour; goes on where it was interrupted)
+## evidence-gpt  trains a small GPT with lmada and with others (half an hour; goes on where it was interrupted)
 demo recommended evidence-gpt: lib
 	$(MAKE) -C examples $@
 

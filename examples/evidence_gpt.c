@@ -15,7 +15,10 @@
 #include "gpt_report.h"
 #include "jobs.h"
 
-/* Rises with every change of the model, the runs or the optimizers: runs of another number do not count. */
+/*
+ * Rises with every change of the model, the runs or the optimizers: runs of another number do not count. What changes in
+ * the library it does not know: RUNS is to be another file then.
+ */
 enum { VERSION = 1 };
 
 enum { TEXT, RUNS, TABLES, CHART, PATHS };

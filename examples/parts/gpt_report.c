@@ -44,8 +44,9 @@ static void write_families(FILE *file, const struct gpt_search *search, enum sch
     double goal = gpt_summary_of(search, adam).train[LAST].median;
     fprintf(file,
             "### The best of each family, %s schedule\n\n"
-            "| setting | lr | train loss | held-out loss | ms a step | as far as Adam at its end after |\n"
-            "| --- | --- | --- | --- | --- | --- |\n",
+            "| setting | lr | train loss | held-out loss | ms a step | less Adam's, seed by seed | as far as Adam at its "
+            "end after |\n"
+            "| --- | --- | --- | --- | --- | --- | --- |\n",
             schedule_names[schedule]);
     for (enum family family = 0; family < FAMILY_COUNT; family++) {
         const struct candidate *candidate = gpt_best_of_family(search, family, schedule);
@@ -54,6 +55,8 @@ static void write_families(FILE *file, const struct gpt_search *search, enum sch
         size_t steps = steps_until(search, &summary, goal);
         fprintf(file, "| %s |", name_of(search, candidate));
         write_cells(file, &summary);
+        struct spread apart = gpt_difference(search, candidate, adam);
+        fprintf(file, " %.3f (%.3f to %.3f) |", apart.median, apart.least, apart.most);
         if (steps > 0)
             fprintf(file, " %zu steps, %.2f s |\n", steps, (double)steps * (gradient + summary.step_seconds));
         else

@@ -29,6 +29,18 @@ struct gpt_summary gpt_summary_of(const struct gpt_search *search, const struct 
     return summary;
 }
 
+struct spread gpt_difference(const struct gpt_search *search, const struct candidate *candidate,
+                             const struct candidate *other) {
+    size_t seeds = search->protocol.seeds;
+    double *differences = allocate(seeds, sizeof *differences);
+    for (size_t seed = 0; seed < seeds; seed++)
+        differences[seed] = gpt_search_outcome(search, candidate, seed)->held_out[CURVE_POINTS - 1] -
+                            gpt_search_outcome(search, other, seed)->held_out[CURVE_POINTS - 1];
+    struct spread spread = spread_of(differences, seeds);
+    free(differences);
+    return spread;
+}
+
 double gpt_gradient_seconds(const struct gpt_search *search) {
     size_t seeds = search->protocol.seeds, count = 0;
     double *seconds = allocate(search->count * seeds, sizeof *seconds);

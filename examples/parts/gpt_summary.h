@@ -22,6 +22,10 @@ struct gpt_summary {
 
 struct gpt_summary gpt_summary_of(const struct gpt_search *search, const struct candidate *candidate);
 
+/* Held-out loss at the end less that of the other, seed by seed. */
+struct spread gpt_difference(const struct gpt_search *search, const struct candidate *candidate,
+                             const struct candidate *other);
+
 /* Time of a loss and its gradient: they are the same for all, so that one number is taken for all. */
 double gpt_gradient_seconds(const struct gpt_search *search);
 

@@ -133,9 +133,19 @@ static void check_search(const char *folder, const struct gpt_task *task) {
         double b = gpt_search_outcome(&search, candidate, 1)->train[LAST];
         CHECK(summary.train[LAST].least == fmin(a, b) && summary.train[LAST].most == fmax(a, b), "another spread");
         CHECK_CLOSE(summary.train[LAST].median, (a + b) / 2, 1e-12, "the median");
+        struct spread none = gpt_difference(&search, candidate, candidate);
+        CHECK(none.least == 0 && none.most == 0, "a candidate differs from itself by %g", none.most);
         CHECK(gpt_best_of_family(&search, FAMILY_SGD, candidate->schedule) == candidate, "another is best");
         CHECK(!gpt_best_of_family(&search, FAMILY_ADAM, candidate->schedule), "a family without members has a best");
     }
+    const struct candidate *cosine = search.candidates, *constant = search.candidates + 1;
+    double apart[2];
+    for (size_t seed = 0; seed < 2; seed++)
+        apart[seed] = gpt_search_outcome(&search, cosine, seed)->held_out[LAST] -
+                      gpt_search_outcome(&search, constant, seed)->held_out[LAST];
+    struct spread difference = gpt_difference(&search, cosine, constant);
+    CHECK(difference.least == fmin(apart[0], apart[1]) && difference.most == fmax(apart[0], apart[1]),
+          "the difference of two candidates is %g to %g", difference.least, difference.most);
     gpt_search_free(&search);
     gpt_runs_close(&runs);
     free(settings);
