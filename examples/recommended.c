@@ -1,9 +1,9 @@
 /*
  * Finds the setting of lmada_config_recommended by measurement and writes docs/recommended.md.
  *
- *     recommended DIGITS.csv CANCER.csv OUT.md [--quick]
+ *     recommended DIGITS.csv CANCER.csv TEXT OUT.md [--quick]
  *
- * --quick: a quarter of the steps, two seeds, fewer learning rates, to try it out.
+ * --quick: a quarter of the steps or fewer, two seeds, fewer learning rates, to try it out.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
@@ -35,10 +35,13 @@ static void write_method(FILE *file, const struct evidence *evidence) {
             "# How the recommended setting was found\n\n"
             "Written by `make recommended` (`examples/recommended.c`); do not edit. `lmada_config_recommended` is the\n"
             "setting in bold. A test compares the two.\n\n"
-            "**Candidates.** k = 10 and 30; no momentum, momentum of the gradient, of the update, of the window (0.9,\n"
-            "bias-corrected); no clip, or grafting to the EMA of norms (0.99). All else is the default.\n\n"
+            "**Candidates.** k = 10 and 30; no momentum, momentum of the gradient, of the update, of the window\n"
+            "(bias-corrected). In plain coordinates with 0.9, without a clip or grafted to the EMA of norms (0.99); in\n"
+            "diagonal ones (`diagonal_beta` 0.99) with 0.8, without a clip or grafted to the input's length. All else is\n"
+            "the default.\n\n"
             "**Tasks.** The 64-32-10 tanh perceptron on the digits data, and logistic regression on the breast-cancer\n"
-            "data, features unscaled. Each with minibatches and with the full batch, a fifth of the rows held out.\n\n"
+            "data, features unscaled, each with minibatches and with the full batch, a fifth of the rows held out; and\n"
+            "the small GPT of [evidence-gpt.md](evidence-gpt.md). The learning rate is constant.\n\n"
             "| task | rows a step | steps | train loss at the start | least train loss |\n"
             "| --- | --- | --- | --- | --- |\n");
     for (size_t t = 0; t < TASK_COUNT; t++) {
@@ -60,7 +63,7 @@ static void write_method(FILE *file, const struct evidence *evidence) {
         "how\n"
         "many decades there are to win, so bare ratios would let the task with the most of them decide alone.\n"
         "Losses below %g count as %g: the right class then has a probability of 99.99 %%, and less is no more use.\n\n"
-        "The setting with the **least worst-case regret** over the four tasks is chosen.\n\n",
+        "The setting with the **least worst-case regret** over the tasks is chosen.\n\n",
         grid->count, grid->lrs[0], grid->lrs[grid->count - 1], search->seeds, LOSS_FLOOR, LOSS_FLOOR);
 }
 
@@ -88,15 +91,18 @@ static void write_verdicts(FILE *file, const struct evidence *evidence, const st
         "## All candidates\n\n"
         "Each cell: regret (train loss, learning rate). The last column is the worst regret by the first half of the\n"
         "seeds alone, and by the second: what differs by less is chance.\n\n"
-        "| k | momentum | clip |",
+        "| k | coordinates | momentum | clip |",
         file);
     write_task_names(file, evidence);
-    fputs(" worst regret | in halves |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n", file);
+    fputs(" worst regret | in halves |\n| --- | --- | --- | --- |", file);
+    for (size_t t = 0; t < TASK_COUNT; t++) fputs(" --- |", file);
+    fputs(" --- | --- |\n", file);
     for (size_t i = 0; i < CANDIDATE_COUNT; i++) {
         const lmada_config_t *config = &evidence->searches[0].methods[verdicts[i].candidate].config;
         const char *bold = i == 0 ? "**" : "";
-        fprintf(file, "| %s%u%s | %s%s%s | %s%s%s |", bold, (unsigned)config->history_size, bold, bold,
-                momentum_name(config->momentum_kind), bold, bold, clip_name(config->clip_kind), bold);
+        fprintf(file, "| %s%u%s | %s%s%s | %s%s%s | %s%s%s |", bold, (unsigned)config->history_size, bold, bold,
+                coordinates_name(config), bold, bold, momentum_name(config->momentum_kind), bold, bold,
+                clip_name(config->clip_kind), bold);
         for (size_t t = 0; t < TASK_COUNT; t++) {
             const struct summary *best = verdicts[i].best + t;
             bool edge = search_at_edge(evidence->searches + t, *best);
@@ -119,7 +125,9 @@ static void write_lrs(FILE *file, const struct evidence *evidence, const struct 
         "the last column is the worst-case regret were the learning rate used for all tasks.\n\n"
         "| lr | times best |");
     write_task_names(file, evidence);
-    fputs(" worst regret |\n| --- | --- | --- | --- | --- | --- | --- |\n", file);
+    fputs(" worst regret |\n| --- | --- |", file);
+    for (size_t t = 0; t < TASK_COUNT; t++) fputs(" --- |", file);
+    fputs(" --- |\n", file);
     for (size_t lr = 0; lr < grid->count; lr++) {
         const char *bold = lr == chosen ? "**" : "";
         fprintf(file, "| %s%g%s | %s%zu%s |", bold, grid->lrs[lr], bold, bold, verdicts[lr].votes, bold);
@@ -158,17 +166,18 @@ static void write_document(const char *path, const struct evidence *evidence) {
 }
 
 int main(int argc, char **argv) {
-    bool quick = argc == 5 && strcmp(argv[4], "--quick") == 0;
-    if (argc != 4 && !quick) fail("usage: recommended DIGITS.csv CANCER.csv OUT.md [--quick]");
+    bool quick = argc == 6 && strcmp(argv[5], "--quick") == 0;
+    if (argc != 5 && !quick) fail("usage: recommended DIGITS.csv CANCER.csv TEXT OUT.md [--quick]");
 
     struct tasks tasks;
     tasks_read(&tasks, argv[1], argv[2], quick);
+    tasks_read_text(&tasks, argv[3], quick);
     struct method candidates[CANDIDATE_COUNT];
     candidates_new(candidates);
     const struct grid grid = quick ? grid_new(-2, 0) : grid_new(-4, 1);
     struct evidence evidence;
     measure(&evidence, &tasks, candidates, &grid, quick ? 2 : 10);
-    write_document(argv[3], &evidence);
+    write_document(argv[4], &evidence);
 
     for (size_t t = 0; t < TASK_COUNT; t++) search_free(evidence.searches + t);
     tasks_free(&tasks);

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "gpt.h"
 
@@ -89,4 +90,12 @@ void gpt_train(const struct gpt_task *task, const struct method *method, double 
     free(steps);
     free(grads);
     free(params);
+}
+
+void gpt_train_task(const struct task *task, const struct method *method, double lr, uint64_t seed,
+                    struct outcome *outcome) {
+    struct gpt_outcome of_gpt;
+    gpt_train(task->gpt, method, lr, SCHEDULE_CONSTANT, seed, false, &of_gpt);
+    *outcome = (struct outcome){.train_loss = of_gpt.train[CURVE_POINTS - 1], .step_seconds = of_gpt.step_seconds};
+    memcpy(outcome->curve, of_gpt.train, sizeof outcome->curve);
 }

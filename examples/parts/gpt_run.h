@@ -34,4 +34,8 @@ struct gpt_outcome {
 void gpt_train(const struct gpt_task *task, const struct method *method, double lr, enum schedule schedule,
                uint64_t seed, bool curves, struct gpt_outcome *outcome);
 
+/* The same as one of the tasks of a search, with a constant learning rate, as they all have. */
+void gpt_train_task(const struct task *task, const struct method *method, double lr, uint64_t seed,
+                    struct outcome *outcome);
+
 #endif

@@ -11,18 +11,21 @@
 
 #define CURVE_POINTS 26
 
+struct gpt_task;
+
 struct task {
     const char *name;
     const struct model *model;
     const struct dataset *data;
     size_t batch; /* rows a step; 0: all of the training set */
     size_t steps; /* a multiple of CURVE_POINTS - 1 */
+    const struct gpt_task *gpt; /* NULL, or what is trained in place of a model on a data set: see gpt_run.h */
 };
 
 /* Of fixed size and without pointers, so that a child process can hand it over in shared memory. */
 struct outcome {
     double train_loss; /* over the whole training set, after the last step; INFINITY where the run diverged */
-    double test_accuracy;
+    double test_accuracy; /* not of the GPT */
     double step_seconds;        /* median time of the optimizer's call alone */
     double curve[CURVE_POINTS]; /* train loss at equal distances, from before the first step to after the last */
 };

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "gpt_run.h"
+
 struct grid grid_new(int low, int high) {
     struct grid grid = {0};
     for (int exponent = low; exponent <= high; exponent++) {
@@ -40,7 +42,8 @@ static void run_job(void *context, size_t job) {
     size_t seed = job % search->seeds;
     size_t lr = job / search->seeds % search->grid->count;
     size_t method = method_of(search, job);
-    train(search->task, search->methods + method, search->grid->lrs[lr], seed, outcome_at(search, method, lr, seed));
+    (search->task->gpt ? gpt_train_task : train)(search->task, search->methods + method, search->grid->lrs[lr], seed,
+                                                 outcome_at(search, method, lr, seed));
 }
 
 static void report_job(void *context, size_t job) {

@@ -8,12 +8,17 @@
 
 #include "optimizer.h"
 
-/* k = 10 and 30, each momentum kind, no clip or grafting to the EMA of norms; all else as lmada_config_init has it. */
-#define CANDIDATE_COUNT 16
-#define SETTING_LINE_SIZE 768
+/*
+ * k = 10 and 30, each momentum kind, with and without grafting; all else as lmada_config_init has it. In plain
+ * coordinates grafting is to the EMA of norms. In diagonal ones, with beta2 0.99, it is to the input's length, and beta is
+ * 0.8 in place of 0.9.
+ */
+#define CANDIDATE_COUNT 32
+#define SETTING_LINE_SIZE 800
 
 void candidates_new(struct method candidates[CANDIDATE_COUNT]);
 
+const char *coordinates_name(const lmada_config_t *config);
 const char *momentum_name(lmada_momentum_t kind);
 const char *clip_name(lmada_clip_t kind);
 

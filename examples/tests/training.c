@@ -111,7 +111,7 @@ int main(int argc, char **argv) {
     struct method methods[] = {method_lmada("lmada", &config), method_adam};
     check_split();
     check_median();
-    for (size_t t = 0; t < TASK_COUNT; t++) check_runs(tasks.list + t, methods, t < CANCER_MINIBATCH ? 0.3 : 0.03);
+    for (size_t t = 0; t < CLASSIFYING; t++) check_runs(tasks.list + t, methods, t < CANCER_MINIBATCH ? 0.3 : 0.03);
     check_search(tasks.list + CANCER_MINIBATCH, methods);
     const struct task *diverging[] = {tasks.list + CANCER_FULL, tasks.list + DIGITS_MINIBATCH};
     for (size_t t = 0; t < 2; t++) {
