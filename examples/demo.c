@@ -20,7 +20,7 @@
 #include "search.h"
 #include "tasks.h"
 
-#define METHOD_COUNT 5
+#define METHOD_COUNT 6
 
 struct options {
     const char *digits, *cancer, *chart;
@@ -52,9 +52,15 @@ static void methods_new(struct method methods[METHOD_COUNT]) {
     if (lmada_config_init(&defaults, sizeof defaults) != LMADA_OK) fail("%s", lmada_last_error());
     methods[0] = method_lmada("lmada, recommended", &recommended);
     methods[1] = method_lmada("lmada, defaults", &defaults);
-    methods[2] = method_adam;
-    methods[3] = method_adagrad;
-    methods[4] = method_momentum;
+    lmada_config_t diagonal = defaults;
+    diagonal.history_size = 30;
+    diagonal.diagonal_beta = 0.99;
+    diagonal.momentum_kind = LMADA_MOMENTUM_UPDATE;
+    diagonal.momentum = 0.8;
+    methods[2] = method_lmada("lmada, diagonal", &diagonal);
+    methods[3] = method_adam;
+    methods[4] = method_adagrad;
+    methods[5] = method_momentum;
 }
 
 /* Time of the optimizer's call, from a run that has the machine to itself as far as this program is concerned. */
