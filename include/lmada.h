@@ -772,7 +772,7 @@ lmada_status_t lmada_feed_f64(lmada_t *opt, size_t offset, const double *grads, 
  * lmada_begin(opt);
  * lmada_feed(opt, 0, grads, dim); // dim, params and grads are this process's share
  * if (lmada_partials(opt, &sums, &count) != LMADA_OK) fail(lmada_last_error());
- * sum_over_processes(sums, count); // MPI_Allreduce(MPI_IN_PLACE, sums, (int)count, MPI_DOUBLE, MPI_SUM, comm)
+ * sum_over_processes(sums, count); // the same bits on all; with MPI, lmada_mpi_solve does this and the next
  * if (lmada_solve(opt) == LMADA_OK) { // the same answer on all
  *     lmada_apply(opt, 0, params, grads, dim);
  *     lmada_end(opt);
