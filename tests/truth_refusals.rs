@@ -4,7 +4,7 @@
 mod common;
 
 use common::{COMPRESSED, Model, assert_same, every_kind, every_kind_and_format, gradient};
-use lmada::{Argument, Config, Element, Error, HistoryFormat, Momentum, Optimizer};
+use lmada::{Argument, Clip, Config, Element, Error, HistoryFormat, Momentum, Optimizer};
 
 const DIMS: &[usize] = &[5, 0, 1, 1030];
 const DIM: usize = 1036;
@@ -112,7 +112,10 @@ fn products_that_overflow() {
 /// feedback goes on from where it was.
 #[test]
 fn feedback_that_overflows() {
-    for config in every_kind_and_format::<f32>().filter(|config| config.history_format == HistoryFormat::Sparse) {
+    // In diagonal coordinates nothing is that large; and a step as long as these gradients is refused.
+    let overflows = |config: &Config| config.diagonal_beta == 0.0 && config.clip_kind != Clip::GraftInput;
+    let sparse = every_kind_and_format::<f32>().filter(|config| config.history_format == HistoryFormat::Sparse);
+    for config in sparse.filter(overflows) {
         let config = Config { density: 0.01, eps: 1.0, orthogonal_scale: 0.0, ..config };
         let [mut model, mut twin] = twins::<f32>(&config, 2);
         for block in [0..5, 6..DIM] {

@@ -255,7 +255,7 @@ impl Doubt {
             direction = self.momentum / weight;
             self.momentum += ulps;
         }
-        Radii { update_norm, scale, direction: direction + 2.0 * T::UNIT * norm(&outcome.direction) }
+        Radii { update_norm, scale, direction: direction + last_places::<T>(&outcome.direction) }
     }
 
     /// Of what s‖u‖ is held against.
