@@ -52,13 +52,6 @@ static void check(lmada_status_t status) {
     if (status != LMADA_OK) fail("%s: %s", lmada_status_string(status), lmada_last_error());
 }
 
-static uint64_t parse_number(const char *text) {
-    char *end;
-    unsigned long long number = strtoull(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end != '\0') fail("not a number: %s", text);
-    return number;
-}
-
 static struct options parse(int argc, char **argv) {
     struct options options = {.steps = 500, .every = 50};
     if (argc < 3 || argc % 2 == 0)
@@ -66,7 +59,7 @@ static struct options parse(int argc, char **argv) {
     options.digits = argv[1];
     options.checkpoint = argv[2];
     for (int i = 3; i < argc; i += 2) {
-        uint64_t number = parse_number(argv[i + 1]);
+        uint64_t number = parse_count(argv[i + 1]);
         if (strcmp(argv[i], "--steps") == 0)
             options.steps = number;
         else if (strcmp(argv[i], "--every") == 0 && number > 0)

@@ -1001,7 +1001,8 @@ lmada_status_t lmada_state_save(const lmada_t *opt, void *buffer, size_t bytes);
 
 /**
  * Puts a saved state in place of the present one. The handle must have been created with the same element type,
- * `history_size`, `history_format`, `density`, lengths, `momentum_kind` and `clip_kind`; other options may differ.
+ * `history_size`, `history_format`, `density`, lengths, `momentum_kind` and `clip_kind`, and with `diagonal_beta` on or off
+ * alike; other options may differ.
  * The state's learning rate becomes the handle's. Everything is checked before anything is changed.
  *
  * ```c
@@ -1022,7 +1023,9 @@ lmada_status_t lmada_state_save(const lmada_t *opt, void *buffer, size_t bytes);
  *
  * @pre `opt` is NULL or a live handle; `buffer` is NULL or points at `bytes` readable bytes.
  */
-lmada_status_t lmada_state_load(lmada_t *opt, const void *buffer, size_t bytes);
+lmada_status_t lmada_state_load(lmada_t *opt,
+                                const void *buffer,
+                                size_t bytes);
 
 /**
  * Puts together, from states that several processes saved, the state of this handle: for a restart on another number of

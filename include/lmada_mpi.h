@@ -26,7 +26,7 @@
  * - All of them get the same status, and where that is not `LMADA_OK`, nothing changed on any: neither a share nor a
  *   state. What was wrong, and where, `lmada_mpi_last_error()` says on each of them.
  * - Processes solve from the same bits, so that none keeps a direction that another drops: the sums are made on one
- *   process and sent to all, in which order ever MPI adds them up. What follows from them is the same bits on
+ *   process, in whatever order MPI adds them up, and sent to all. What follows from them is the same bits on
  *   processors that have the same vector instructions; mixed ones agree up to rounding.
  * - All handles must have the same options and learning rate, and as many blocks; a handle's length in a block is that
  *   of its share, 0 where it has none. Numbers of partials that differ, and steps that differ, are refused; other

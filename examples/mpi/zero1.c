@@ -218,13 +218,6 @@ static void training_free(struct training *t) {
     dataset_free(&t->data);
 }
 
-static uint64_t parse_number(const char *text) {
-    char *end;
-    unsigned long long number = strtoull(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end != '\0') fail("not a number: %s", text);
-    return number;
-}
-
 static struct options parse(int argc, char **argv) {
     struct options options = {.steps = 500, .every = 50};
     if (argc < 2 || argc % 2 != 0)
@@ -235,7 +228,7 @@ static struct options parse(int argc, char **argv) {
             options.checkpoint = argv[i + 1];
             continue;
         }
-        uint64_t number = parse_number(argv[i + 1]);
+        uint64_t number = parse_count(argv[i + 1]);
         if (strcmp(argv[i], "--steps") == 0)
             options.steps = number;
         else if (strcmp(argv[i], "--every") == 0 && number > 0)

@@ -18,6 +18,13 @@ void fail(const char *format, ...) {
     exit(EXIT_FAILURE);
 }
 
+uint64_t parse_count(const char *text) {
+    char *end;
+    unsigned long long number = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != '\0') fail("not a number: %s", text);
+    return number;
+}
+
 void *allocate(size_t count, size_t size) {
     void *memory = calloc(count ? count : 1, size);
     if (!memory) fail("out of memory: %zu elements of %zu bytes", count, size);

@@ -18,6 +18,9 @@
 /* Prints the message and ends the program with status 1. */
 void fail(const char *format, ...) EXAMPLES_FAILS;
 
+/* A whole number from the command line; fails where the text is none. */
+uint64_t parse_count(const char *text);
+
 /* `count` zeroed elements of `size` bytes. Never NULL: fails where memory is out. */
 void *allocate(size_t count, size_t size);
 

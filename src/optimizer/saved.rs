@@ -112,7 +112,7 @@ impl<T: Element> Optimizer<T> {
         reader.expect(momentum_kind as u32, other("the state's momentum_kind"))?;
         reader.expect(clip_kind as u32, other("the state's clip_kind"))?;
         reader.expect(u32::from(self.config.is_diagonal()), |found| match found {
-            0 | 1 => other("the number of diagonal coordinates' averages in the state")(found),
+            0 | 1 => other("the state's use of diagonal_beta")(found),
             _ => BAD_NUMBER,
         })?;
         reader.expect(density, |found| {

@@ -117,7 +117,9 @@ impl<T: Element> Optimizer<T> {
                 let ends_old = common.end != end && cut(common.end, start);
                 let ends_new = common.end != wanted.end && cut(common.end, wanted.start);
                 if begins || ends_old || ends_new {
-                    return Err(refused("shares, old and new, that cut no unit of the history format"));
+                    return Err(refused(
+                        "old and new shares that cut no unit of the history format (256 parameters, 4,096 if sparse)",
+                    ));
                 }
             }
             parts.push(part);

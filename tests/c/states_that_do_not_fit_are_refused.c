@@ -131,6 +131,9 @@ static void shape_differs(model *m)
     load_another(m, &changed, same, 1, LMADA_ERROR_INVALID_ARGUMENT, "clip_kind");
     changed.clip_kind = LMADA_CLIP_EMA_VECTOR;
     load_another(m, &changed, same, 1, LMADA_ERROR_INVALID_ARGUMENT, "clip_kind");
+    changed = config;
+    changed.diagonal_beta = 0.9;
+    load_another(m, &changed, same, 1, LMADA_ERROR_INVALID_ARGUMENT, "diagonal_beta");
     for (int32_t format = LMADA_HISTORY_BF16; REAL_DTYPE == LMADA_F32 && format <= LMADA_HISTORY_SPARSE; format++) {
         changed = config;
         changed.history_format = format;

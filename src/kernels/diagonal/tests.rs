@@ -21,11 +21,6 @@ fn numbers<T: Element>(count: usize, seed: u64) -> Vec<T> {
     any.map(T::from_f64).collect()
 }
 
-/// `√(a² + b²)` without leaving the range.
-fn hypotenuse(a: f64, b: f64) -> f64 {
-    a.hypot(b)
-}
-
 fn scales_are_fourth_roots<T: Element>(kernels: &Kernels<T>) {
     for len in (0..40).chain([1000, 1023]) {
         for (beta, eps, steps) in [(0.99, 1e-16, 1), (0.9, 1e-8, 7), (0.5, 1.0, 3), (0.999, 1e-70, 1000)] {
@@ -55,8 +50,8 @@ fn scales_are_fourth_roots<T: Element>(kernels: &Kernels<T>) {
                 let place = format!("{}, {i} of {len}, {diagonal:?}", kernels.name);
                 let (g, r) = (given[i].to_f64(), root[i].to_f64());
                 sum += g * g;
-                let new = hypotenuse(beta.sqrt() * r, (1.0 - beta).sqrt() * g);
-                let x = hypotenuse(correction.sqrt() * new, eps.sqrt());
+                let new = (beta.sqrt() * r).hypot((1.0 - beta).sqrt() * g);
+                let x = (correction.sqrt() * new).hypot(eps.sqrt());
                 let (expected, found) = (1.0 / x.sqrt(), scale[i].to_f64());
                 let units = 8.0 * T::ROUNDOFF + 1e-15;
                 let off = (found - expected).abs();
