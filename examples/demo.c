@@ -52,12 +52,9 @@ static void methods_new(struct method methods[METHOD_COUNT]) {
     if (lmada_config_init(&defaults, sizeof defaults) != LMADA_OK) fail("%s", lmada_last_error());
     methods[0] = method_lmada("lmada, recommended", &recommended);
     methods[1] = method_lmada("lmada, defaults", &defaults);
-    lmada_config_t diagonal = defaults;
-    diagonal.history_size = 30;
-    diagonal.diagonal_beta = 0.99;
-    diagonal.momentum_kind = LMADA_MOMENTUM_UPDATE;
-    diagonal.momentum = 0.8;
-    methods[2] = method_lmada("lmada, diagonal", &diagonal);
+    lmada_config_t plain = recommended;
+    plain.diagonal_beta = 0;
+    methods[2] = method_lmada("lmada, plain", &plain);
     methods[3] = method_adam;
     methods[4] = method_adagrad;
     methods[5] = method_momentum;
@@ -116,7 +113,7 @@ int main(int argc, char **argv) {
     struct panel panels[CHOSEN];
 
     /* The formats share the recommended setting's range of good learning rates: a part of the grid is enough. */
-    const struct grid part = grid_new(-2, 1);
+    const struct grid part = grid_new(-3, 0);
     struct method formats[FORMAT_METHODS];
     formats_new(&methods[0].config, formats);
 

@@ -514,7 +514,10 @@ lmada_status_t lmada_config_init(lmada_config_t *config, size_t config_size);
 /**
  * Fills `config` with the setting that trained best in this library's own measurements (docs/recommended.md says how
  * it was found), at the median of the learning rates that were best. Otherwise as `lmada_config_init`; the history
- * format too is for you to choose. Options beyond `config_size` are not part of it: they keep their defaults.
+ * format too is for you to choose.
+ *
+ * It is in diagonal coordinates, which rule out `centered` and the clips by EMA vectors. A program whose struct, of
+ * `config_size` bytes, ends before `diagonal_beta` gets the setting for plain coordinates that earlier versions had.
  *
  * @param config       struct to fill; nothing is written beyond `config_size` bytes
  * @param config_size  `sizeof(lmada_config_t)`

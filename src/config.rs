@@ -188,6 +188,19 @@ impl Config {
             history_size: 30,
             lr: 0.1,
             momentum_kind: Momentum::Update,
+            momentum: 0.8,
+            diagonal_beta: 0.99,
+            ..Self::default()
+        }
+    }
+
+    /// The same among those that do without diagonal coordinates, as it was found before there were any: for programs
+    /// that do not know them.
+    pub fn recommended_in_plain_coordinates() -> Self {
+        Self {
+            history_size: 30,
+            lr: 0.1,
+            momentum_kind: Momentum::Update,
             clip_kind: Clip::GraftEmaNorm,
             ..Self::default()
         }

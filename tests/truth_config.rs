@@ -109,6 +109,7 @@ fn formats() {
 fn defaults_and_the_recommended_setting_are_valid() {
     assert_eq!(refused_for(&Config::default()), None);
     assert_eq!(refused_for(&Config::recommended()), None);
+    assert_eq!(refused_for(&Config::recommended_in_plain_coordinates()), None);
     // The element type is the type parameter's; the option is of the C interface.
     assert_eq!(refused_for(&Config { dtype: Dtype::F64, ..Config::default() }), None);
 }

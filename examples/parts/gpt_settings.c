@@ -93,11 +93,14 @@ struct gpt_settings gpt_settings_new(bool quick) {
     lmada_config_t config = config_new();
     add_windows(&settings, FAMILY_WINDOW, &config, quick);
 
-    lmada_config_t recommended;
-    if (lmada_config_recommended(&recommended, sizeof recommended) != LMADA_OK) fail("%s", lmada_last_error());
-    recommended.threads = 1;
+    /* What was recommended before there were diagonal coordinates; what is now is among those below. */
+    lmada_config_t earlier = config;
+    earlier.history_size = 30;
+    earlier.momentum_kind = LMADA_MOMENTUM_UPDATE;
+    earlier.momentum = 0.9;
+    earlier.clip_kind = LMADA_GRAFT_EMA_NORM;
     if (!quick)
-        add(&settings, FAMILY_WINDOW, method_lmada("", &recommended), "window, as lmada_config_recommended has it");
+        add(&settings, FAMILY_WINDOW, method_lmada("", &earlier), "window, k 30, update 0.9, grafted to the EMA of norms");
 
     config.diagonal_beta = 0.99;
     add_windows(&settings, FAMILY_DIAGONAL, &config, quick);

@@ -26,7 +26,10 @@ pub unsafe extern "C" fn lmada_config_init(config: *mut lmada_config_t, config_s
 
 /// Fills `config` with the setting that trained best in this library's own measurements (docs/recommended.md says how
 /// it was found), at the median of the learning rates that were best. Otherwise as `lmada_config_init`; the history
-/// format too is for you to choose. Options beyond `config_size` are not part of it: they keep their defaults.
+/// format too is for you to choose.
+///
+/// It is in diagonal coordinates, which rule out `centered` and the clips by EMA vectors. A program whose struct, of
+/// `config_size` bytes, ends before `diagonal_beta` gets the setting for plain coordinates that earlier versions had.
 ///
 /// @param config       struct to fill; nothing is written beyond `config_size` bytes
 /// @param config_size  `sizeof(lmada_config_t)`
@@ -36,8 +39,10 @@ pub unsafe extern "C" fn lmada_config_init(config: *mut lmada_config_t, config_s
 /// `config` is NULL or points at `config_size` writable bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lmada_config_recommended(config: *mut lmada_config_t, config_size: usize) -> lmada_status_t {
+    let knows_diagonal = config_size >= offset_of!(lmada_config_t, diagonal_beta) + size_of::<f64>();
+    let setting = if knows_diagonal { Config::recommended() } else { Config::recommended_in_plain_coordinates() };
     // SAFETY: the caller's promise is passed on.
-    guard(|| unsafe { write_prefix("config", "config_size", config, config_size, to_c(&Config::recommended())) })
+    guard(|| unsafe { write_prefix("config", "config_size", config, config_size, to_c(&setting)) })
 }
 
 /// A struct whose first member is its size, and which grows at the end only.

@@ -7,19 +7,28 @@ enum { POISON = 0xA5, BEYOND = 64 };
 
 typedef lmada_status_t (*init_function)(lmada_config_t *, size_t);
 
-static lmada_config_t whole(init_function init)
+/* A struct of this size or less holds the setting recommended for plain coordinates: it cannot hold the other. */
+static const size_t WITHOUT_DIAGONAL = offsetof(lmada_config_t, diagonal_beta) + sizeof(double) - 1;
+
+static lmada_config_t filled(init_function init, size_t size)
 {
     lmada_config_t config;
     memset(&config, POISON, sizeof config);
-    CHECK_OK(init(&config, sizeof config));
-    CHECK(config.struct_size == sizeof config);
+    CHECK_OK(init(&config, size));
+    CHECK(config.struct_size == size);
     return config;
+}
+
+static lmada_config_t whole(init_function init)
+{
+    return filled(init, sizeof(lmada_config_t));
 }
 
 static void every_size_is_filled_and_no_more(init_function init)
 {
-    const lmada_config_t expected = whole(init);
-    for (size_t size = sizeof(size_t); size <= sizeof expected; size++) {
+    const lmada_config_t today = whole(init), older = filled(init, WITHOUT_DIAGONAL);
+    for (size_t size = sizeof(size_t); size <= sizeof today; size++) {
+        const lmada_config_t expected = size <= WITHOUT_DIAGONAL ? older : today;
         union {
             lmada_config_t config;
             unsigned char bytes[sizeof(lmada_config_t) + BEYOND];
@@ -72,6 +81,18 @@ static void both_make_a_config_that_create_takes(init_function init)
     lmada_free(opt);
 }
 
+/* Old programs that fill in the older struct train as they did. */
+static void what_an_older_struct_cannot_hold_is_not_presupposed(void)
+{
+    const lmada_config_t older = filled(lmada_config_recommended, WITHOUT_DIAGONAL);
+    CHECK(older.history_size == 30 && older.lr == 0.1);
+    CHECK(older.momentum_kind == LMADA_MOMENTUM_UPDATE && older.momentum == 0.9);
+    CHECK(older.clip_kind == LMADA_GRAFT_EMA_NORM);
+
+    const lmada_config_t today = whole(lmada_config_recommended);
+    CHECK(today.diagonal_beta > 0 && today.clip_kind == LMADA_CLIP_NONE);
+}
+
 int main(void)
 {
     const init_function inits[] = {lmada_config_init, lmada_config_recommended};
@@ -81,5 +102,6 @@ int main(void)
         null_and_unaligned_are_refused(inits[i]);
         both_make_a_config_that_create_takes(inits[i]);
     }
+    what_an_older_struct_cannot_hold_is_not_presupposed();
     return 0;
 }

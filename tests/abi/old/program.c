@@ -38,15 +38,16 @@ static void check_canaries(const room *room, size_t size, bool bare)
     }
 }
 
-/* What an old program does not know takes its default, with lmada_config_recommended too. */
-static void forget_new_fields(lmada_config_t *config)
+/* What an old program knows is as it is told; the rest takes its default, with lmada_config_recommended too. */
+static void forget_new_fields(lmada_status_t (*init)(lmada_config_t *, size_t), lmada_config_t *config)
 {
 #ifdef TODAY
     const size_t known = offsetof(lmada_config_t, bias_correction);
-    lmada_config_t defaults;
-    CHECK(lmada_config_init(&defaults, sizeof defaults) == LMADA_OK);
-    memcpy((char *)config + known, (const char *)&defaults + known, sizeof defaults - known);
+    CHECK(lmada_config_init(config, sizeof *config) == LMADA_OK);
+    CHECK(init(config, known) == LMADA_OK);
+    config->struct_size = sizeof *config;
 #else
+    (void)init;
     (void)config;
 #endif
 }
@@ -92,7 +93,7 @@ int main(int count, char **arguments)
         lmada_stats_t *stats = (lmada_stats_t *)make_room(&stats_room, sizeof *stats, bare);
         CHECK(inits[i](config, sizeof *config) == LMADA_OK);
         CHECK(config->struct_size == sizeof *config);
-        forget_new_fields(config);
+        forget_new_fields(inits[i], config);
         config->history_size = 5;
         config->lr = 0.25;
         config->momentum = 0.5;
