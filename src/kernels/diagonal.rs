@@ -6,8 +6,8 @@
 //! bring what they are for; so would 64 bits for `f32`, whose precision is that of what is stored.
 
 use super::lanes::{BLOCK, Lanes, Load};
-use super::loops::{each_block, padded, write_part};
-use super::{Ahead, Element};
+use super::loops::{Smooth, each_block, padded, write_part};
+use super::{Ahead, Element, Smoothing};
 
 /// Bytes that are fetched at once.
 const LINE: usize = 64;
@@ -252,9 +252,29 @@ pub(super) fn divide<L: Load<T> + Load<f64>, T: Element>(lanes: L, x: &[T], y: &
 }
 
 #[inline(always)]
-pub(super) fn magnify<L: Load<T> + Load<f64>, T: Element>(lanes: L, scale: &[T], sum: &mut [f64]) {
+pub(super) fn magnify<L: Load<T> + Load<f64>, T: Element>(lanes: L, scale: &[T], factor: f64, sum: &mut [f64]) {
+    let factor = lanes.splat(factor);
     each_block!(scale.len(), [scale], [], [], [sum], {
-        lanes.store(lanes.mul(lanes.load(scale), lanes.load(sum)), sum);
+        lanes.store(lanes.mul(factor, lanes.mul(lanes.load(scale), lanes.load(sum))), sum);
+    });
+}
+
+#[inline(always)]
+pub(super) fn smooth_magnified<L, T>(
+    lanes: L,
+    buffer: &mut [T],
+    smoothing: &Smoothing,
+    scale: &[T],
+    x: &[f64],
+    new: &mut [f64],
+) where
+    L: Load<T> + Load<f64>,
+    T: Element,
+{
+    let smoothing = Smooth::new(lanes, smoothing);
+    each_block!(buffer.len(), [scale], [buffer], [x], [new], {
+        let x = lanes.mul(lanes.load(scale), lanes.load(x));
+        lanes.store(smoothing.take_in(lanes, x, buffer), new);
     });
 }
 

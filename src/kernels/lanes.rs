@@ -223,6 +223,8 @@ macro_rules! table {
             stream(source: &[T], target: &mut [T]) -> (),
             settle() -> (),
             average(buffer: &mut [T], beta: f64, x: &[f64], new: &mut [f64]) -> (),
+            smooth(buffer: &mut [T], smoothing: &$crate::kernels::Smoothing, x: &[f64], new: &mut [f64]) -> (),
+            scale(factor: f64, sum: &mut [f64]) -> (),
             descend(params: &mut [T], keep: f64, rate: f64, direction: &[f64]) -> (),
             narrow(source: &[f64], scale: f64, target: &mut [T]) -> (),
             coordinates(
@@ -241,7 +243,14 @@ macro_rules! table {
             ) -> (),
             multiply(x: &[T], y: &[T], product: &mut [T]) -> (),
             divide(x: &[T], y: &[T], quotient: &mut [f64]) -> (),
-            magnify(scale: &[T], sum: &mut [f64]) -> (),
+            magnify(scale: &[T], factor: f64, sum: &mut [f64]) -> (),
+            smooth_magnified(
+                buffer: &mut [T],
+                smoothing: &$crate::kernels::Smoothing,
+                scale: &[T],
+                x: &[f64],
+                new: &mut [f64]
+            ) -> (),
         }
     };
     ($lanes:ident, $name:literal, $features:tt, $($kernel:ident $arguments:tt -> $result:ty,)*) => {

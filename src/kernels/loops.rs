@@ -4,13 +4,13 @@
 //! functions of a table, for its instruction set. For the same reason nothing in them is a closure: the compiler would
 //! not compile it for that set.
 
-use super::Element;
 pub(super) use super::columns::{combine, combine_narrow, dots};
-pub(super) use super::diagonal::{advance, coordinates, divide, magnify, multiply};
+pub(super) use super::diagonal::{advance, coordinates, divide, magnify, multiply, smooth_magnified};
 pub(super) use super::encode::{encode, largest, measure};
 use super::lanes::{BLOCK, Lanes, Load};
 use super::stored::Stored;
 pub(super) use super::whole::multiply as whole_dots;
+use super::{Element, Smoothing};
 
 /// Runs `$body` for each block of elements: of those that are read (`$given`), written (`$changed`), and of the rooms
 /// beside them (`$read`, `$written`), which in it are blocks under the same names. What is left of the elements at the
@@ -130,6 +130,60 @@ where
         let wide = lanes.mul_add(new_share, lanes.load(x), old);
         lanes.store(wide, buffer);
         lanes.store(wide, new);
+    });
+}
+
+/// A [`Smoothing`] in registers.
+#[derive(Clone, Copy)]
+pub(super) struct Smooth<L: Lanes> {
+    old_share: L::Wide,
+    new_share: L::Wide,
+    before: L::Wide,
+    after: L::Wide,
+}
+
+impl<L: Lanes> Smooth<L> {
+    #[inline(always)]
+    pub(super) fn new(lanes: L, smoothing: &Smoothing) -> Self {
+        let Smoothing { beta, before, after } = *smoothing;
+        Self {
+            old_share: lanes.splat(beta),
+            new_share: lanes.splat(1.0 - beta),
+            before: lanes.splat(before),
+            after: lanes.splat(after),
+        }
+    }
+
+    /// Takes `x` into a block of the buffer; what of it goes on.
+    #[inline(always)]
+    pub(super) fn take_in<T: Element>(self, lanes: L, x: L::Wide, buffer: &mut [T; BLOCK]) -> L::Wide
+    where
+        L: Load<T>,
+    {
+        let old = lanes.mul(self.old_share, lanes.load(buffer));
+        let wide = lanes.mul_add(self.new_share, lanes.mul(self.before, x), old);
+        lanes.store(wide, buffer);
+        lanes.mul(self.after, wide)
+    }
+}
+
+#[inline(always)]
+pub(super) fn smooth<L, T>(lanes: L, buffer: &mut [T], smoothing: &Smoothing, x: &[f64], new: &mut [f64])
+where
+    L: Load<T> + Load<f64>,
+    T: Element,
+{
+    let smoothing = Smooth::new(lanes, smoothing);
+    each_block!(buffer.len(), [], [buffer], [x], [new], {
+        lanes.store(smoothing.take_in(lanes, lanes.load(x), buffer), new);
+    });
+}
+
+#[inline(always)]
+pub(super) fn scale<L: Load<f64>>(lanes: L, factor: f64, sum: &mut [f64]) {
+    let factor = lanes.splat(factor);
+    each_block!(sum.len(), [], [sum], [], [], {
+        lanes.store(lanes.mul(factor, lanes.load(sum)), sum);
     });
 }
 

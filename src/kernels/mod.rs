@@ -168,8 +168,26 @@ pub(crate) type Run = (usize, usize);
 /// `(columns, newest, coefficients, sum)`.
 type Combine<T> = fn(Columns<'_, T>, &[T], &[f64], &mut [f64]);
 
+/// `(buffer, smoothing, x, new)`.
+type Smooth<T> = fn(&mut [T], &Smoothing, &[f64], &mut [f64]);
+
+/// `(buffer, smoothing, scale, x, new)`.
+type SmoothMagnified<T> = fn(&mut [T], &Smoothing, &[T], &[f64], &mut [f64]);
+
 /// `(root, given, diagonal, ahead, target)`.
 type Coordinates<T> = fn(&[T], &[T], &Diagonal, Ahead, Scaled<'_, T>) -> f64;
+
+/// How an average moves, and what becomes of what goes in and comes out.
+#[derive(Clone, Copy, Debug)]
+#[doc(hidden)]
+pub struct Smoothing {
+    /// The share of the old average that stays.
+    pub beta: f64,
+    /// Factor on what is taken in.
+    pub before: f64,
+    /// Factor on the new average where it goes on; not where it is kept.
+    pub after: f64,
+}
 
 /// One table of loops: for one element type, with one instruction set.
 ///
@@ -202,6 +220,10 @@ pub struct Kernels<T: 'static> {
     pub settle: fn(),
     /// `new = beta·buffer + (1 − beta)·x`, and `buffer` is that, rounded. Elementwise.
     pub average: fn(buffer: &mut [T], beta: f64, x: &[f64], new: &mut [f64]),
+    /// `new = after·(beta·buffer + (1 − beta)·(before·x))`, and `buffer` is that, rounded, without `after`. Elementwise.
+    pub smooth: Smooth<T>,
+    /// `sum = factor·sum`. Elementwise.
+    pub scale: fn(factor: f64, sum: &mut [f64]),
     /// `params = keep·params − rate·direction`, rounded once to its type. Elementwise.
     pub descend: fn(params: &mut [T], keep: f64, rate: f64, direction: &[f64]),
     /// `target = scale·source`, rounded. Elementwise.
@@ -215,6 +237,8 @@ pub struct Kernels<T: 'static> {
     pub multiply: fn(x: &[T], y: &[T], product: &mut [T]),
     /// `quotient = x/y`. Elementwise.
     pub divide: fn(x: &[T], y: &[T], quotient: &mut [f64]),
-    /// `sum = scale·sum`. Elementwise.
-    pub magnify: fn(scale: &[T], sum: &mut [f64]),
+    /// `sum = factor·(scale·sum)`. Elementwise.
+    pub magnify: fn(scale: &[T], factor: f64, sum: &mut [f64]),
+    /// As `smooth`, of `scale·x`. Elementwise.
+    pub smooth_magnified: SmoothMagnified<T>,
 }

@@ -80,6 +80,8 @@ for_all_tables!(
     streams,
     adds_multiples,
     averages,
+    smooths,
+    scales,
     descends,
     narrows,
     elements_do_not_depend_on_their_place,
@@ -251,6 +253,41 @@ mod checks {
         }
     }
 
+    /// Against `average` of what was multiplied before, and a product after.
+    pub(super) fn smooths<T: Element>(kernels: &Kernels<T>, numbers: &mut Numbers) {
+        for len in lengths() {
+            for (beta, before, after) in [(0.0, 1.0, 1.0), (0.9, 0.3, 1.0), (0.999, -2.5, 1.7)] {
+                let smoothing = Smoothing { beta, before, after };
+                let (x, start, scale) = (numbers.vec::<f64>(len), numbers.vec::<T>(len), numbers.vec::<T>(len));
+                for magnified in [false, true] {
+                    let (mut buffer, mut new) = (start.clone(), room(len));
+                    let taken: Vec<f64> = if magnified {
+                        (kernels.smooth_magnified)(&mut buffer, &smoothing, &scale, &in_room(&x), &mut new);
+                        x.iter().zip(&scale).map(|(x, scale)| before * (scale.to_f64() * x)).collect()
+                    } else {
+                        (kernels.smooth)(&mut buffer, &smoothing, &in_room(&x), &mut new);
+                        x.iter().map(|x| before * x).collect()
+                    };
+                    let (mut averaged, mut average) = (start.clone(), room(len));
+                    (kernels.average)(&mut averaged, beta, &in_room(&taken), &mut average);
+                    assert_eq!(bits(&buffer), bits(&averaged), "{}", kernels.name);
+                    let expected: Vec<f64> = average[..len].iter().map(|x| after * x).collect();
+                    assert_eq!(bits(&new[..len]), bits(&expected), "{}", kernels.name);
+                }
+            }
+        }
+    }
+
+    pub(super) fn scales<T: Element>(kernels: &Kernels<T>, numbers: &mut Numbers) {
+        for len in lengths() {
+            let (start, factor) = (numbers.vec::<f64>(len), numbers.next());
+            let mut sum = start.clone();
+            (kernels.scale)(factor, &mut sum);
+            let expected: Vec<f64> = start.iter().map(|x| factor * x).collect();
+            assert_eq!(bits(&sum), bits(&expected), "{}", kernels.name);
+        }
+    }
+
     pub(super) fn descends<T: Element>(kernels: &Kernels<T>, numbers: &mut Numbers) {
         for len in lengths() {
             for (keep, rate) in [(1.0, 0.01), (0.999, 3.7), (1.0, 0.0)] {
@@ -341,6 +378,10 @@ mod checks {
         refused(&mut || (kernels.widen)(&x, &mut [0.0; 15]));
         refused(&mut || (kernels.average)(&mut [T::default(); 9], 0.5, &nine, &mut [0.0; 16]));
         refused(&mut || (kernels.average)(&mut [T::default(); 9], 0.5, &[0.0; 16], &mut [0.0; 9]));
+        let (at, mut new) = (Smoothing { beta: 0.5, before: 1.0, after: 1.0 }, [0.0; 16]);
+        refused(&mut || (kernels.smooth)(&mut [T::default(); 9], &at, &nine, &mut [0.0; 16]));
+        refused(&mut || (kernels.smooth)(&mut [T::default(); 9], &at, &[0.0; 16], &mut [0.0; 9]));
+        refused(&mut || (kernels.smooth_magnified)(&mut [T::default(); 9], &at, &x[1..], &[0.0; 16], &mut new));
         refused(&mut || (kernels.descend)(&mut [T::default(); 9], 1.0, 0.5, &nine));
         refused(&mut || (kernels.narrow)(&nine, 1.0, &mut [T::default(); 9]));
     }

@@ -8,7 +8,7 @@ use super::partials::{Layout, Tail};
 use super::ring::Ring;
 use crate::config::{Config, Momentum};
 use crate::error::Result;
-use crate::kernels::{Ahead, BLOCK, Diagonal, Element, Kernels, Run, Scaled};
+use crate::kernels::{Ahead, BLOCK, Diagonal, Element, Kernels, Run, Scaled, Smoothing};
 use crate::memory::{Arena, Buffer};
 use crate::tensors::Tensors;
 use crate::window::{Factors, Room, Shape, TILE, Window};
@@ -289,21 +289,24 @@ impl<T: Element> Chunk<T> {
             if !self.average.is_empty() {
                 (kernels.average)(&mut self.average[tile.clone()], apply.clip_beta, u, &mut scratch.average);
             }
-            if apply.diagonal.is_some() {
-                (kernels.magnify)(scale_of, u);
-            }
-            let (direction, factor) = if apply.momentum_kind == Momentum::Update {
-                u[..len].iter_mut().for_each(|u| *u *= scale);
-                let b = &mut scratch.momentum;
-                (kernels.average)(&mut self.momentum[tile], apply.momentum, u, b);
-                (b, 1.0 / apply.correction)
+            // The factors not with the learning rate, since the two may overflow where the step does not.
+            let direction = if apply.momentum_kind == Momentum::Update {
+                let smoothing = Smoothing { beta: apply.momentum, before: scale, after: 1.0 / apply.correction };
+                let (buffer, b) = (&mut self.momentum[tile], &mut scratch.momentum);
+                if apply.diagonal.is_some() {
+                    (kernels.smooth_magnified)(buffer, &smoothing, scale_of, u, b);
+                } else {
+                    (kernels.smooth)(buffer, &smoothing, u, b);
+                }
+                b
             } else {
-                (u, scale)
+                if apply.diagonal.is_some() {
+                    (kernels.magnify)(scale_of, scale, u);
+                } else if scale != 1.0 {
+                    (kernels.scale)(scale, &mut u[..len]);
+                }
+                u
             };
-            if factor != 1.0 {
-                // Not with the learning rate, since the two may overflow where the step does not.
-                direction[..len].iter_mut().for_each(|u| *u *= factor);
-            }
             // SAFETY: the output list may be written, and chunks and pieces are disjoint, so that no other thread or
             // call is at these positions.
             unsafe { apply.output.write(kernels, place, len, direction) };
