@@ -6,7 +6,8 @@
 //! bring what they are for; so would 64 bits for `f32`, whose precision is that of what is stored.
 
 use super::lanes::{BLOCK, Lanes, Load};
-use super::loops::{Smooth, each_block, padded, write_part};
+use super::loops::{Smooth, each_block, each_of, padded, write_part};
+use super::scaling::{Scaling, TWIN, halves};
 use super::{Ahead, Element, Smoothing};
 
 /// Bytes that are fetched at once.
@@ -101,48 +102,43 @@ bits!(
 ///
 /// All in the precision of `T`, on numbers between 2 and 8 or less: squares of what has the range of `T` would not have it.
 #[inline(always)]
-fn scales<L: Load<T>, T: Element>(
-    lanes: L,
-    root: &[T; BLOCK],
-    given: &[T; BLOCK],
+fn scales<S: Scaling<T>, T: Element>(
+    lanes: S,
+    root: &[T; TWIN],
+    given: &[T; TWIN],
     diagonal: &Diagonal,
     advances: bool,
-) -> (L::Narrow, L::Narrow) {
+) -> (S::Twin, S::Twin) {
     let Diagonal { beta, correction, eps } = *diagonal;
-    let (root, given) = (lanes.load_narrow(root), lanes.load_narrow(given));
-    let least = lanes.splat_narrow(eps.sqrt().max(T::SMALLEST));
-    let [power, root_of_power, inverse] = lanes.powers(lanes.max_abs_narrow(lanes.max_abs_narrow(root, given), least));
-    let (root, given, least) =
-        (lanes.mul_narrow(root, power), lanes.mul_narrow(given, power), lanes.mul_narrow(least, power));
-    let (root2, given2) = (lanes.mul_narrow(root, root), lanes.mul_narrow(given, given));
+    let (root, given) = (lanes.load(root), lanes.load(given));
+    let least = lanes.splat(eps.sqrt().max(T::SMALLEST));
+    let [power, root_of_power, inverse] = lanes.powers(lanes.max_abs(lanes.max_abs(root, given), least));
+    let (root, given, least) = (lanes.mul(root, power), lanes.mul(given, power), lanes.mul(least, power));
+    let (root2, given2) = (lanes.mul(root, root), lanes.mul(given, given));
     // −x
-    let x = lanes.mul_narrow(lanes.mul_narrow(least, least), lanes.splat_narrow(-1.0));
-    let x = lanes.mul_add_narrow(lanes.splat_narrow(-(1.0 - beta) * correction), given2, x);
-    let x = lanes.mul_add_narrow(lanes.splat_narrow(-beta * correction), root2, x);
+    let x = lanes.mul(lanes.mul(least, least), lanes.splat(-1.0));
+    let x = lanes.mul_add(lanes.splat(-(1.0 - beta) * correction), given2, x);
+    let x = lanes.mul_add(lanes.splat(-beta * correction), root2, x);
     let mut y = lanes.guess(x);
     for last in [false, true] {
         // y·(1 − h)^(−1/4), where h is what x·y⁴ lacks to 1.
-        let square = lanes.mul_narrow(y, y);
-        let h = lanes.mul_add_narrow(x, lanes.mul_narrow(square, square), lanes.splat_narrow(1.0));
+        let square = lanes.mul(y, y);
+        let h = lanes.mul_add(x, lanes.mul(square, square), lanes.splat(1.0));
         let series = if last && T::ROUNDOFF > 1e-10 {
-            lanes.splat_narrow(0.25)
+            lanes.splat(0.25)
         } else {
-            let series = lanes.mul_add_narrow(h, lanes.splat_narrow(15.0 / 128.0), lanes.splat_narrow(5.0 / 32.0));
-            lanes.mul_add_narrow(h, series, lanes.splat_narrow(0.25))
+            let series = lanes.mul_add(h, lanes.splat(15.0 / 128.0), lanes.splat(5.0 / 32.0));
+            lanes.mul_add(h, series, lanes.splat(0.25))
         };
-        y = lanes.mul_add_narrow(lanes.mul_narrow(y, h), series, y);
+        y = lanes.mul_add(lanes.mul(y, h), series, y);
     }
     let q = if advances {
-        let q = lanes.mul_add_narrow(
-            lanes.splat_narrow(1.0 - beta),
-            given2,
-            lanes.mul_narrow(lanes.splat_narrow(beta), root2),
-        );
-        lanes.mul_narrow(lanes.sqrt_narrow(q), inverse)
+        let q = lanes.mul_add(lanes.splat(1.0 - beta), given2, lanes.mul(lanes.splat(beta), root2));
+        lanes.mul(lanes.sqrt(q), inverse)
     } else {
         y
     };
-    (lanes.mul_narrow(y, root_of_power), q)
+    (lanes.mul(y, root_of_power), q)
 }
 
 /// Memory that is fetched in as many parts as there are blocks.
@@ -179,15 +175,15 @@ impl Bringing {
 }
 
 #[inline(always)]
-fn store_both<L: Load<T>, T: Element>(
-    lanes: L,
-    s: L::Narrow,
-    given: &[T; BLOCK],
-    scale: &mut [T; BLOCK],
-    scaled: &mut [T; BLOCK],
+fn store_both<S: Scaling<T>, T: Element>(
+    lanes: S,
+    s: S::Twin,
+    given: &[T; TWIN],
+    scale: &mut [T; TWIN],
+    scaled: &mut [T; TWIN],
 ) {
-    lanes.store_narrow(s, scale);
-    lanes.store_narrow(lanes.mul_narrow(s, lanes.load_narrow(given)), scaled);
+    lanes.store(s, scale);
+    lanes.store(lanes.mul(s, lanes.load(given)), scaled);
 }
 
 #[inline(always)]
@@ -204,13 +200,15 @@ where
     T: Element,
 {
     let Scaled { scale, scaled } = target;
-    let mut bringing = Bringing::new(ahead, given.len() / BLOCK);
+    let mut bringing = Bringing::new(ahead, given.len() / TWIN);
     let mut norm2 = lanes.splat(0.0);
-    each_block!(given.len(), [root, given], [scale, scaled], [], [], {
+    each_of!(TWIN, given.len(), [root, given], [scale, scaled], [], [], {
+        for given in halves(given) {
+            norm2 = lanes.mul_add(lanes.load(given), lanes.load(given), norm2);
+        }
         bringing.bring(lanes);
-        let (s, _) = scales::<L, T>(lanes, root, given, diagonal, false);
-        store_both::<L, T>(lanes, s, given, scale, scaled);
-        norm2 = lanes.mul_add(lanes.load(given), lanes.load(given), norm2);
+        let (s, _) = scales(Load::<T>::scaling(lanes), root, given, diagonal, false);
+        store_both(Load::<T>::scaling(lanes), s, given, scale, scaled);
     });
     lanes.total(norm2)
 }
@@ -228,12 +226,12 @@ pub(super) fn advance<L, T>(
     T: Element,
 {
     let Scaled { scale, scaled } = target;
-    let mut bringing = Bringing::new(ahead, given.len() / BLOCK);
-    each_block!(given.len(), [given], [root, scale, scaled], [], [], {
+    let mut bringing = Bringing::new(ahead, given.len() / TWIN);
+    each_of!(TWIN, given.len(), [given], [root, scale, scaled], [], [], {
         bringing.bring(lanes);
-        let (s, new_root) = scales::<L, T>(lanes, root, given, diagonal, true);
-        lanes.store_narrow(new_root, root);
-        store_both::<L, T>(lanes, s, given, scale, scaled);
+        let (s, new_root) = scales(Load::<T>::scaling(lanes), root, given, diagonal, true);
+        Load::<T>::scaling(lanes).store(new_root, root);
+        store_both(Load::<T>::scaling(lanes), s, given, scale, scaled);
     });
 }
 

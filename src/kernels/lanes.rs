@@ -1,6 +1,7 @@
 //! The operations that the loops are made of, and the table of loops for one set of them.
 
 use super::columns::{COMBINE_GROUP, DOTS_GROUP};
+use super::scaling::Scaling;
 
 /// Numbers in a block.
 pub(super) const BLOCK: usize = 8;
@@ -68,6 +69,11 @@ pub(super) trait Load<T>: Lanes {
     /// A block in registers that is not widened.
     type Narrow: Copy;
 
+    /// How two blocks are gone through, not widened, where the chain of operations is long.
+    type Scaling: Scaling<T>;
+
+    fn scaling(self) -> Self::Scaling;
+
     fn load(self, block: &[T; BLOCK]) -> Self::Wide;
 
     /// Each number rounded to `T`.
@@ -108,6 +114,8 @@ pub(super) trait Load<T>: Lanes {
 macro_rules! narrow_is_wide {
     () => {
         type Narrow = Self::Wide;
+
+        $crate::kernels::scaling::in_twos!();
 
         #[inline(always)]
         fn load_narrow(self, block: &[f64; BLOCK]) -> Self::Narrow {

@@ -16,16 +16,26 @@ use super::{Element, Smoothing};
 /// beside them (`$read`, `$written`), which in it are blocks under the same names. What is left of the elements at the
 /// end is padded with zeros to a block, of which only the part that exists is written back.
 macro_rules! each_block {
-    ($count:expr, [$($given:ident),*], [$($changed:ident),*], [$($read:ident),*], [$($written:ident),*], $body:block) => {
+    ($($lists:tt)*) => {
+        $crate::kernels::loops::each_of!(BLOCK, $($lists)*)
+    };
+}
+
+/// The same, `$size` elements at a time; of another size than a block, without rooms.
+macro_rules! each_of {
+    (
+        $size:ident, $count:expr,
+        [$($given:ident),*], [$($changed:ident),*], [$($read:ident),*], [$($written:ident),*], $body:block
+    ) => {
         let count: usize = $count;
         $(assert_eq!($given.len(), count);)*
         $(assert_eq!($changed.len(), count);)*
         $(let $read = $crate::kernels::loops::rooms($read, count);)*
         $(let $written = $crate::kernels::loops::rooms_mut($written, count);)*
         {
-            $(let $given = $given.as_chunks::<BLOCK>().0;)*
-            $(let $changed = $changed.as_chunks_mut::<BLOCK>().0;)*
-            for index in 0..count / BLOCK {
+            $(let $given = $given.as_chunks::<$size>().0;)*
+            $(let $changed = $changed.as_chunks_mut::<$size>().0;)*
+            for index in 0..count / $size {
                 $(let $given = &$given[index];)*
                 $(let $changed = &mut $changed[index];)*
                 $(let $read = &$read[index];)*
@@ -33,12 +43,12 @@ macro_rules! each_block {
                 $body
             }
         }
-        if !count.is_multiple_of(BLOCK) {
-            let done = count - count % BLOCK;
+        if !count.is_multiple_of($size) {
+            let done = count - count % $size;
             $(let $given = &padded(&$given[done..]);)*
             $(let mut $changed = (padded(&$changed[done..]), &mut $changed[done..]);)*
-            $(let $read = &$read[done / BLOCK];)*
-            $(let $written = &mut $written[done / BLOCK];)*
+            $(let $read = &$read[done / $size];)*
+            $(let $written = &mut $written[done / $size];)*
             {
                 $(let $changed = &mut $changed.0;)*
                 $body
@@ -49,6 +59,7 @@ macro_rules! each_block {
 }
 
 pub(super) use each_block;
+pub(super) use each_of;
 
 /// The blocks of room for `count` numbers.
 #[inline(always)]
@@ -63,9 +74,9 @@ pub(super) fn rooms_mut(room: &mut [f64], count: usize) -> &mut [[f64; BLOCK]] {
 }
 
 #[inline(always)]
-pub(super) fn padded<T: Stored>(rest: &[T]) -> [T; BLOCK] {
-    let mut block = [T::default(); BLOCK];
-    for place in 0..BLOCK - 1 {
+pub(super) fn padded<T: Stored, const SIZE: usize>(rest: &[T]) -> [T; SIZE] {
+    let mut block = [T::default(); SIZE];
+    for place in 0..SIZE - 1 {
         if place < rest.len() {
             block[place] = rest[place];
         }
@@ -74,8 +85,8 @@ pub(super) fn padded<T: Stored>(rest: &[T]) -> [T; BLOCK] {
 }
 
 #[inline(always)]
-pub(super) fn write_part<T: Stored>(block: &[T; BLOCK], rest: &mut [T]) {
-    for place in 0..BLOCK - 1 {
+pub(super) fn write_part<T: Stored, const SIZE: usize>(block: &[T; SIZE], rest: &mut [T]) {
+    for place in 0..SIZE - 1 {
         if place < rest.len() {
             rest[place] = block[place];
         }

@@ -23,6 +23,7 @@ mod poles;
 mod portable;
 mod qr;
 mod reduce;
+mod scaling;
 mod small;
 pub(crate) mod sparse;
 mod stored;

@@ -3,6 +3,7 @@
 use super::Element;
 use super::diagonal::Bits;
 use super::lanes::{BLOCK, Decode, Encode, Lanes, Load, table};
+use super::scaling::in_twos;
 use super::sparse::sparse_table;
 use super::stored::{Bf16, Compressed, F16, compressed_table};
 use super::symmetric::symmetric_table;
@@ -97,6 +98,8 @@ fn powers<T: Element>(a: [T; BLOCK]) -> [[T; BLOCK]; 3] {
 
 impl<T: Element> Load<T> for Portable {
     type Narrow = [T; BLOCK];
+
+    in_twos!();
 
     #[inline(always)]
     fn load(self, block: &[T; BLOCK]) -> Self::Wide {

@@ -4,10 +4,13 @@ use core::arch::aarch64::*;
 
 use super::super::diagonal::Bits;
 use super::super::lanes::{BLOCK, Lanes, Load, narrow_is_wide};
+use super::super::scaling::in_twos;
 use super::Neon;
 
 impl Load<f32> for Neon {
     type Narrow = [float32x4_t; 2];
+
+    in_twos!();
 
     #[inline(always)]
     fn load(self, block: &[f32; BLOCK]) -> Self::Wide {

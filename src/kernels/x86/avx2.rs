@@ -4,6 +4,7 @@ use core::arch::x86_64::*;
 
 use super::super::diagonal::Bits;
 use super::super::lanes::{BLOCK, Lanes, Load, narrow_is_wide, table};
+use super::super::scaling::in_twos;
 use super::super::sparse::sparse_table;
 use super::super::symmetric::symmetric_table;
 use super::narrow::narrow_f32;
@@ -162,6 +163,7 @@ pub(super) unsafe fn totals(p: __m256d, q: __m256d, r: __m256d, s: __m256d) -> _
 
 impl Load<f32> for Avx2 {
     narrow_f32!();
+    in_twos!();
 
     #[inline(always)]
     fn load(self, block: &[f32; BLOCK]) -> Self::Wide {

@@ -8,6 +8,7 @@ use super::super::sparse::sparse_table;
 use super::super::symmetric::symmetric_table;
 use super::avx2::totals;
 use super::narrow::narrow_f32;
+use super::scaling::WholeTwin;
 
 /// Lives only inside the functions of its tables, which run where the machine has AVX-512F.
 #[derive(Clone, Copy)]
@@ -132,6 +133,13 @@ impl Lanes for Avx512 {
 
 impl Load<f32> for Avx512 {
     narrow_f32!();
+
+    type Scaling = WholeTwin;
+
+    #[inline(always)]
+    fn scaling(self) -> Self::Scaling {
+        WholeTwin::new(self)
+    }
 
     #[inline(always)]
     fn load(self, block: &[f32; BLOCK]) -> Self::Wide {

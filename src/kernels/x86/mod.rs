@@ -3,6 +3,7 @@
 mod avx2;
 mod avx512;
 mod narrow;
+mod scaling;
 mod stored;
 
 use super::lanes::Load;

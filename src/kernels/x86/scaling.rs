@@ -1,0 +1,87 @@
+//! Two blocks of 32-bit numbers in one register of AVX-512.
+
+use core::arch::x86_64::*;
+
+use super::super::diagonal::Bits;
+use super::super::scaling::{Scaling, TWIN};
+use super::avx512::Avx512;
+
+/// Comes from an [`Avx512`], and so lives where that does.
+#[derive(Clone, Copy)]
+pub(in super::super) struct WholeTwin(());
+
+impl WholeTwin {
+    #[inline(always)]
+    pub(super) fn new(_lanes: Avx512) -> Self {
+        Self(())
+    }
+}
+
+impl Scaling<f32> for WholeTwin {
+    type Twin = __m512;
+
+    #[inline(always)]
+    fn load(self, twin: &[f32; TWIN]) -> Self::Twin {
+        // SAFETY: the machine has AVX-512F, as `self` exists; the load is the twin's and needs no alignment.
+        unsafe { _mm512_loadu_ps(twin.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn store(self, numbers: Self::Twin, twin: &mut [f32; TWIN]) {
+        // SAFETY: the machine has AVX-512F, as `self` exists; the store is the twin's and needs no alignment.
+        unsafe { _mm512_storeu_ps(twin.as_mut_ptr(), numbers) }
+    }
+
+    #[inline(always)]
+    fn splat(self, value: f64) -> Self::Twin {
+        // SAFETY: the machine has AVX-512F, as `self` exists.
+        unsafe { _mm512_set1_ps(value as f32) }
+    }
+
+    #[inline(always)]
+    fn mul(self, a: Self::Twin, b: Self::Twin) -> Self::Twin {
+        // SAFETY: the machine has AVX-512F, as `self` exists.
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self::Twin, b: Self::Twin, c: Self::Twin) -> Self::Twin {
+        // SAFETY: the machine has AVX-512F, as `self` exists.
+        unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    fn sqrt(self, a: Self::Twin) -> Self::Twin {
+        // SAFETY: the machine has AVX-512F, as `self` exists.
+        unsafe { _mm512_sqrt_ps(a) }
+    }
+
+    #[inline(always)]
+    fn max_abs(self, a: Self::Twin, b: Self::Twin) -> Self::Twin {
+        // SAFETY: the machine has AVX-512F, as `self` exists.
+        unsafe { _mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b)) }
+    }
+
+    #[inline(always)]
+    fn powers(self, a: Self::Twin) -> [Self::Twin; 3] {
+        // SAFETY: the machine has AVX-512F, as `self` exists.
+        unsafe {
+            let even = _mm512_and_si512(_mm512_castps_si512(a), _mm512_set1_epi32(f32::EVEN as i32));
+            let [power, root, inverse] = [f32::POWER, f32::ROOT, f32::INVERSE];
+            [
+                _mm512_castsi512_ps(_mm512_sub_epi32(_mm512_set1_epi32(power as i32), even)),
+                _mm512_castsi512_ps(_mm512_sub_epi32(_mm512_set1_epi32(root as i32), _mm512_srli_epi32::<1>(even))),
+                _mm512_castsi512_ps(_mm512_sub_epi32(even, _mm512_set1_epi32(inverse as i32))),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    fn guess(self, minus_a: Self::Twin) -> Self::Twin {
+        // SAFETY: the machine has AVX-512F, as `self` exists.
+        unsafe {
+            let quarter = _mm512_srli_epi32::<2>(_mm512_castps_si512(minus_a));
+            _mm512_castsi512_ps(_mm512_sub_epi32(_mm512_set1_epi32(f32::FOURTH_ROOT as i32), quarter))
+        }
+    }
+}
