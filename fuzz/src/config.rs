@@ -148,9 +148,12 @@ fn init(input: &mut Input<'_>) {
         assert!(room.bytes().iter().all(|&byte| byte == 0x5A), "a refused call has written");
         return;
     }
-    let mut whole = Exact::new(SIZE, 0);
+    // What is recommended depends on whether there is room for diagonal coordinates.
+    let with_diagonal = offset_of!(lmada_config_t, diagonal_beta) + size_of::<f64>();
+    let most = if size < with_diagonal { with_diagonal - 1 } else { SIZE };
+    let mut whole = Exact::new(most, 0);
     // SAFETY: it has that size.
-    assert_eq!(checked(unsafe { function(whole.config(), SIZE) }), LMADA_OK);
+    assert_eq!(checked(unsafe { function(whole.config(), most) }), LMADA_OK);
     assert_eq!(room.bytes()[..8], size.to_le_bytes());
     assert_eq!(room.bytes()[8..], whole.bytes()[8..size]);
     // SAFETY: NULL is refused.

@@ -60,7 +60,8 @@ pub fn good(input: &mut Input<'_>, dtype: Dtype) -> Config {
         config.clip_kind = Clip::GraftInput;
     }
     if first >= 192 && first % 3 < 2 {
-        (config.diagonal_beta, config.diagonal_eps) = [(0.99, 1e-16), (0.5, 1e-2), (0.999, 1e-60)][usize::from(first % 7 % 3)];
+        (config.diagonal_beta, config.diagonal_eps) =
+            [(0.99, 1e-16), (0.5, 1e-2), (0.999, 1e-60)][usize::from(first % 7 % 3)];
         config.centered = false;
         if matches!(config.clip_kind, Clip::EmaVector | Clip::GraftEmaVector) {
             config.clip_kind = Clip::None;
