@@ -517,7 +517,8 @@ lmada_status_t lmada_config_init(lmada_config_t *config, size_t config_size);
  * format too is for you to choose.
  *
  * It is in diagonal coordinates, which rule out `centered` and the clips by EMA vectors. A program whose struct, of
- * `config_size` bytes, ends before `diagonal_beta` gets the setting for plain coordinates that earlier versions had.
+ * `config_size` bytes, ends before `diagonal_beta` cannot hold it, and gets one for plain coordinates: k = 30, lr 0.1,
+ * momentum of updates 0.9, grafted to the EMA of norms.
  *
  * @param config       struct to fill; nothing is written beyond `config_size` bytes
  * @param config_size  `sizeof(lmada_config_t)`
@@ -1004,9 +1005,9 @@ lmada_status_t lmada_state_save(const lmada_t *opt, void *buffer, size_t bytes);
 
 /**
  * Puts a saved state in place of the present one. The handle must have been created with the same element type,
- * `history_size`, `history_format`, `density`, lengths, `momentum_kind` and `clip_kind`, and with `diagonal_beta` on or off
- * alike; other options may differ.
- * The state's learning rate becomes the handle's. Everything is checked before anything is changed.
+ * `history_size`, `history_format`, `density`, lengths, `momentum_kind` and `clip_kind`, and with `diagonal_beta` on or
+ * off alike; other options may differ. The state's learning rate becomes the handle's. Everything is checked before
+ * anything is changed.
  *
  * ```c
  * size_t bytes;
@@ -1026,9 +1027,7 @@ lmada_status_t lmada_state_save(const lmada_t *opt, void *buffer, size_t bytes);
  *
  * @pre `opt` is NULL or a live handle; `buffer` is NULL or points at `bytes` readable bytes.
  */
-lmada_status_t lmada_state_load(lmada_t *opt,
-                                const void *buffer,
-                                size_t bytes);
+lmada_status_t lmada_state_load(lmada_t *opt, const void *buffer, size_t bytes);
 
 /**
  * Puts together, from states that several processes saved, the state of this handle: for a restart on another number of

@@ -194,8 +194,8 @@ impl Config {
         }
     }
 
-    /// The same among those that do without diagonal coordinates, as it was found before there were any: for programs
-    /// that do not know them.
+    /// A setting without diagonal coordinates, for programs that do not know them: the one that was recommended before
+    /// there were any. `docs/recommended.md` has it beside the others.
     pub fn recommended_in_plain_coordinates() -> Self {
         Self {
             history_size: 30,

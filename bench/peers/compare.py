@@ -13,7 +13,7 @@ import torch
 import torchzero  # noqa: F401  its import takes seconds, and is no part of anything
 
 import lmada
-from contenders import CONTENDERS, FORMATS, IN_ADAMS_COORDINATES, Diagonal, FusedAdam, Lmada
+from contenders import CONTENDERS, FORMATS, IN_ADAMS_COORDINATES, Diagonal, FusedAdam, Lmada, Plain
 from measuring import REASONS, Result, compare
 from tables import digits, table, text_of_size, with_aim
 
@@ -94,11 +94,12 @@ def print_formats() -> None:
 def print_diagonal() -> None:
     results = [compare(IN_ADAMS_COORDINATES, dim, k) for dim, k in DIAGONAL_SIZES]
     head = ["d, k"] + [text_of_size(dim, k) for dim, k in DIAGONAL_SIZES]
-    print("\nDiagonal coordinates with the momentum of updates. Time a step, median:\n")
+    print("\nDiagonal and plain coordinates, with the momentum of updates. Time a step, median:\n")
     table(head, [[kind.name] + [result.time(kind.name) for result in results] for kind in IN_ADAMS_COORDINATES])
     print("\nTheir time over fused Adam's; in brackets the aim:\n")
-    ratios = [ratio(result, Diagonal.name, FusedAdam.name) for result in results]
-    table(head, [[Diagonal.name] + [with_aim(text, aim) for text, aim in zip(ratios, DIAGONAL_REACH)]])
+    ratios = {kind: [ratio(result, kind.name, FusedAdam.name) for result in results] for kind in (Diagonal, Plain)}
+    with_aims = [with_aim(text, aim) for text, aim in zip(ratios[Diagonal], DIAGONAL_REACH)]
+    table(head, [[Diagonal.name] + with_aims, [Plain.name] + ratios[Plain]])
     print_reasons(results)
 
 

@@ -104,6 +104,12 @@ class Diagonal(Lmada):
     options = {"diagonal_beta": 0.99, "momentum_kind": lmada.MOMENTUM_UPDATE}
 
 
+class Plain(Lmada):
+    """The same but for the coordinates: what of the price is not theirs."""
+
+    name, windows, tolerance, options = "plain coordinates", 1, None, {"momentum_kind": lmada.MOMENTUM_UPDATE}
+
+
 class Ring(Contender):
     """The last k gradients as the rows of one array. torch multiplies with it faster than with its transpose."""
 
@@ -241,8 +247,8 @@ CONTENDERS = [
     Lmada, LmadaFromPython, TallSvd, NumpySvd, Ggt, IncrementalGgt, Adam, FusedAdam, Adagrad, FusedAdagrad,
 ]  # fmt: skip
 
-# In diagonal coordinates, and who sets them.
-IN_ADAMS_COORDINATES = [Diagonal, FusedAdam]
+# In diagonal coordinates, without them, and who they are held against.
+IN_ADAMS_COORDINATES = [Diagonal, Plain, FusedAdam]
 
 # The formats of lmada's window, the full one first, and who they are held against.
 FORMATS = [Full, Bf16, F16, Int8, Sparse, FusedAdam]

@@ -29,7 +29,8 @@ pub unsafe extern "C" fn lmada_config_init(config: *mut lmada_config_t, config_s
 /// format too is for you to choose.
 ///
 /// It is in diagonal coordinates, which rule out `centered` and the clips by EMA vectors. A program whose struct, of
-/// `config_size` bytes, ends before `diagonal_beta` gets the setting for plain coordinates that earlier versions had.
+/// `config_size` bytes, ends before `diagonal_beta` cannot hold it, and gets one for plain coordinates: k = 30, lr 0.1,
+/// momentum of updates 0.9, grafted to the EMA of norms.
 ///
 /// @param config       struct to fill; nothing is written beyond `config_size` bytes
 /// @param config_size  `sizeof(lmada_config_t)`

@@ -134,9 +134,9 @@ pub unsafe extern "C" fn lmada_state_save(
 }
 
 /// Puts a saved state in place of the present one. The handle must have been created with the same element type,
-/// `history_size`, `history_format`, `density`, lengths, `momentum_kind` and `clip_kind`, and with `diagonal_beta` on or off
-/// alike; other options may differ.
-/// The state's learning rate becomes the handle's. Everything is checked before anything is changed.
+/// `history_size`, `history_format`, `density`, lengths, `momentum_kind` and `clip_kind`, and with `diagonal_beta` on or
+/// off alike; other options may differ. The state's learning rate becomes the handle's. Everything is checked before
+/// anything is changed.
 ///
 /// ```c
 /// size_t bytes;

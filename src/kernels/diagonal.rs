@@ -54,10 +54,10 @@ pub trait Bits: Sized {
     /// rest to 3.2 percent.
     const FOURTH_ROOT: Self::Int;
 
-    /// As [`Load::powers`].
+    /// As [`super::scaling::Roots::powers`].
     fn powers(self) -> [Self; 3];
 
-    /// As [`Load::guess`].
+    /// As [`super::scaling::Roots::guess`].
     fn guess(self) -> Self;
 }
 

@@ -38,14 +38,6 @@ pub(super) trait Lanes: Copy {
 
     fn div(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
 
-    fn sqrt(self, a: Self::Wide) -> Self::Wide;
-
-    /// See [`Load::powers`].
-    fn powers_wide(self, a: Self::Wide) -> [Self::Wide; 3];
-
-    /// See [`Load::guess`].
-    fn guess_wide(self, minus_a: Self::Wide) -> Self::Wide;
-
     /// The lesser of each two; where one is not a number, either.
     fn min(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
 
@@ -94,15 +86,6 @@ pub(super) trait Load<T>: Lanes {
     /// `a·b + c` in the precision of `T`, with one rounding or two.
     fn mul_add_narrow(self, a: Self::Narrow, b: Self::Narrow, c: Self::Narrow) -> Self::Narrow;
 
-    fn sqrt_narrow(self, a: Self::Narrow) -> Self::Narrow;
-
-    /// A power of two, its square root and its inverse, for each number: `a` times the power lies in [2, 8). Positive
-    /// numbers only, from [`super::diagonal::Bits::SMALLEST`] on.
-    fn powers(self, a: Self::Narrow) -> [Self::Narrow; 3];
-
-    /// Near `a^(−1/4)`, where a is positive and normal: see [`super::diagonal::Bits::FOURTH_ROOT`].
-    fn guess(self, minus_a: Self::Narrow) -> Self::Narrow;
-
     fn widen(self, narrow: Self::Narrow) -> Self::Wide;
 
     /// The larger of each two magnitudes; where one is not a number, either.
@@ -140,21 +123,6 @@ macro_rules! narrow_is_wide {
         #[inline(always)]
         fn mul_add_narrow(self, a: Self::Narrow, b: Self::Narrow, c: Self::Narrow) -> Self::Narrow {
             self.mul_add(a, b, c)
-        }
-
-        #[inline(always)]
-        fn sqrt_narrow(self, a: Self::Narrow) -> Self::Narrow {
-            self.sqrt(a)
-        }
-
-        #[inline(always)]
-        fn powers(self, a: Self::Narrow) -> [Self::Narrow; 3] {
-            self.powers_wide(a)
-        }
-
-        #[inline(always)]
-        fn guess(self, minus_a: Self::Narrow) -> Self::Narrow {
-            self.guess_wide(minus_a)
         }
 
         #[inline(always)]

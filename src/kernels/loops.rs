@@ -135,13 +135,7 @@ where
     L: Load<T> + Load<f64>,
     T: Element,
 {
-    let (old_share, new_share) = (lanes.splat(beta), lanes.splat(1.0 - beta));
-    each_block!(buffer.len(), [], [buffer], [x], [new], {
-        let old = lanes.mul(old_share, lanes.load(buffer));
-        let wide = lanes.mul_add(new_share, lanes.load(x), old);
-        lanes.store(wide, buffer);
-        lanes.store(wide, new);
-    });
+    smooth(lanes, buffer, &Smoothing { beta, before: 1.0, after: 1.0 }, x, new);
 }
 
 /// A [`Smoothing`] in registers.

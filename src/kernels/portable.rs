@@ -1,9 +1,8 @@
 //! Blocks as plain arrays, for every machine. The compiler makes of them what it may assume the machine to have.
 
 use super::Element;
-use super::diagonal::Bits;
 use super::lanes::{BLOCK, Decode, Encode, Lanes, Load, table};
-use super::scaling::in_twos;
+use super::scaling::{Roots, in_twos};
 use super::sparse::sparse_table;
 use super::stored::{Bf16, Compressed, F16, compressed_table};
 use super::symmetric::symmetric_table;
@@ -60,21 +59,6 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    fn sqrt(self, a: Self::Wide) -> Self::Wide {
-        a.map(f64::sqrt)
-    }
-
-    #[inline(always)]
-    fn powers_wide(self, a: Self::Wide) -> [Self::Wide; 3] {
-        powers(a)
-    }
-
-    #[inline(always)]
-    fn guess_wide(self, minus_a: Self::Wide) -> Self::Wide {
-        minus_a.map(f64::guess)
-    }
-
-    #[inline(always)]
     fn min(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
         core::array::from_fn(|i| a[i].min(b[i]))
     }
@@ -88,12 +72,6 @@ impl Lanes for Portable {
     fn totals(self, wides: [Self::Wide; BLOCK]) -> Self::Wide {
         wides.map(|wide| self.total(wide))
     }
-}
-
-#[inline(always)]
-fn powers<T: Element>(a: [T; BLOCK]) -> [[T; BLOCK]; 3] {
-    let powers = a.map(T::powers);
-    [0, 1, 2].map(|which| powers.map(|powers| powers[which]))
 }
 
 impl<T: Element> Load<T> for Portable {
@@ -147,26 +125,29 @@ impl<T: Element> Load<T> for Portable {
     }
 
     #[inline(always)]
-    fn sqrt_narrow(self, a: Self::Narrow) -> Self::Narrow {
-        a.map(|a| T::from_f64(a.to_f64().sqrt()))
-    }
-
-    #[inline(always)]
-    fn powers(self, a: Self::Narrow) -> [Self::Narrow; 3] {
-        powers(a)
-    }
-
-    #[inline(always)]
-    fn guess(self, minus_a: Self::Narrow) -> Self::Narrow {
-        minus_a.map(T::guess)
-    }
-
-    #[inline(always)]
     fn max_abs_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow {
         core::array::from_fn(|i| {
             let (a, b) = (T::from_f64(a[i].to_f64().abs()), T::from_f64(b[i].to_f64().abs()));
             if a > b { a } else { b }
         })
+    }
+}
+
+impl<T: Element> Roots<T> for Portable {
+    #[inline(always)]
+    fn sqrt(self, a: Self::Narrow) -> Self::Narrow {
+        a.map(|a| T::from_f64(a.to_f64().sqrt()))
+    }
+
+    #[inline(always)]
+    fn powers(self, a: Self::Narrow) -> [Self::Narrow; 3] {
+        let powers = a.map(T::powers);
+        [0, 1, 2].map(|which| powers.map(|powers| powers[which]))
+    }
+
+    #[inline(always)]
+    fn guess(self, minus_a: Self::Narrow) -> Self::Narrow {
+        minus_a.map(T::guess)
     }
 }
 

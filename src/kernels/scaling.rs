@@ -6,7 +6,7 @@ use super::lanes::{BLOCK, Load};
 /// Numbers at a time.
 pub(super) const TWIN: usize = 2 * BLOCK;
 
-/// What [`super::diagonal`] needs of `T`; each method as [`Load`] has it for one block.
+/// What [`super::diagonal`] needs of `T`; each method as [`Load`] and [`Roots`] have it for one block.
 pub(super) trait Scaling<T>: Copy {
     /// [`TWIN`] numbers in registers.
     type Twin: Copy;
@@ -22,6 +22,18 @@ pub(super) trait Scaling<T>: Copy {
     fn guess(self, minus_a: Self::Twin) -> Self::Twin;
 }
 
+/// What [`super::diagonal`] needs for a block, where a twin is two of them.
+pub(super) trait Roots<T>: Load<T> {
+    fn sqrt(self, a: Self::Narrow) -> Self::Narrow;
+
+    /// A power of two, its square root and its inverse, for each number: `a` times the power lies in [2, 8). Positive
+    /// numbers only, from [`super::diagonal::Bits::SMALLEST`] on.
+    fn powers(self, a: Self::Narrow) -> [Self::Narrow; 3];
+
+    /// Near `a^(−1/4)`, where a is positive and normal: see [`super::diagonal::Bits::FOURTH_ROOT`].
+    fn guess(self, minus_a: Self::Narrow) -> Self::Narrow;
+}
+
 /// One block after the other.
 #[derive(Clone, Copy)]
 pub(super) struct Two<L>(pub L);
@@ -33,7 +45,7 @@ pub(super) fn halves<T>(twin: &[T; TWIN]) -> [&[T; BLOCK]; 2] {
     [low, high]
 }
 
-impl<L: Load<T>, T> Scaling<T> for Two<L> {
+impl<L: Roots<T>, T> Scaling<T> for Two<L> {
     type Twin = [L::Narrow; 2];
 
     #[inline(always)]
@@ -66,7 +78,7 @@ impl<L: Load<T>, T> Scaling<T> for Two<L> {
 
     #[inline(always)]
     fn sqrt(self, a: Self::Twin) -> Self::Twin {
-        [self.0.sqrt_narrow(a[0]), self.0.sqrt_narrow(a[1])]
+        [self.0.sqrt(a[0]), self.0.sqrt(a[1])]
     }
 
     #[inline(always)]

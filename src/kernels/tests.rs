@@ -253,26 +253,30 @@ mod checks {
         }
     }
 
-    /// Against `average` of what was multiplied before, and a product after.
     pub(super) fn smooths<T: Element>(kernels: &Kernels<T>, numbers: &mut Numbers) {
         for len in lengths() {
             for (beta, before, after) in [(0.0, 1.0, 1.0), (0.9, 0.3, 1.0), (0.999, -2.5, 1.7)] {
                 let smoothing = Smoothing { beta, before, after };
                 let (x, start, scale) = (numbers.vec::<f64>(len), numbers.vec::<T>(len), numbers.vec::<T>(len));
                 for magnified in [false, true] {
-                    let (mut buffer, mut new) = (start.clone(), room(len));
-                    let taken: Vec<f64> = if magnified {
-                        (kernels.smooth_magnified)(&mut buffer, &smoothing, &scale, &in_room(&x), &mut new);
-                        x.iter().zip(&scale).map(|(x, scale)| before * (scale.to_f64() * x)).collect()
-                    } else {
-                        (kernels.smooth)(&mut buffer, &smoothing, &in_room(&x), &mut new);
-                        x.iter().map(|x| before * x).collect()
+                    let smooth = |smoothing: &Smoothing| {
+                        let (mut buffer, mut new) = (start.clone(), room(len));
+                        if magnified {
+                            (kernels.smooth_magnified)(&mut buffer, smoothing, &scale, &in_room(&x), &mut new);
+                        } else {
+                            (kernels.smooth)(&mut buffer, smoothing, &in_room(&x), &mut new);
+                        }
+                        (buffer, new)
                     };
-                    let (mut averaged, mut average) = (start.clone(), room(len));
-                    (kernels.average)(&mut averaged, beta, &in_room(&taken), &mut average);
-                    assert_eq!(bits(&buffer), bits(&averaged), "{}", kernels.name);
-                    let expected: Vec<f64> = average[..len].iter().map(|x| after * x).collect();
-                    assert_eq!(bits(&new[..len]), bits(&expected), "{}", kernels.name);
+                    let ((buffer, new), (_, kept)) =
+                        (smooth(&smoothing), smooth(&Smoothing { after: 1.0, ..smoothing }));
+                    for i in 0..len {
+                        let taken = if magnified { before * (scale[i].to_f64() * x[i]) } else { before * x[i] };
+                        let (old, add) = (beta * start[i].to_f64(), (1.0 - beta) * taken);
+                        assert_rounded(kept[i], old + add, old.abs() + add.abs(), kernels.name);
+                        assert_eq!(buffer[i], T::from_f64(kept[i]), "{}: not multiplied by `after`", kernels.name);
+                        assert_eq!(new[i].to_bits(), (after * kept[i]).to_bits(), "{}", kernels.name);
+                    }
                 }
             }
         }

@@ -60,9 +60,9 @@ end
     Lmada.load!(opt, state) -> opt
 
 Puts a state that [`Lmada.save`](@ref) returned in place of the present one. `opt` must have been made with the same
-type, lengths, `history_size`, `history_format`, `density`, `momentum_kind` and `clip_kind`, and have `diagonal_beta` on or off alike;
-other options may differ.
-The state's learning rate becomes that of `opt`. Everything is checked before anything is changed.
+type, lengths, `history_size`, `history_format`, `density`, `momentum_kind` and `clip_kind`, and have `diagonal_beta` on
+or off alike; other options may differ. The state's learning rate becomes that of `opt`. Everything is checked before
+anything is changed.
 """
 function load!(opt::Optimizer, state::AbstractVector{UInt8})
     check(@ccall $(library().state_load)(opt::Ptr{Cvoid}, dense(UInt8, state, "state")::Ptr{UInt8},

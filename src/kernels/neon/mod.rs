@@ -2,12 +2,12 @@
 //! multiplication and addition among what they do, so that nothing need be found out when the program runs.
 
 mod narrow;
+mod scaling;
 mod stored;
 
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-use super::diagonal::Bits;
 use super::lanes::{BLOCK, Lanes, Load, table};
 use super::portable::{self, Portable};
 use super::sparse::{SparseKernels, sparse_table};
@@ -104,41 +104,6 @@ impl Lanes for Neon {
     fn div(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
         // SAFETY: every aarch64 has NEON.
         unsafe { [vdivq_f64(a[0], b[0]), vdivq_f64(a[1], b[1]), vdivq_f64(a[2], b[2]), vdivq_f64(a[3], b[3])] }
-    }
-
-    #[inline(always)]
-    fn sqrt(self, a: Self::Wide) -> Self::Wide {
-        // SAFETY: every aarch64 has NEON.
-        unsafe { [vsqrtq_f64(a[0]), vsqrtq_f64(a[1]), vsqrtq_f64(a[2]), vsqrtq_f64(a[3])] }
-    }
-
-    #[inline(always)]
-    fn powers_wide(self, a: Self::Wide) -> [Self::Wide; 3] {
-        let mut powers = [a; 3];
-        for (index, &a) in a.iter().enumerate() {
-            // SAFETY: every aarch64 has NEON.
-            unsafe {
-                let even = vandq_u64(vreinterpretq_u64_f64(a), vdupq_n_u64(f64::EVEN));
-                powers[0][index] = vreinterpretq_f64_u64(vsubq_u64(vdupq_n_u64(f64::POWER), even));
-                let half = vshrq_n_u64::<1>(even);
-                powers[1][index] = vreinterpretq_f64_u64(vsubq_u64(vdupq_n_u64(f64::ROOT), half));
-                powers[2][index] = vreinterpretq_f64_u64(vsubq_u64(even, vdupq_n_u64(f64::INVERSE)));
-            }
-        }
-        powers
-    }
-
-    #[inline(always)]
-    fn guess_wide(self, minus_a: Self::Wide) -> Self::Wide {
-        let mut guess = minus_a;
-        for guess in &mut guess {
-            // SAFETY: every aarch64 has NEON.
-            unsafe {
-                let quarter = vshrq_n_u64::<2>(vreinterpretq_u64_f64(*guess));
-                *guess = vreinterpretq_f64_u64(vsubq_u64(vdupq_n_u64(f64::FOURTH_ROOT), quarter));
-            }
-        }
-        guess
     }
 
     #[inline(always)]

@@ -2,7 +2,6 @@
 
 use core::arch::aarch64::*;
 
-use super::super::diagonal::Bits;
 use super::super::lanes::{BLOCK, Lanes, Load, narrow_is_wide};
 use super::super::scaling::in_twos;
 use super::Neon;
@@ -65,41 +64,6 @@ impl Load<f32> for Neon {
     fn mul_add_narrow(self, a: Self::Narrow, b: Self::Narrow, c: Self::Narrow) -> Self::Narrow {
         // SAFETY: every aarch64 has NEON.
         unsafe { [vfmaq_f32(c[0], a[0], b[0]), vfmaq_f32(c[1], a[1], b[1])] }
-    }
-
-    #[inline(always)]
-    fn sqrt_narrow(self, a: Self::Narrow) -> Self::Narrow {
-        // SAFETY: every aarch64 has NEON.
-        unsafe { [vsqrtq_f32(a[0]), vsqrtq_f32(a[1])] }
-    }
-
-    #[inline(always)]
-    fn powers(self, a: Self::Narrow) -> [Self::Narrow; 3] {
-        let mut powers = [a; 3];
-        for (index, &a) in a.iter().enumerate() {
-            // SAFETY: every aarch64 has NEON.
-            unsafe {
-                let even = vandq_u32(vreinterpretq_u32_f32(a), vdupq_n_u32(f32::EVEN));
-                powers[0][index] = vreinterpretq_f32_u32(vsubq_u32(vdupq_n_u32(f32::POWER), even));
-                let half = vshrq_n_u32::<1>(even);
-                powers[1][index] = vreinterpretq_f32_u32(vsubq_u32(vdupq_n_u32(f32::ROOT), half));
-                powers[2][index] = vreinterpretq_f32_u32(vsubq_u32(even, vdupq_n_u32(f32::INVERSE)));
-            }
-        }
-        powers
-    }
-
-    #[inline(always)]
-    fn guess(self, minus_a: Self::Narrow) -> Self::Narrow {
-        let mut guess = minus_a;
-        for guess in &mut guess {
-            // SAFETY: every aarch64 has NEON.
-            unsafe {
-                let quarter = vshrq_n_u32::<2>(vreinterpretq_u32_f32(*guess));
-                *guess = vreinterpretq_f32_u32(vsubq_u32(vdupq_n_u32(f32::FOURTH_ROOT), quarter));
-            }
-        }
-        guess
     }
 
     #[inline(always)]

@@ -2,7 +2,6 @@
 
 use core::arch::x86_64::*;
 
-use super::super::diagonal::Bits;
 use super::super::lanes::{BLOCK, Lanes, Load, narrow_is_wide, table};
 use super::super::scaling::in_twos;
 use super::super::sparse::sparse_table;
@@ -59,25 +58,6 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn sqrt(self, a: Self::Wide) -> Self::Wide {
-        // SAFETY: the machine has AVX2, as `self` exists.
-        unsafe { [_mm256_sqrt_pd(a[0]), _mm256_sqrt_pd(a[1])] }
-    }
-
-    #[inline(always)]
-    fn powers_wide(self, a: Self::Wide) -> [Self::Wide; 3] {
-        // SAFETY: the machine has AVX2, as `self` exists.
-        let [a, b] = unsafe { [powers(a[0]), powers(a[1])] };
-        [[a[0], b[0]], [a[1], b[1]], [a[2], b[2]]]
-    }
-
-    #[inline(always)]
-    fn guess_wide(self, minus_a: Self::Wide) -> Self::Wide {
-        // SAFETY: the machine has AVX2, as `self` exists.
-        unsafe { [guess(minus_a[0]), guess(minus_a[1])] }
-    }
-
-    #[inline(always)]
     fn min(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
         // SAFETY: the machine has AVX2, as `self` exists.
         unsafe { [_mm256_min_pd(a[0], b[0]), _mm256_min_pd(a[1], b[1])] }
@@ -114,36 +94,6 @@ impl Lanes for Avx2 {
     fn settle(self) {
         // SAFETY: every x86-64 has it.
         unsafe { _mm_sfence() }
-    }
-}
-
-/// As [`Load::powers`].
-///
-/// # Safety
-/// The machine has AVX2.
-#[inline(always)]
-unsafe fn powers(a: __m256d) -> [__m256d; 3] {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let even = _mm256_and_si256(_mm256_castpd_si256(a), _mm256_set1_epi64x(f64::EVEN as i64));
-        [
-            _mm256_castsi256_pd(_mm256_sub_epi64(_mm256_set1_epi64x(f64::POWER as i64), even)),
-            _mm256_castsi256_pd(_mm256_sub_epi64(_mm256_set1_epi64x(f64::ROOT as i64), _mm256_srli_epi64::<1>(even))),
-            _mm256_castsi256_pd(_mm256_sub_epi64(even, _mm256_set1_epi64x(f64::INVERSE as i64))),
-        ]
-    }
-}
-
-/// As [`Load::guess`].
-///
-/// # Safety
-/// The machine has AVX2.
-#[inline(always)]
-unsafe fn guess(minus_a: __m256d) -> __m256d {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let quarter = _mm256_srli_epi64::<2>(_mm256_castpd_si256(minus_a));
-        _mm256_castsi256_pd(_mm256_sub_epi64(_mm256_set1_epi64x(f64::FOURTH_ROOT as i64), quarter))
     }
 }
 

@@ -2,7 +2,6 @@
 
 use core::arch::x86_64::*;
 
-use super::super::diagonal::Bits;
 use super::super::lanes::{BLOCK, Lanes, Load, narrow_is_wide, table};
 use super::super::sparse::sparse_table;
 use super::super::symmetric::symmetric_table;
@@ -55,35 +54,6 @@ impl Lanes for Avx512 {
     fn div(self, a: Self::Wide, b: Self::Wide) -> Self::Wide {
         // SAFETY: the machine has AVX-512F, as `self` exists.
         unsafe { _mm512_div_pd(a, b) }
-    }
-
-    #[inline(always)]
-    fn sqrt(self, a: Self::Wide) -> Self::Wide {
-        // SAFETY: the machine has AVX-512F, as `self` exists.
-        unsafe { _mm512_sqrt_pd(a) }
-    }
-
-    #[inline(always)]
-    fn powers_wide(self, a: Self::Wide) -> [Self::Wide; 3] {
-        // SAFETY: the machine has AVX-512F, as `self` exists.
-        unsafe {
-            let even = _mm512_and_si512(_mm512_castpd_si512(a), _mm512_set1_epi64(f64::EVEN as i64));
-            let [power, root, inverse] = [f64::POWER, f64::ROOT, f64::INVERSE];
-            [
-                _mm512_castsi512_pd(_mm512_sub_epi64(_mm512_set1_epi64(power as i64), even)),
-                _mm512_castsi512_pd(_mm512_sub_epi64(_mm512_set1_epi64(root as i64), _mm512_srli_epi64::<1>(even))),
-                _mm512_castsi512_pd(_mm512_sub_epi64(even, _mm512_set1_epi64(inverse as i64))),
-            ]
-        }
-    }
-
-    #[inline(always)]
-    fn guess_wide(self, minus_a: Self::Wide) -> Self::Wide {
-        // SAFETY: the machine has AVX-512F, as `self` exists.
-        unsafe {
-            let quarter = _mm512_srli_epi64::<2>(_mm512_castpd_si512(minus_a));
-            _mm512_castsi512_pd(_mm512_sub_epi64(_mm512_set1_epi64(f64::FOURTH_ROOT as i64), quarter))
-        }
     }
 
     #[inline(always)]

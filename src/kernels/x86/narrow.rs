@@ -2,8 +2,6 @@
 
 use core::arch::x86_64::*;
 
-use super::super::diagonal::Bits;
-
 /// What of `Load<f32>` is the same for both.
 macro_rules! narrow_f32 {
     () => {
@@ -56,24 +54,6 @@ macro_rules! narrow_f32 {
             // SAFETY: the machine has AVX2, as `self` exists.
             unsafe { $crate::kernels::x86::narrow::max_abs(a, b) }
         }
-
-        #[inline(always)]
-        fn sqrt_narrow(self, a: Self::Narrow) -> Self::Narrow {
-            // SAFETY: the machine has AVX2, as `self` exists.
-            unsafe { _mm256_sqrt_ps(a) }
-        }
-
-        #[inline(always)]
-        fn powers(self, a: Self::Narrow) -> [Self::Narrow; 3] {
-            // SAFETY: the machine has AVX2, as `self` exists.
-            unsafe { $crate::kernels::x86::narrow::powers(a) }
-        }
-
-        #[inline(always)]
-        fn guess(self, minus_a: Self::Narrow) -> Self::Narrow {
-            // SAFETY: the machine has AVX2, as `self` exists.
-            unsafe { $crate::kernels::x86::narrow::guess(minus_a) }
-        }
     };
 }
 
@@ -89,36 +69,5 @@ pub(super) unsafe fn max_abs(a: __m256, b: __m256) -> __m256 {
     unsafe {
         let sign = _mm256_set1_ps(-0.0);
         _mm256_max_ps(_mm256_andnot_ps(sign, a), _mm256_andnot_ps(sign, b))
-    }
-}
-
-/// As `Load::powers`.
-///
-/// # Safety
-/// The machine has AVX2.
-#[inline(always)]
-pub(super) unsafe fn powers(a: __m256) -> [__m256; 3] {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let even = _mm256_and_si256(_mm256_castps_si256(a), _mm256_set1_epi32(f32::EVEN as i32));
-        let [power, root, inverse] = [f32::POWER, f32::ROOT, f32::INVERSE];
-        [
-            _mm256_castsi256_ps(_mm256_sub_epi32(_mm256_set1_epi32(power as i32), even)),
-            _mm256_castsi256_ps(_mm256_sub_epi32(_mm256_set1_epi32(root as i32), _mm256_srli_epi32::<1>(even))),
-            _mm256_castsi256_ps(_mm256_sub_epi32(even, _mm256_set1_epi32(inverse as i32))),
-        ]
-    }
-}
-
-/// As `Load::guess`.
-///
-/// # Safety
-/// The machine has AVX2.
-#[inline(always)]
-pub(super) unsafe fn guess(minus_a: __m256) -> __m256 {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let quarter = _mm256_srli_epi32::<2>(_mm256_castps_si256(minus_a));
-        _mm256_castsi256_ps(_mm256_sub_epi32(_mm256_set1_epi32(f32::FOURTH_ROOT as i32), quarter))
     }
 }
