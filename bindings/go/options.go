@@ -32,7 +32,8 @@ func count(name string, value int, set func(*C.lmada_config_t, C.uint32_t)) Opti
 }
 
 // WithRecommended starts from the setting that trained best in the library's own measurements, in place of the
-// defaults. Other options change it, wherever it stands among them.
+// defaults. Other options change it, wherever it stands among them. It is in diagonal coordinates, which rule out
+// WithCentered and the clips by EMA vectors.
 func WithRecommended() Option { return func(s *settings) { s.recommended = true } }
 
 // WithHistorySize sets k, the number of gradients kept: 1 to 4096, default 10. Memory is k numbers a parameter, in as

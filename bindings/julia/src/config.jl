@@ -94,7 +94,8 @@ defaults() = options_of(filled(library().config_init))
 """
     Lmada.recommended() -> NamedTuple
 
-Every option with the value that trained best in the library's own measurements. As a start to depart from:
+Every option with the value that trained best in the library's own measurements. They are in diagonal coordinates, which
+rule out `centered` and the clips by EMA vectors. As a start to depart from:
 
     opt = Lmada.Optimizer(dim; Lmada.recommended()..., lr = 0.03)
 """

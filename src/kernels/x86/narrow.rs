@@ -1,6 +1,7 @@
 //! Eight 32-bit numbers in a register of 256 bits, which both instruction sets use for them.
 
 use core::arch::x86_64::*;
+
 /// What of `Load<f32>` is the same for both.
 macro_rules! narrow_f32 {
     () => {
