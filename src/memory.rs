@@ -6,11 +6,15 @@
 //! pages where the system has them, because at such lengths a pass is bounded by memory and would otherwise wait for
 //! the page tables too.
 
+use core::mem::MaybeUninit;
+use core::num::NonZeroUsize;
 use core::ops::{Deref, DerefMut};
 use core::ptr::{self, NonNull};
 use core::slice;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::alloc::Layout;
+
+use once_cell::race::OnceNonZeroUsize;
 
 use crate::error::{Error, Result};
 
@@ -235,6 +239,28 @@ impl<T: Pod> Drop for Buffer<T> {
     }
 }
 
+/// Memory whose contents mean nothing between two uses.
+pub(crate) struct Scratch(Buffer<u8>);
+
+impl Scratch {
+    /// `bytes` of it. `what` names it in the error.
+    pub(crate) fn new(bytes: usize, what: &'static str) -> Result<Self> {
+        Ok(Self(Buffer::zeroed(bytes, what)?))
+    }
+
+    /// Bytes held.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.bytes()
+    }
+
+    /// The memory. Whoever takes it may leave anything in it.
+    pub(crate) fn memory(&mut self) -> &mut [MaybeUninit<u8>] {
+        // SAFETY: the bytes are this buffer's alone, and nothing else ever reads them, so that they need not stay
+        // initialised.
+        unsafe { slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len()) }
+    }
+}
+
 /// `bytes` of zeros from the heap, and how many bytes they take.
 fn allocate(bytes: usize) -> Option<(NonNull<u8>, usize)> {
     let mut start = ptr::null_mut();
@@ -251,8 +277,7 @@ fn allocate(bytes: usize) -> Option<(NonNull<u8>, usize)> {
 
 /// `bytes` of zeros in pages of their own, rounded up to whole ones, aligned for huge pages where they fill one.
 fn map(bytes: usize) -> Option<(NonNull<u8>, usize)> {
-    // SAFETY: `sysconf` has no preconditions.
-    let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).ok()?;
+    let page = page_size()?;
     let held = bytes.next_multiple_of(page);
     if held < HUGE_PAGE {
         return Some((map_pages(held)?, held));
@@ -276,6 +301,17 @@ fn map(bytes: usize) -> Option<(NonNull<u8>, usize)> {
     // SAFETY: the range is ours, and the advice does not change what it reads as.
     unsafe { libc::madvise(start.as_ptr().cast(), held, libc::MADV_HUGEPAGE) };
     Some((start, held))
+}
+
+/// Bytes in a page.
+fn page_size() -> Option<usize> {
+    static FOUND: OnceNonZeroUsize = OnceNonZeroUsize::new();
+    let ask = || {
+        // SAFETY: `sysconf` has no preconditions.
+        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+        usize::try_from(page).ok().and_then(NonZeroUsize::new).ok_or(())
+    };
+    FOUND.get_or_try_init(ask).ok().map(NonZeroUsize::get)
 }
 
 fn map_pages(bytes: usize) -> Option<NonNull<u8>> {

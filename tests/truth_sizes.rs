@@ -84,3 +84,20 @@ fn norms_over_twelve_decades() {
         }
     }
 }
+
+/// Long gradients that have nothing in common with each other, and with the short ones little: a reduction to
+/// tridiagonal form mixes the rows of these with theirs.
+#[test]
+fn short_gradients_between_long_ones() {
+    for (decades, epsilons) in [(4, [1e-6, 1e-2, 0.0]), (8, [100.0, 1e4, 0.0])] {
+        for (dim, k) in [(5, 3), (1000, 10), (100, 30)] {
+            for eps in epsilons {
+                // Of v in the span and, so that the general way is taken, of the same through another power.
+                for settings in [&[Setting::Eps(eps)][..], &[Setting::Eps(eps), Setting::Power(0.4)]] {
+                    check_graded::<f32>(settings, Stream::Between(decades), (dim, k));
+                    check_graded::<f64>(settings, Stream::Between(decades), (dim, k));
+                }
+            }
+        }
+    }
+}

@@ -21,7 +21,6 @@ mod neon;
 mod other;
 mod poles;
 mod portable;
-mod qr;
 mod reduce;
 mod scaling;
 mod small;
@@ -45,6 +44,8 @@ use x86 as machine;
 
 use core::fmt::Debug;
 use core::ops::{Add, Mul};
+
+use once_cell::race::OnceRef;
 
 use crate::config::Dtype;
 use crate::memory::Pod;
@@ -87,9 +88,7 @@ pub trait Element:
 
     /// The best loops for this type on this machine.
     #[doc(hidden)]
-    fn kernels() -> &'static Kernels<Self> {
-        Self::available().next().unwrap_or_else(|| unreachable!("the portable loops run everywhere"))
-    }
+    fn kernels() -> &'static Kernels<Self>;
 
     /// The loops for windows that store something else than this type, likewise; none where there are no such windows.
     #[doc(hidden)]
@@ -116,6 +115,11 @@ macro_rules! element {
                 machine::tables().into_iter().flatten()
             }
 
+            fn kernels() -> &'static Kernels<Self> {
+                static BEST: OnceRef<'static, Kernels<$number>> = OnceRef::new();
+                best(&BEST, Self::available())
+            }
+
             fn compressed() -> impl Iterator<Item = &'static Compressed<Self>> {
                 $compressed
             }
@@ -128,6 +132,11 @@ macro_rules! element {
 }
 element!(f32, Dtype::F32, machine::compressed().into_iter().flatten(), SparseKernels::available().next());
 element!(f64, Dtype::F64, core::iter::empty(), None);
+
+/// The first of the tables available, which is found out once: what a processor can do does not change.
+fn best<T: Sync>(found: &OnceRef<'static, T>, mut available: impl Iterator<Item = &'static T>) -> &'static T {
+    found.get_or_init(|| available.next().unwrap_or_else(|| unreachable!("the portable kernels run everywhere")))
+}
 
 /// Columns side by side: column `j` begins at `data[j * stride]` and has as many elements as the vector beside it needs
 /// whole [`BLOCK`]s for, at most `stride`. What lies in them beyond the vector is read but does not count. One column

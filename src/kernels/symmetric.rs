@@ -1,7 +1,9 @@
-//! The kernels of the symmetric solver: a reduction to tridiagonal form, and on it solves or an eigendecomposition, each
-//! compiled as a whole for an instruction set. Small matrices leave no time for a call a loop.
+//! The kernels of the symmetric solver: a reduction to tridiagonal form, and solves with that, each compiled as a whole
+//! for an instruction set. Small matrices leave no time for a call a loop.
 //!
 //! Everything lies in blocks of eight rows, padded with zeros, so that no loop has a rest.
+
+use once_cell::race::OnceRef;
 
 use super::lanes::BLOCK;
 
@@ -45,6 +47,14 @@ pub(crate) fn columns(matrix: &mut [Block], size: usize) -> impl Iterator<Item =
     })
 }
 
+/// Column `column` of such a matrix: its first row and the rows from that on.
+pub(crate) fn column(matrix: &[Block], size: usize, column: usize) -> (usize, &[f64]) {
+    let blocks = size.div_ceil(BLOCK);
+    let first = first_of(column, blocks);
+    let rows = &matrix[start_of(column, blocks)..][..blocks - first];
+    (first * BLOCK, &rows.as_flattened()[..size - first * BLOCK])
+}
+
 /// A symmetric matrix A and a vector a, on their way through the kernels. With n rows and `b = ⌈n/8⌉` blocks of them:
 pub(crate) struct System<'a> {
     /// n.
@@ -83,9 +93,6 @@ pub(crate) struct SymmetricKernels {
     pub reduce: fn(system: &mut System<'_>),
     /// Puts `√m Q Σⱼ wⱼ (T + m tⱼI)⁻¹ Qᵀa` in the place of `Qᵀa`, over the shifts tⱼ and weights wⱼ in units of m.
     pub solve: fn(system: &mut System<'_>, shifts: &[Block], weights: &[Block], m: f64) -> Solved,
-    /// Turns T into the eigenvalues of A, on the diagonal in no order, and puts its eigenvectors into `vectors`: block b
-    /// of vector j is number `b·n + j`. False where the iteration does not end, as it does for numbers only.
-    pub diagonalise: fn(system: &mut System<'_>, vectors: &mut [Block]) -> bool,
 }
 
 impl SymmetricKernels {
@@ -96,7 +103,8 @@ impl SymmetricKernels {
 
     /// The best kernels on this machine.
     pub fn best() -> &'static Self {
-        Self::available().next().unwrap_or_else(|| unreachable!("the portable kernels run everywhere"))
+        static BEST: OnceRef<'static, SymmetricKernels> = OnceRef::new();
+        super::best(&BEST, Self::available())
     }
 }
 
@@ -113,8 +121,6 @@ macro_rules! symmetric_table {
                     reduce: whole!($lanes, $features, reduce::reduce(system: &mut System<'_>) -> ()),
                     solve: whole!($lanes, $features, poles::solve(
                         system: &mut System<'_>, shifts: &[Block], weights: &[Block], m: f64) -> Solved),
-                    diagonalise: whole!($lanes, $features, qr::diagonalise(
-                        system: &mut System<'_>, vectors: &mut [Block]) -> bool),
                 }
             }
         }

@@ -165,16 +165,21 @@ impl Position {
     }
 }
 
-/// Passes over a Gram matrix: no product of two gradients is larger than that of their norms. The factor is for
-/// rounding. Without this, what is made of the matrix might overflow where a gradient's own products cannot.
+/// Passes over a Gram matrix: it is symmetric, to the last bit, and no product of two gradients is larger than that of
+/// their norms. The factor is for rounding. Without this, what is made of the matrix might overflow where a gradient's
+/// own products cannot.
 fn check_products(reader: &mut Reader<'_>, size: usize) -> Result<()> {
     let products = reader.clone();
     let norm =
         |slot: usize| products.ahead(slot * (size + 1)).map_or(f64::NAN, |square: f64| square.sqrt() + UNDERFLOW);
+    let mirrored = |i: usize, j: usize, product: f64| {
+        products.ahead(j * size + i).is_some_and(|other: f64| other.to_bits() == product.to_bits())
+    };
     let mut places = (0..size).flat_map(|i| (0..size).map(move |j| (i, j)));
     reader.check_all(size * size, |product: f64| {
         // Of a negative square the norm is NaN.
-        places.next().is_some_and(|(i, j)| product.is_finite() && product.abs() <= 2.0 * norm(i) * norm(j))
+        let is_product = |(i, j)| product.abs() <= 2.0 * norm(i) * norm(j) && mirrored(i, j, product);
+        product.is_finite() && places.next().is_some_and(is_product)
     })
 }
 

@@ -2,26 +2,29 @@
 //!
 //! There are two ways. A symmetric eigendecomposition ([`eigen`]) is general: it knows every direction, so that it can
 //! tell which are absent. Where v lies in the span and ε' is above what noise can be, none is absent, and the inverse
-//! root is taken without one ([`tridiagonal`]), in a fraction of the time.
+//! root is taken as a sum of poles ([`poles`]), in a fraction of the time. The dense routines are faer's ([`dense`]).
 //!
-//! Gradients' norms may span many decades within a window. Both ways begin with a reduction to tridiagonal form
-//! ([`reduction`]), which keeps the small directions if the rows come in decreasing order of their diagonal (of an
-//! eigendecomposition's directions at 12 decades, k = 30: 4e-14 against 3e-4), so that is their order.
+//! Gradients' norms may span many decades within a window. Both ways begin with a reduction to tridiagonal form, which
+//! keeps the small directions if the rows come in decreasing order of norm (of an eigendecomposition's directions at 12
+//! decades, k = 30: 4e-14 against 3e-4) and no large row is orthogonal to those before it. So that is their order, and
+//! each way checks that no row was lost and has another method for where one was.
 
+mod dense;
 mod eigen;
 mod jacobi;
+mod poles;
 mod rational;
 mod reduction;
-mod tridiagonal;
 
 #[cfg(test)]
 mod tests;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use dense::Dense;
 use eigen::Eigen;
+use poles::Poles;
 use reduction::Reduction;
-use tridiagonal::Tridiagonal;
 
 /// How the coefficients depend on the eigenvalues.
 #[derive(Clone, Copy)]
@@ -51,12 +54,27 @@ impl Preconditioner {
     }
 
     fn f(&self, eigenvalue: f64, largest: f64) -> f64 {
-        let power = |x: f64| if self.power == 0.5 { x.sqrt() } else { x.powf(self.power) };
         if self.eps_on_root {
-            1.0 / (power(eigenvalue) + self.eps + self.eps_relative * power(largest))
+            1.0 / (self.raised(eigenvalue) + self.shift_of_root(largest))
         } else {
-            1.0 / power(eigenvalue + self.shift(largest))
+            1.0 / self.raised(eigenvalue + self.shift(largest))
         }
+    }
+
+    /// `x^power`.
+    fn raised(&self, x: f64) -> f64 {
+        if self.power == 0.5 { x.sqrt() } else { x.powf(self.power) }
+    }
+
+    /// What is added to the power of an eigenvalue with `eps_on_root`.
+    fn shift_of_root(&self, largest: f64) -> f64 {
+        self.eps + self.eps_relative * self.raised(largest)
+    }
+
+    /// Whether the regularisation is no larger than this noise in an eigenvalue: both as they stand under the power, or
+    /// with `eps_on_root` beside it.
+    fn is_within(&self, noise: f64, largest: f64) -> bool {
+        if self.eps_on_root { self.shift_of_root(largest) <= self.raised(noise) } else { self.shift(largest) <= noise }
     }
 }
 
@@ -113,11 +131,12 @@ pub(crate) struct Solution {
     pub spectrum: Option<Spectrum>,
 }
 
-/// Room for solving up to a size, reserved once.
+/// Memory for solving up to a size, reserved once.
 pub(crate) struct Workspace {
     reduction: Reduction,
+    poles: Poles,
     eigen: Eigen,
-    tridiagonal: Tridiagonal,
+    dense: Dense,
 }
 
 impl Workspace {
@@ -126,14 +145,15 @@ impl Workspace {
         let what = "the k×k solver";
         Ok(Self {
             reduction: Reduction::new(size, what)?,
+            poles: Poles::new(size, unit, what)?,
             eigen: Eigen::new(size, what)?,
-            tridiagonal: Tridiagonal::new(unit)?,
+            dense: Dense::new(size, what)?,
         })
     }
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        self.reduction.bytes() + self.eigen.bytes() + self.tridiagonal.bytes()
+        self.reduction.bytes() + self.poles.bytes() + self.eigen.bytes() + self.dense.bytes()
     }
 
     /// Writes the coefficients c of `u = M c` (plus, for a general v, `orthogonal_scale·v`) to `coefficients`, of which
@@ -151,12 +171,13 @@ impl Workspace {
         let reduction = &mut self.reduction;
         reduction.arrange(coefficients.len(), entries)?;
         if let (&Vector::Span(a), true) = (vector, preconditioner.is_inverse_root()) {
-            let norm2 = self.tridiagonal.solve(reduction, preconditioner, entries, a, coefficients);
+            let dense = &mut self.dense;
+            let norm2 = self.poles.solve(reduction, dense, preconditioner, entries, a, coefficients);
             if let Some(norm2) = norm2 {
                 return Ok(Solution { norm2, spectrum: None });
             }
         }
-        self.eigen.decompose(reduction, entries)?;
+        self.eigen.decompose(&mut self.dense, reduction.order(), entries)?;
         Ok(self.eigen.solve(preconditioner, reduction.order(), vector, coefficients))
     }
 
@@ -173,7 +194,7 @@ impl Workspace {
         leaves_span: bool,
     ) -> Result<Spectrum> {
         self.reduction.arrange(size, entries)?;
-        self.eigen.decompose(&mut self.reduction, entries)?;
+        self.eigen.decompose(&mut self.dense, self.reduction.order(), entries)?;
         Ok(self.eigen.spectrum(preconditioner, size, leaves_span))
     }
 }

@@ -115,29 +115,73 @@ static void every_byte_is_another(int number, bool blocks, size_t stride)
     free_model(&twin);
 }
 
+/* A saved state, and where the Gram matrix of its first block lies in it. The body begins with six counts of 4 bytes,
+ * then density, blocks, a length for each, steps and rate. */
+typedef struct {
+    unsigned char *state, *changed;
+    size_t bytes, gram;
+    uint32_t history_size;
+} gram_state;
+
+static gram_state new_gram_state(model *m)
+{
+    const size_t header = VERSION_END + 6 * 4 + 2 * 8;
+    uint64_t blocks;
+    gram_state g;
+    g.state = saved_state(m->opt, &g.bytes);
+    g.changed = check_alloc(g.bytes);
+    memcpy(&g.history_size, g.state + VERSION_END + 4, sizeof g.history_size);
+    memcpy(&blocks, g.state + header - 8, sizeof blocks);
+    g.gram = header + 8 * (blocks + 2);
+    memcpy(g.changed, g.state, g.bytes);
+    return g;
+}
+
+static unsigned char *product(const gram_state *g, size_t row, size_t column)
+{
+    return g->changed + g->gram + 8 * (row * g->history_size + column);
+}
+
+static void check_gram_is_refused(model *m, gram_state *g)
+{
+    seal(g->changed, g->bytes);
+    CHECK_REFUSED(lmada_state_load(m->opt, g->changed, g->bytes), LMADA_ERROR_BAD_STATE, "no state can hold");
+    memcpy(g->changed, g->state, g->bytes);
+}
+
+static void free_gram_state(gram_state *g)
+{
+    free(g->state);
+    free(g->changed);
+}
+
 /* A product of two gradients beyond that of their norms. */
 static void products_exceed_norms(model *m)
 {
-    /* The body begins with six counts of 4 bytes, then density, blocks, a length for each, steps and rate; the first
-     * block with its Gram matrix. */
-    const size_t header = VERSION_END + 6 * 4 + 2 * 8;
     const double sizes[] = {1e10, -1e10, 1e300};
-    size_t bytes;
-    unsigned char *state = saved_state(m->opt, &bytes), *changed = check_alloc(bytes);
-    uint32_t history_size;
-    uint64_t blocks;
-    memcpy(&history_size, state + VERSION_END + 4, sizeof history_size);
-    memcpy(&blocks, state + header - 8, sizeof blocks);
+    gram_state g = new_gram_state(m);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        for (size_t entry = 1; entry < history_size; entry++) {
-            memcpy(changed, state, bytes);
-            memcpy(changed + header + 8 * (blocks + 2 + entry), &sizes[i], sizeof sizes[i]);
-            seal(changed, bytes);
-            CHECK_REFUSED(lmada_state_load(m->opt, changed, bytes), LMADA_ERROR_BAD_STATE, "no state can hold");
+        for (size_t entry = 1; entry < g.history_size; entry++) {
+            memcpy(product(&g, 0, entry), &sizes[i], sizeof sizes[i]);
+            memcpy(product(&g, entry, 0), &sizes[i], sizeof sizes[i]);
+            check_gram_is_refused(m, &g);
         }
     }
-    free(state);
-    free(changed);
+    free_gram_state(&g);
+}
+
+/* A product that is another the other way round: in its last bit is enough. */
+static void products_are_not_symmetric(model *m)
+{
+    gram_state g = new_gram_state(m);
+    for (size_t row = 0; row < g.history_size; row++) {
+        for (size_t column = 0; column < g.history_size; column++) {
+            if (row == column) continue;
+            *product(&g, row, column) ^= 1;
+            check_gram_is_refused(m, &g);
+        }
+    }
+    free_gram_state(&g);
 }
 
 /* Bytes put into a column, or, from `rest` on, what follows the columns. */
@@ -249,7 +293,8 @@ int main(int argc, char **argv)
 {
     const bool reduced = argc > 1;
     const refusal refusals[] = {
-        REFUSAL(version_is_unknown), REFUSAL(length_is_another), REFUSAL(products_exceed_norms)};
+        REFUSAL(version_is_unknown), REFUSAL(length_is_another), REFUSAL(products_exceed_norms),
+        REFUSAL(products_are_not_symmetric)};
     (void)argv;
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
         EACH_VARIANT (number, reduced) leaves_no_trace(&refusals[i], number, number % 2, TWIN_PAST);

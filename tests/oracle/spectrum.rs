@@ -63,16 +63,16 @@ impl Spectrum {
             .map(|(sigma, reach)| {
                 let floor = count as f64 * f64::EPSILON * reach * reach;
                 let lambda = sigma * sigma;
-                let present = present(config, lambda, floor, eps, max);
+                let present = present(config, lambda, floor, max);
                 let above = FACTOR * lambda + UNITS * f64::EPSILON / 2.0 * size;
                 let answers = [lambda / FACTOR, lambda, above].map(|lambda| {
                     let floors = [floor / FACTOR, floor, FACTOR * floor];
-                    floors.map(|floor| self::present(config, lambda, floor, eps, max))
+                    floors.map(|floor| self::present(config, lambda, floor, max))
                 });
                 // What is made of zero gradients only has exact zeros in C.
                 let decided = reach == 0.0 || answers.iter().flatten().all(|&answer| answer == present);
                 // Where ε' may be above the floor, it is counted in whatever its eigenvalue comes out as.
-                let any = !leaves_span(config) && eps > floor / FACTOR;
+                let any = !leaves_span(config) && is_regularised(config, floor / FACTOR, max);
                 let seen = if decided {
                     lambda
                 } else if any {
@@ -102,11 +102,18 @@ pub fn leaves_span(config: &Config) -> bool {
     config.centered || config.momentum_kind == lmada::Momentum::Gradient
 }
 
-fn present(config: &Config, lambda: f64, floor: f64, eps: f64, max: f64) -> bool {
+fn present(config: &Config, lambda: f64, floor: f64, max: f64) -> bool {
     let leaves = leaves_span(config);
-    let noise = lambda <= floor && (eps <= floor || leaves);
-    let small = lambda <= config.rank_tol * max && (leaves || eps == 0.0);
+    let noise = lambda <= floor && (!is_regularised(config, floor, max) || leaves);
+    let small = lambda <= config.rank_tol * max && (leaves || !is_regularised(config, 0.0, max));
     !noise && !small
+}
+
+/// Whether ε' is above a noise floor; ε on the root, above its power, of which it is the regularisation.
+fn is_regularised(config: &Config, floor: f64, max: f64) -> bool {
+    let (scale, floor) =
+        if config.eps_on_root { (max.powf(config.power), floor.powf(config.power)) } else { (max, floor) };
+    config.eps + config.eps_relative * scale > floor
 }
 
 fn mean(columns: &[Vec<f64>]) -> Vec<f64> {

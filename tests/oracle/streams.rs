@@ -61,6 +61,8 @@ pub enum Stream {
     Decades,
     /// Norm 1 with spikes of 1e8.
     Spikes,
+    /// Two in three along a coordinate axis each, so many decades long, the third of norm 1 and in all directions.
+    Between(i32),
     /// In each run of 256, one entry of 1e6 among ordinary ones.
     Lone,
     /// Runs of 128 and of 4,096 that are all zeros, others in every step.
@@ -97,7 +99,7 @@ impl Stream {
 
     /// Whether norms in one window are many decades apart, so that the documented limit may exceed a small update.
     pub fn mixes_scales(self) -> bool {
-        matches!(self, Self::TinyAndHuge | Self::Decades | Self::Spikes)
+        matches!(self, Self::TinyAndHuge | Self::Decades | Self::Spikes | Self::Between(_))
     }
 
     pub fn start(self, dim: usize, seed: u64) -> Gradients {
@@ -148,6 +150,12 @@ impl Gradients {
                 let exponent = 12.0 * self.random.uniform() - 6.0;
                 self.random.vector(dim, 10f64.powf(exponent))
             }
+            Stream::Between(decades) if step % 3 < 2 => {
+                let mut g = vec![0.0; dim];
+                g[step % dim] = 10f64.powi(decades);
+                g
+            }
+            Stream::Between(_) => self.random.vector(dim, 1.0),
             Stream::Lone => {
                 let mut g = self.random.vector(dim, (dim as f64).sqrt());
                 for run in g.chunks_mut(256) {

@@ -54,10 +54,12 @@ pub(super) enum Window {
     Flat,
     /// Pairwise orthogonal, of norms 1 and 2.
     Orthogonal,
+    /// Long ones, pairwise orthogonal, and among them short ones in no such order: so many decades.
+    Between(i32),
     Zeros,
 }
 
-pub(super) const WINDOWS: [Window; 15] = [
+pub(super) const WINDOWS: [Window; 18] = [
     Window::White,
     Window::Collinear(2),
     Window::Collinear(4),
@@ -72,6 +74,9 @@ pub(super) const WINDOWS: [Window; 15] = [
     Window::Sparse,
     Window::Flat,
     Window::Orthogonal,
+    Window::Between(4),
+    Window::Between(8),
+    Window::Between(12),
     Window::Zeros,
 ];
 
@@ -100,6 +105,10 @@ impl Window {
                     Self::Orthogonal => {
                         (0..dim).map(|i| if i == j { f64::from(1 + (j % 2) as u8) } else { 0.0 }).collect()
                     }
+                    Self::Between(decades) if j % 3 != 2 => {
+                        (0..dim).map(|i| if i == j { 10f64.powi(decades) } else { 0.0 }).collect()
+                    }
+                    Self::Between(_) => own,
                     Self::Zeros => vec![0.0; dim],
                 }
             })
@@ -190,9 +199,9 @@ fn check_window(window: Window, size: usize, seed: u64) {
                 check(&truth, &reference, (&c, solution.norm2), POLES, &case);
                 // Where columns are graded and nearly parallel too, only the fast way keeps to their own limit.
                 if !matches!(window, Window::GradedCollinear(_)) {
-                    let reduction = &mut workspace.reduction;
-                    workspace.eigen.decompose(reduction, &matrix).unwrap();
-                    let solution = workspace.eigen.solve(&preconditioner, reduction.order(), &vector, &mut c);
+                    let order = workspace.reduction.order();
+                    workspace.eigen.decompose(&mut workspace.dense, order, &matrix).unwrap();
+                    let solution = workspace.eigen.solve(&preconditioner, order, &vector, &mut c);
                     check(&truth, &reference, (&c, solution.norm2), GENERAL, &format!("{case}, the general way"));
                 }
             }

@@ -2,36 +2,49 @@
 //!
 //! A direction's noise floor is `n = h·2⁻⁵²·(Σⱼ |Vⱼ|·‖Mⱼ‖)² ≤ h·2⁻⁵²·tr C` (Cauchy and Schwarz), so that above this
 //! bound ε' keeps every direction. Then `C = QTQᵀ` with T tridiagonal, and `f(T)` is a sum of poles
-//! ([`super::rational`]), each one tridiagonal solve.
+//! ([`super::rational`]), each one tridiagonal solve. Where the reduction to T would lose a small row to rounding, each
+//! pole is a Cholesky solve of C itself, which loses none.
 
 use crate::error::Result;
+use crate::memory::Buffer;
 
-use super::rational::{Tables, error};
-use super::reduction::{Reduction, power_of_four};
+use super::dense::Dense;
+use super::rational::{self, Tables};
+use super::reduction::{Reduction, power_of_four, rows_are_kept};
 use super::{Entries, Preconditioner};
 
 /// ε' over the largest entry from which on shifts would overflow.
 const LARGEST_SHIFT: f64 = 1e250;
 
-/// The poles.
-pub(super) struct Tridiagonal {
+/// The tables of poles, and a vector for solves.
+pub(super) struct Poles {
     tables: Tables,
+    solution: Buffer<f64>,
 }
 
-impl Tridiagonal {
-    pub fn new(unit: f64) -> Result<Self> {
-        Ok(Self { tables: Tables::new(error(unit))? })
+/// A sum of poles with its unit: `√m Σⱼ wⱼ (A + m tⱼI)⁻¹`.
+struct Sum<'a> {
+    poles: rational::Poles<'a>,
+    m: f64,
+}
+
+impl Poles {
+    /// For matrices of up to `size` rows, and results that will be rounded with this unit roundoff.
+    pub fn new(size: usize, unit: f64, what: &'static str) -> Result<Self> {
+        Ok(Self { tables: Tables::new(rational::error(unit))?, solution: Buffer::zeroed(size, what)? })
     }
 
+    /// Bytes held.
     pub fn bytes(&self) -> usize {
-        self.tables.bytes()
+        self.tables.bytes() + self.solution.bytes()
     }
 
-    /// Writes `c = (C + ε'I)^(−1/2) a` to `coefficients` and returns `‖u‖² = cᵀCc`; nothing where this is not the way
-    /// to do it. The matrix has been arranged.
+    /// Writes `c = (C + ε'I)^(−1/2) a` to `coefficients` and returns `‖u‖² = cᵀCc`; nothing where a direction may be
+    /// absent or C is not positive definite enough. The matrix has been arranged.
     pub fn solve(
-        &self,
+        &mut self,
         reduction: &mut Reduction,
+        dense: &mut Dense,
         preconditioner: &Preconditioner,
         entries: &impl Entries,
         a: &[f64],
@@ -56,8 +69,9 @@ impl Tridiagonal {
         }
         let scale = power_of_four(largest);
         let unscale = 1.0 / scale;
+        let is_graded = reduction.is_graded();
         let kernels = reduction.kernels;
-        let (mut system, order) = reduction.reduce(entries, unscale, |i| a[i]);
+        let (mut system, order, squares) = reduction.reduce(entries, unscale, |i| a[i]);
         let largest = if preconditioner.eps_relative > 0.0 {
             let (diagonal, beside) = (system.diagonal.as_flattened(), system.beside.as_flattened());
             scale * largest_eigenvalue(&diagonal[..size], &beside[..size - 1])
@@ -68,8 +82,12 @@ impl Tridiagonal {
         if shift.is_nan() || shift <= noise || shift * unscale > LARGEST_SHIFT {
             return None;
         }
-        let poles = self.tables.for_reach(1.0 + trace / shift)?;
-        let solved = (kernels.solve)(&mut system, poles.shifts, poles.weights, shift * unscale);
+        let sum = Sum { poles: self.tables.for_reach(1.0 + trace / shift)?, m: shift * unscale };
+        if is_graded && !rows_are_kept(&system, order, squares) {
+            let solution = &mut self.solution[..size];
+            return sum.by_cholesky(dense, order, entries, unscale, a, solution, coefficients);
+        }
+        let solved = (kernels.solve)(&mut system, sum.poles.shifts, sum.poles.weights, sum.m);
         // Rounding may have made T indefinite by more than the shift where that is hardly above the noise.
         if !(solved.least_pivot > 0.0 && solved.form.is_finite()) {
             return None;
@@ -79,6 +97,40 @@ impl Tridiagonal {
             coefficients[i] = unscale * part;
         }
         Some(solved.form.max(0.0))
+    }
+}
+
+impl Sum<'_> {
+    /// The sum of `unscale·C`, whose rows are taken in this order, a Cholesky factorisation for each pole. In the
+    /// Cholesky factor the rounding errors of an entry are relative to the norms of its row and column (Higham, Accuracy
+    /// and Stability of Numerical Algorithms, section 10.1), whatever the order of rows.
+    #[expect(clippy::too_many_arguments, reason = "what `Poles::solve` holds in its hands")]
+    fn by_cholesky(
+        &self,
+        dense: &mut Dense,
+        order: &[usize],
+        entries: &impl Entries,
+        unscale: f64,
+        a: &[f64],
+        solution: &mut [f64],
+        coefficients: &mut [f64],
+    ) -> Option<f64> {
+        let size = order.len();
+        coefficients.fill(0.0);
+        let (shifts, weights) = (self.poles.shifts.as_flattened(), self.poles.weights.as_flattened());
+        for (shift, weight) in shifts.iter().zip(weights) {
+            entries.arranged(order, unscale, dense.lower_mut(size));
+            dense.lower_mut(size).for_each(|(_, column)| column[0] += self.m * shift);
+            solution.iter_mut().zip(order).for_each(|(x, &i)| *x = a[i]);
+            if !dense.solve(size, solution) {
+                return None;
+            }
+            solution.iter().zip(order).for_each(|(x, &i)| coefficients[i] += self.m.sqrt() * weight * x);
+        }
+        let row = |i: usize| coefficients.iter().enumerate().map(|(j, c)| unscale * entries.at(i, j) * c).sum::<f64>();
+        let norm2: f64 = coefficients.iter().enumerate().map(|(i, c)| c * row(i)).sum();
+        coefficients.iter_mut().for_each(|c| *c *= unscale.sqrt());
+        norm2.is_finite().then(|| norm2.max(0.0))
     }
 }
 
