@@ -54,7 +54,7 @@ impl<T: Element> Optimizer<T> {
     /// each block's Gram matrix; asked again it is known.
     ///
     /// # Errors
-    /// [`Error::Internal`](crate::Error::Internal) should the eigensolver not converge.
+    /// [`Error::NonFinite`](crate::Error::NonFinite) where the Gram matrix is not finite; no accepted step leaves one.
     pub fn stats(&mut self) -> Result<Stats> {
         let under_way = matches!(self.phase, Phase::Solved | Phase::Applying);
         let steps = self.steps + u64::from(under_way);

@@ -160,7 +160,7 @@ impl Workspace {
     /// there are as many as the matrix has rows.
     ///
     /// # Errors
-    /// [`Error::NonFinite`] for a matrix that is not finite; [`Error::Internal`] should the eigensolver not converge.
+    /// [`Error::NonFinite`] for a matrix that is not finite.
     pub fn solve(
         &mut self,
         preconditioner: &Preconditioner,
