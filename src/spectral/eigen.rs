@@ -1,6 +1,7 @@
 //! The general way: an eigendecomposition of C, direction by direction. It is faer's, or where that loses a small row to
 //! rounding, one by Jacobi's method.
 
+use super::check::{Check, Decomposition};
 use super::dense::Dense;
 use super::jacobi;
 use super::reduction::power_of_four;
@@ -17,12 +18,8 @@ pub(super) struct Eigen {
     /// The eigenvectors' numbers, by ascending eigenvalue.
     ascending: Buffer<usize>,
     norms: Buffer<f64>,
-    /// For each row what the decomposition makes of its square.
-    squares: Buffer<f64>,
+    check: Check,
 }
-
-/// The part of a row's square that a decomposition may lose: a tenth of the error that f64 directions may have.
-const LOST: f64 = 1e-11;
 
 /// A direction that counts.
 struct Direction {
@@ -41,14 +38,14 @@ impl Eigen {
             values: buffer(size)?,
             ascending: Buffer::zeroed(size, what)?,
             norms: buffer(size)?,
-            squares: buffer(size)?,
+            check: Check::new(size, what)?,
         })
     }
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        let buffers = [&self.vectors, &self.values, &self.norms, &self.squares];
-        self.ascending.bytes() + buffers.iter().map(|buffer| buffer.bytes()).sum::<usize>()
+        let buffers = [&self.vectors, &self.values, &self.norms];
+        self.ascending.bytes() + self.check.bytes() + buffers.iter().map(|buffer| buffer.bytes()).sum::<usize>()
     }
 
     /// The coefficients, and what the decomposition says besides.
@@ -156,16 +153,11 @@ impl Eigen {
         let scale = power_of_four(largest);
         let (values, vectors) = (&mut self.values[..size], &mut self.vectors[..size * size]);
         entries.arranged(order, 1.0 / scale, dense.lower_mut(size));
-        let squares = &mut self.squares[..size];
-        let norms = &self.norms[..size];
-        let is_kept = |((&j, square), norm): ((&usize, &f64), &f64)| {
-            (square - entries.at(j, j) / scale).abs() <= LOST / scale * norm * norm
+        let is_found = dense.decompose(size, values, vectors) && {
+            let found = Decomposition { order, scale, norms: &self.norms[..size], values, vectors };
+            self.check.holds(entries, &found)
         };
-        let found = dense.decompose(size, values, vectors) && {
-            row_squares(values, vectors, squares);
-            order.iter().zip(&*squares).zip(norms).all(is_kept)
-        };
-        if !found {
+        if !is_found {
             let matrix = dense.matrix_mut(size);
             for (column, &j) in matrix.chunks_exact_mut(size).zip(order) {
                 for (entry, &i) in column.iter_mut().zip(order) {
@@ -191,15 +183,6 @@ impl Spectrum {
             self.largest = direction.eigenvalue;
             self.rank += 1;
         }
-    }
-}
-
-/// The squared norms `Σₖ λₖVᵢₖ²` of the rows of `MV`. The decomposition of a matrix with rows of very different norms may
-/// have lost a small one to rounding; then its square is another than in the matrix.
-fn row_squares(values: &[f64], vectors: &[f64], squares: &mut [f64]) {
-    squares.fill(0.0);
-    for (value, vector) in values.iter().zip(vectors.chunks_exact(values.len())) {
-        squares.iter_mut().zip(vector).for_each(|(square, part)| *square += value * part * part);
     }
 }
 
@@ -326,6 +309,29 @@ mod tests {
             let (eigen, _) = decomposition(&matrix);
             let (sum, trace): (f64, f64) = (eigen.values.iter().sum(), (0..size).map(|i| matrix.at(i, i)).sum());
             assert!((sum - trace).abs() <= 1e-13 * size as f64 * trace, "{size} rows: {sum} for {trace}");
+        }
+    }
+
+    /// Jacobi's method is for what is rare.
+    #[test]
+    fn ordinary_windows_are_decomposed_at_once() {
+        for size in [3, 10, 30, 100, 300] {
+            for window in [Window::White, Window::Collinear(4), Window::Graded(4), Window::Cyclic, Window::Flat] {
+                let entries = window.gram(size, 1);
+                let matrix = Matrix { size, entries: &entries };
+                let mut reduction = Reduction::new(size, "a test").unwrap();
+                reduction.arrange(size, &matrix).unwrap();
+                let order = reduction.order();
+                let mut dense = Dense::new(size, "a test").unwrap();
+                let (mut values, mut vectors) = (vec![0.0; size], vec![0.0; size * size]);
+                let norms: Vec<f64> = order.iter().map(|&j| matrix.norm(j)).collect();
+                matrix.arranged(order, 1.0, dense.lower_mut(size));
+                assert!(dense.decompose(size, &mut values, &mut vectors), "{window:?}, {size} rows");
+                let (values, vectors) = (&values, &vectors);
+                let found = Decomposition { order, scale: 1.0, norms: &norms, values, vectors };
+                let mut check = Check::new(size, "a test").unwrap();
+                assert!(check.holds(&matrix, &found), "{window:?}, {size} rows");
+            }
         }
     }
 

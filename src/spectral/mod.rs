@@ -9,6 +9,7 @@
 //! decades, k = 30: 4e-14 against 3e-4) and no large row is orthogonal to those before it. So that is their order, and
 //! each way checks that no row was lost and has another method for where one was.
 
+mod check;
 mod dense;
 mod eigen;
 mod jacobi;

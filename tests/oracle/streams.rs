@@ -63,6 +63,12 @@ pub enum Stream {
     Spikes,
     /// Two in three along a coordinate axis each, so many decades long, the third of norm 1 and in all directions.
     Between(i32),
+    /// The same gradient in every step.
+    Same,
+    /// Norm 1e-3, and once, in this step, 1e30.
+    OneHuge(usize),
+    /// Zeros before this step, ordinary from it on.
+    Late(usize),
     /// In each run of 256, one entry of 1e6 among ordinary ones.
     Lone,
     /// Runs of 128 and of 4,096 that are all zeros, others in every step.
@@ -99,7 +105,7 @@ impl Stream {
 
     /// Whether norms in one window are many decades apart, so that the documented limit may exceed a small update.
     pub fn mixes_scales(self) -> bool {
-        matches!(self, Self::TinyAndHuge | Self::Decades | Self::Spikes | Self::Between(_))
+        matches!(self, Self::TinyAndHuge | Self::Decades | Self::Spikes | Self::Between(_) | Self::OneHuge(_))
     }
 
     pub fn start(self, dim: usize, seed: u64) -> Gradients {
@@ -156,6 +162,9 @@ impl Gradients {
                 g
             }
             Stream::Between(_) => self.random.vector(dim, 1.0),
+            Stream::Same => self.base[0].clone(),
+            Stream::OneHuge(huge) => self.random.vector(dim, if step == huge { 1e30 } else { 1e-3 }),
+            Stream::Late(first) => self.random.vector(dim, if step < first { 0.0 } else { 1.0 }),
             Stream::Lone => {
                 let mut g = self.random.vector(dim, (dim as f64).sqrt());
                 for run in g.chunks_mut(256) {
