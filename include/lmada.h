@@ -766,7 +766,8 @@ lmada_status_t lmada_feed_f64(lmada_t *opt, size_t offset, const double *grads, 
 /**
  * Gives the sums that the step needs, for parameters split over processes: add them up over all processes, element by
  * element, write the totals back in place on every process (the same bits on all), then call `lmada_solve`. At most
- * `2*history_size + 16` doubles a block, whatever `dim` is. On one process this call may be left out. A second call
+ * `2*history_size + 16` doubles a block (`3*history_size + 16` with `LMADA_CLIP_EMA_VECTOR` and
+ * `LMADA_GRAFT_EMA_VECTOR`), whatever `dim` is. On one process this call may be left out. A second call
  * returns the same array. Where the history format is not the full one, a share should start at a multiple of 4,096
  * parameters from the start of its block, or it may store other numbers than one process would.
  *

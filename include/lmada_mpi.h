@@ -3,8 +3,9 @@
  * Steps of a model that is split over the processes of an MPI communicator.
  *
  * Every process has a handle of its own for its share of the parameters. A step is local but for one sum over the
- * processes, of at most `2*history_size + 16` doubles for each block: what crosses the network does not depend on the
- * number of parameters. The result is that of one handle over the whole model, up to the order of a sum.
+ * processes, of at most `2*history_size + 16` doubles for each block (`3*history_size + 16` with
+ * `LMADA_CLIP_EMA_VECTOR` and `LMADA_GRAFT_EMA_VECTOR`): what crosses the network does not depend on the number of
+ * parameters. The result is that of one handle over the whole model, up to the order of a sum.
  *
  * ```c
  * lmada_t *opt;

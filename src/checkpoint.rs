@@ -10,7 +10,7 @@ use crate::memory::{Pod, as_bytes, as_bytes_mut};
 compile_error!("saved states are little-endian, and numbers are copied into them as they lie");
 
 const MAGIC: [u8; 8] = *b"lmada\0st";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const CHECKSUM: core::ops::Range<usize> = 8..12;
 /// The body is of a length that fits, and what it says is not what can have been saved.
 pub(crate) const BAD_NUMBER: Error = Error::bad_state("it holds a number that no state can hold");

@@ -191,7 +191,8 @@ fn hostile_numbers_are_refused() {
     };
     let wide = |at: usize, x: f64| put(at, &x.to_le_bytes());
     for (hostile, what) in [
-        (put(VERSION, &2u32.to_le_bytes()), "a later version"),
+        (put(VERSION, &1u32.to_le_bytes()), "an earlier version"),
+        (put(VERSION, &3u32.to_le_bytes()), "a later version"),
         (put(steps, &u64::MAX.to_le_bytes()), "too many steps"),
         (wide(steps + 8, f64::NAN), "lr NaN"),
         (wide(steps + 8, -1.0), "lr negative"),

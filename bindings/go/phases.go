@@ -32,8 +32,8 @@ func (o *Optimizer[T]) Feed(offset int, grads []T) error {
 }
 
 // ReducePartials hands the sums that the step needs to reduce, which adds them up over all processes, in place and to
-// the same bits on all. There are at most 2k + 16 for each block. Where reduce fails, its error is returned and the
-// step goes on from before. The slice is valid during reduce only.
+// the same bits on all. There are at most 2k + 16 for each block, 3k + 16 with ClipEMAVector and GraftEMAVector. Where
+// reduce fails, its error is returned and the step goes on from before. The slice is valid during reduce only.
 func (o *Optimizer[T]) ReducePartials(reduce func(partials []float64) error) error {
 	const op = "ReducePartials"
 	// The library's own array dies with the step, so that reduce gets a copy. The handle is free meanwhile: the second

@@ -10,7 +10,7 @@ use crate::input::Input;
 use crate::options;
 use crate::oracle::number::bits;
 
-/// The saved form of version 1: magic, the CRC-32 of all that follows it, the version, the body.
+/// The saved form of version 2: magic, the CRC-32 of all that follows it, the version, the body.
 const MAGIC: &[u8; 8] = b"lmada\0st";
 const CHECKSUM: core::ops::Range<usize> = 8..12;
 const BODY: usize = 16;

@@ -17,8 +17,6 @@ pub(crate) struct Block {
     pub gram: Gram,
     /// r
     pub norms: NormAverage,
-    /// `Mᵀē` by slot, or nothing.
-    pub average_products: Buffer<f64>,
     pub stats: BlockStats,
     pub pending: Pending,
 }
@@ -33,7 +31,6 @@ pub(crate) struct Pending {
     /// Whether a few columns at a time may be combined in the precision of the elements.
     pub narrow: bool,
     pub norms: NormAverage,
-    pub average_products: Buffer<f64>,
     pub stats: BlockStats,
     pub result: Result<()>,
 }
@@ -41,14 +38,11 @@ pub(crate) struct Pending {
 impl Block {
     pub fn new(config: &Config, len: usize, chunks: Range<usize>) -> Result<Self> {
         let size = config.history_size as usize;
-        let averaged = if config.clips_by_vector() { size } else { 0 };
-        let products = || Buffer::zeroed(averaged, "the products with the average of updates");
         Ok(Self {
             len,
             chunks,
             gram: Gram::new(size)?,
             norms: NormAverage::default(),
-            average_products: products()?,
             stats: BlockStats::default(),
             pending: Pending {
                 coefficients: Buffer::zeroed(size, "the coefficients of a step")?,
@@ -56,7 +50,6 @@ impl Block {
                 scale: 1.0,
                 narrow: false,
                 norms: NormAverage::default(),
-                average_products: products()?,
                 stats: BlockStats::default(),
                 result: Ok(()),
             },
@@ -67,21 +60,16 @@ impl Block {
     pub fn accept(&mut self, newest: usize, products: &[f64]) {
         self.gram.accept(newest, products);
         self.norms = self.pending.norms;
-        // Of slots that hold nothing yet, the pending ones are left over from before a reset or a load.
-        let kept = products.len().min(self.average_products.len());
-        self.average_products[..kept].copy_from_slice(&self.pending.average_products[..kept]);
         self.stats = self.pending.stats;
     }
 
     pub fn clear(&mut self) {
         self.gram.entries_mut().clear();
         self.norms = NormAverage::default();
-        self.average_products.clear();
         self.stats = BlockStats::default();
     }
 
     pub fn bytes(&self) -> usize {
-        let buffers = [&self.average_products, &self.pending.coefficients, &self.pending.average_products];
-        size_of_val(self.gram.entries()) + buffers.iter().map(|buffer| buffer.bytes()).sum::<usize>()
+        size_of_val(self.gram.entries()) + self.pending.coefficients.bytes()
     }
 }

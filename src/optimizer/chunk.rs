@@ -230,8 +230,12 @@ impl<T: Element> Chunk<T> {
             }
             if !self.average.is_empty() {
                 let e = &self.average[tile.clone()];
+                let with_gradient = (kernels.dot)(newest, e);
+                let products = &mut self.sums[layout.average()];
+                self.window.dots(ring.newest, position, e, &mut products[..ring.held]);
+                products[ring.newest] += with_gradient;
+                self.sums[layout.tail(Tail::GradAverage)] += with_gradient;
                 self.sums[layout.tail(Tail::AverageNorm2)] += (kernels.dot)(e, e);
-                self.sums[layout.tail(Tail::GradAverage)] += (kernels.dot)(newest, e);
                 if feed.momentum_kind == Momentum::Gradient {
                     self.sums[layout.tail(Tail::MomentumAverage)] += (kernels.dot)(&self.momentum[tile], e);
                 }

@@ -55,7 +55,6 @@ impl<T: Element> Optimizer<T> {
             start = end;
         }
         let partials = dims.len().saturating_mul(layout.len());
-        let size = config.history_size as usize;
         let threads = useful_threads(&config, dim, dims.len(), chunk_count);
         let mut scratch = try_vec(threads, "the threads' tiles")?;
         for _ in 0..threads.min(chunk_count).max(1) {
@@ -63,7 +62,7 @@ impl<T: Element> Optimizer<T> {
         }
         let mut solvers = try_vec(threads, "the k×k solvers")?;
         for _ in 0..threads.min(dims.len()) {
-            solvers.push(Solver::new(size, T::ROUNDOFF)?);
+            solvers.push(Solver::new(&config, T::ROUNDOFF)?);
         }
         Ok(Self {
             lr: config.lr,

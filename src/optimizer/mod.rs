@@ -8,6 +8,7 @@ mod block;
 mod chunk;
 mod coverage;
 mod create;
+mod norms;
 mod partials;
 mod parts;
 mod passes;

@@ -1,4 +1,5 @@
-//! The sums of a step that cross processes: for each block `Mᵀg`, with gradient momentum `Mᵀm`, then eight scalars.
+//! The sums of a step that cross processes: for each block `Mᵀg`, with gradient momentum `Mᵀm`, with a clip by the average
+//! of updates `Mᵀē`, then the scalar partials.
 
 use core::ops::Range;
 
@@ -8,10 +9,11 @@ use crate::config::{Config, Momentum};
 #[derive(Clone, Copy)]
 pub(crate) struct Layout {
     history_size: usize,
-    with_momentum: bool,
+    has_momentum: bool,
+    has_average: bool,
 }
 
-/// The scalars after the products, in their order.
+/// The scalar partials, in their order.
 #[derive(Clone, Copy)]
 pub(crate) enum Tail {
     /// Values of g, or of what would be stored of it, that are NaN or infinite.
@@ -36,7 +38,11 @@ const TAIL: usize = Tail::Step as usize + 1;
 
 impl Layout {
     pub fn new(config: &Config) -> Self {
-        Self { history_size: config.history_size as usize, with_momentum: config.momentum_kind == Momentum::Gradient }
+        Self {
+            history_size: config.history_size as usize,
+            has_momentum: config.momentum_kind == Momentum::Gradient,
+            has_average: config.clips_by_vector(),
+        }
     }
 
     /// Numbers in a block's partials.
@@ -45,7 +51,17 @@ impl Layout {
     }
 
     fn products(&self) -> usize {
-        self.history_size * (1 + usize::from(self.with_momentum))
+        self.history_size * (1 + usize::from(self.has_momentum) + usize::from(self.has_average))
+    }
+
+    /// Whether there is `Mᵀm`.
+    pub fn has_momentum(&self) -> bool {
+        self.has_momentum
+    }
+
+    /// Whether there is `Mᵀē`.
+    pub fn has_average(&self) -> bool {
+        self.has_average
     }
 
     /// `Mᵀg`, by slot.
@@ -55,7 +71,12 @@ impl Layout {
 
     /// `Mᵀm`, by slot; m as it was before the step.
     pub fn momentum(&self) -> Range<usize> {
-        self.history_size..self.products()
+        self.history_size..2 * self.history_size
+    }
+
+    /// `Mᵀē`, by slot; ē as it was before the step.
+    pub fn average(&self) -> Range<usize> {
+        self.products() - self.history_size..self.products()
     }
 
     pub fn tail(&self, which: Tail) -> usize {

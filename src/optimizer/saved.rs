@@ -134,7 +134,6 @@ impl<T: Element> Optimizer<T> {
             check_products(&mut reader, size)?;
             reader.check_all(1, |norm_sum: f64| norm_sum.is_finite() && norm_sum >= 0.0)?;
             at_most(steps, &mut reader)?;
-            reader.check_all(block.average_products.len(), f64::is_finite)?;
             reader.check_all(3, |statistic: f64| statistic.is_finite() && statistic >= 0.0)?;
             let chunks = &self.chunks[block.chunks.clone()];
             for _slot in 0..size {
@@ -189,19 +188,17 @@ fn write_block(writer: &mut Writer<'_>, block: &Block) {
     writer.put_all(block.gram.entries());
     writer.put(block.norms.sum);
     writer.put(block.norms.count);
-    writer.put_all(&block.average_products);
     writer.put_all(&[grad_norm, update_norm, scale]);
 }
 
 /// Bytes that [`write_block`] writes, those of the Gram matrix first.
 pub(super) fn block_bytes(block: &Block) -> usize {
-    (block.gram.entries().len() + 2 + block.average_products.len() + 3) * size_of::<f64>()
+    (block.gram.entries().len() + 2 + 3) * size_of::<f64>()
 }
 
 fn read_block(reader: &mut Reader<'_>, block: &mut Block) -> Result<()> {
     reader.take_into(block.gram.entries_mut())?;
     block.norms = NormAverage { sum: reader.take()?, count: reader.take()? };
-    reader.take_into(&mut block.average_products)?;
     let mut stats = [0.0; 3];
     reader.take_into(&mut stats)?;
     let [grad_norm, update_norm, scale] = stats;

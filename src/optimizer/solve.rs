@@ -2,6 +2,7 @@
 //! clipping. Section numbers are those of the update rule in the crate's documentation.
 
 use super::block::{Block, Pending};
+use super::norms::{Norms, Vectors};
 use super::partials::{Layout, Tail};
 use super::ring::Ring;
 use super::stats::BlockStats;
@@ -58,24 +59,29 @@ pub(crate) struct Solver {
     span: Buffer<f64>,
     products: Buffer<f64>,
     means: Buffer<f64>,
+    norms: Norms,
 }
 
 impl Solver {
-    /// For windows of up to `history_size` gradients of a type with this unit roundoff.
-    pub fn new(history_size: usize, unit: f64) -> Result<Self> {
+    /// For a configuration and an element type with this unit roundoff.
+    pub fn new(config: &Config, unit: f64) -> Result<Self> {
+        let history_size = config.history_size as usize;
         let buffer = || Buffer::zeroed(history_size, "the k×k solver");
+        // m and ē may join the gradients.
+        let vectors = if config.clip_kind == Clip::None { 0 } else { history_size + 2 };
         Ok(Self {
             workspace: Workspace::new(history_size, unit)?,
             weights: buffer()?,
             span: buffer()?,
             products: buffer()?,
             means: buffer()?,
+            norms: Norms::new(vectors, unit)?,
         })
     }
 
     pub fn bytes(&self) -> usize {
         let buffers = [&self.weights, &self.span, &self.products, &self.means];
-        self.workspace.bytes() + buffers.iter().map(|buffer| buffer.bytes()).sum::<usize>()
+        self.workspace.bytes() + self.norms.bytes() + buffers.iter().map(|buffer| buffer.bytes()).sum::<usize>()
     }
 
     /// Prepares the step of `block` whose sums are `partials`, which have been checked. On failure the block's pending
@@ -93,10 +99,13 @@ impl Solver {
         pending.vector = vector;
         pending.coefficients.fill(0.0);
         pending.stats = self.coefficients(step, partials, gram, &mut pending.coefficients[..held])?;
+        let vectors = Vectors::new(gram, partials, layout, held);
+        if config.clip_kind != Clip::None {
+            pending.stats.update_norm = self.update_norm(step, &vectors, pending);
+        }
         let norm = pending.stats.update_norm;
-
-        let average_norm = average_update(step, partials, gram, &block.average_products, pending);
-        let input_norm = if config.clip_kind == Clip::GraftInput { self.input_norm(step, partials, gram) } else { 0.0 };
+        let average_norm = if config.clips_by_vector() { self.average_norm(step, &vectors) } else { 0.0 };
+        let input_norm = if config.clip_kind == Clip::GraftInput { self.input_norm(step, &vectors) } else { 0.0 };
         let reference = match config.clip_kind {
             Clip::None => None,
             Clip::Norm => Some(config.clip_norm),
@@ -121,24 +130,18 @@ impl Solver {
     fn vector(&mut self, step: &Step<'_>, partials: &[f64], gram: Candidate<'_>) -> f64 {
         let Step { config, layout, ring, .. } = *step;
         let beta = config.momentum;
-        let corrected = |terms: u64| if config.bias_correction { bias(beta, terms) } else { 1.0 };
         let span = &mut self.span[..ring.held];
         span.fill(0.0);
         match config.momentum_kind {
             Momentum::Gradient => {
-                let correction = 1.0 / corrected(step.number);
+                let correction = if config.bias_correction { 1.0 / bias(beta, step.number) } else { 1.0 };
                 let (with_g, with_m) = (&partials[layout.gradient()], &partials[layout.momentum()]);
                 for (slot, product) in self.products[..ring.held].iter_mut().enumerate() {
                     *product = correction * (beta * with_m[slot] + (1.0 - beta) * with_g[slot]);
                 }
                 return config.orthogonal_scale * correction;
             }
-            Momentum::Window => {
-                let correction = corrected(ring.held as u64);
-                for (slot, a) in span.iter_mut().enumerate() {
-                    *a = (1.0 - beta) * beta.powi(ring.age(slot) as i32) / correction;
-                }
-            }
+            Momentum::Window => window_average(step, span),
             Momentum::None | Momentum::Update => span[ring.newest] = 1.0,
         }
         if config.centered {
@@ -149,16 +152,51 @@ impl Solver {
         0.0
     }
 
-    /// ‖v‖ of step 3.
-    fn input_norm(&mut self, step: &Step<'_>, partials: &[f64], gram: Candidate<'_>) -> f64 {
-        if step.config.momentum_kind == Momentum::Gradient {
-            return momentum_norm2(step, partials).sqrt();
+    /// ‖u‖ before clipping. Leaves u's coefficients in `norms`.
+    fn update_norm(&mut self, step: &Step<'_>, vectors: &Vectors<'_>, pending: &Pending) -> f64 {
+        let Step { config, ring, .. } = *step;
+        self.norms.begin();
+        let combination = &mut self.norms.combination;
+        combination.fill(0.0);
+        combination[..ring.held].copy_from_slice(&pending.coefficients[..ring.held]);
+        if pending.vector != 0.0 {
+            combination[ring.newest] += pending.vector * (1.0 - config.momentum);
+            combination[vectors.momentum()] = pending.vector * config.momentum;
         }
-        // On the stored columns: what was made of it meanwhile is on the weighted ones.
-        self.vector(step, partials, gram);
-        let span = &self.span[..step.ring.held];
-        let rows = span.iter().enumerate().filter(|&(_, &a)| a != 0.0);
-        rows.map(|(slot, a)| a * gram.row_times(slot, span)).sum::<f64>().max(0.0).sqrt()
+        self.norms.norm(vectors)
+    }
+
+    /// ‖ē‖ with this update in it, bias-corrected. u's coefficients are in `norms`.
+    fn average_norm(&mut self, step: &Step<'_>, vectors: &Vectors<'_>) -> f64 {
+        let beta = step.config.clip_beta;
+        let combination = &mut self.norms.combination;
+        combination.iter_mut().for_each(|x| *x *= 1.0 - beta);
+        combination[vectors.average()] = beta;
+        self.norms.norm(vectors) / bias(beta, step.number)
+    }
+
+    /// ‖v‖ of step 3.
+    fn input_norm(&mut self, step: &Step<'_>, vectors: &Vectors<'_>) -> f64 {
+        let Step { config, ring, .. } = *step;
+        let beta = config.momentum;
+        let combination = &mut self.norms.combination;
+        combination.fill(0.0);
+        match config.momentum_kind {
+            Momentum::Gradient => {
+                combination[ring.newest] = 1.0 - beta;
+                combination[vectors.momentum()] = beta;
+                let correction = if config.bias_correction { bias(beta, step.number) } else { 1.0 };
+                self.norms.norm(vectors) / correction
+            }
+            Momentum::Window => {
+                window_average(step, combination);
+                self.norms.norm(vectors)
+            }
+            Momentum::None | Momentum::Update => {
+                combination[ring.newest] = 1.0;
+                self.norms.norm(vectors)
+            }
+        }
     }
 
     /// Steps 2, 4 and 5: the coefficients on the stored columns. Returns what they say of the step.
@@ -346,36 +384,14 @@ fn momentum_norm2(step: &Step<'_>, partials: &[f64]) -> f64 {
     norm2.max(0.0) / (correction * correction)
 }
 
-/// Follows ē, where it is kept: its products with the columns by their recurrence. Returns ‖ē‖ with this update in it,
-/// bias-corrected.
-fn average_update(step: &Step<'_>, partials: &[f64], gram: Candidate<'_>, old: &[f64], pending: &mut Pending) -> f64 {
-    let Step { config, layout, ring, .. } = *step;
-    if !config.clips_by_vector() {
-        return 0.0;
+/// Window momentum: the coefficients of v on the stored columns.
+fn window_average(step: &Step<'_>, coefficients: &mut [f64]) {
+    let Step { config, ring, .. } = *step;
+    let beta = config.momentum;
+    let correction = if config.bias_correction { bias(beta, ring.held as u64) } else { 1.0 };
+    for (slot, a) in coefficients[..ring.held].iter_mut().enumerate() {
+        *a = (1.0 - beta) * beta.powi(ring.age(slot) as i32) / correction;
     }
-    let tail = |which| partials[layout.tail(which)];
-    let (beta, momentum) = (config.clip_beta, config.momentum);
-    let of_new_m = |with_m: f64, with_g: f64| momentum * with_m + (1.0 - momentum) * with_g;
-    let coefficients = &pending.coefficients[..ring.held];
-    let mut with_update = if pending.vector == 0.0 {
-        0.0
-    } else {
-        pending.vector * of_new_m(tail(Tail::MomentumAverage), tail(Tail::GradAverage))
-    };
-    for (slot, c) in coefficients.iter().enumerate() {
-        let product = if slot == ring.newest { tail(Tail::GradAverage) } else { old[slot] };
-        with_update += c * product;
-        let mut update = gram.row_times(slot, coefficients);
-        if pending.vector != 0.0 {
-            let with_m = partials[layout.momentum()][slot];
-            update += pending.vector * of_new_m(with_m, partials[layout.gradient()][slot]);
-        }
-        pending.average_products[slot] = beta * product + (1.0 - beta) * update;
-    }
-    let norm2 = beta * beta * tail(Tail::AverageNorm2)
-        + 2.0 * beta * (1.0 - beta) * with_update
-        + (1.0 - beta) * (1.0 - beta) * pending.stats.update_norm * pending.stats.update_norm;
-    norm2.max(0.0).sqrt() / bias(beta, step.number)
 }
 
 /// Step 6: s, from what an update's norm is held against, if there is anything.

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-/* The saved form of version 1: magic, then the CRC-32 of all that follows it, then the version, then the body. */
+/* The saved form of version 2: magic, then the CRC-32 of all that follows it, then the version, then the body. */
 enum { MAGIC = 8, CHECKSUM_END = MAGIC + 4, VERSION_END = CHECKSUM_END + 4 };
 
 static uint32_t crc32(const unsigned char *bytes, size_t count)

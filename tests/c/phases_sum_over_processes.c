@@ -15,7 +15,7 @@ static void the_shares_step_as_the_whole(int number, int count, const size_t *st
     for (uint64_t step = 0; step < STEPS; step++) {
         double difference = 0, largest = 0;
         step_model(&whole, step, 1);
-        step_split(&s, step, config.history_size);
+        step_split(&s, step, &config);
         for (int i = 0; i < count; i++) {
             for (size_t j = 0; j < s.models[i].dim; j++) {
                 const double expected = (double)whole.params[starts[i] + j];
@@ -40,17 +40,17 @@ static void a_bad_share_is_refused_on_all(int number)
     real *grads = new_gradient(DIM, 50);
     AT("variant %d", number);
     for (uint64_t step = 0; step < 3; step++) {
-        step_split(&s, step, config.history_size);
-        step_split(&twin, step, config.history_size);
+        step_split(&s, step, &config);
+        step_split(&twin, step, &config);
     }
     grads[30] = (real)NAN;
     begin_and_feed(&s, grads);
-    sum_partials(&s, config.history_size);
+    sum_partials(&s, &config);
     for (int i = 0; i < 3; i++) CHECK_STATUS(lmada_solve(s.models[i].opt), LMADA_ERROR_NON_FINITE);
     for (int i = 0; i < 3; i++) CHECK_OK(lmada_cancel(s.models[i].opt));
     for (uint64_t step = 3; step < STEPS; step++) {
-        step_split(&s, step, config.history_size);
-        step_split(&twin, step, config.history_size);
+        step_split(&s, step, &config);
+        step_split(&twin, step, &config);
     }
     for (int i = 0; i < 3; i++) CHECK(same_model(&s.models[i], &twin.models[i]));
     free(grads);
@@ -65,14 +65,14 @@ static void processes_out_of_step_are_refused(int number)
     split s = new_split(&config, 2, starts);
     real *grads = new_gradient(DIM, 7);
     AT("variant %d", number);
-    step_split(&s, 0, config.history_size);
+    step_split(&s, 0, &config);
     step_model(&s.models[1], 1, 1); /* one step ahead */
     begin_and_feed(&s, grads);
-    sum_partials(&s, config.history_size);
+    sum_partials(&s, &config);
     for (int i = 0; i < 2; i++) CHECK_REFUSED(lmada_solve(s.models[i].opt), LMADA_ERROR_INVALID_ARGUMENT, "step");
     for (int i = 0; i < 2; i++) CHECK_OK(lmada_cancel(s.models[i].opt));
     for (int i = 0; i < 2; i++) CHECK_OK(lmada_reset(s.models[i].opt));
-    step_split(&s, 0, config.history_size); /* together again */
+    step_split(&s, 0, &config); /* together again */
     free(grads);
     free_split(&s);
 }
@@ -120,7 +120,7 @@ static void a_second_look_is_at_the_same_values(int number)
     CHECK_OK(lmada_begin(m.opt));
     CHECK_OK(real_feed(m.opt, 0, grads, DIM));
     CHECK_OK(lmada_partials(m.opt, &first, &first_count));
-    CHECK(first_count > 0 && first_count <= 3 * (2 * (size_t)config.history_size + 16));
+    CHECK(first_count > 0 && first_count <= 3 * most_partials(&config));
     copy = check_alloc(first_count * sizeof *copy);
     memcpy(copy, first, first_count * sizeof *copy);
     CHECK_OK(lmada_partials(m.opt, &second, &second_count));

@@ -40,15 +40,22 @@ static inline void begin_and_feed(split *s, const real *grads)
     }
 }
 
+/* Partials of a block, at most. */
+static inline size_t most_partials(const lmada_config_t *config)
+{
+    const bool by_average = config->clip_kind == LMADA_CLIP_EMA_VECTOR || config->clip_kind == LMADA_GRAFT_EMA_VECTOR;
+    return (by_average ? 3 : 2) * (size_t)config->history_size + 16;
+}
+
 /* The all-reduce. */
-static inline void sum_partials(split *s, uint32_t history_size)
+static inline void sum_partials(split *s, const lmada_config_t *config)
 {
     double *values[MOST];
     size_t count = 0;
     for (int i = 0; i < s->count; i++) {
         size_t own;
         CHECK_OK(lmada_partials(s->models[i].opt, &values[i], &own));
-        CHECK(own <= 2 * (size_t)history_size + 16);
+        CHECK(own <= most_partials(config));
         CHECK(i == 0 || own == count);
         count = own;
     }
@@ -68,12 +75,12 @@ static inline void apply_and_end(split *s, const real *grads)
     }
 }
 
-static inline void step_split(split *s, uint64_t number, uint32_t history_size)
+static inline void step_split(split *s, uint64_t number, const lmada_config_t *config)
 {
     real *grads = new_gradient(s->starts[s->count], number);
     lmada_stats_t first, next;
     begin_and_feed(s, grads);
-    sum_partials(s, history_size);
+    sum_partials(s, config);
     for (int i = 0; i < s->count; i++) CHECK_OK(lmada_solve(s->models[i].opt));
     first = stats_of(s->models[0].opt);
     for (int i = 1; i < s->count; i++) { /* all processes decide the same */

@@ -47,13 +47,13 @@ static void a_round_trip_is_exact(int number, int count, const size_t *starts)
     split back = new_split(&config, 4, four);
     saved all, all_others;
     AT("variant %d, from 4 to %d", number, count);
-    for (uint64_t step = 0; step < PAST; step++) step_split(&source, step, config.history_size);
+    for (uint64_t step = 0; step < PAST; step++) step_split(&source, step, &config);
     all = save_split(&source);
     load_split(&others, &all);
     all_others = save_split(&others);
     load_split(&back, &all_others);
     for (int i = 0; i < 4; i++) CHECK(same_state(source.models[i].opt, back.models[i].opt));
-    for (uint64_t step = PAST; step < PAST + FUTURE; step++) step_split(&others, step, config.history_size);
+    for (uint64_t step = PAST; step < PAST + FUTURE; step++) step_split(&others, step, &config);
     CHECK(stats_of(others.models[0].opt).steps == PAST + FUTURE);
     free_saved(&all);
     free_saved(&all_others);
@@ -71,7 +71,7 @@ static void some_of_the_states_will_do(int number)
     model from_all = new_model(&config, dim), from_one = new_model(&config, dim);
     saved all, last = {{NULL}, {0}, 1};
     AT("variant %d", number);
-    for (uint64_t step = 0; step < PAST; step++) step_split(&source, step, config.history_size);
+    for (uint64_t step = 0; step < PAST; step++) step_split(&source, step, &config);
     all = save_split(&source);
     last.states[0] = all.states[3];
     last.bytes[0] = all.bytes[3];
@@ -96,9 +96,9 @@ static void what_does_not_fit_is_refused(int number)
     AT("variant %d", number);
     step_model(&m, 90, 3);
     step_model(&twin, 90, 3);
-    for (uint64_t step = 0; step < PAST; step++) step_split(&source, step, config.history_size);
-    for (uint64_t step = 0; step < PAST + 1; step++) step_split(&ahead, step, config.history_size);
-    for (uint64_t step = 50; step < 50 + PAST; step++) step_split(&other, step, config.history_size);
+    for (uint64_t step = 0; step < PAST; step++) step_split(&source, step, &config);
+    for (uint64_t step = 0; step < PAST + 1; step++) step_split(&ahead, step, &config);
+    for (uint64_t step = 50; step < 50 + PAST; step++) step_split(&other, step, &config);
     mixed = all = save_split(&source);
     states[0] = all.states[0];
     states[1] = NULL;

@@ -128,13 +128,23 @@ fn factor(config: &Config, spectrum: &Spectrum, lambda: f64) -> f64 {
 }
 
 /// The error in ‖u‖² that an error in the eigenvalues makes, and one in ‖v‖² for the part of v outside.
+///
+/// A norm that a clip uses takes nothing from a direction that the window does not have, where rounding alone gives C an
+/// eigenvalue. What is left of such a direction is its inner products with the others.
 fn square_limit(config: &Config, outcome: &Outcome, rounding: Rounding) -> f64 {
     let outside = outside(config);
     let mut total = outside * outside * UNIT * outcome.length.powi(2);
+    let (mut has, mut lacks) = (0.0, 0.0);
     for (direction, part) in coefficients(config, outcome) {
-        total += part * part * rounding.error(&outcome.spectrum, &direction, &direction);
+        let error = part * part * rounding.error(&outcome.spectrum, &direction, &direction);
+        if config.clip_kind != Clip::None && 16.0 * direction.lambda < UNIT * direction.reach.powi(2) {
+            lacks += error;
+            total += part * part * direction.lambda;
+        } else {
+            has += error;
+        }
     }
-    total
+    total + has + 2.0 * (has * lacks).sqrt()
 }
 
 /// Parts of c along the directions that count, at most.
@@ -287,15 +297,13 @@ impl Doubt {
                 factor * before / (1.0 - beta.powi(oracle.steps as i32 - 1)).max(f64::MIN_POSITIVE)
             }
             Clip::EmaVector | Clip::GraftEmaVector => {
-                // The library follows Mᵀē by a recurrence that does not know how ē was rounded: again the limit of a
-                // buffer, all its roundings times c.
-                let reach: f64 = coefficients(&oracle.config, outcome).iter().map(|(d, part)| part * d.reach).sum();
+                // ‖ē‖ comes from inner products, of which only those of u with itself may be worse than u.
+                let square = ABOUT * (1.0 - beta).powi(2) * square_limit(&oracle.config, outcome, self.rounding);
                 let average = norm(&oracle.vector_average);
-                let square = 2.0 * beta * (1.0 - beta) * self.roundings * reach;
-                let followed = square.sqrt().min(square / average.max(f64::MIN_POSITIVE));
+                let of_square = square.sqrt().min(square / average.max(f64::MIN_POSITIVE));
                 self.vector_average = fade(beta, self.vector_average) + (1.0 - beta) * update;
                 self.roundings = fade(beta, self.roundings) + last_places::<T>(&oracle.vector_average);
-                let now = self.vector_average + self.roundings + followed;
+                let now = self.vector_average + self.roundings + of_square;
                 factor * now / (1.0 - beta.powi(oracle.steps as i32))
             }
         }

@@ -11,7 +11,8 @@ model, up to the order of a sum.
 
 All processes of `comm` make the call, with optimizers of the same options, learning rate and number of blocks, whose
 lengths are those of the shares: `Lmada.Optimizer{T}([share])`, where `share` may be 0. What crosses between them is at
-most `2 * history_size + 16` numbers a block, whatever the model's size.
+most `2 * history_size + 16` numbers a block (`3 * history_size + 16` with the clips by the average of updates),
+whatever the model's size.
 
 A call that throws does so on all processes, with the same [`LmadaError`](@ref), and has changed nothing on any. The
 message names the process at fault. An exception of the communicator's own is thrown on, where it came up.
