@@ -1,22 +1,43 @@
 /*
- * How long a step takes, and against what: a table in Markdown on stdout, progress on stderr. Run by `make bench`.
+ * How long a step takes, and against what: tables in Markdown on stdout, progress on stderr. Run by `make bench`.
+ *
+ *     bench         all tables
+ *     bench NAME    that of NAME only: steps, pairs, formats or solves
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "crew.h"
 #include "formats.h"
 #include "grid.h"
 #include "lmada.h"
 #include "pairs.h"
+#include "solves.h"
+#include "support.h"
 
-int main(void) {
-    printf("\nlmada %s on %zu threads:\n\n", lmada_version(), available_threads());
-    grid_print();
-    printf("\nThe same done in two ways (k = 10, f32), measured in turn:\n\n");
-    pairs_print();
-    printf("\nThe history formats (f32; sparse with density 0.01), measured in turn; in brackets the aim:\n\n");
-    formats_print();
+static const struct part {
+    const char *name, *title;
+    void (*print)(void);
+} parts[] = {
+    {"steps", NULL, grid_print},
+    {"pairs", "The same done in two ways (k = 10, f32), measured in turn", pairs_print},
+    {"formats", "The history formats (f32; sparse with density 0.01), measured in turn; in brackets the aim",
+     formats_print},
+    {"solves", "The k×k work alone (f64, one thread): time of a solve, measured in turn", solves_print},
+};
+enum { PARTS = sizeof parts / sizeof *parts };
+
+int main(int argc, char **argv) {
+    size_t printed = 0;
+    for (size_t i = 0; i < PARTS; i++) {
+        if (argc > 1 && strcmp(argv[1], parts[i].name) != 0) continue;
+        if (printed++ == 0) printf("\nlmada %s on %zu threads:\n", lmada_version(), available_threads());
+        if (parts[i].title) printf("\n%s:\n", parts[i].title);
+        putchar('\n');
+        parts[i].print();
+    }
+    if (printed == 0) fail("there is no table called %s", argv[1]);
     return 0;
 }

@@ -19,8 +19,8 @@ const char *text_of(const char *format, ...) {
 }
 
 const char *text_of_seconds(double seconds) {
-    const char *unit = seconds < 1e-3 ? "µs" : "ms";
-    double number = seconds * (seconds < 1e-3 ? 1e6 : 1e3);
+    const char *unit = seconds < 1e-3 ? "µs" : seconds < 1 ? "ms" : "s";
+    double number = seconds * (seconds < 1e-3 ? 1e6 : seconds < 1 ? 1e3 : 1);
     return text_of("%.*f %s", number < 10 ? 2 : number < 100 ? 1 : 0, number, unit);
 }
 

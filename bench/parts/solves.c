@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "solves.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "rounds.h"
+#include "solver.h"
+#include "support.h"
+#include "table.h"
+
+static const unsigned sizes[] = {10, 30, 100, 300, 1000};
+
+/* In the order of the columns. */
+static const struct way {
+    bool general, spread;
+    unsigned largest; /* k beyond which a solve takes too long to be measured here */
+} ways[] = {{false, false, 4096}, {false, true, 4096}, {true, false, 4096}, {true, true, 300}};
+enum { WAYS = sizeof ways / sizeof *ways };
+
+static const struct column columns[] = {
+    {"k", 5}, {"inverse root", 12}, {"norms spread", 12}, {"power 0.4", 9}, {"power 0.4, norms spread", 23},
+};
+enum { COLUMNS = sizeof columns / sizeof *columns };
+
+/* Seconds that the samples of one cell take together, and how many samples there are at least. */
+static const double budget = 4;
+enum { LEAST_ROUNDS = 3 };
+
+/* A cell of the table. */
+struct contestant {
+    struct solver *solver;
+    size_t solves, rounds; /* of a sample; samples */
+    double times[ROUNDS];
+};
+
+/* Solves of a sample, 10 ms or 1, and as many samples as the budget allows. */
+static void plan(struct contestant *own, bool general) {
+    double once = solver_time(own->solver, general, 1); /* the first takes longer than the others */
+    if (once < 0.01) once = solver_time(own->solver, general, 10);
+    own->solves = once < 0.01 ? (size_t)(0.01 / once) : 1;
+    double rounds = budget / (once * (double)own->solves);
+    own->rounds = rounds >= ROUNDS ? ROUNDS : rounds > LEAST_ROUNDS ? (size_t)rounds : LEAST_ROUNDS;
+}
+
+/* All ways at one size, measured in turn. */
+static void measure(unsigned k) {
+    fprintf(stderr, "solves, k = %u\n", k);
+    struct solver *solvers[2] = {solver_new(k, false), solver_new(k, true)};
+    struct contestant all[WAYS] = {{0}};
+    for (size_t i = 0; i < WAYS; i++) {
+        all[i].solver = solvers[ways[i].spread];
+        if (k <= ways[i].largest) plan(&all[i], ways[i].general);
+    }
+    for (size_t round = 0; round < ROUNDS; round++) {
+        for (size_t i = 0; i < WAYS; i++) {
+            struct contestant *own = &all[i];
+            if (round < own->rounds) own->times[round] = solver_time(own->solver, ways[i].general, own->solves);
+        }
+    }
+    const char *cells[COLUMNS] = {text_of_count(k)};
+    for (size_t i = 0; i < WAYS; i++)
+        cells[i + 1] = all[i].rounds ? text_of_seconds(median(all[i].times, all[i].rounds)) : "–";
+    table_row(columns, COLUMNS, cells);
+    for (size_t i = 0; i < 2; i++) solver_free(solvers[i]);
+}
+
+void solves_print(void) {
+    table_head(columns, COLUMNS);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) measure(sizes[i]);
+}
