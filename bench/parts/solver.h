@@ -14,7 +14,7 @@ struct solver;
 /*
  * With a full window of k gradients in f64, on one thread. The gradients are random and of norm 1. With `spread` two in
  * three have norm 10⁴ instead, and each of these lies along a coordinate axis of its own. Filling the window takes k
- * solves: at k = 1,000 half a minute and more.
+ * solves: at k = 1,000 half a minute, with `spread` some minutes.
  */
 struct solver *solver_new(unsigned k, bool spread);
 
