@@ -2,8 +2,8 @@
 
     solves.py liblmada.so solver.so
 
-A table in Markdown goes to stdout, progress to stderr. `solver.so` is what bench/parts/solver.c was compiled to. Needs no
-PyTorch. Set OPENBLAS_NUM_THREADS=1 (and the like), else NumPy takes all processors.
+A table in Markdown goes to stdout, progress to stderr. `solver.so` is what bench/parts/solver.c was compiled to. Needs
+no PyTorch. Set OPENBLAS_NUM_THREADS=1 (and the like), else NumPy takes all processors.
 """
 
 import ctypes
