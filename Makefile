@@ -7,9 +7,14 @@ LIBDIR := $(PREFIX)/lib
 INCLUDEDIR := $(PREFIX)/include
 DESTDIR :=
 
-# Where cargo puts the library, and where the test suites look for it.
-RELEASE := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/release
-export LMADA_LIB_DIR ?= $(RELEASE)
+# Another kind of machine to build for, as Rust calls it; CC is then the C compiler for it.
+RUST_TARGET ?=
+
+# Where the library lies: what programs link with, and what is installed. The test suites look for it there.
+target_dir := $(if $(filter /%,$(firstword $(CARGO_TARGET_DIR))),,$(CURDIR)/)$(or $(CARGO_TARGET_DIR),target)
+BUILT := $(target_dir)/$(if $(RUST_TARGET),$(RUST_TARGET)/)lmada
+export LMADA_LIB_DIR ?= $(BUILT)
+export RUST_TARGET
 
 # The version stands in Cargo.toml and nowhere else.
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
@@ -26,18 +31,12 @@ LONG := asan tsan aarch64
 .PHONY: install install-cmake uninstall clean help
 .DEFAULT_GOAL := all
 
-## all           the shared and the static library, in target/release
+## all           the shared and the static library, in target/lmada (RUST_TARGET=..., CC=...: for another machine)
 all: lib
-
-# Installing needs static-libs, and root may have no Rust: it is written when the library is built.
-static_libs = mkdir -p "$(RELEASE)" && scripts/static-libs >"$(RELEASE)/static-libs.new" && \
-	mv "$(RELEASE)/static-libs.new" "$(RELEASE)/static-libs"
 
 lib:
 	@scripts/need cc cargo
-	cargo build --release --locked
-	@ln -sf liblmada.so "$(RELEASE)/$(SONAME)"
-	@$(static_libs)
+	scripts/build-library "$(BUILT)"
 
 ## demo          trains small models with lmada and with others, and draws the loss curves
 ## recommended   measures the settings that lmada_config_recommended chooses from (long)
@@ -108,25 +107,25 @@ docs:
 	doxygen docs/Doxyfile
 	cargo doc --locked --no-deps
 	@echo "docs: $(CURDIR)/build/docs/c/index.html"
-	@echo "docs: $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/doc/lmada/index.html"
+	@echo "docs: $(target_dir)/doc/lmada/index.html"
 
 ## install       headers, libraries, lmada.pc and the CMake package, under DESTDIR/PREFIX (LIBDIR, INCLUDEDIR likewise)
 ## install-cmake the CMake package alone, beside a library that is installed (see CONTRIBUTING.md)
 ## uninstall     removes what install put there
-# Installing builds only what is missing, so that root needs no Rust: `make && sudo make install`. Three quarters of the
-# static library as cargo makes it are debugging information and LLVM's intermediate code of Rust's own library.
+# What is installed is of these very sources, else it is built before; where it was built, root needs no Rust:
+# `make && sudo make install`. Three quarters of the static library are debugging information of Rust's own library.
 # STRIP has to know the processor that the library is for.
-STRIP := strip
+STRIP = $(shell $(CC) -print-prog-name=strip 2>/dev/null || echo strip)
 
 headers := include/lmada.h include/lmada_mpi.h bindings/cpp/lmada.hpp
 pkgconfigdir = $(LIBDIR)/pkgconfig
 cmakedir = $(LIBDIR)/cmake/lmada
 
 # $(call fill,TEMPLATE,FILE): paths in it are relative to LIBDIR, so that an installation can be moved.
-from_libdir = $$(realpath -ms --relative-to="$(LIBDIR)" "$(1)")
-fill = sed -e "s|@PREFIX_FROM_LIBDIR@|$(call from_libdir,$(PREFIX)/)|" \
+from_libdir = $$(scripts/relative-path "$(LIBDIR)" "$(1)" | sed 's/[&|\\]/\\&/g')
+fill = sed -e "s|@PREFIX_FROM_LIBDIR@|$(call from_libdir,$(PREFIX))|" \
 	-e "s|@INCLUDEDIR_FROM_LIBDIR@|$(call from_libdir,$(INCLUDEDIR))|" \
-	-e "s|@STATIC_LIBS@|$$(cat "$(RELEASE)/static-libs")|" \
+	-e "s|@STATIC_LIBS@|$$(cat "$(BUILT)/static-libs")|" \
 	-e "s|@SIZEOF_VOID_P@|$(sizeof_void_p)|" \
 	-e "s|@DESCRIPTION@|$(DESCRIPTION)|" -e "s|@VERSION@|$(VERSION)|" -e "s|@SONAME@|$(SONAME)|" \
 	$(1) >"$(DESTDIR)$(2)" && chmod 644 "$(DESTDIR)$(2)"
@@ -139,31 +138,31 @@ define install_cmake
 	$(call fill,cmake/lmada-config-version.cmake.in,$(cmakedir)/lmada-config-version.cmake)
 endef
 
-install: | $(RELEASE)/liblmada.a $(RELEASE)/liblmada.so $(RELEASE)/static-libs
+# With `make -j all install`, after what `all` does.
+.PHONY: built
+built: $(filter lib,$(MAKECMDGOALS:all=lib))
+	@scripts/built "$(BUILT)"
+
+install: built
 	install -d "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(LIBDIR)" "$(DESTDIR)$(pkgconfigdir)"
 	install -m 644 $(headers) "$(DESTDIR)$(INCLUDEDIR)/"
-	install -m 644 "$(RELEASE)/liblmada.a" "$(DESTDIR)$(LIBDIR)/"
-	$(STRIP) --strip-debug -R .llvmbc -R .llvmcmd "$(DESTDIR)$(LIBDIR)/liblmada.a"
-	install -m 755 "$(RELEASE)/liblmada.so" "$(DESTDIR)$(LIBDIR)/liblmada.so.$(VERSION)"
+	install -m 644 "$(BUILT)/liblmada.a" "$(DESTDIR)$(LIBDIR)/"
+	$(STRIP) --strip-debug "$(DESTDIR)$(LIBDIR)/liblmada.a"
+	install -m 755 "$(BUILT)/liblmada.so" "$(DESTDIR)$(LIBDIR)/liblmada.so.$(VERSION)"
 	ln -sf liblmada.so.$(VERSION) "$(DESTDIR)$(LIBDIR)/$(SONAME)"
 	ln -sf $(SONAME) "$(DESTDIR)$(LIBDIR)/liblmada.so"
 	$(call fill,lmada.pc.in,$(pkgconfigdir)/lmada.pc)
 	$(install_cmake)
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
 
-install-cmake: | $(RELEASE)/static-libs
+install-cmake:
+	@[ -e "$(BUILT)/static-libs" ] || { mkdir -p "$(BUILT)" && scripts/static-libs >"$(BUILT)/static-libs"; }
 	$(install_cmake)
-
-$(RELEASE)/liblmada.a $(RELEASE)/liblmada.so:
-	$(MAKE) lib
-
-$(RELEASE)/static-libs:
-	@$(static_libs)
 
 uninstall:
 	rm -f $(patsubst %,"$(DESTDIR)$(INCLUDEDIR)/%",$(notdir $(headers)))
 	rm -f "$(DESTDIR)$(LIBDIR)/liblmada.a"
-	rm -f "$(DESTDIR)$(LIBDIR)/liblmada.so" "$(DESTDIR)$(LIBDIR)/$(SONAME)" "$(DESTDIR)$(LIBDIR)/liblmada.so.$(VERSION)"
+	rm -f "$(DESTDIR)$(LIBDIR)/liblmada.so" "$(DESTDIR)$(LIBDIR)/$(SONAME)" "$(DESTDIR)$(LIBDIR)/$(SONAME)".[0-9]*
 	rm -f "$(DESTDIR)$(pkgconfigdir)/lmada.pc"
 	rm -rf "$(DESTDIR)$(cmakedir)"
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
