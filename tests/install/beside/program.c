@@ -1,5 +1,5 @@
-/* Steps, and asks each library that it is linked with: WITH_LTO, WITH_PLAIN, WITH_SEALED. On the way, in a call that lmada
- * makes (it maps memory), it looks up its own stack: a panic in lmada would have to find the same way. */
+/* Steps, and asks each library that it is linked with: WITH_LTO, WITH_PLAIN, WITH_SEALED. On the way, in a call that
+ * lmada makes (it maps memory), it looks up its own stack: a panic in lmada would have to find the same way. */
 #define _GNU_SOURCE
 #include <lmada.h>
 #include <stdio.h>
