@@ -7,10 +7,10 @@ LIBDIR := $(PREFIX)/lib
 INCLUDEDIR := $(PREFIX)/include
 DESTDIR :=
 
-# Another kind of machine to build for, as Rust calls it; CC is then the C compiler for it.
+# To build for another kind of machine: Rust's name for it, with CC set to the C compiler for it.
 RUST_TARGET ?=
 
-# Where the library lies: what programs link with, and what is installed. The test suites look for it there.
+# The folder with the built library: programs and test suites link from here, `make install` copies from here.
 target_dir := $(if $(filter /%,$(firstword $(CARGO_TARGET_DIR))),,$(CURDIR)/)$(or $(CARGO_TARGET_DIR),target)
 BUILT := $(target_dir)/$(if $(RUST_TARGET),$(RUST_TARGET)/)lmada
 export LMADA_LIB_DIR ?= $(BUILT)
@@ -112,9 +112,9 @@ docs:
 ## install       headers, libraries, lmada.pc and the CMake package, under DESTDIR/PREFIX (LIBDIR, INCLUDEDIR likewise)
 ## install-cmake the CMake package alone, beside a library that is installed (see CONTRIBUTING.md)
 ## uninstall     removes what install put there
-# What is installed is of these very sources, else it is built before; where it was built, root needs no Rust:
-# `make && sudo make install`. Three quarters of the static library are debugging information of Rust's own library.
-# STRIP has to know the processor that the library is for.
+# A library that is not built from the sources as they are now is built before it is installed. After `make`, root needs
+# no Rust: `make && sudo make install`. Two thirds of the static library are debugging information of Rust's own
+# library. STRIP has to know the processor that the library is for.
 STRIP = $(shell $(CC) -print-prog-name=strip 2>/dev/null || echo strip)
 
 headers := include/lmada.h include/lmada_mpi.h bindings/cpp/lmada.hpp
@@ -138,7 +138,7 @@ define install_cmake
 	$(call fill,cmake/lmada-config-version.cmake.in,$(cmakedir)/lmada-config-version.cmake)
 endef
 
-# With `make -j all install`, after what `all` does.
+# `make -j all install` builds first.
 .PHONY: built
 built: $(filter lib,$(MAKECMDGOALS:all=lib))
 	@scripts/built "$(BUILT)"

@@ -1,12 +1,12 @@
-# Which machine the library is for, from what CMake knows of the project: the compiler and the toolchain file.
+# Finds the kind of machine that the project is for, from its compiler and toolchain file. Sets
 #
-#     lmada_rust_target     Rust's name for it; empty: the machine that builds
-#     lmada_environment     what scripts/build-library needs to know besides, as variables of its environment
+#     lmada_rust_target     Rust's name for the machine; empty for the machine that builds
+#     lmada_environment     environment variables for scripts/build-library
 #
-# LMADA_RUST_TARGET, set by the user, overrules what is found here.
+# The user can set LMADA_RUST_TARGET instead.
 set(LMADA_RUST_TARGET "" CACHE STRING "Rust's name for the machine to build lmada for; empty: that of the compiler")
 
-# The compiler that the project uses already; C is what Rust links with.
+# The compiler that the project uses; Rust links with it.
 set(lmada_compiler "${CMAKE_C_COMPILER}")
 set(lmada_compiler_target "${CMAKE_C_COMPILER_TARGET}")
 if(NOT lmada_compiler)
@@ -14,8 +14,8 @@ if(NOT lmada_compiler)
     set(lmada_compiler_target "${CMAKE_CXX_COMPILER_TARGET}")
 endif()
 
-# What that compiler calls the machine, such as aarch64-linux-gnu, x86_64-redhat-linux or x86_64-alpine-linux-musl. In a
-# project without a compiler the toolchain file is asked.
+# The compiler's name for the machine, such as aarch64-linux-gnu, x86_64-redhat-linux or x86_64-alpine-linux-musl. In a
+# project without a compiler, the toolchain file names the processor.
 set(lmada_machine "${lmada_compiler_target}")
 if(NOT lmada_machine AND lmada_compiler)
     execute_process(COMMAND ${lmada_compiler} -dumpmachine
@@ -27,7 +27,7 @@ if(lmada_machine MATCHES "^x86_64-" AND CMAKE_SIZEOF_VOID_P EQUAL 4)
     string(REGEX REPLACE "^x86_64-" "i686-" lmada_machine "${lmada_machine}") # gcc -m32
 endif()
 
-# In Rust's words.
+# Rust's name for the machine.
 string(REGEX MATCH "^[^-]+" lmada_processor "${lmada_machine}")
 string(REGEX MATCH "(gnu|musl)[a-z0-9_]*$" lmada_abi "${lmada_machine}")
 if(lmada_machine MATCHES "linux$")
@@ -49,8 +49,7 @@ elseif(lmada_processor STREQUAL "riscv64")
 endif()
 set(lmada_rust_target "${lmada_processor}-unknown-linux-${lmada_abi}")
 
-# The machine that builds, as rustc calls it: its own programs need no target. (For 32-bit arm Rust has several names
-# where compilers have one.)
+# No target is needed for the machine that builds. (For 32-bit arm, Rust has several names and compilers have one.)
 execute_process(COMMAND "${CMAKE_COMMAND}" -E env "PATH=$ENV{PATH}:${lmada_cargo_folder}" rustc -vV
     OUTPUT_VARIABLE lmada_rustc ERROR_QUIET)
 string(REGEX MATCH "host: ([^\n]+)" lmada_rustc "${lmada_rustc}")
@@ -70,7 +69,7 @@ if(lmada_rust_target)
     if(lmada_compiler)
         list(APPEND lmada_environment "CC=${lmada_compiler}")
     endif()
-    # Flags without which that compiler makes code for another machine, or finds no libraries.
+    # Flags that the compiler needs to link for that machine.
     set(lmada_flags "")
     if(lmada_compiler_target)
         string(APPEND lmada_flags " -Clink-arg=--target=${lmada_compiler_target}")
