@@ -106,10 +106,10 @@ func TestTensorListsAreAllOrNothing(t *testing.T) {
 		{list{p[:2]}, list{g[:2]}, ErrDimensionMismatch, "2 elements: this optimizer has 4"},
 		{list{}, list{}, ErrDimensionMismatch, "0 elements"},
 		{list{p[:2], p[2:]}, list{g[:2], nan}, ErrNonFinite, ""},
-		{list{p[:2], p[1:3]}, list{g[:2], g[2:]}, ErrInvalidArgument, "params[1] overlaps"},
-		{list{p[2:], p[:2]}, list{memory[3:5], g[2:]}, ErrInvalidArgument, "grads[0] overlaps"},
-		{list{p[2:], memory[4:6]}, list{p[:2], memory[5:7]}, ErrInvalidArgument, "grads[1] overlaps"},
-		{list{memory[4:6], p[2:]}, list{memory[3:5], p[:2]}, ErrInvalidArgument, "overlaps"},
+		{list{p[:2], p[1:3]}, list{g[:2], g[2:]}, ErrInvalidArgument, "params[1]"},
+		{list{p[2:], p[:2]}, list{memory[3:5], g[2:]}, ErrInvalidArgument, "grads[0]"},
+		{list{p[2:], memory[4:6]}, list{p[:2], memory[5:7]}, ErrInvalidArgument, "grads[1]"},
+		{list{memory[4:6], p[2:]}, list{memory[3:5], p[:2]}, ErrInvalidArgument, "overlap"},
 	} {
 		refused(t, opt.StepTensors(test.params, test.grads), "StepTensors", test.status, test.words)
 		equal(t, "memory", memory, []float64{1, 2, 3, 4, 5, 6, 7, 8})

@@ -38,11 +38,27 @@ type Float interface {
 
 // Optimizer holds the stored gradients and everything else that a run needs. It must not be copied.
 type Optimizer[T Float] struct {
-	mu      sync.Mutex // held during a call
-	handle  *C.lmada_t // nil when closed
-	dim     int
-	blocks  int
-	extents extents // scratch of StepTensors
+	mu     sync.Mutex // held during a call
+	handle *C.lmada_t // nil when closed
+	dim    int
+	blocks int
+	lists  lists[T] // scratch of StepTensors
+}
+
+// slots bounds how many goroutines are inside the library at once, as each of them holds an OS thread meanwhile: Go ends
+// a program that has 10,000. A call computes and waits for nothing, so that more calls at once would not end sooner.
+var slots = make(chan struct{}, 64+2*runtime.NumCPU())
+
+// enterLibrary waits for a slot and keeps the goroutine on its OS thread, for which the library keeps the message of the
+// last failure.
+func enterLibrary() {
+	slots <- struct{}{}
+	runtime.LockOSThread()
+}
+
+func leaveLibrary() {
+	runtime.UnlockOSThread()
+	<-slots
 }
 
 // New makes an optimizer for dim parameters. All memory that its steps need is reserved here. Close releases it.
@@ -77,8 +93,8 @@ func NewBlocks[T Float](dims []int, opts ...Option) (*Optimizer[T], error) {
 func create[T Float](
 	op string, dim, blocks int, opts []Option, call func(*C.lmada_config_t, **C.lmada_t) C.lmada_status_t,
 ) (*Optimizer[T], error) {
-	runtime.LockOSThread() // see enter
-	defer runtime.UnlockOSThread()
+	enterLibrary()
+	defer leaveLibrary()
 	config, err := newConfig[T](op, opts)
 	if err != nil {
 		return nil, err
@@ -102,6 +118,8 @@ func (o *Optimizer[T]) Close() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.handle != nil {
+		enterLibrary()
+		defer leaveLibrary()
 		C.lmada_free(o.handle)
 		o.handle = nil
 		runtime.SetFinalizer(o, nil)
@@ -109,8 +127,13 @@ func (o *Optimizer[T]) Close() error {
 	return nil
 }
 
-// Dim returns the number of parameters.
-func (o *Optimizer[T]) Dim() int { return o.dim }
+// Dim returns the number of parameters, 0 for nil.
+func (o *Optimizer[T]) Dim() int {
+	if o == nil {
+		return 0
+	}
+	return o.dim
+}
 
 // Step takes grads into the window and moves params against the preconditioned direction. It is all or nothing. The
 // slices may not overlap.
@@ -163,8 +186,7 @@ func (o *Optimizer[T]) SetLR(lr float64) error {
 // Version returns the version of the library that is linked, as "0.1.0".
 func Version() string { return C.GoString(C.lmada_version()) }
 
-// enter takes the handle for one operation, which may be several calls of the library; leave gives it back. In between
-// the goroutine stays on its OS thread, for which the library keeps the message of the last failure.
+// enter takes the handle for one operation, which may be several calls of the library; leave gives it back.
 func (o *Optimizer[T]) enter(op string) error {
 	if o == nil {
 		return ErrClosed
@@ -176,12 +198,12 @@ func (o *Optimizer[T]) enter(op string) error {
 		o.mu.Unlock()
 		return ErrClosed
 	}
-	runtime.LockOSThread()
+	enterLibrary()
 	return nil
 }
 
 func (o *Optimizer[T]) leave() {
-	runtime.UnlockOSThread()
+	leaveLibrary()
 	o.mu.Unlock()
 	runtime.KeepAlive(o)
 }

@@ -1,7 +1,6 @@
 package lmada
 
 // #include <lmada.h>
-// #include <stdlib.h>
 import "C"
 
 import "unsafe"
@@ -85,7 +84,8 @@ func (o *Optimizer[T]) Load(state []byte) error {
 // not the full one, shares old and new start at multiples of 4,096 parameters from the start of their block (of 256 for
 // HistoryF16 and HistoryInt8). Else as Load.
 //
-// The states are copied once: Go memory that holds pointers to Go memory may not be passed to C.
+// Nothing is copied where Go 1.22 or later builds the program; earlier versions have no way to hand over a list of
+// slices, so that the states are copied once.
 func (o *Optimizer[T]) LoadShares(firsts []int, states [][]byte) error {
 	const op = "LoadShares"
 	if err := o.enter(op); err != nil {
@@ -105,13 +105,8 @@ func (o *Optimizer[T]) LoadShares(firsts []int, states [][]byte) error {
 		}
 		places[i] = C.size_t(place)
 	}
-	list := C.malloc(C.size_t(len(states)) * C.size_t(unsafe.Sizeof(uintptr(0))))
-	defer C.free(list)
-	copies := unsafe.Slice((*unsafe.Pointer)(list), len(states))
 	for i, state := range states {
-		copies[i] = C.CBytes(state)
-		defer C.free(copies[i])
 		sizes[i] = C.size_t(len(state))
 	}
-	return failure(op, C.lmada_state_load_shares(o.handle, first(places), &copies[0], &sizes[0], C.size_t(len(states))))
+	return o.loadShares(op, places, sizes, states)
 }

@@ -1,0 +1,124 @@
+//go:build !go1.22
+
+package lmada
+
+// #include <lmada.h>
+// #include <stdlib.h>
+import "C"
+
+import (
+	"sort"
+	"unsafe"
+)
+
+// Lists of Go slices where Go cannot pin them all (see lists_pinned.go): Go memory that holds pointers to Go memory may
+// not be passed to C. Tensors are handed over one at a time, states are copied.
+
+// lists is scratch of stepTensors.
+type lists[T Float] struct{ extents extents }
+
+// stepTensors is a step in phases. What only shows when some parameters are moved already has to be found before.
+func (o *Optimizer[T]) stepTensors(op string, params, grads [][]T) error {
+	if err := o.checkOverlaps(op, params, grads); err != nil {
+		return err
+	}
+	if err := failure(op, C.lmada_begin(o.handle)); err != nil {
+		return err
+	}
+	if err := failure(op, feedAndSolve(o.handle, grads)); err != nil {
+		C.lmada_cancel(o.handle)
+		return err
+	}
+	return failure(op, applyAndEnd(o.handle, params, grads))
+}
+
+func feedAndSolve[T Float](handle *C.lmada_t, grads [][]T) C.lmada_status_t {
+	offset := 0
+	for _, piece := range grads {
+		if status := feed(handle, offset, piece); status != C.LMADA_OK {
+			return status
+		}
+		offset += len(piece)
+	}
+	return C.lmada_solve(handle)
+}
+
+func applyAndEnd[T Float](handle *C.lmada_t, params, grads [][]T) C.lmada_status_t {
+	offset := 0
+	for i, piece := range params {
+		if status := apply(handle, offset, piece, grads[i]); status != C.LMADA_OK {
+			return status
+		}
+		offset += len(piece)
+	}
+	return C.lmada_end(handle)
+}
+
+// extent is where a slice lies.
+type extent struct {
+	start, end uintptr
+	output     bool
+	index      int
+}
+
+type extents []extent
+
+func (e *extents) Len() int           { return len(*e) }
+func (e *extents) Less(i, j int) bool { return (*e)[i].start < (*e)[j].start }
+func (e *extents) Swap(i, j int)      { (*e)[i], (*e)[j] = (*e)[j], (*e)[i] }
+
+// checkOverlaps refuses parameters that overlap anything.
+func (o *Optimizer[T]) checkOverlaps(op string, params, grads [][]T) error {
+	all := &o.lists.extents
+	*all = (*all)[:0]
+	for i := range params {
+		if len(params[i]) > 0 {
+			*all = append(*all, extentOf(params[i], true, i), extentOf(grads[i], false, i))
+		}
+	}
+	sort.Sort(all)
+	// Gradients may share memory with each other, so that the furthest end is kept for each kind.
+	var writtenTo, readTo uintptr
+	for _, e := range *all {
+		furthest, name := &readTo, "grads"
+		if e.output {
+			furthest, name = &writtenTo, "params"
+		}
+		if e.start < writtenTo || e.output && e.start < readTo {
+			return invalid(op, "%s[%d] overlaps another tensor", name, e.index)
+		}
+		if e.end > *furthest {
+			*furthest = e.end
+		}
+	}
+	return nil
+}
+
+func extentOf[T Float](s []T, output bool, index int) extent {
+	start := uintptr(unsafe.Pointer(&s[0]))
+	return extent{start, start + uintptr(len(s))*unsafe.Sizeof(s[0]), output, index}
+}
+
+// loadShares copies the states into C memory. All of it is cleared: the collector looks at what a pointer replaces, and
+// ends the program where that is the address of no object. And calloc may fail, where cgo's malloc ends the program.
+func (o *Optimizer[T]) loadShares(op string, firsts, sizes []C.size_t, states [][]byte) error {
+	count := C.size_t(len(states))
+	list := C.calloc(count, C.size_t(unsafe.Sizeof(uintptr(0))))
+	if list == nil {
+		return outOfMemory(op)
+	}
+	defer C.free(list)
+	copies := unsafe.Slice((*unsafe.Pointer)(list), len(states))
+	for i, state := range states {
+		if copies[i] = C.calloc(sizes[i]+1, 1); copies[i] == nil { // none is of length 0, for which NULL is no failure
+			return outOfMemory(op)
+		}
+		defer C.free(copies[i])
+		copy(unsafe.Slice((*byte)(copies[i]), len(state)), state)
+	}
+	return failure(op, C.lmada_state_load_shares(o.handle, first(firsts), first(copies), first(sizes), count))
+}
+
+func outOfMemory(op string) error {
+	return &Error{Op: op, Status: ErrOutOfMemory, Message: "out of memory for copies of the states"}
+}
