@@ -9,6 +9,9 @@
 // which statuses it can give, is documented at its C function in lmada.h: `step` is `lmada_step`, and so on. The rules
 // of that header hold here too: a call that fails changed nothing, and no pointer to the caller's arrays is kept.
 //
+// Under -fno-exceptions the twins are all there is: what throws is left out, `tensor_list` and `state_list` too, which
+// allocate. Nothing here aborts then. RTTI is not needed.
+//
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 #ifndef LMADA_HPP
@@ -21,10 +24,13 @@
 #include <iterator>
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <type_traits>
 #include <utility>
+#if defined(__cpp_exceptions) || defined(_CPPUNWIND)
+#define LMADA_HPP_THROWS 1
+#include <stdexcept>
 #include <vector>
+#endif
 #if __has_include(<version>)
 #include <version>
 #endif
@@ -57,6 +63,7 @@ inline const char* to_string(status value) noexcept {
 // The version of the library that is linked, as "0.1.0".
 inline const char* version() noexcept { return lmada_version(); }
 
+#ifdef LMADA_HPP_THROWS
 // A failed call: its status, and in `what()` which argument was wrong and what it was.
 class error : public std::runtime_error {
 public:
@@ -66,6 +73,7 @@ public:
 private:
     lmada::status status_;
 };
+#endif
 
 // What a `try_` call returns: a value, or a status and the words to it. The words are the library's, kept for each
 // thread: read them on the thread that made the call, before its next failure.
@@ -82,10 +90,12 @@ public:
     explicit operator bool() const noexcept { return status_ == lmada::status::ok; }
     lmada::status status() const noexcept { return status_; }
     const char* message() const noexcept { return message_; }
+#ifdef LMADA_HPP_THROWS
     // Throws `error` after a failure.
     void value() const {
         if (!*this) throw error(status_, message_);
     }
+#endif
 
 private:
     lmada::status status_;
@@ -110,11 +120,13 @@ public:
     T&& operator*() && noexcept { return *std::move(value_); }
     T* operator->() noexcept { return &*value_; }
     const T* operator->() const noexcept { return &*value_; }
+#ifdef LMADA_HPP_THROWS
     // The value; throws `error` after a failure.
     T value() && {
         result<void>::value();
         return *std::move(value_);
     }
+#endif
 
 private:
     std::optional<T> value_;
@@ -201,6 +213,7 @@ private:
     }
 };
 
+#ifdef LMADA_HPP_THROWS
 // A model that lies in several arrays: pairs of parameters and their gradient, in the optimizer's order. It holds
 // addresses, so that it is made once and serves for every step, as long as the arrays stay where they are.
 template <class T>
@@ -246,6 +259,7 @@ private:
     std::vector<const void*> states_;
     std::vector<std::size_t> bytes_;
 };
+#endif
 
 namespace detail {
 
@@ -280,7 +294,7 @@ struct free_handle {
 };
 
 inline result<void> lengths_differ() noexcept {
-    return {status::dimension_mismatch, "the two arrays of the call differ in length"};
+    return {status::dimension_mismatch, "the arrays of the call differ in length"};
 }
 
 }  // namespace detail
@@ -297,18 +311,10 @@ public:
     using value_type = T;
 
     // For `dim` parameters.
-    explicit optimizer(std::size_t dim, const config& options = {}) : optimizer(try_create(dim, options).value()) {}
     static result<optimizer> try_create(std::size_t dim, const config& options = {}) noexcept {
         return create(options, [dim](const lmada_config_t* c, lmada_t** out) { return lmada_create(c, dim, out); });
     }
-
     // For parameters in blocks, one after the other, with a preconditioner each.
-    static optimizer create_blocks(span<const std::size_t> dims, const config& options = {}) {
-        return try_create_blocks(dims, options).value();
-    }
-    static optimizer create_blocks(std::initializer_list<std::size_t> dims, const config& options = {}) {
-        return try_create_blocks(dims, options).value();
-    }
     static result<optimizer> try_create_blocks(span<const std::size_t> dims, const config& options = {}) noexcept {
         return create(options, [dims](const lmada_config_t* c, lmada_t** out) {
             return lmada_create_blocks(c, dims.data(), dims.size(), out);
@@ -320,113 +326,83 @@ public:
     }
 
     // One step: moves `params` against the preconditioned direction of `grads`.
-    void step(span<T> params, span<const T> grads) { try_step(params, grads).value(); }
     result<> try_step(span<T> params, span<const T> grads) noexcept {
         if (params.size() != grads.size()) return detail::lengths_differ();
         return result<>(api::step(get(), params.data(), grads.data(), grads.size()));
     }
-
-    // The same for a model in several arrays, without copying them together.
-    void step(const tensor_list<T>& tensors) { try_step(tensors).value(); }
-    result<> try_step(const tensor_list<T>& tensors) noexcept {
-        return result<>(
-            api::step_tensors(get(), tensors.params(), tensors.grads(), tensors.lens(), tensors.size()));
+    // The same for a model in several arrays, without copying them together: where they lie, and how long each is.
+    result<> try_step(span<T* const> params, span<const T* const> grads, span<const std::size_t> lens) noexcept {
+        if (params.size() != lens.size() || grads.size() != lens.size()) return detail::lengths_differ();
+        return result<>(api::step_tensors(get(), params.data(), grads.data(), lens.data(), lens.size()));
     }
-
     // Steps the state, but writes the direction instead of moving parameters.
-    void direction(span<T> out, span<const T> grads) { try_direction(out, grads).value(); }
     result<> try_direction(span<T> out, span<const T> grads) noexcept {
         if (out.size() != grads.size()) return detail::lengths_differ();
         return result<>(api::direction(get(), out.data(), grads.data(), grads.size()));
     }
 
-    // A step in phases: begin, feed every piece, (partials,) solve, apply or apply_direction every piece, end. Or cancel.
-    void begin() { try_begin().value(); }
+    // A step in phases: begin, feed every piece, (partials,) solve, apply or apply_direction every piece, end. Or
+    // cancel.
     result<> try_begin() noexcept { return result<>(lmada_begin(get())); }
-
-    void feed(std::size_t offset, span<const T> grads) { try_feed(offset, grads).value(); }
     result<> try_feed(std::size_t offset, span<const T> grads) noexcept {
         return result<>(api::feed(get(), offset, grads.data(), grads.size()));
     }
-
     // The sums to add up over processes, in place. They live until solve, cancel, reset or destruction.
-    span<double> partials() { return try_partials().value(); }
     result<span<double>> try_partials() noexcept {
         double* values = nullptr;
         std::size_t count = 0;
         if (result<> outcome(lmada_partials(get(), &values, &count)); !outcome) return outcome;
         return span<double>(values, count);
     }
-
-    void solve() { try_solve().value(); }
     result<> try_solve() noexcept { return result<>(lmada_solve(get())); }
-
-    void apply(std::size_t offset, span<T> params, span<const T> grads) { try_apply(offset, params, grads).value(); }
     result<> try_apply(std::size_t offset, span<T> params, span<const T> grads) noexcept {
         if (params.size() != grads.size()) return detail::lengths_differ();
         return result<>(api::apply(get(), offset, params.data(), grads.data(), grads.size()));
     }
-
     // The same, but writes the direction instead of moving parameters.
-    void apply_direction(std::size_t offset, span<T> out, span<const T> grads) {
-        try_apply_direction(offset, out, grads).value();
-    }
     result<> try_apply_direction(std::size_t offset, span<T> out, span<const T> grads) noexcept {
         if (out.size() != grads.size()) return detail::lengths_differ();
         return result<>(api::apply_direction(get(), offset, out.data(), grads.data(), grads.size()));
     }
-
-    void end() { try_end().value(); }
     result<> try_end() noexcept { return result<>(lmada_end(get())); }
-
-    void cancel() { try_cancel().value(); }
     result<> try_cancel() noexcept { return result<>(lmada_cancel(get())); }
 
     // Back to before the first step; the options and the learning rate stay.
-    void reset() { try_reset().value(); }
     result<> try_reset() noexcept { return result<>(lmada_reset(get())); }
-
-    void set_lr(double lr) { try_set_lr(lr).value(); }
     result<> try_set_lr(double lr) noexcept { return result<>(lmada_set_lr(get(), lr)); }
 
     // What the last step looked like.
-    lmada_stats_t stats() const { return try_stats().value(); }
     result<lmada_stats_t> try_stats() const noexcept {
         lmada_stats_t stats{};
         if (result<> outcome(lmada_stats(get(), &stats, sizeof stats)); !outcome) return outcome;
         return stats;
     }
 
-    std::size_t state_size() const { return try_state_size().value(); }
+    // Saves the state; a run that loads it goes on with the same bits. A buffer has exactly `state_size` bytes.
     result<std::size_t> try_state_size() const noexcept {
         std::size_t bytes = 0;
         if (result<> outcome(lmada_state_size(get(), &bytes)); !outcome) return outcome;
         return bytes;
     }
-
-    // Saves the state; a run that loads it goes on with the same bits. A buffer has exactly `state_size()` bytes.
-    std::vector<std::byte> save() const {
-        std::vector<std::byte> state(state_size());
-        try_save(state).value();
-        return state;
-    }
-    void save(span<std::byte> buffer) const { try_save(buffer).value(); }
     result<> try_save(span<std::byte> buffer) const noexcept {
         return result<>(lmada_state_save(get(), buffer.data(), buffer.size()));
     }
-
-    void load(span<const std::byte> state) { try_load(state).value(); }
     result<> try_load(span<const std::byte> state) noexcept {
         return result<>(lmada_state_load(get(), state.data(), state.size()));
     }
-
-    // Puts the state together from those that several processes saved. `firsts` has for each block, no fewer, how many
-    // parameters of it the states hold before this optimizer's share.
-    void load_shares(span<const std::size_t> firsts, const state_list& states) {
-        try_load_shares(firsts, states).value();
+    // Puts the state together from those that several processes saved, of `bytes` each. `firsts` has for each block, no
+    // fewer, how many parameters of it the states hold before this optimizer's share.
+    result<> try_load_shares(span<const std::size_t> firsts, span<const void* const> states,
+                             span<const std::size_t> bytes) noexcept {
+        if (states.size() != bytes.size()) return detail::lengths_differ();
+        return result<>(lmada_state_load_shares(get(), firsts.data(), states.data(), bytes.data(), bytes.size()));
     }
-    void load_shares(std::initializer_list<std::size_t> firsts, const state_list& states) {
-        try_load_shares(firsts, states).value();
+
+#ifdef LMADA_HPP_THROWS
+    // The same with lists that fill themselves, which takes memory.
+    result<> try_step(const tensor_list<T>& tensors) noexcept {
+        return result<>(
+            api::step_tensors(get(), tensors.params(), tensors.grads(), tensors.lens(), tensors.size()));
     }
     result<> try_load_shares(span<const std::size_t> firsts, const state_list& states) noexcept {
         return result<>(
@@ -435,6 +411,50 @@ public:
     result<> try_load_shares(std::initializer_list<std::size_t> firsts, const state_list& states) noexcept {
         return try_load_shares(span<const std::size_t>(firsts.begin(), firsts.size()), states);
     }
+
+    // Each of these is its `try_` form that throws `error` where it fails.
+    explicit optimizer(std::size_t dim, const config& options = {}) : optimizer(try_create(dim, options).value()) {}
+    static optimizer create_blocks(span<const std::size_t> dims, const config& options = {}) {
+        return try_create_blocks(dims, options).value();
+    }
+    static optimizer create_blocks(std::initializer_list<std::size_t> dims, const config& options = {}) {
+        return try_create_blocks(dims, options).value();
+    }
+
+    void step(span<T> params, span<const T> grads) { try_step(params, grads).value(); }
+    void step(const tensor_list<T>& tensors) { try_step(tensors).value(); }
+    void direction(span<T> out, span<const T> grads) { try_direction(out, grads).value(); }
+
+    void begin() { try_begin().value(); }
+    void feed(std::size_t offset, span<const T> grads) { try_feed(offset, grads).value(); }
+    span<double> partials() { return try_partials().value(); }
+    void solve() { try_solve().value(); }
+    void apply(std::size_t offset, span<T> params, span<const T> grads) { try_apply(offset, params, grads).value(); }
+    void apply_direction(std::size_t offset, span<T> out, span<const T> grads) {
+        try_apply_direction(offset, out, grads).value();
+    }
+    void end() { try_end().value(); }
+    void cancel() { try_cancel().value(); }
+
+    void reset() { try_reset().value(); }
+    void set_lr(double lr) { try_set_lr(lr).value(); }
+    lmada_stats_t stats() const { return try_stats().value(); }
+
+    std::size_t state_size() const { return try_state_size().value(); }
+    void save(span<std::byte> buffer) const { try_save(buffer).value(); }
+    std::vector<std::byte> save() const {
+        std::vector<std::byte> state(state_size());
+        save(state);
+        return state;
+    }
+    void load(span<const std::byte> state) { try_load(state).value(); }
+    void load_shares(span<const std::size_t> firsts, const state_list& states) {
+        try_load_shares(firsts, states).value();
+    }
+    void load_shares(std::initializer_list<std::size_t> firsts, const state_list& states) {
+        try_load_shares(firsts, states).value();
+    }
+#endif
 
     // The C handle, still owned here; NULL after a move or a release.
     lmada_t* get() const noexcept { return handle_.get(); }

@@ -12,8 +12,10 @@
 
 #define CHECK(condition) check::that(static_cast<bool>(condition), #condition, __FILE__, __LINE__)
 // The expression throws an lmada::error of this status, with these words in its message.
+#ifdef LMADA_HPP_THROWS
 #define CHECK_THROWS(expression, wanted, words) \
     check::throws([&] { static_cast<void>(expression); }, wanted, words, #expression, __FILE__, __LINE__)
+#endif
 
 namespace check {
 
@@ -27,6 +29,7 @@ inline bool contains(const char* text, const char* words) {
     return std::string(text).find(words) != std::string::npos;
 }
 
+#ifdef LMADA_HPP_THROWS
 template <class Call>
 void throws(Call call, lmada::status wanted, const char* words, const char* what, const char* file, int line) {
     try {
@@ -39,6 +42,7 @@ void throws(Call call, lmada::status wanted, const char* words, const char* what
     }
     that(false, what, file, line);
 }
+#endif
 
 // Gradients that differ from step to step and are the same everywhere: a small linear congruential generator.
 class noise {

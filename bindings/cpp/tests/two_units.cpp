@@ -1,14 +1,21 @@
-// The header in two translation units of one program, and an optimizer that crosses from one to the other.
+// The header in three translation units of one program, one of them without exceptions, two after macros that other
+// headers leave behind; and optimizers that cross from one to another.
+
+#include "hostile_macros.hpp"
 
 #include "check.hpp"
 
 lmada::optimizer<double> made_elsewhere(std::size_t dim);  // two_units_other.cpp
+lmada::result<> stepped_elsewhere(lmada::optimizer<double>& opt, std::vector<double>& params);  // two_units_plain.cpp
 
 int main() {
     lmada::optimizer<double> opt = made_elsewhere(2);
     std::vector<double> params{1, 1};
     opt.step(params, std::vector<double>{3, 4});
     CHECK(opt.stats().steps == 1 && params[1] < params[0]);
-    // An exception thrown in the other unit is the same type in this one.
+    CHECK(stepped_elsewhere(opt, params) && opt.stats().steps == 2);
+    // An exception thrown in the other unit is the same type in this one, and so is a result.
     CHECK_THROWS(made_elsewhere(0), lmada::status::invalid_argument, "dim");
+    params.push_back(1);
+    CHECK_THROWS(stepped_elsewhere(opt, params).value(), lmada::status::dimension_mismatch, "3");
 }
