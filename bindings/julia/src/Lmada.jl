@@ -16,12 +16,13 @@ throws an [`LmadaError`](@ref) and has changed nothing.
 """
 module Lmada
 
-using Libdl
+using Libdl, Serialization
 
 # The other names (save, stats, init, apply!, ...) are too common to be brought into every user's scope.
 export step!, direction!, reset!, set_lr!, LmadaError
 
 include("library.jl")
+include("interrupts.jl")
 include("errors.jl")
 include("config.jl")
 include("optimizer.jl")
@@ -31,6 +32,7 @@ include("phases.jl")
 include("communicator.jl")
 include("processes.jl")
 include("state.jl")
+include("serialized.jl")
 include("rule.jl")
 
 # Julia 1.11 and later tell the names that are meant for users, exported or not.

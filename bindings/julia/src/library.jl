@@ -64,6 +64,7 @@ function __init__()
     LIBRARY_F32[] = addresses(handle, TYPED_FUNCTIONS)
     LIBRARY_F64[] = addresses(handle, TYPED_FUNCTIONS, "_f64")
     LIBRARY_PATH[] = path
+    PROCESS[] = hash((getpid(), time(), time_ns()))
     return nothing
 end
 

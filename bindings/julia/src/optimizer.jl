@@ -11,8 +11,9 @@ model of its own: one block a layer makes the matrix block-diagonal. The paramet
 
 The memory is given back when the optimizer is garbage-collected, or at once by `close(opt)`, which may be called more
 than once; `isopen(opt)` tells. `length(opt)` is the number of parameters. `copy(opt)` and `deepcopy(opt)` make a second
-optimizer in the same state. One optimizer is for one task at a time (a second call under way at once throws `BUSY`),
-and none may be using it when it is closed; different optimizers are independent.
+optimizer in the same state; `Serialization.serialize` stores one, with its options, to go on with the same bits in
+another process. One optimizer is for one task at a time (a second call under way at once throws `BUSY`), and none may
+be using it when it is closed; different optimizers are independent.
 
 # Options
 
@@ -71,14 +72,36 @@ mutable struct Optimizer{T<:Real32or64}
     handle::Ptr{Cvoid}    # C_NULL once closed
     config::Config
     blocks::Vector{Csize_t}
+    seal::UInt64          # tells it from a copy of its fields
 
     function Optimizer{T}(config::Config, blocks::Vector{Csize_t}) where {T}
-        handle = Ref{Ptr{Cvoid}}(C_NULL)
-        check(@ccall $(library().create_blocks)(config::Ref{Config}, blocks::Ptr{Csize_t}, length(blocks)::Csize_t,
-                                                handle::Ref{Ptr{Cvoid}})::Int32)
-        return finalizer(close, new{T}(handle[], config, blocks))
+        # An interrupt between the call and the finalizer would lose the handle.
+        return disable_sigint() do
+            opt = new{T}(created(config, blocks), config, blocks)
+            opt.seal = seal_of(opt)
+            return finalizer(close, opt)
+        end
     end
 end
+
+function created(config, blocks)
+    handle = Ref{Ptr{Cvoid}}(C_NULL)
+    create() = @whole $(library().create_blocks)(config::Ref{Config}, blocks::Ptr{Csize_t}, length(blocks)::Csize_t,
+                                                 handle::Ref{Ptr{Cvoid}})::Int32
+    code = create()
+    # The collector does not know how much memory optimizers hold that nobody uses any more.
+    code == Int32(OUT_OF_MEMORY) && (GC.gc(); code = create())
+    check(code)
+    return handle[]
+end
+
+# Whoever goes through the fields of an optimizer and makes another one of them, as precompilation and packages that
+# store any object do, has the address of a handle that is gone, or somebody else's. So the fields are good only for the
+# object that they were made for, in the process that it was made in.
+seal_of(opt) = UInt64(pointer_from_objref(opt)) ⊻ PROCESS[]
+is_original(opt) = opt.seal == seal_of(opt)
+
+const PROCESS = Ref(UInt64(0))    # a number that no other process has, once the module is loaded
 
 function Optimizer{T}(blocks::AbstractVector{<:Integer}; options...) where {T}
     all(>=(0), blocks) || throw(ArgumentError("the lengths of blocks cannot be negative: $blocks"))
@@ -93,16 +116,23 @@ end
 Optimizer(lengths; options...) = Optimizer{Float32}(lengths; options...)
 
 function Base.close(opt::Optimizer)
+    is_original(opt) || return nothing
     handle, opt.handle = opt.handle, C_NULL
-    @ccall $(library().free)(handle::Ptr{Cvoid})::Cvoid
+    @whole $(library().free)(handle::Ptr{Cvoid})::Cvoid
     return nothing
 end
 
-Base.isopen(opt::Optimizer) = opt.handle != C_NULL
+Base.isopen(opt::Optimizer) = is_original(opt) && opt.handle != C_NULL
+
+const NOT_ORIGINAL =
+    "this is no optimizer but a copy of the fields of one, as precompilation and packages that store objects make. " *
+    "Make the optimizers of a module in its `__init__`; to store one, use Serialization or the bytes of " *
+    "`Lmada.save(opt)`; to copy one, `copy` or `deepcopy`"
 
 # ccall takes an Optimizer where the library takes a handle, and keeps it alive during the call.
 function Base.unsafe_convert(::Type{Ptr{Cvoid}}, opt::Optimizer)
-    isopen(opt) || throw(ArgumentError("this optimizer has been closed"))
+    is_original(opt) || throw(ArgumentError(NOT_ORIGINAL))
+    opt.handle == C_NULL && throw(ArgumentError("this optimizer has been closed"))
     return opt.handle
 end
 
@@ -122,7 +152,7 @@ function Base.show(io::IO, opt::Optimizer{T}) where {T}
         print(io, length(opt), " parameters")
         length(opt.blocks) == 1 || print(io, " in ", length(opt.blocks), " blocks")
     else
-        print(io, "closed")
+        print(io, is_original(opt) ? "closed" : "a copy of its fields only")
     end
     print(io, ")")
 end
@@ -134,7 +164,7 @@ Forgets every gradient and average, as if `opt` had just been made, and ends a s
 are kept.
 """
 function reset!(opt::Optimizer)
-    check(@ccall $(library().reset)(opt::Ptr{Cvoid})::Int32)
+    check(@whole $(library().reset)(opt::Ptr{Cvoid})::Int32)
     return opt
 end
 
@@ -144,6 +174,6 @@ end
 Sets the learning rate of the steps to come.
 """
 function set_lr!(opt::Optimizer, lr::Real)
-    check(@ccall $(library().set_lr)(opt::Ptr{Cvoid}, lr::Float64)::Int32)
+    check(@whole $(library().set_lr)(opt::Ptr{Cvoid}, lr::Float64)::Int32)
     return opt
 end

@@ -16,7 +16,7 @@ The result is that of [`step!`](@ref). Until the end, or [`Lmada.cancel!`](@ref)
 `Lmada.save` and `Lmada.load!` throw `WRONG_PHASE`.
 """
 function begin!(opt::Optimizer)
-    check(@ccall $(library()[:begin])(opt::Ptr{Cvoid})::Int32)
+    check(@whole $(library()[:begin])(opt::Ptr{Cvoid})::Int32)
     return opt
 end
 
@@ -27,7 +27,7 @@ Takes in a piece of the gradient, that of the parameters which `offset` others c
 length; together they cover every parameter once.
 """
 function feed!(opt::Optimizer{T}, grads::AbstractArray; offset::Integer = 0) where {T}
-    check(@ccall $(library(T).feed)(opt::Ptr{Cvoid}, nonnegative(offset)::Csize_t, dense(T, grads, "grads")::Ptr{T},
+    check(@whole $(library(T).feed)(opt::Ptr{Cvoid}, nonnegative(offset)::Csize_t, dense(T, grads, "grads")::Ptr{T},
                                     length(grads)::Csize_t)::Int32)
     return opt
 end
@@ -49,7 +49,7 @@ end
 # Where they lie in the library, for as long as the step is not solved.
 function partials_in_place(opt::Optimizer)
     values, count = Ref{Ptr{Float64}}(), Ref{Csize_t}()
-    check(@ccall $(library().partials)(opt::Ptr{Cvoid}, values::Ref{Ptr{Float64}}, count::Ref{Csize_t})::Int32)
+    check(@whole $(library().partials)(opt::Ptr{Cvoid}, values::Ref{Ptr{Float64}}, count::Ref{Csize_t})::Int32)
     return values[], Int(count[])
 end
 
@@ -62,7 +62,7 @@ state or parameters yet. [`Lmada.stats`](@ref) now describes this step, so that 
 it is refused, on a NaN in the gradient for example, `Lmada.cancel!` is the way on.
 """
 function solve!(opt::Optimizer)
-    check(@ccall $(library().solve)(opt::Ptr{Cvoid})::Int32)
+    check(@whole $(library().solve)(opt::Ptr{Cvoid})::Int32)
     return opt
 end
 
@@ -83,7 +83,7 @@ gradient; together they cover every parameter once. `grads` is what [`Lmada.feed
 """
 function apply!(opt::Optimizer{T}, params::AbstractArray, grads::AbstractArray; offset::Integer = 0) where {T}
     same_size(params, grads)
-    check(@ccall $(library(T).apply)(opt::Ptr{Cvoid}, nonnegative(offset)::Csize_t, dense(T, params, "params")::Ptr{T},
+    check(@whole $(library(T).apply)(opt::Ptr{Cvoid}, nonnegative(offset)::Csize_t, dense(T, params, "params")::Ptr{T},
                                      dense(T, grads, "grads")::Ptr{T}, length(params)::Csize_t)::Int32)
     return params
 end
@@ -97,7 +97,7 @@ learning rate and weight decay.
 function apply_direction!(opt::Optimizer{T}, direction::AbstractArray, grads::AbstractArray;
                           offset::Integer = 0) where {T}
     same_size(direction, grads)
-    check(@ccall $(library(T).apply_direction)(opt::Ptr{Cvoid}, nonnegative(offset)::Csize_t,
+    check(@whole $(library(T).apply_direction)(opt::Ptr{Cvoid}, nonnegative(offset)::Csize_t,
                                                dense(T, direction, "direction")::Ptr{T},
                                                dense(T, grads, "grads")::Ptr{T}, length(direction)::Csize_t)::Int32)
     return direction
@@ -109,7 +109,7 @@ end
 Ends a step in phases: it now counts as accepted.
 """
 function finish!(opt::Optimizer)
-    check(@ccall $(library()[:end])(opt::Ptr{Cvoid})::Int32)
+    check(@whole $(library()[:end])(opt::Ptr{Cvoid})::Int32)
     return opt
 end
 
@@ -119,7 +119,7 @@ end
 Drops an open step, back to before [`Lmada.begin!`](@ref). Possible while nothing is applied.
 """
 function cancel!(opt::Optimizer)
-    check(@ccall $(library().cancel)(opt::Ptr{Cvoid})::Int32)
+    check(@whole $(library().cancel)(opt::Ptr{Cvoid})::Int32)
     return opt
 end
 

@@ -44,10 +44,12 @@ function together!(whole, apply_piece!, opt, written, grads, comm)
         opened && in_a_moment(() -> cancel!(opt))
         rethrow()
     end
-    each_piece(written, grads) do offset, piece, gradient
-        in_a_moment(() -> apply_piece!(opt, piece, gradient; offset = offset))
+    disable_sigint() do    # the others apply it whole
+        each_piece(written, grads) do offset, piece, gradient
+            in_a_moment(() -> apply_piece!(opt, piece, gradient; offset = offset))
+        end
+        in_a_moment(() -> finish!(opt))
     end
-    in_a_moment(() -> finish!(opt))
     return written
 end
 

@@ -32,7 +32,7 @@ Over several blocks the norms are root-sum-squares, `scale` is the least, `rank`
 """
 function stats(opt::Optimizer)
     filled = Ref{Stats}()
-    check(@ccall $(library().stats)(opt::Ptr{Cvoid}, filled::Ref{Stats}, sizeof(Stats)::Csize_t)::Int32)
+    check(@whole $(library().stats)(opt::Ptr{Cvoid}, filled::Ref{Stats}, sizeof(Stats)::Csize_t)::Int32)
     s = filled[]
     return (steps = Int(s.steps), history_len = Int(s.history_len), rank = Int(s.rank), grad_norm = s.grad_norm,
             update_norm = s.update_norm, scale = s.scale, eig_max = s.eig_max, eig_min = s.eig_min,
@@ -43,16 +43,16 @@ end
     Lmada.save(opt) -> Vector{UInt8}
 
 The whole state: window, averages, step count, learning rate; checksummed. A run that goes on from it has the same bits
-as one that was never interrupted. The options are not in it.
+as one that was never interrupted. The options are not in it; `Serialization.serialize` stores both.
 
     write("run.lmada", Lmada.save(opt))
     Lmada.load!(opt, read("run.lmada"))
 """
 function save(opt::Optimizer)
     bytes = Ref{Csize_t}()
-    check(@ccall $(library().state_size)(opt::Ptr{Cvoid}, bytes::Ref{Csize_t})::Int32)
+    check(@whole $(library().state_size)(opt::Ptr{Cvoid}, bytes::Ref{Csize_t})::Int32)
     state = Vector{UInt8}(undef, bytes[])
-    check(@ccall $(library().state_save)(opt::Ptr{Cvoid}, state::Ptr{UInt8}, length(state)::Csize_t)::Int32)
+    check(@whole $(library().state_save)(opt::Ptr{Cvoid}, state::Ptr{UInt8}, length(state)::Csize_t)::Int32)
     return state
 end
 
@@ -65,7 +65,7 @@ or off alike; other options may differ. The state's learning rate becomes that o
 anything is changed.
 """
 function load!(opt::Optimizer, state::AbstractVector{UInt8})
-    check(@ccall $(library().state_load)(opt::Ptr{Cvoid}, dense(UInt8, state, "state")::Ptr{UInt8},
+    check(@whole $(library().state_load)(opt::Ptr{Cvoid}, dense(UInt8, state, "state")::Ptr{UInt8},
                                          length(state)::Csize_t)::Int32)
     return opt
 end
@@ -98,7 +98,7 @@ function load_shares!(opt::Optimizer, firsts::AbstractVector{<:Integer},
     bytes = Csize_t[length(state) for state in kept]
     GC.@preserve kept begin
         states_at = addresses_of(UInt8, kept, "states")
-        check(@ccall $(library().state_load_shares)(opt::Ptr{Cvoid}, Vector{Csize_t}(firsts)::Ptr{Csize_t},
+        check(@whole $(library().state_load_shares)(opt::Ptr{Cvoid}, Vector{Csize_t}(firsts)::Ptr{Csize_t},
                                                     states_at::Ptr{Ptr{UInt8}}, bytes::Ptr{Csize_t},
                                                     length(kept)::Csize_t)::Int32)
     end

@@ -16,7 +16,7 @@ end
 
 function status_of_step(opt::Optimizer{T}, params::AbstractArray, grads::AbstractArray) where {T}
     same_size(params, grads)
-    return @ccall $(library(T).step)(opt::Ptr{Cvoid}, dense(T, params, "params")::Ptr{T},
+    return @whole $(library(T).step)(opt::Ptr{Cvoid}, dense(T, params, "params")::Ptr{T},
                                      dense(T, grads, "grads")::Ptr{T}, length(params)::Csize_t)::Int32
 end
 
@@ -29,7 +29,7 @@ function status_of_step(opt::Optimizer{T}, params::Tensors, grads::Tensors) wher
     GC.@preserve kept_params kept_grads begin
         params_at = addresses_of(T, kept_params, "params")
         grads_at = addresses_of(T, kept_grads, "grads")
-        return @ccall $(library(T).step_tensors)(opt::Ptr{Cvoid}, params_at::Ptr{Ptr{T}}, grads_at::Ptr{Ptr{T}},
+        return @whole $(library(T).step_tensors)(opt::Ptr{Cvoid}, params_at::Ptr{Ptr{T}}, grads_at::Ptr{Ptr{T}},
                                                  lens::Ptr{Csize_t}, count::Csize_t)::Int32
     end
 end
@@ -47,6 +47,6 @@ end
 
 function status_of_direction(opt::Optimizer{T}, direction::AbstractArray, grads::AbstractArray) where {T}
     same_size(direction, grads)
-    return @ccall $(library(T).direction)(opt::Ptr{Cvoid}, dense(T, direction, "direction")::Ptr{T},
+    return @whole $(library(T).direction)(opt::Ptr{Cvoid}, dense(T, direction, "direction")::Ptr{T},
                                           dense(T, grads, "grads")::Ptr{T}, length(direction)::Csize_t)::Int32
 end

@@ -1,6 +1,7 @@
 using Test
 using LinearAlgebra
 using Random
+using Serialization
 
 using Lmada
 
@@ -26,6 +27,12 @@ message_of(call) =
         sprint(showerror, failure)
     end
 
+"A process of its own that runs a script with this package and this library."
+function julia_command(script, arguments...)
+    environment = merge(ENV, Dict("JULIA_LOAD_PATH" => "@:@stdlib", "LMADA_LIBRARY" => Lmada.library_path()))
+    return setenv(`$(Base.julia_cmd()) --startup-file=no --project=$PACKAGE $script $arguments`, environment)
+end
+
 include("reference.jl")
 
 @testset "Lmada" begin
@@ -37,6 +44,8 @@ include("reference.jl")
     include("phases.jl")
     include("processes.jl")
     include("state.jl")
+    include("copies.jl")
+    include("interrupts.jl")
     include("tasks.jl")
     include("rule.jl")
     include("loading.jl")

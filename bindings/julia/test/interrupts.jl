@@ -1,0 +1,40 @@
+# Ctrl-C, pressed by this process for a child that steps. What goes through signals is tested where it is promised.
+
+Lmada.HOLDS_INTERRUPTS && @testset "interrupts" begin
+    script = joinpath(@__DIR__, "children", "interrupted.jl")
+
+    # The child, while `press` is called with it; what it printed, and what it and Julia said on stderr.
+    function interrupted(press, way)
+        mktempdir() do place
+            done = joinpath(place, "done")
+            output, words = Pipe(), joinpath(place, "words")
+            child = run(pipeline(julia_command(script, way, done), stdout = output, stderr = words); wait = false)
+            close(output.in)
+            @test readline(output) == "ready"
+            press(child)
+            touch(done)
+            printed = read(output, String)
+            wait(child)
+            return child, printed, read(words, String)
+        end
+    end
+
+    @testset "pressed again and again, it comes between calls" begin
+        child, printed, words = interrupted("throws") do child
+            for _ in 1:200    # several times a step, which is when Julia takes the main thread out of it
+                kill(child, Base.SIGINT)
+                sleep(0.005)
+            end
+            sleep(1)    # until the last has come
+        end
+        @test success(child)
+        @test occursin(r"interrupts: [1-9]\d*, steps are whole: true", printed)
+    end
+
+    @testset "it ends a script, after the step" begin
+        child, printed, words = interrupted(child -> (kill(child, Base.SIGINT); wait(child)), "ends")
+        @test printed == ""
+        @test child.exitcode == 130 || child.termsignal == Base.SIGINT
+        @test !occursin("signal (11)", words)
+    end
+end
