@@ -87,7 +87,7 @@ static void training_new(struct training *t, const struct options *options) {
 
     lmada_config_t config;
     check(lmada_config_recommended(&config, sizeof config));
-    config.lr = 0.03;
+    config.lr = 0.003;
     if (options->history > 0) config.history_size = options->history;
     size_t dim = 0;
     for (size_t i = 0; i < t->model->tensors; i++) dim += t->model->lens[i];

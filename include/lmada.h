@@ -166,7 +166,8 @@ typedef struct lmada_config_t {
     double density;
     /**
      * Learning rate: >= 0. Default 1e-2. With the default power and no momentum |u| <= 1, so that lr bounds the
-     * length of a step. The first thing to tune, over factors of 3. `lmada_set_lr` changes it between steps.
+     * length of a step. With `diagonal_beta` lr is Adam's: about the RMS change of a parameter in a step. The first
+     * thing to tune, over factors of 3. `lmada_set_lr` changes it between steps.
      */
     double lr;
     /**
@@ -175,8 +176,9 @@ typedef struct lmada_config_t {
      */
     double eps;
     /**
-     * Adds this part of the largest eigenvalue of MM' to eps: >= 0. Default 0. Use it (1e-6 to 1e-2) in place of eps
-     * where the gradients' scale is unknown or falls during training.
+     * Adds this part of the largest eigenvalue of MM' to eps: >= 0. Default 0. Use it (1e-9 to 1e-2) in place of eps
+     * where the gradients' scale is unknown or falls during training: unlike eps it does not depend on the units of
+     * the loss.
      */
     double eps_relative;
     /**
@@ -247,17 +249,22 @@ typedef struct lmada_config_t {
      */
     uint32_t threads;
     /**
-     * beta2 of diagonal coordinates, in which Adam is spherical: [0, 1). Default 0: off. Otherwise q <- beta2*q + (1 -
-     * beta2)*g^2 is kept for each parameter, s = (q/(1 - beta2^t) + diagonal_eps)^(-1/4), and the window, v and M are of
-     * gradients times the s of their own step; u is multiplied by today's s on its way out. With k = 1 that is Adam's
-     * direction, normalised. Norms (clips, grafts, `update_norm`) are those before that. One more buffer of `dim`
-     * elements. For deep networks, whose parameters' gradients differ by orders of magnitude: 0.95 to 0.999, with
-     * `LMADA_GRAFT_INPUT`. Not with `centered`, nor with the clips by EMA vectors: `lmada_create` refuses them.
+     * beta2 of diagonal preconditioning, after which Adam is spherical: [0, 1). Default 0: off. Otherwise
+     * q <- beta2*q + (1 - beta2)*g^2 is kept for each parameter, s = (q/(1 - beta2^t) + diagonal_eps)^(-1/4), and the
+     * window, v and M are of gradients times the s of their own step; u is multiplied by today's s and by kappa on its
+     * way out. kappa = (sum of sqrt(q/(1 - beta2^t)))^(1/2), over the parameters of the block; 1 with
+     * `LMADA_GRAFT_INPUT`. With kappa the step has no units: a loss times a number takes the same steps (if eps is 0),
+     * and lr is Adam's. With k = 1 that is Adam's direction, its length smoothed. Norms (clips, grafts, `update_norm`)
+     * are those before s and kappa. One more buffer of `dim` elements. For deep networks, whose parameters' gradients
+     * differ by orders of magnitude: 0.95 to 0.999, with eps 0, eps_relative 1e-9 and diagonal_eps 1e-30. Not with
+     * `centered`, nor with the clips by EMA vectors: `lmada_create` refuses them.
      */
     double diagonal_beta;
     /**
-     * What is added to q, finite and > 0. Default 1e-16, the square of Adam's usual 1e-8. Steps are refused with
-     * `LMADA_ERROR_NON_FINITE` where diagonal_eps^(-1/4)*|u| may overflow.
+     * What is added to q, finite and > 0. Default 1e-16, the square of Adam's usual 1e-8. Choose it far below the
+     * squares of all gradients that matter: 1e-30 with losses of any scale. With `LMADA_F32` gradients below
+     * 1e-19*sqrt(diagonal_eps) may count as 0 in q. Steps are refused with `LMADA_ERROR_NON_FINITE` where
+     * kappa*diagonal_eps^(-1/4)*|u| may overflow.
      */
     double diagonal_eps;
 } lmada_config_t;
@@ -489,8 +496,8 @@ typedef struct lmada_stats_t {
 #define LMADA_GRAFT_EMA_VECTOR 5
 
 /**
- * s = |v|/|u|; 1 where v is 0. A step is as long as without preconditioning. With `diagonal_beta` that is as long as
- * Adam's, whose learning rates carry over.
+ * s = |v|/|u|; 1 where v is 0. A step is as long as without preconditioning. With `diagonal_beta` that is exactly as
+ * long as Adam's, without the smoothing of `kappa`.
  */
 #define LMADA_GRAFT_INPUT 6
 
@@ -513,12 +520,12 @@ lmada_status_t lmada_config_init(lmada_config_t *config, size_t config_size);
 
 /**
  * Fills `config` with the setting that trained best in this library's own measurements (docs/recommended.md says how
- * it was found), at the median of the learning rates that were best. Otherwise as `lmada_config_init`; the history
- * format too is for you to choose.
+ * it was found). Otherwise as `lmada_config_init`; the history format too is for you to choose.
  *
- * It is in diagonal coordinates, which rule out `centered` and the clips by EMA vectors. A program whose struct, of
- * `config_size` bytes, ends before `diagonal_beta` cannot hold it, and gets one for plain coordinates: k = 30, lr 0.1,
- * momentum of updates 0.9, grafted to the EMA of norms.
+ * It uses diagonal preconditioning, which rules out `centered` and the clips by EMA vectors. No option of it has the
+ * units of the loss: a loss times 1e-4 or 1e4 trains as the loss itself, and lr (0.01) is Adam's, about the RMS change
+ * of a parameter. A program whose struct, of `config_size` bytes, ends before `diagonal_beta` cannot hold this setting
+ * and gets one without diagonal preconditioning: k = 30, lr 0.1, momentum of updates 0.9, grafted to the EMA of norms.
  *
  * @param config       struct to fill; nothing is written beyond `config_size` bytes
  * @param config_size  `sizeof(lmada_config_t)`

@@ -97,7 +97,7 @@ pub struct Config {
     /// 0.01.
     pub density: f64,
     /// Learning rate, ≥ 0. Default 1e-2. The first thing to tune, over factors of 3; [`Optimizer::set_lr`] changes it
-    /// between steps.
+    /// between steps. With `diagonal_beta` it is Adam's, about the RMS change of a parameter in a step.
     ///
     /// [`Optimizer::set_lr`]: crate::Optimizer::set_lr
     pub lr: f64,
@@ -105,7 +105,7 @@ pub struct Config {
     /// makes the method more like plain gradient descent.
     pub eps: f64,
     /// Part of the largest eigenvalue that is added to ε, ≥ 0. Default 0. In place of ε where the gradients' scale is
-    /// unknown or falls.
+    /// unknown or falls: unlike ε it does not depend on the units of the loss.
     pub eps_relative: f64,
     /// Exponent p of the preconditioner `(MMᵀ + ε'I)^(−p)`: (0, 1]. Default 1/2, Adagrad.
     pub power: f64,
@@ -139,11 +139,12 @@ pub struct Config {
     /// Threads of a step, the calling one included; 0, the default: as many as the process may run on. The bits of a
     /// result do not depend on it.
     pub threads: u32,
-    /// β₂ of diagonal coordinates: the window and all that is made of it work where Adam is spherical. [0, 1); 0, the
-    /// default: off. Adam's values, 0.95 to 0.999, are those to try; one more buffer of the model's length.
+    /// β₂ of diagonal preconditioning: the window and all that is made of it work where Adam is spherical, and `lr` is
+    /// Adam's. [0, 1); 0, the default: off. Adam's values, 0.95 to 0.999, are those to try; one more buffer of the
+    /// model's length.
     pub diagonal_beta: f64,
     /// ε_d, added to the average of squared gradients of which a parameter's scale is the fourth root, > 0. Default
-    /// 1e-16: the square of Adam's usual 1e-8.
+    /// 1e-16: the square of Adam's usual 1e-8. It should be far below the squares of all gradients that matter.
     pub diagonal_eps: f64,
 }
 
@@ -182,14 +183,19 @@ impl Config {
     /// Largest `history_size`.
     pub const MAX_HISTORY: u32 = 4096;
 
-    /// The setting that trained best in the measurements kept in `docs/recommended.md`.
+    /// The setting that trained best in the measurements kept in `docs/recommended.md`. A loss times a number trains as
+    /// the loss itself does: no option is in its units.
     pub fn recommended() -> Self {
         Self {
             history_size: 30,
-            lr: 0.1,
+            lr: 0.01,
+            // No ε that is told in units of the loss.
+            eps: 0.0,
+            eps_relative: 1e-9,
             momentum_kind: Momentum::Update,
             momentum: 0.8,
             diagonal_beta: 0.99,
+            diagonal_eps: 1e-30,
             ..Self::default()
         }
     }

@@ -43,18 +43,24 @@
 //! window for `Mᵀg`, one for `M c`. Full-matrix Adagrad is Duchi, Hazan, Singer (JMLR 2011); its windowed form GGT is
 //! Agarwal et al. (ICML 2019, arXiv 1806.02958).
 //!
-//! # Diagonal coordinates
+//! # Diagonal preconditioning
 //!
 //! Where `diagonal_beta` is on (β₂), all of this happens in coordinates in which Adam is spherical (Kingma and Ba, ICLR
 //! 2015: its second moment, its correction). Element by element `q ← β₂q + (1−β₂)g²` and
 //! `S = (q/(1−β₂ᵗ) + diagonal_eps)^(−1/4)`; the column appended is `S g`, with the S of its own step, and so v is made of
-//! such columns, or is `S m` with today's S. u, once it is `s·u`, is multiplied by today's S before it is averaged or
-//! moves parameters. With k = 1 that is Adam's direction without momentum, normalised; with [`Clip::GraftInput`], Adam's.
+//! such columns, or is `S m` with today's S. u, once it is `s·u`, is multiplied by today's S and by κ before it is
+//! averaged or moves parameters.
 //!
-//! Norms, those of clips and grafts and [`Stats::update_norm`], are those in the coordinates of the columns, where the
-//! promised precision holds too. q is kept as its root. S is computed in the precision of the elements; a
-//! `diagonal_eps` below 2·10⁻⁷⁵ counts as that with `f32`, and a root below 10⁻¹⁹·√diagonal_eps may be taken for 0. A step
-//! is refused where `max(1, lr)·diagonal_eps^(−1/4)·s·‖u‖` is above half the largest number of the element type.
+//! `κ = (Σᵢ √(qᵢ/(1−β₂ᵗ)))^(1/2)`, over the parameters of the block and with the q of this step; κ = 1 with
+//! [`Clip::GraftInput`]. κ makes the direction free of units: a loss times a number gives the same steps (if ε is 0 and
+//! `diagonal_eps` is small), and `lr` is Adam's, about the RMS change of a parameter. With k = 1 u is Adam's direction
+//! without momentum, its length smoothed over steps; with [`Clip::GraftInput`] it is exactly Adam's.
+//!
+//! Norms, those of clips and grafts and [`Stats::update_norm`], are those in the coordinates of the columns, without κ,
+//! where the promised precision holds too. q is kept as its root. S is computed in the precision of the elements. With
+//! `f32` a `diagonal_eps` below 2·10⁻⁷⁵ counts as that, and a root below 10⁻¹⁹·√diagonal_eps may be taken for 0, in κ
+//! too. A step is refused if `max(1, lr)·κ·diagonal_eps^(−1/4)·s·‖u‖` is above half the largest number of the element
+//! type.
 //!
 //! # Storage
 //!

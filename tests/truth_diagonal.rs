@@ -1,7 +1,7 @@
-//! Diagonal coordinates, a step at a time, against the rule done the long way: from the state before a step, read out of
-//! its saved form, S is computed number by number in f64, the update by a tall SVD of the stored columns, and the state
-//! after the step is looked at for what it should hold. The columns are those that the library stored, which are held
-//! against S·g first: of nearly parallel ones, S rounded otherwise would make another update.
+//! Diagonal preconditioning, a step at a time, against the rule done the long way: from the state before a step, read
+//! out of its saved form, S and κ are computed number by number in f64, the update by a tall SVD of the stored columns,
+//! and the state after the step is looked at for what it should hold. The columns are those that the library stored,
+//! which are held against S·g first: of nearly parallel ones, S rounded otherwise would make another update.
 //!
 //! Norms are those of the coordinates of the stored columns, in which the library promises its precision.
 
@@ -11,6 +11,7 @@ mod settings;
 use lmada::{Clip, Config, Dtype, Error, HistoryFormat, Momentum, Optimizer};
 use oracle::Oracle;
 use oracle::compare::distance;
+use oracle::diagonal::{Scales, scales};
 use oracle::formats::{self, SCALED, SPARSE};
 use oracle::number::{Number, narrow, round, widen};
 use oracle::saved::Bytes;
@@ -171,13 +172,9 @@ fn run<T: Number>(config: &Config, stream: Stream, dim: usize, seed: u64, steps:
     }
 }
 
-/// q, corrected, and S.
-fn scales(config: &Config, before: &State, g: &[f64]) -> (Vec<f64>, Vec<f64>) {
-    let beta = config.diagonal_beta;
-    let q = mean(beta, &times(&before.root, &before.root), &times(g, g));
-    let correction = 1.0 - beta.powi(before.steps as i32 + 1);
-    let s = q.iter().map(|q| (q / correction + config.diagonal_eps).powf(-0.25)).collect();
-    (q, s)
+/// What the step after this state scales with.
+fn scales_after(config: &Config, before: &State, g: &[f64]) -> Scales {
+    scales(config, &times(&before.root, &before.root), before.steps + 1, g)
 }
 
 /// The oracle for one step from a state, in that step's coordinates. Update momentum is beyond it.
@@ -209,7 +206,7 @@ fn look<T: Number>(
 ) {
     let after = State::of(optimizer);
     assert_eq!(after.steps, before.steps + 1);
-    let (q, s) = scales(config, before, g);
+    let Scales { q, s, kappa } = scales_after(config, before, g);
     // A root that is nothing beside that of ε_d may be taken for 0 in f32.
     let nothing = if size_of::<T>() == 4 { 1e-19 * config.diagonal_eps.sqrt() } else { 0.0 };
     let roots = after.root.iter().zip(&q).map(|(found, q)| if q.sqrt() < nothing { q.sqrt() } else { *found });
@@ -221,9 +218,17 @@ fn look<T: Number>(
     let (mut oracle, mut doubt) = oracle_for::<T>(config, before, &s);
     let outcome = oracle.step(after.newest());
     let radii = doubt.step::<T>(&oracle, &outcome);
-    let (mut expected, mut allowed) = (outcome.direction.clone(), radii.direction);
-    // S itself is rounded to the element type, and so is what comes out of it.
-    allowed += (4.0 * T::UNIT + CORRECTION) * norm(&expected);
+    let mut expected: Vec<f64> = outcome.direction.iter().map(|u| kappa * u).collect();
+    let mut allowed = kappa * radii.direction;
+    // S and the roots that κ is made of are rounded to the element type, and so is what comes out of them.
+    allowed += (5.0 * T::UNIT + CORRECTION) * norm(&expected);
+    if kappa != 1.0 {
+        // κ² with and without the roots that may be taken for 0.
+        let lost = q.iter().map(|q| q.sqrt()).filter(|root| *root < nothing).sum::<f64>();
+        let correction = 1.0 - config.diagonal_beta.powi(after.steps as i32);
+        let least = (kappa * kappa - lost / correction.sqrt()).max(0.0).sqrt();
+        allowed += (kappa - least) * norm(&outcome.direction);
+    }
     if config.momentum_kind == Momentum::Update {
         // From the b that was there.
         let b = mean(config.momentum, &before.momentum, &times(&s, &expected));
@@ -253,12 +258,12 @@ fn look<T: Number>(
 
 /// Whether the guard refuses a step: its largest scale is that of parameters that had no gradient yet.
 fn may_refuse<T: Number>(config: &Config, before: &State, g: &[f64]) -> bool {
-    let (_, s) = scales(config, before, g);
+    let Scales { s, kappa, .. } = scales_after(config, before, g);
     let (mut oracle, mut doubt) = oracle_for::<T>(config, before, &s);
     let outcome = oracle.step(&times(&s, g));
     let radii = doubt.step::<T>(&oracle, &outcome);
     let length = outcome.scale * outcome.update_norm + radii.direction;
-    config.lr.max(1.0) * length * config.diagonal_eps.powf(-0.25) > T::MAX / 2.0
+    config.lr.max(1.0) * kappa * length * config.diagonal_eps.powf(-0.25) > T::MAX / 2.0
 }
 
 const FORMATS: [HistoryFormat; 5] =
@@ -280,9 +285,10 @@ fn configs(k: u32) -> impl Iterator<Item = Config> {
         clip_beta: 0.9,
         history_decay: [1.0, 0.97][index % 2],
         orthogonal_scale: [0.0, 0.5, 0.0][index % 3],
-        eps: [1e-6, 1e-2][index / 3 % 2],
+        eps: [1e-6, 0.0, 1e-2][index / 3 % 3],
+        eps_relative: [0.0, 1e-9, 0.0][index / 3 % 3],
         diagonal_beta: [0.99, 0.9, 0.5][index / 2 % 3],
-        diagonal_eps: [1e-16, 1e-8][index / 5 % 2],
+        diagonal_eps: [1e-16, 1e-30, 1e-8][index / 3 % 3],
         threads: 1,
         ..Config::default()
     })
@@ -324,7 +330,8 @@ fn every_format() {
     expect_firm(&tally, 0.8);
 }
 
-/// With a window of one gradient it is Adam's direction (Kingma and Ba 2015, without momentum), normalised.
+/// With a window of one gradient it is Adam's direction (Kingma and Ba 2015, without momentum), its length smoothed:
+/// that of the average of squares in place of that of the gradient.
 #[test]
 fn a_window_of_one_is_adam() {
     let (beta, eps, eps_window) = (0.9, 1e-16, 1e-6);
@@ -339,9 +346,11 @@ fn a_window_of_one_is_adam() {
         second.iter_mut().zip(&g).for_each(|(v, g)| *v = beta * *v + (1.0 - beta) * g * g);
         let root = |v: f64| (v / (1.0 - beta.powi(step)) + eps).sqrt();
         let length = g.iter().zip(&second).map(|(g, v)| g * g / root(*v)).sum::<f64>();
+        let smoothed = second.iter().map(|v| (v / (1.0 - beta.powi(step))).sqrt()).sum::<f64>();
         for ((u, g), v) in direction.iter().zip(&g).zip(&second) {
-            let adam = g / root(*v) / (length + eps_window).sqrt();
-            assert!((u - adam).abs() <= 1e-10 * adam.abs(), "step {step}: {u:e}, {adam:e}");
+            let adam = g / root(*v);
+            let expected = adam * (smoothed / (length + eps_window)).sqrt();
+            assert!((u - expected).abs() <= 1e-10 * expected.abs(), "step {step}: {u:e}, {expected:e}");
         }
     }
 }

@@ -339,7 +339,7 @@ fn partials_that_are_no_sums() {
         for spoil in [
             &(|sums: &mut [f64]| sums[0] = f64::NAN) as &dyn Fn(&mut [f64]),
             &|sums| sums[0] = f64::INFINITY,
-            &|sums| sums[sums.len() - 8] = 1.0,
+            &|sums| sums[sums.len() - 9] = 1.0,
         ] {
             let error = solve(spoil).unwrap_err();
             assert!(matches!(error, Error::NonFinite { .. }), "{error}");

@@ -198,8 +198,8 @@ inline constexpr lmada_clip_t input = LMADA_GRAFT_INPUT;
 struct config : lmada_config_t {
     config() noexcept : lmada_config_t{} { fill(&lmada_config_init); }
 
-    // The options that trained best in the library's own measurements. They are in diagonal coordinates, which rule out
-    // `centered` and the clips by EMA vectors.
+    // The options that trained best in the library's own measurements. They use diagonal preconditioning, which rules
+    // out `centered` and the clips by EMA vectors; `lr` is Adam's.
     static config recommended() noexcept {
         config options;
         options.fill(&lmada_config_recommended);

@@ -32,8 +32,8 @@ func count(name string, value int, set func(*C.lmada_config_t, C.uint32_t)) Opti
 }
 
 // WithRecommended starts from the setting that trained best in the library's own measurements, in place of the
-// defaults. Other options change it, wherever it stands among them. It is in diagonal coordinates, which rule out
-// WithCentered and the clips by EMA vectors.
+// defaults. Other options change it, wherever it stands among them. It uses diagonal preconditioning, which rules out
+// WithCentered and the clips by EMA vectors; its learning rate is Adam's.
 func WithRecommended() Option { return func(s *settings) { s.recommended = true } }
 
 // WithHistorySize sets k, the number of gradients kept: 1 to 4096, default 10. Memory is k numbers a parameter, in as
@@ -183,14 +183,15 @@ func WithThreads(threads int) Option {
 	return count("threads", threads, func(c *C.lmada_config_t, n C.uint32_t) { c.threads = n })
 }
 
-// WithDiagonalBeta sets beta2 of diagonal coordinates, in which Adam is spherical: [0, 1). Default 0: off. For deep
-// networks, whose parameters' gradients differ by orders of magnitude: 0.95 to 0.999, with GraftInput. Not with centered
-// columns, nor with the clips by EMA vectors.
+// WithDiagonalBeta sets beta2 of diagonal preconditioning, after which Adam is spherical and the learning rate is
+// Adam's: [0, 1). Default 0: off. For deep networks, whose parameters' gradients differ by orders of magnitude: 0.95 to
+// 0.999, with eps 0, eps_relative 1e-9 and diagonal_eps 1e-30. Not with centered columns, nor with the clips by EMA
+// vectors.
 func WithDiagonalBeta(beta float64) Option {
 	return field(func(c *C.lmada_config_t) { c.diagonal_beta = C.double(beta) })
 }
 
-// WithDiagonalEps sets what is added to the average of the squares in diagonal coordinates, above 0. Default 1e-16.
+// WithDiagonalEps sets what diagonal preconditioning adds to the average of the squares, above 0. Default 1e-16.
 func WithDiagonalEps(eps float64) Option {
 	return field(func(c *C.lmada_config_t) { c.diagonal_eps = C.double(eps) })
 }

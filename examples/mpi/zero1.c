@@ -199,7 +199,7 @@ static void training_new(struct training *t, const struct options *options) {
 
     cut(t);
     check(lmada_config_recommended(&t->config, sizeof t->config));
-    t->config.lr = 0.03;
+    t->config.lr = 0.003;
     if (options->history > 0) t->config.history_size = options->history;
     check(lmada_create_blocks(&t->config, &t->shard.len, 1, &t->opt));
 }

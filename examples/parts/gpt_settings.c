@@ -102,7 +102,7 @@ struct gpt_settings gpt_settings_new(bool quick) {
     if (!quick)
         add(&settings, FAMILY_WINDOW, method_lmada("", &earlier), "window, k 30, update 0.9, grafted to the EMA of norms");
 
-    config.diagonal_beta = 0.99;
+    set_diagonal(&config);
     add_windows(&settings, FAMILY_DIAGONAL, &config, quick);
     config.clip_kind = LMADA_GRAFT_INPUT;
     add_windows(&settings, FAMILY_GRAFTED, &config, quick);

@@ -27,6 +27,13 @@ const char *clip_name(lmada_clip_t kind) {
     }
 }
 
+void set_diagonal(lmada_config_t *config) {
+    config->diagonal_beta = 0.99;
+    config->diagonal_eps = 1e-30;
+    config->eps = 0;
+    config->eps_relative = 1e-9;
+}
+
 static lmada_config_t candidate(bool diagonal, uint32_t history_size, lmada_momentum_t momentum, bool grafted) {
     lmada_config_t config;
     if (lmada_config_init(&config, sizeof config) != LMADA_OK) fail("%s", lmada_last_error());
@@ -34,7 +41,7 @@ static lmada_config_t candidate(bool diagonal, uint32_t history_size, lmada_mome
     config.momentum_kind = momentum;
     if (grafted) config.clip_kind = diagonal ? LMADA_GRAFT_INPUT : LMADA_GRAFT_EMA_NORM;
     if (diagonal) {
-        config.diagonal_beta = 0.99;
+        set_diagonal(&config);
         config.momentum = 0.8;
     }
     return config;

@@ -10,11 +10,14 @@
 
 /*
  * k = 10 and 30, each momentum kind, with and without grafting; all else as lmada_config_init has it. In plain
- * coordinates grafting is to the EMA of norms. In diagonal ones, with beta2 0.99, it is to the input's length, and beta is
+ * coordinates grafting is to the EMA of norms. In diagonal ones (set_diagonal) it is to the input's length, and beta is
  * 0.8 in place of 0.9.
  */
 #define CANDIDATE_COUNT 32
 #define SETTING_LINE_SIZE 800
+
+/* Diagonal preconditioning with beta2 0.99, and nothing that has the units of the loss. */
+void set_diagonal(lmada_config_t *config);
 
 void candidates_new(struct method candidates[CANDIDATE_COUNT]);
 

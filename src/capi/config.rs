@@ -25,12 +25,12 @@ pub unsafe extern "C" fn lmada_config_init(config: *mut lmada_config_t, config_s
 }
 
 /// Fills `config` with the setting that trained best in this library's own measurements (docs/recommended.md says how
-/// it was found), at the median of the learning rates that were best. Otherwise as `lmada_config_init`; the history
-/// format too is for you to choose.
+/// it was found). Otherwise as `lmada_config_init`; the history format too is for you to choose.
 ///
-/// It is in diagonal coordinates, which rule out `centered` and the clips by EMA vectors. A program whose struct, of
-/// `config_size` bytes, ends before `diagonal_beta` cannot hold it, and gets one for plain coordinates: k = 30, lr 0.1,
-/// momentum of updates 0.9, grafted to the EMA of norms.
+/// It uses diagonal preconditioning, which rules out `centered` and the clips by EMA vectors. No option of it has the
+/// units of the loss: a loss times 1e-4 or 1e4 trains as the loss itself, and lr (0.01) is Adam's, about the RMS change
+/// of a parameter. A program whose struct, of `config_size` bytes, ends before `diagonal_beta` cannot hold this setting
+/// and gets one without diagonal preconditioning: k = 30, lr 0.1, momentum of updates 0.9, grafted to the EMA of norms.
 ///
 /// @param config       struct to fill; nothing is written beyond `config_size` bytes
 /// @param config_size  `sizeof(lmada_config_t)`

@@ -110,8 +110,8 @@ pub const LMADA_GRAFT_EMA_NORM: lmada_clip_t = 3;
 pub const LMADA_CLIP_EMA_VECTOR: lmada_clip_t = 4;
 /// s = |e|/|u|. One more buffer of `dim` elements.
 pub const LMADA_GRAFT_EMA_VECTOR: lmada_clip_t = 5;
-/// s = |v|/|u|; 1 where v is 0. A step is as long as without preconditioning. With `diagonal_beta` that is as long as
-/// Adam's, whose learning rates carry over.
+/// s = |v|/|u|; 1 where v is 0. A step is as long as without preconditioning. With `diagonal_beta` that is exactly as
+/// long as Adam's, without the smoothing of `kappa`.
 pub const LMADA_GRAFT_INPUT: lmada_clip_t = 6;
 
 /// Options of an optimizer. Fill it with `lmada_config_init` or `lmada_config_recommended`, then change what you want;
@@ -152,13 +152,15 @@ pub struct lmada_config_t {
     /// More takes more memory and time, and leaves less of a gradient to later steps.
     pub density: f64,
     /// Learning rate: >= 0. Default 1e-2. With the default power and no momentum |u| <= 1, so that lr bounds the
-    /// length of a step. The first thing to tune, over factors of 3. `lmada_set_lr` changes it between steps.
+    /// length of a step. With `diagonal_beta` lr is Adam's: about the RMS change of a parameter in a step. The first
+    /// thing to tune, over factors of 3. `lmada_set_lr` changes it between steps.
     pub lr: f64,
     /// eps, added to the eigenvalues of MM': >= 0. Default 1e-6. Raise it towards the squared norm of the gradients
     /// to make the method more like plain gradient descent. 0 is fine: directions that are absent are left out.
     pub eps: f64,
-    /// Adds this part of the largest eigenvalue of MM' to eps: >= 0. Default 0. Use it (1e-6 to 1e-2) in place of eps
-    /// where the gradients' scale is unknown or falls during training.
+    /// Adds this part of the largest eigenvalue of MM' to eps: >= 0. Default 0. Use it (1e-9 to 1e-2) in place of eps
+    /// where the gradients' scale is unknown or falls during training: unlike eps it does not depend on the units of
+    /// the loss.
     pub eps_relative: f64,
     /// p in f(x) = (x + eps)^-p: (0, 1]. Default 0.5, Adagrad. 1 makes the step that of a natural gradient over the
     /// window; small values make it more like gradient descent.
@@ -197,15 +199,20 @@ pub struct lmada_config_t {
     /// Threads of a step, the calling one included: 0 for as many as the process may run on, 1 for the calling thread
     /// only. Default 0. The results are the same bits for any number. Small models use one whatever it says.
     pub threads: u32,
-    /// beta2 of diagonal coordinates, in which Adam is spherical: [0, 1). Default 0: off. Otherwise q <- beta2*q + (1 -
-    /// beta2)*g^2 is kept for each parameter, s = (q/(1 - beta2^t) + diagonal_eps)^(-1/4), and the window, v and M are of
-    /// gradients times the s of their own step; u is multiplied by today's s on its way out. With k = 1 that is Adam's
-    /// direction, normalised. Norms (clips, grafts, `update_norm`) are those before that. One more buffer of `dim`
-    /// elements. For deep networks, whose parameters' gradients differ by orders of magnitude: 0.95 to 0.999, with
-    /// `LMADA_GRAFT_INPUT`. Not with `centered`, nor with the clips by EMA vectors: `lmada_create` refuses them.
+    /// beta2 of diagonal preconditioning, after which Adam is spherical: [0, 1). Default 0: off. Otherwise
+    /// q <- beta2*q + (1 - beta2)*g^2 is kept for each parameter, s = (q/(1 - beta2^t) + diagonal_eps)^(-1/4), and the
+    /// window, v and M are of gradients times the s of their own step; u is multiplied by today's s and by kappa on its
+    /// way out. kappa = (sum of sqrt(q/(1 - beta2^t)))^(1/2), over the parameters of the block; 1 with
+    /// `LMADA_GRAFT_INPUT`. With kappa the step has no units: a loss times a number takes the same steps (if eps is 0),
+    /// and lr is Adam's. With k = 1 that is Adam's direction, its length smoothed. Norms (clips, grafts, `update_norm`)
+    /// are those before s and kappa. One more buffer of `dim` elements. For deep networks, whose parameters' gradients
+    /// differ by orders of magnitude: 0.95 to 0.999, with eps 0, eps_relative 1e-9 and diagonal_eps 1e-30. Not with
+    /// `centered`, nor with the clips by EMA vectors: `lmada_create` refuses them.
     pub diagonal_beta: f64,
-    /// What is added to q, finite and > 0. Default 1e-16, the square of Adam's usual 1e-8. Steps are refused with
-    /// `LMADA_ERROR_NON_FINITE` where diagonal_eps^(-1/4)*|u| may overflow.
+    /// What is added to q, finite and > 0. Default 1e-16, the square of Adam's usual 1e-8. Choose it far below the
+    /// squares of all gradients that matter: 1e-30 with losses of any scale. With `LMADA_F32` gradients below
+    /// 1e-19*sqrt(diagonal_eps) may count as 0 in q. Steps are refused with `LMADA_ERROR_NON_FINITE` where
+    /// kappa*diagonal_eps^(-1/4)*|u| may overflow.
     pub diagonal_eps: f64,
 }
 

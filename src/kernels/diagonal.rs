@@ -98,7 +98,17 @@ bits!(
     0x6feb_0be0_ded2_8800
 );
 
-/// The scales of a gradient; and, where it is asked for, the root of q with this gradient in it.
+/// What pass one has to know of a gradient.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[doc(hidden)]
+pub struct DiagonalSums {
+    /// The sum of its squares.
+    pub norm2: f64,
+    /// The sum of the roots of q with this gradient in it, as [`super::Kernels::advance`] stores them.
+    pub roots: f64,
+}
+
+/// The scales of a gradient, and the root of q with this gradient in it.
 ///
 /// All in the precision of `T`, on numbers between 2 and 8 or less: squares of what has the range of `T` would not have it.
 #[inline(always)]
@@ -107,7 +117,6 @@ fn scales<S: Scaling<T>, T: Element>(
     root: &[T; TWIN],
     given: &[T; TWIN],
     diagonal: &Diagonal,
-    advances: bool,
 ) -> (S::Twin, S::Twin) {
     let Diagonal { beta, correction, eps } = *diagonal;
     let (root, given) = (lanes.load(root), lanes.load(given));
@@ -115,10 +124,10 @@ fn scales<S: Scaling<T>, T: Element>(
     let [power, root_of_power, inverse] = lanes.powers(lanes.max_abs(lanes.max_abs(root, given), least));
     let (root, given, least) = (lanes.mul(root, power), lanes.mul(given, power), lanes.mul(least, power));
     let (root2, given2) = (lanes.mul(root, root), lanes.mul(given, given));
+    let q = lanes.mul_add(lanes.splat(1.0 - beta), given2, lanes.mul(lanes.splat(beta), root2));
     // −x
     let x = lanes.mul(lanes.mul(least, least), lanes.splat(-1.0));
-    let x = lanes.mul_add(lanes.splat(-(1.0 - beta) * correction), given2, x);
-    let x = lanes.mul_add(lanes.splat(-beta * correction), root2, x);
+    let x = lanes.mul_add(lanes.splat(-correction), q, x);
     let mut y = lanes.guess(x);
     for last in [false, true] {
         // y·(1 − h)^(−1/4), where h is what x·y⁴ lacks to 1.
@@ -132,13 +141,7 @@ fn scales<S: Scaling<T>, T: Element>(
         };
         y = lanes.mul_add(lanes.mul(y, h), series, y);
     }
-    let q = if advances {
-        let q = lanes.mul_add(lanes.splat(1.0 - beta), given2, lanes.mul(lanes.splat(beta), root2));
-        lanes.mul(lanes.sqrt(q), inverse)
-    } else {
-        y
-    };
-    (lanes.mul(y, root_of_power), q)
+    (lanes.mul(y, root_of_power), lanes.mul(lanes.sqrt(q), inverse))
 }
 
 /// Memory that is fetched in as many parts as there are blocks.
@@ -194,23 +197,28 @@ pub(super) fn coordinates<L, T>(
     diagonal: &Diagonal,
     ahead: Ahead,
     target: Scaled<'_, T>,
-) -> f64
+) -> DiagonalSums
 where
     L: Load<T> + Load<f64>,
     T: Element,
 {
     let Scaled { scale, scaled } = target;
     let mut bringing = Bringing::new(ahead, given.len() / TWIN);
-    let mut norm2 = lanes.splat(0.0);
+    let (mut norm2, mut roots) = (lanes.splat(0.0), lanes.splat(0.0));
     each_of!(TWIN, given.len(), [root, given], [scale, scaled], [], [], {
         for given in halves(given) {
             norm2 = lanes.mul_add(lanes.load(given), lanes.load(given), norm2);
         }
         bringing.bring(lanes);
-        let (s, _) = scales(Load::<T>::scaling(lanes), root, given, diagonal, false);
+        let (s, new_root) = scales(Load::<T>::scaling(lanes), root, given, diagonal);
         store_both(Load::<T>::scaling(lanes), s, given, scale, scaled);
+        let mut new_roots = [T::default(); TWIN];
+        Load::<T>::scaling(lanes).store(new_root, &mut new_roots);
+        for new_root in halves(&new_roots) {
+            roots = lanes.add(lanes.load(new_root), roots);
+        }
     });
-    lanes.total(norm2)
+    DiagonalSums { norm2: lanes.total(norm2), roots: lanes.total(roots) }
 }
 
 #[inline(always)]
@@ -229,7 +237,7 @@ pub(super) fn advance<L, T>(
     let mut bringing = Bringing::new(ahead, given.len() / TWIN);
     each_of!(TWIN, given.len(), [given], [root, scale, scaled], [], [], {
         bringing.bring(lanes);
-        let (s, new_root) = scales(Load::<T>::scaling(lanes), root, given, diagonal, true);
+        let (s, new_root) = scales(Load::<T>::scaling(lanes), root, given, diagonal);
         Load::<T>::scaling(lanes).store(new_root, root);
         store_both(Load::<T>::scaling(lanes), s, given, scale, scaled);
     });

@@ -209,7 +209,7 @@ macro_rules! table {
                 diagonal: &$crate::kernels::Diagonal,
                 ahead: $crate::kernels::Ahead,
                 target: $crate::kernels::Scaled<'_, T>
-            ) -> f64,
+            ) -> $crate::kernels::DiagonalSums,
             advance(
                 root: &mut [T],
                 given: &[T],

@@ -52,7 +52,7 @@ use crate::memory::Pod;
 use sparse::SparseKernels;
 
 use diagonal::Bits;
-pub(crate) use diagonal::{Diagonal, Scaled};
+pub(crate) use diagonal::{Diagonal, DiagonalSums, Scaled};
 pub(crate) use stored::{Bf16, Compressed, F16, SCALED_UNIT, Scales, Stored, StoredKernels};
 
 /// Numbers in a block.
@@ -185,7 +185,7 @@ type Smooth<T> = fn(&mut [T], &Smoothing, &[f64], &mut [f64]);
 type SmoothMagnified<T> = fn(&mut [T], &Smoothing, &[T], &[f64], &mut [f64]);
 
 /// `(root, given, diagonal, ahead, target)`.
-type Coordinates<T> = fn(&[T], &[T], &Diagonal, Ahead, Scaled<'_, T>) -> f64;
+type Coordinates<T> = fn(&[T], &[T], &Diagonal, Ahead, Scaled<'_, T>) -> DiagonalSums;
 
 /// How an average moves, and what becomes of what goes in and comes out.
 #[derive(Clone, Copy, Debug)]
@@ -239,7 +239,8 @@ pub struct Kernels<T: 'static> {
     /// `target = scale·source`, rounded. Elementwise.
     pub narrow: fn(source: &[f64], scale: f64, target: &mut [T]),
     /// The scales of a gradient in diagonal coordinates, and the gradient times its scales, both rounded: `root` is that
-    /// of the average of squares before this gradient. Returns the gradient's squared norm. Elementwise.
+    /// of the average of squares before this gradient. Returns the gradient's squared norm, and the sum of the roots
+    /// that `advance` stores of it. Elementwise.
     pub coordinates: Coordinates<T>,
     /// The same, and `root` takes this gradient in. Elementwise.
     pub advance: fn(root: &mut [T], given: &[T], diagonal: &Diagonal, ahead: Ahead, target: Scaled<'_, T>),

@@ -194,21 +194,22 @@ impl<T: Element> Chunk<T> {
             let (position, len) = (tile.start, tile.len());
             let place = self.range.start + position;
             let given = feed.gradients.read(place, len, &mut scratch.staging);
-            let products = &mut self.sums[layout.gradient()][..ring.held];
             let ahead = Ahead { runs: [feed.gradients.ahead(place + len, end), (0, 0)] };
             let scale = &mut scratch.scale[..if feed.diagonal.is_some() { len } else { 0 }];
-            let (given_norm2, taken_in) = if let Some(diagonal) = &feed.diagonal {
+            let (sums_of_given, taken_in) = if let Some(diagonal) = &feed.diagonal {
                 let scaled = &mut scratch.scaled[..len];
                 let ahead = Ahead { runs: [self.window.tile(position), after(&self.root, &tile)] };
-                let norm2 =
-                    (kernels.coordinates)(&self.root[tile.clone()], given, diagonal, ahead, Scaled { scale, scaled });
-                (Some(norm2), &*scaled)
+                let target = Scaled { scale, scaled };
+                let sums = (kernels.coordinates)(&self.root[tile.clone()], given, diagonal, ahead, target);
+                self.sums[layout.tail(Tail::Roots)] += sums.roots;
+                (Some(sums), &*scaled)
             } else {
                 (None, given)
             };
+            let products = &mut self.sums[layout.gradient()][..ring.held];
             let taken = self.window.take(ring.newest, position, taken_in, ahead, products, &mut scratch.room);
             let newest = taken.stored;
-            let norm2 = given_norm2.unwrap_or(taken.norm2);
+            let norm2 = sums_of_given.map_or(taken.norm2, |sums| sums.norm2);
             self.sums[layout.tail(Tail::GradNorm2)] += norm2;
             if !(norm2.is_finite() && taken.norm2.is_finite() && taken.stored_norm2.is_finite()) {
                 // Or a sum overflowed, which the Gram matrix will tell.

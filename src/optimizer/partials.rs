@@ -28,6 +28,8 @@ pub(crate) enum Tail {
     MomentumAverage,
     /// ‖ē‖²
     AverageNorm2,
+    /// Σ√q with this gradient in it, before bias correction; 0 without diagonal preconditioning.
+    Roots,
     /// 1: adds up to the number of processes.
     Processes,
     /// The step's number, from 1 on: adds up to that times the number of processes, or they are out of step.

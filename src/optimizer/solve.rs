@@ -121,8 +121,15 @@ impl Solver {
         pending.scale = scale;
         pending.stats.scale = scale;
         pending.stats.grad_norm = partials[layout.tail(Tail::GradNorm2)].sqrt();
-        pending.narrow = narrow_is_enough(step, gram, &pending.coefficients[..held], norm);
-        check_result(step, &pending.coefficients[..held], norm, scale)
+        // The norms above are those of M̃c. The coefficients take κ in, so that pass two need not know it.
+        let kappa = kappa(step, partials);
+        let coefficients = &mut pending.coefficients[..held];
+        if kappa != 1.0 {
+            coefficients.iter_mut().for_each(|c| *c *= kappa);
+            pending.vector *= kappa;
+        }
+        pending.narrow = narrow_is_enough(step, gram, coefficients, kappa * norm);
+        check_result(step, coefficients, kappa * norm, scale)
     }
 
     /// Step 3: the vector to precondition, as `span` where it is a combination of columns, else as `products`.
@@ -373,6 +380,17 @@ pub(super) fn check_partials(step: &Step<'_>, partials: &[f64]) -> Result<()> {
     Ok(())
 }
 
+/// κ, the factor on an update in diagonal preconditioning: with it, `S·M̃c` is as long as Adam's step, whatever the
+/// units of the loss. 1 where the length is that of v.
+fn kappa(step: &Step<'_>, partials: &[f64]) -> f64 {
+    let Step { config, layout, number, .. } = *step;
+    if !config.is_diagonal() || config.clip_kind == Clip::GraftInput {
+        return 1.0;
+    }
+    // Σ√q̂, where q̂ is q/(1 − β₂^t).
+    (partials[layout.tail(Tail::Roots)] / bias(config.diagonal_beta, number).sqrt()).sqrt()
+}
+
 /// ‖v‖² of gradient momentum.
 fn momentum_norm2(step: &Step<'_>, partials: &[f64]) -> f64 {
     let Step { config, layout, ring, .. } = *step;
@@ -434,7 +452,7 @@ fn check_result(step: &Step<'_>, coefficients: &[f64], norm: f64, scale: f64) ->
         return bad("the factor of clipping or grafting");
     }
     let half = step.largest / 2.0;
-    // Out of diagonal coordinates, each element of an update may be as much longer as the largest scale.
+    // On the way out of diagonal preconditioning, each element grows by its scale, which is at most this.
     let norm = if step.config.is_diagonal() { norm * step.config.diagonal_eps.powf(-0.25) } else { norm };
     // A product that overflows is above half too.
     if step.lr.max(1.0) * scale * norm > half {

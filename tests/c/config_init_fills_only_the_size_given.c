@@ -85,12 +85,15 @@ static void both_make_a_config_that_create_takes(init_function init)
 static void what_an_older_struct_cannot_hold_is_not_presupposed(void)
 {
     const lmada_config_t older = filled(lmada_config_recommended, WITHOUT_DIAGONAL);
-    CHECK(older.history_size == 30 && older.lr == 0.1);
+    CHECK(older.history_size == 30 && older.lr == 0.1 && older.eps == 1e-6 && older.eps_relative == 0);
     CHECK(older.momentum_kind == LMADA_MOMENTUM_UPDATE && older.momentum == 0.9);
     CHECK(older.clip_kind == LMADA_GRAFT_EMA_NORM);
 
     const lmada_config_t today = whole(lmada_config_recommended);
-    CHECK(today.diagonal_beta > 0 && today.clip_kind == LMADA_CLIP_NONE);
+    CHECK(today.history_size == 30 && today.lr == 0.01);
+    CHECK(today.momentum_kind == LMADA_MOMENTUM_UPDATE && today.momentum == 0.8);
+    CHECK(today.diagonal_beta == 0.99 && today.clip_kind == LMADA_CLIP_NONE);
+    CHECK(today.eps == 0 && today.eps_relative == 1e-9 && today.diagonal_eps == 1e-30);
 }
 
 int main(void)

@@ -60,6 +60,7 @@ pub fn every_diagonal_kind() -> impl Iterator<Item = Config> {
         (0.5, Momentum::Update, GraftEmaNorm),
         (0.9, Momentum::Update, EmaNorm),
         (0.99, Momentum::Window, GraftInput),
+        (0.99, Momentum::Update, Clip::None),
         (0.0, Momentum::Gradient, GraftInput),
         (0.0, Momentum::Window, GraftInput),
     ];

@@ -5,6 +5,7 @@
 #![allow(dead_code)]
 
 pub mod compare;
+pub mod diagonal;
 pub mod eigen;
 pub mod formats;
 pub mod number;

@@ -94,9 +94,9 @@ defaults() = options_of(filled(library().config_init))
 """
     Lmada.recommended() -> NamedTuple
 
-Every option with the value that trained best in the library's own measurements. They are in diagonal coordinates, which
-rule out `centered` and the clips by EMA vectors. As a start to depart from:
+Every option with the value that trained best in the library's own measurements. They use diagonal preconditioning,
+which rules out `centered` and the clips by EMA vectors; `lr` is Adam's. As a start to depart from:
 
-    opt = Lmada.Optimizer(dim; Lmada.recommended()..., lr = 0.03)
+    opt = Lmada.Optimizer(dim; Lmada.recommended()..., lr = 0.003)
 """
 recommended() = options_of(filled(library().config_recommended))

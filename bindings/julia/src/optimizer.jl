@@ -53,10 +53,11 @@ be using it when it is closed; different optimizers are independent.
 - `weight_decay = 0`: decoupled; each step first multiplies the parameters by `1 - lr * weight_decay`. At least 0.
 - `threads = 0`: threads of a step, 0 for as many as the process may run on, 1 for the calling one only. The results are
   the same bits for any number; small models use one whatever it says.
-- `diagonal_beta = 0`: beta2 of diagonal coordinates, in which Adam is spherical, 0 to below 1; 0 is off. For deep
-  networks, whose parameters' gradients differ by orders of magnitude: 0.95 to 0.999, with `clip_kind = :graft_input`.
-  One more buffer of the model's length. Not with `centered`, nor with the clips by vectors. `diagonal_eps = 1e-16`:
-  what is added to the average of the squares; above 0.
+- `diagonal_beta = 0`: beta2 of diagonal preconditioning, after which Adam is spherical and `lr` is Adam's, 0 to below
+  1; 0 is off. For deep networks, whose parameters' gradients differ by orders of magnitude: 0.95 to 0.999, with
+  `eps = 0`, `eps_relative = 1e-9` and `diagonal_eps = 1e-30`. One more buffer of the model's length. Not with
+  `centered`, nor with the clips by vectors. `diagonal_eps = 1e-16`: what is added to the average of the squares; above
+  0.
 - `history_format = :full`: how the gradients are kept; with `Float64` only `:full`, as given. `:f16`: half precision
   relative to a power of two for each 256 numbers, in half the memory; the first to try where that is short. `:bf16`:
   likewise without such scales, for numbers side by side that differ by more than nine decades. `:int8`: a quarter of
