@@ -41,9 +41,12 @@ static double x_of(const struct frame *frame, double x) {
     return frame->left + PLOT_WIDTH * x / frame->length;
 }
 
+/* A logarithmic axis ends here, and smaller losses are drawn along its bottom: they differ in nothing that matters. */
+static const double least_shown = 1e-8;
+
 /* Where a loss lies on the axis, between low and high. */
 static double on_axis(const struct frame *frame, double loss) {
-    return frame->linear ? loss : log10(loss);
+    return frame->linear ? loss : log10(fmax(loss, least_shown));
 }
 
 static double y_of(const struct frame *frame, double at) {
@@ -59,8 +62,8 @@ static struct frame frame_new(const struct panel *panel, double left) {
         for (size_t i = 0; i < CURVE_POINTS; i++)
             low = fmin(low, curve->has_band ? curve->least[i] : curve->losses[i]);
     }
-    if (!(low > 0 && start < INFINITY)) fail("%s: losses that the axis cannot show", panel->title);
-    struct frame frame = {left, panel->length, log10(low) - 0.05, log10(3 * start), panel->top > 0};
+    if (!(low >= 0 && start < INFINITY)) fail("%s: losses that the axis cannot show", panel->title);
+    struct frame frame = {left, panel->length, log10(fmax(low, least_shown)) - 0.05, log10(3 * start), panel->top > 0};
     if (!frame.linear) return frame;
     if (low >= panel->top) fail("%s: no loss below %g", panel->title, panel->top);
     frame.low = low - 0.03 * (panel->top - low);
