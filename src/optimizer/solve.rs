@@ -115,7 +115,14 @@ impl Solver {
             Clip::GraftEmaVector => Some(average_norm),
             Clip::GraftInput => (input_norm > 0.0).then_some(input_norm),
         };
-        let scale = scale(config.clip_kind, norm, reference);
+        let scale = match reference {
+            Some(reference) if norm > 0.0 => {
+                // What rounding leaves of an update that cancels may be longer than the update.
+                let longest = norm.max(rounding(gram, &pending.coefficients[..held]));
+                scale(config.clip_kind, reference / longest)
+            }
+            _ => 1.0,
+        };
         let counts_norms = matches!(config.clip_kind, Clip::EmaNorm | Clip::GraftEmaNorm);
         pending.norms = if counts_norms { block.norms.with(norm, config.clip_beta) } else { block.norms };
         pending.scale = scale;
@@ -412,14 +419,11 @@ fn window_average(step: &Step<'_>, coefficients: &mut [f64]) {
     }
 }
 
-/// Step 6: s, from what an update's norm is held against, if there is anything.
-fn scale(kind: Clip, norm: f64, reference: Option<f64>) -> f64 {
-    match reference {
-        Some(reference) if norm > 0.0 => match kind {
-            Clip::GraftEmaNorm | Clip::GraftEmaVector | Clip::GraftInput => reference / norm,
-            _ => (reference / norm).min(1.0),
-        },
-        _ => 1.0,
+/// Step 6: s, from what an update's norm is held against, over that norm.
+fn scale(kind: Clip, ratio: f64) -> f64 {
+    match kind {
+        Clip::GraftEmaNorm | Clip::GraftEmaVector | Clip::GraftInput => ratio,
+        Clip::None | Clip::Norm | Clip::EmaNorm | Clip::EmaVector => ratio.min(1.0),
     }
 }
 
@@ -440,6 +444,12 @@ fn narrow_is_enough(step: &Step<'_>, gram: Candidate<'_>, coefficients: &[f64], 
         reach += c.abs() * gram.at(slot, slot).max(0.0).sqrt();
     }
     ordinary(norm) && (NARROW_GROUP + 1) as f64 * step.unit * reach <= 1e-6 * norm
+}
+
+/// How far rounding may take `M c` from what it is, where it is summed in f64.
+fn rounding(gram: Candidate<'_>, coefficients: &[f64]) -> f64 {
+    let reach = |(slot, c): (usize, &f64)| c.abs() * gram.at(slot, slot).max(0.0).sqrt();
+    coefficients.len() as f64 * f64::EPSILON * coefficients.iter().enumerate().map(reach).sum::<f64>()
 }
 
 /// Whether the step can be taken: what it will write is finite and far enough from overflow.

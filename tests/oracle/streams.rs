@@ -84,7 +84,7 @@ pub enum Stream {
 }
 
 impl Stream {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::White,
         Self::Drifting,
         Self::BadlyScaled,
@@ -98,6 +98,7 @@ impl Stream {
         Self::TinyAndHuge,
         Self::Decades,
         Self::Spikes,
+        Self::Between(4),
     ];
 
     /// What formats find hard, within one gradient.
