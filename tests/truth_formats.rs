@@ -18,7 +18,10 @@ const FORMATS: [HistoryFormat; 4] =
 const DENSITIES: [f64; 4] = [0.01, 0.1, 0.5, 1.0];
 
 fn streams() -> impl Iterator<Item = Stream> {
-    Stream::ALL.into_iter().chain(Stream::UNEVEN)
+    // Norms of long gradients that rounding has made nearly equal, and of short ones between them, are at the limit of
+    // what the Gram matrix knows.
+    let known = |stream: &Stream| !matches!(stream, Stream::Between(_));
+    Stream::ALL.into_iter().filter(known).chain(Stream::UNEVEN)
 }
 
 /// A running sum of what comparisons came to, of streams whose norms do not mix scales.
