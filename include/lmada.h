@@ -21,6 +21,8 @@
  * - Arrays belong to the caller and are used during the call only. No pointer to them is kept.
  * - Different handles may be used from different threads at once. On one handle the second call at a time returns
  *   `LMADA_ERROR_BUSY`.
+ * - The floating-point mode of the calling thread (rounding, subnormal numbers as zeros, exceptions that raise signals)
+ *   is set aside during a call: results do not depend on it, and mode and exception flags are afterwards as before.
  * - Nothing is printed, no signal handler or environment variable is used, nothing runs at load time.
  * - Link with -llmada; see `pkg-config --cflags --libs lmada`.
  *

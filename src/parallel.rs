@@ -9,6 +9,7 @@
 //! pool therefore knows the process its threads belong to, and starts afresh in another.
 
 mod board;
+pub(crate) mod float_mode;
 
 use core::cell::Cell;
 use core::mem::MaybeUninit;
@@ -229,6 +230,7 @@ fn process() -> libc::pid_t {
 fn start(board: *mut Board) -> Result<libc::pthread_t> {
     extern "C" fn main(board: *mut libc::c_void) -> *mut libc::c_void {
         ON_WORKER.set(true);
+        float_mode::set_default_mode();
         // SAFETY: `Crew` frees the board after it has joined this thread.
         unsafe { &*board.cast::<Board>() }.serve();
         ptr::null_mut()

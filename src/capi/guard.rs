@@ -12,6 +12,7 @@ use super::types::*;
 use crate::error::{Error, Result};
 use crate::memory::try_vec;
 use crate::optimizer::{Optimizer, USUAL_TENSORS};
+use crate::parallel::float_mode::in_default_mode;
 
 /// An optimizer. Made by `lmada_create` or `lmada_create_blocks`, released by `lmada_free`.
 ///
@@ -120,8 +121,13 @@ impl Drop for Leave<'_> {
     }
 }
 
-/// Runs `call`; turns an error or a panic into its status and keeps the message for `lmada_last_error`.
+/// Runs `call` in the default floating-point mode; turns an error or a panic into its status and keeps the message for
+/// `lmada_last_error`.
 pub(super) fn guard(call: impl FnOnce() -> Result<()>) -> lmada_status_t {
+    in_default_mode(|| caught(call))
+}
+
+fn caught(call: impl FnOnce() -> Result<()>) -> lmada_status_t {
     static HOOK: Once = Once::new();
     // A library prints nothing: the default hook would write panics to stderr. A closure that captures nothing is
     // boxed without an allocation.

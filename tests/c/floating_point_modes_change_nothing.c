@@ -1,0 +1,168 @@
+/* The floating-point mode of the calling thread (rounding, subnormal numbers as zeros, exceptions that raise signals)
+ * changes no bit of a result, on any number of threads; and a call leaves the mode and the exception flags alone.
+ *
+ * Not run under valgrind, which has neither exceptions nor all modes. */
+#define _GNU_SOURCE
+#include "model.h"
+
+#include <fenv.h>
+#include <math.h>
+
+enum { DIM = 90000, BEFORE = 2, AFTER = 3 };
+
+/* ---- modes ---- */
+
+static void usual(void) {}
+static void upward(void) { CHECK(fesetround(FE_UPWARD) == 0); }
+static void downward(void) { CHECK(fesetround(FE_DOWNWARD) == 0); }
+static void toward_zero(void) { CHECK(fesetround(FE_TOWARDZERO) == 0); }
+
+#if defined __x86_64__
+static unsigned control(void) { return __builtin_ia32_stmxcsr() & ~0x3fu; } /* without the flags */
+static void set_control(unsigned value) { __builtin_ia32_ldmxcsr(value); }
+enum { FLUSH = 0x8040 }; /* results and operands: FTZ, DAZ */
+#elif defined __aarch64__
+static unsigned control(void)
+{
+    uint64_t value;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(value));
+    return (unsigned)value;
+}
+static void set_control(unsigned value) { __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)value)); }
+enum { FLUSH = 1 << 24 };
+#else
+#error "how are subnormal numbers flushed to zero here?"
+#endif
+
+static void flush(void) { set_control(control() | FLUSH); }
+
+static void flush_upward(void)
+{
+    upward();
+    flush();
+}
+
+/* Processors may lack it: some of aarch64 do. */
+static void raise_signals(void) { (void)feenableexcept(FE_ALL_EXCEPT); }
+
+static const struct {
+    const char *name;
+    void (*set)(void);
+} modes[] = {
+    {"as usual", usual},           {"upward", upward}, {"downward", downward},
+    {"toward zero", toward_zero},  {"flush", flush},   {"flush, upward", flush_upward},
+    {"raise signals", raise_signals},
+};
+
+/* ---- what is done in them ---- */
+
+/* What follows is of the default mode. */
+static void check_and_leave(unsigned before, int flags)
+{
+    const unsigned after = control();
+    const int raised = fetestexcept(FE_ALL_EXCEPT);
+    CHECK(fesetenv(FE_DFL_ENV) == 0);
+    CHECK(after == before);
+    CHECK(raised == flags);
+}
+
+/* Enters the mode with these flags; runs the statement; checks that both are as before. */
+#define IN_MODE(mode, flags, statement)                    \
+    do {                                                   \
+        unsigned before;                                   \
+        CHECK(feclearexcept(FE_ALL_EXCEPT) == 0);          \
+        (mode)();                                          \
+        if (flags) CHECK(feraiseexcept(flags) == 0);       \
+        before = control();                                \
+        statement;                                         \
+        check_and_leave(before, flags);                    \
+    } while (0)
+
+/* Gradients of every size, some so small that their squares or their scales are subnormal. */
+static void fill(real *grads, size_t dim, uint64_t number)
+{
+    fill_gradient(grads, dim, number);
+    for (size_t i = 0; i < dim; i++) grads[i] *= i % 3 == 0 ? (real)1e-36 : i % 3 == 1 ? (real)1e-20 : 1;
+}
+
+static void steps(model *m, uint64_t first, uint64_t count, void (*mode)(void), int flags)
+{
+    real *grads = check_alloc(m->dim * sizeof *grads);
+    for (uint64_t number = first; number < first + count; number++) {
+        lmada_status_t status;
+        fill(grads, m->dim, number);
+        IN_MODE(mode, flags, status = real_step(m->opt, m->params, grads, m->dim));
+        CHECK_OK(status);
+    }
+    free(grads);
+}
+
+static model made_in(void (*mode)(void), const lmada_config_t *config)
+{
+    model m = {NULL, zeros(DIM), DIM};
+    lmada_status_t status;
+    IN_MODE(mode, 0, status = lmada_create(config, DIM, &m.opt));
+    CHECK_OK(status);
+    return m;
+}
+
+/* The mode is set before create or only after it: workers inherit the one of the thread that makes them. */
+static void same_bits(int number, uint32_t threads)
+{
+    lmada_config_t config = variant(number);
+    model expected = new_model(&config, DIM);
+    steps(&expected, 0, BEFORE + AFTER, usual, 0);
+    config.threads = threads;
+    for (size_t mode = 0; mode < sizeof modes / sizeof *modes; mode++) {
+        for (int early = 0; early < 2; early++) {
+            model m = made_in(early ? modes[mode].set : usual, &config);
+            lmada_stats_t stats;
+            lmada_status_t status;
+            AT("variant %d, %u threads, %s, set %s", number, (unsigned)threads, modes[mode].name,
+               early ? "before create" : "after create");
+            steps(&m, 0, BEFORE, early ? modes[mode].set : usual, 0);
+            steps(&m, BEFORE, AFTER, modes[mode].set, modes[mode].set == raise_signals ? 0 : FE_OVERFLOW);
+            IN_MODE(modes[mode].set, 0, status = lmada_stats(m.opt, &stats, sizeof stats));
+            CHECK_OK(status);
+            CHECK(same_model(&m, &expected));
+            IN_MODE(modes[mode].set, 0, free_model(&m));
+        }
+    }
+    free_model(&expected);
+}
+
+/* An update is about as long as the learning rate however small the gradient: none of it is flushed away. */
+static void small_gradients_move_parameters(lmada_history_format_t format)
+{
+    lmada_config_t config = base_config();
+    model m;
+    real *grads = check_alloc(DIM * sizeof *grads);
+    real moved = 0;
+    lmada_status_t status;
+    AT("format %d", (int)format);
+    config.history_format = format;
+    config.eps = 0;
+    config.threads = 2;
+    m = new_model(&config, DIM);
+    for (size_t i = 0; i < DIM; i++) grads[i] = (real)(((double)(i % 7) - 3) / 3e36);
+    IN_MODE(flush, 0, status = real_step(m.opt, m.params, grads, DIM));
+    CHECK_OK(status);
+    for (size_t i = 0; i < DIM; i++) moved += m.params[i] * m.params[i];
+    CHECK(fabs(sqrt((double)moved) / config.lr - 1) < 0.1);
+    free(grads);
+    free_model(&m);
+}
+
+int main(void)
+{
+    EACH_VARIANT (number, false) {
+        same_bits(number, 1);
+        same_bits(number, 2);
+    }
+    small_gradients_move_parameters(LMADA_HISTORY_FULL);
+    if (REAL_DTYPE == LMADA_F32) {
+        small_gradients_move_parameters(LMADA_HISTORY_F16);
+        small_gradients_move_parameters(LMADA_HISTORY_INT8);
+    }
+    return 0;
+}
