@@ -23,6 +23,7 @@
  *   `LMADA_ERROR_BUSY`.
  * - The floating-point mode of the calling thread (rounding, subnormal numbers as zeros, exceptions that raise signals)
  *   is set aside during a call: results do not depend on it, and mode and exception flags are afterwards as before.
+ * - No call ends the program or a thread. A thread that is cancelled (`pthread_cancel`) ends after the call, not in it.
  * - Nothing is printed, no signal handler or environment variable is used, nothing runs at load time.
  * - Link with -llmada; see `pkg-config --cflags --libs lmada`.
  *

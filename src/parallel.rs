@@ -9,6 +9,7 @@
 //! pool therefore knows the process its threads belong to, and starts afresh in another.
 
 mod board;
+pub(crate) mod cancellation;
 pub(crate) mod float_mode;
 
 use core::cell::Cell;

@@ -12,6 +12,7 @@ use super::types::*;
 use crate::error::{Error, Result};
 use crate::memory::try_vec;
 use crate::optimizer::{Optimizer, USUAL_TENSORS};
+use crate::parallel::cancellation::held_off;
 use crate::parallel::float_mode::in_default_mode;
 
 /// An optimizer. Made by `lmada_create` or `lmada_create_blocks`, released by `lmada_free`.
@@ -72,6 +73,7 @@ impl lmada_t {
 ///
 /// # Safety
 /// `opt` is NULL or a live handle of this library.
+#[inline(always)]
 pub(super) unsafe fn with_handle(opt: *const lmada_t, call: impl FnOnce(&mut Inner) -> Result<()>) -> lmada_status_t {
     // SAFETY: the caller's promise is passed on.
     unsafe { enter(opt, false, call) }
@@ -81,6 +83,7 @@ pub(super) unsafe fn with_handle(opt: *const lmada_t, call: impl FnOnce(&mut Inn
 ///
 /// # Safety
 /// `opt` is NULL or a live handle of this library.
+#[inline(always)]
 pub(super) unsafe fn with_handle_mended(
     opt: *const lmada_t,
     call: impl FnOnce(&mut Inner) -> Result<()>,
@@ -89,6 +92,7 @@ pub(super) unsafe fn with_handle_mended(
     unsafe { enter(opt, true, call) }
 }
 
+#[inline(always)]
 unsafe fn enter(opt: *const lmada_t, mend: bool, call: impl FnOnce(&mut Inner) -> Result<()>) -> lmada_status_t {
     guard(|| {
         // SAFETY: NULL or a live handle, as the caller promises; it is only ever borrowed shared.
@@ -121,10 +125,11 @@ impl Drop for Leave<'_> {
     }
 }
 
-/// Runs `call` in the default floating-point mode; turns an error or a panic into its status and keeps the message for
-/// `lmada_last_error`.
+/// Runs `call` in the default floating-point mode, and the thread is not cancelled meanwhile; turns an error or a panic
+/// into its status and keeps the message for `lmada_last_error`.
+#[inline(always)] // with all between the exported function and here: see `held_off`
 pub(super) fn guard(call: impl FnOnce() -> Result<()>) -> lmada_status_t {
-    in_default_mode(|| caught(call))
+    held_off(|| in_default_mode(|| caught(call)))
 }
 
 fn caught(call: impl FnOnce() -> Result<()>) -> lmada_status_t {

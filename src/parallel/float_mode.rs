@@ -22,8 +22,10 @@ pub(super) fn set_default_mode() {
     Mode::DEFAULT.set();
 }
 
+/// `extern "C"`: nothing unwinds out of it, which callers rely on ([`super::cancellation`]).
 #[inline(never)]
-fn out_of_line<R>(call: impl FnOnce() -> R) -> R {
+#[allow(improper_ctypes_definitions, reason = "no other language calls it")]
+extern "C" fn out_of_line<R, F: FnOnce() -> R>(call: F) -> R {
     call()
 }
 

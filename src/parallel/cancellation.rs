@@ -1,0 +1,27 @@
+//! Cancellation of the calling thread (`pthread_cancel`), held off during a call.
+//!
+//! Opening a file, joining a thread and the like are cancellation points. A thread that is cancelled there would unwind
+//! through the library, which ends the program. Held off, the request waits until the host program's own code.
+
+use core::ffi::c_int;
+
+unsafe extern "C" {
+    safe fn pthread_setcancelstate(state: c_int, before: Option<&mut c_int>) -> c_int;
+}
+
+/// `PTHREAD_CANCEL_DISABLE`.
+const DISABLED: c_int = 1;
+
+/// Runs `call`, which must not unwind, and the thread is not cancelled meanwhile.
+///
+/// A thread whose cancellation is asynchronous may be cancelled at any instruction before and after, in here too. The
+/// system then unwinds through this function and its callers. They are inlined into the exported function and call
+/// nothing that unwinds, so that they have nothing to clean up and the system passes through.
+#[inline(always)]
+pub(crate) fn held_off<R>(call: impl FnOnce() -> R) -> R {
+    let mut before = 0;
+    pthread_setcancelstate(DISABLED, Some(&mut before));
+    let result = call();
+    pthread_setcancelstate(before, None);
+    result
+}
