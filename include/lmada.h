@@ -247,8 +247,14 @@ typedef struct lmada_config_t {
      */
     double weight_decay;
     /**
-     * Threads of a step, the calling one included: 0 for as many as the process may run on, 1 for the calling thread
-     * only. Default 0. The results are the same bits for any number. Small models use one whatever it says.
+     * Threads of a step at most, the calling one included: 0 for as many as the process has processors, or fewer where
+     * its control group has a quota; 1 for the calling thread only. Default 0. The results are the same bits for any
+     * number. Small models use one whatever it says.
+     *
+     * All handles share one pool of worker threads, fewer than there are processors. A step takes the workers that are
+     * free at that moment, and has them run where its calling thread may run. Workers that the system does not give
+     * are done without. With 0, the first create of a large model reads the quota from files in /proc and /sys; not
+     * with another number, and not under a seccomp filter with `no_new_privs`, where quotas are not known.
      */
     uint32_t threads;
     /**
@@ -360,7 +366,7 @@ typedef struct lmada_stats_t {
 #define LMADA_ERROR_NON_FINITE 4
 
 /**
- * Memory or a thread could not be had.
+ * Memory could not be had.
  */
 #define LMADA_ERROR_OUT_OF_MEMORY 5
 
@@ -596,8 +602,9 @@ lmada_status_t lmada_create_blocks(const lmada_config_t *config,
 lmada_status_t lmada_reset(lmada_t *opt);
 
 /**
- * Releases the handle, its memory and its threads. No call on it may be under way; should one be after all, the
- * handle is left alone and its memory is lost.
+ * Releases the handle and its memory. The last handle that could use worker threads ends them, and returns when they
+ * are gone. No call on the handle may be under way; should one be after all, the handle is left alone and its memory is
+ * lost.
  *
  * @param opt  the handle; NULL is fine
  *

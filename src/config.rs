@@ -136,8 +136,9 @@ pub struct Config {
     pub clip_beta: f64,
     /// Decoupled weight decay, ≥ 0. Default 0.
     pub weight_decay: f64,
-    /// Threads of a step, the calling one included; 0, the default: as many as the process may run on. The bits of a
-    /// result do not depend on it.
+    /// Threads of a step at most, the calling one included; 0, the default: as many as the process has processors, or
+    /// fewer where its control group has a quota. All optimizers of a process share one pool of workers. The bits of a
+    /// result do not depend on the number.
     pub threads: u32,
     /// β₂ of diagonal preconditioning: the window and all that is made of it work where Adam is spherical, and `lr` is
     /// Adam's. [0, 1); 0, the default: off. Adam's values, 0.95 to 0.999, are those to try; one more buffer of the

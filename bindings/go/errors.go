@@ -18,7 +18,7 @@ const (
 	// ErrNonFinite: a NaN or an infinity in the gradient, or a step whose result would not be finite. The step was
 	// refused whole; the next good gradient steps on.
 	ErrNonFinite Status = C.LMADA_ERROR_NON_FINITE
-	// ErrOutOfMemory: memory or a thread could not be had.
+	// ErrOutOfMemory: memory could not be had.
 	ErrOutOfMemory Status = C.LMADA_ERROR_OUT_OF_MEMORY
 	// ErrBusy: another goroutine is inside a call on the same optimizer.
 	ErrBusy Status = C.LMADA_ERROR_BUSY

@@ -112,8 +112,9 @@ pub unsafe extern "C" fn lmada_reset(opt: *mut lmada_t) -> lmada_status_t {
     }
 }
 
-/// Releases the handle, its memory and its threads. No call on it may be under way; should one be after all, the
-/// handle is left alone and its memory is lost.
+/// Releases the handle and its memory. The last handle that could use worker threads ends them, and returns when they
+/// are gone. No call on the handle may be under way; should one be after all, the handle is left alone and its memory is
+/// lost.
 ///
 /// @param opt  the handle; NULL is fine
 ///

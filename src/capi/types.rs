@@ -20,7 +20,7 @@ pub const LMADA_ERROR_DIMENSION_MISMATCH: lmada_status_t = 3;
 /// A NaN or an infinity in the gradient or in what `history_format` would store of it, or a step whose result would not
 /// be finite. The step was refused whole; the next good gradient steps on.
 pub const LMADA_ERROR_NON_FINITE: lmada_status_t = 4;
-/// Memory or a thread could not be had.
+/// Memory could not be had.
 pub const LMADA_ERROR_OUT_OF_MEMORY: lmada_status_t = 5;
 /// Another thread is inside a call on the same handle.
 pub const LMADA_ERROR_BUSY: lmada_status_t = 6;
@@ -196,8 +196,14 @@ pub struct lmada_config_t {
     pub clip_beta: f64,
     /// Decoupled weight decay: each step first multiplies the parameters by 1 - lr*weight_decay. >= 0. Default 0.
     pub weight_decay: f64,
-    /// Threads of a step, the calling one included: 0 for as many as the process may run on, 1 for the calling thread
-    /// only. Default 0. The results are the same bits for any number. Small models use one whatever it says.
+    /// Threads of a step at most, the calling one included: 0 for as many as the process has processors, or fewer where
+    /// its control group has a quota; 1 for the calling thread only. Default 0. The results are the same bits for any
+    /// number. Small models use one whatever it says.
+    ///
+    /// All handles share one pool of worker threads, fewer than there are processors. A step takes the workers that are
+    /// free at that moment, and has them run where its calling thread may run. Workers that the system does not give
+    /// are done without. With 0, the first create of a large model reads the quota from files in /proc and /sys; not
+    /// with another number, and not under a seccomp filter with `no_new_privs`, where quotas are not known.
     pub threads: u32,
     /// beta2 of diagonal preconditioning, after which Adam is spherical: [0, 1). Default 0: off. Otherwise
     /// q <- beta2*q + (1 - beta2)*g^2 is kept for each parameter, s = (q/(1 - beta2^t) + diagonal_eps)^(-1/4), and the

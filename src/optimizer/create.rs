@@ -77,7 +77,7 @@ impl<T: Element> Optimizer<T> {
             fed: Coverage::new(dim)?,
             parts: Parts::new(shape.unit, units)?,
             applied: Coverage::new(dim)?,
-            pool: Pool::new(threads)?,
+            pool: Pool::new(threads),
             scratch,
             solvers,
             starts: try_vec(USUAL_TENSORS, "the starts of the tensors")?,
@@ -103,10 +103,6 @@ fn useful_threads(config: &Config, dim: usize, blocks: usize, chunks: usize) -> 
     let size = config.history_size as usize;
     let passes = dim.saturating_mul(size) >= WORTH_A_THREAD;
     let solver = blocks > 1 && blocks.saturating_mul(size.pow(3)) >= WORTH_A_SOLVING_THREAD;
-    let wanted = match config.threads {
-        0 => parallel::available_threads(),
-        threads => threads as usize,
-    };
     let most = if passes {
         chunks.max(blocks)
     } else if solver {
@@ -114,5 +110,6 @@ fn useful_threads(config: &Config, dim: usize, blocks: usize, chunks: usize) -> 
     } else {
         1
     };
-    wanted.clamp(1, most.max(1))
+    // Who can use one only is not asked how many there are: the answer may have to be read from files.
+    if most <= 1 { 1 } else { parallel::usable_threads(config.threads as usize).min(most) }
 }

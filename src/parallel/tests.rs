@@ -1,18 +1,34 @@
-//! Tests of the pool: each item once, panics, reuse, fork, signals, and workers that go away.
+//! Tests of the pool: each item once, panics, sharing, fork, signals, where workers run, and that they go away.
 
-use core::sync::atomic::AtomicBool;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::*;
+
+/// After which something hangs, on a machine that is as busy as can be.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 fn thread_id() -> libc::pid_t {
     // SAFETY: no preconditions.
     unsafe { libc::gettid() }
 }
 
+/// A place for a pool that no other test uses.
+fn home() -> &'static Home {
+    Box::leak(Box::new(Home::new()))
+}
+
+/// A handle's pool at `home`, as if the machine had as many processors as it asks for.
+fn pool_at(home: &'static Home, threads: usize) -> Pool {
+    Pool { processors: usize::MAX, ..Pool::at(home, threads) }
+}
+
+fn pool(threads: usize) -> Pool {
+    pool_at(home(), threads)
+}
+
 /// The threads that take part in a call, each once, the calling one first. Waits until all have.
-fn crew_ids(pool: &mut Pool) -> Vec<libc::pid_t> {
+fn thread_ids(pool: &mut Pool) -> Vec<libc::pid_t> {
     let threads = pool.threads();
     let arrived = AtomicUsize::new(0);
     let mut ids = vec![0; threads];
@@ -29,7 +45,7 @@ fn crew_ids(pool: &mut Pool) -> Vec<libc::pid_t> {
 fn wait_until(condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(20), "waited for 20 s");
+        assert!(start.elapsed() < PATIENCE, "waited for {PATIENCE:?}");
         std::thread::yield_now();
     }
 }
@@ -37,7 +53,7 @@ fn wait_until(condition: impl Fn() -> bool) {
 #[test]
 fn every_item_once() {
     for threads in [1, 2, 3, 7] {
-        let mut pool = Pool::new(threads).unwrap();
+        let mut pool = pool(threads);
         assert_eq!(pool.threads(), threads);
         for (limit, count, scratches) in
             [(9, 0, 0), (9, 1, 1), (9, 100, 9), (2, 100, 9), (9, 100, 2), (1, 100, 9), (0, 5, 1), (9, 3, 9)]
@@ -52,8 +68,8 @@ fn every_item_once() {
             });
             assert!(items.iter().enumerate().all(|(index, &item)| item == index + 1));
             assert_eq!(scratch.iter().map(|(calls, _)| calls).sum::<usize>(), count);
-            let seats = limit.max(1).min(threads).min(count).min(scratches);
-            assert!(scratch.iter().skip(seats).all(|(calls, _)| *calls == 0), "more threads than {seats}");
+            let most = limit.max(1).min(threads).min(count).min(scratches);
+            assert!(scratch.iter().skip(most).all(|(calls, _)| *calls == 0), "more threads than {most}");
             let one_thread_each = |ids: &Vec<libc::pid_t>| ids.iter().all(|&id| id == ids[0]);
             assert!(scratch.iter().all(|(_, ids)| one_thread_each(ids)));
         }
@@ -62,8 +78,8 @@ fn every_item_once() {
 
 #[test]
 fn all_threads_take_part() {
-    let mut pool = Pool::new(5).unwrap();
-    let mut ids = crew_ids(&mut pool);
+    let mut pool = pool(5);
+    let mut ids = thread_ids(&mut pool);
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 5);
@@ -71,7 +87,7 @@ fn all_threads_take_part() {
 
 #[test]
 fn one_thread_works_in_order() {
-    let mut pool = Pool::new(4).unwrap();
+    let mut pool = pool(4);
     let mut order = vec![Vec::new()];
     pool.for_each(1, Order::Forward, &mut [(); 50], &mut order, |index, (), order| order.push(index));
     assert_eq!(order[0], (0..50).collect::<Vec<_>>());
@@ -81,7 +97,7 @@ fn one_thread_works_in_order() {
 
 #[test]
 fn ten_thousand_calls_from_changing_threads() {
-    let mut pool = Pool::new(3).unwrap();
+    let mut pool = pool(3);
     let mut sums = [0_u64; 8];
     for _ in 0..10 {
         std::thread::scope(|scope| {
@@ -98,16 +114,16 @@ fn ten_thousand_calls_from_changing_threads() {
 
 #[test]
 fn calls_with_pauses_wake_sleepers() {
-    let mut pool = Pool::new(3).unwrap();
+    let mut pool = pool(3);
     for _ in 0..100 {
         std::thread::sleep(Duration::from_micros(300));
-        assert_eq!(crew_ids(&mut pool).len(), 3);
+        assert_eq!(thread_ids(&mut pool).len(), 3);
     }
 }
 
 #[test]
 fn a_panic_comes_back_after_all_is_done() {
-    let mut pool = Pool::new(3).unwrap();
+    let mut pool = pool(3);
     for on_caller in [false, true] {
         let caller = thread_id();
         let mut items = [0; 3];
@@ -129,13 +145,13 @@ fn a_panic_comes_back_after_all_is_done() {
         assert_eq!(message, if on_caller { "planted" } else { "a worker thread panicked" });
         assert_eq!(items.iter().sum::<i32>(), 2);
     }
-    assert_eq!(crew_ids(&mut pool).len(), 3);
+    assert_eq!(thread_ids(&mut pool).len(), 3);
 }
 
 #[test]
 fn workers_know_that_they_are() {
     assert!(!on_worker());
-    let mut pool = Pool::new(3).unwrap();
+    let mut pool = pool(3);
     let caller = thread_id();
     let arrived = AtomicUsize::new(0);
     let mut right = [false; 3];
@@ -150,8 +166,8 @@ fn workers_know_that_they_are() {
 
 #[test]
 fn dropping_ends_the_workers() {
-    let mut pool = Pool::new(4).unwrap();
-    let ids = crew_ids(&mut pool);
+    let mut pool = pool(4);
+    let ids = thread_ids(&mut pool);
     let alive = |id: libc::pid_t| Path::new(&format!("/proc/self/task/{id}")).exists();
     assert!(ids.iter().all(|&id| alive(id)));
     drop(pool);
@@ -167,8 +183,8 @@ fn workers_take_no_signals() {
         u64::from_str_radix(line.trim(), 16).unwrap()
     };
     let before = mask_of(thread_id());
-    let mut pool = Pool::new(3).unwrap();
-    let ids = crew_ids(&mut pool);
+    let mut pool = pool(3);
+    let ids = thread_ids(&mut pool);
     assert_eq!(mask_of(ids[0]), before);
     for &id in &ids[1..] {
         let mask = mask_of(id);
@@ -190,7 +206,7 @@ fn a_planted_race() {
     unsafe impl Sync for Place {}
     let (place, arrived) = (Place(0.into()), AtomicUsize::new(0));
     let place = &place;
-    let mut pool = Pool::new(2).unwrap();
+    let mut pool = pool(2);
     pool.for_each(2, Order::Forward, &mut [(); 2], &mut [(); 2], |_, (), ()| {
         arrived.fetch_add(1, Ordering::Relaxed);
         wait_until(|| arrived.load(Ordering::Relaxed) == 2);
@@ -199,7 +215,7 @@ fn a_planted_race() {
     });
 }
 
-/// Runs `child` in a forked process and returns its exit status; fails where it takes more than 20 s.
+/// Runs `child` in a forked process and returns its exit status; fails where it takes more than [`PATIENCE`].
 fn in_child(child: impl FnOnce() -> bool) -> libc::c_int {
     // SAFETY: the child runs `child` and leaves with `_exit`, whatever happens. What it uses of the C library works
     // in the child of a process with threads (glibc resets malloc's locks).
@@ -214,7 +230,7 @@ fn in_child(child: impl FnOnce() -> bool) -> libc::c_int {
     let mut status = 0;
     // SAFETY: `id` is our child, and `status` a valid place.
     while unsafe { libc::waitpid(id, &mut status, libc::WNOHANG) } == 0 {
-        if start.elapsed() > Duration::from_secs(20) {
+        if start.elapsed() > PATIENCE {
             // SAFETY: as above.
             unsafe { libc::kill(id, libc::SIGKILL) };
             panic!("the child hangs");
@@ -226,37 +242,51 @@ fn in_child(child: impl FnOnce() -> bool) -> libc::c_int {
 
 #[test]
 fn a_forked_child_has_workers_of_its_own() {
-    let mut pool = Pool::new(3).unwrap();
-    let parent = crew_ids(&mut pool);
+    let mut pool = pool(3);
+    let parent = thread_ids(&mut pool);
     let status = in_child(|| {
-        let child = crew_ids(&mut pool);
-        let again = crew_ids(&mut pool);
+        let child = thread_ids(&mut pool);
+        let again = thread_ids(&mut pool);
         let mut sorted = (child.clone(), again);
         sorted.0.sort_unstable();
         sorted.1.sort_unstable();
-        let grandchild = in_child(|| crew_ids(&mut pool).len() == 3);
+        let grandchild = in_child(|| thread_ids(&mut pool).len() == 3);
         child.iter().all(|id| !parent.contains(id)) && sorted.0 == sorted.1 && grandchild == 0
     });
     assert_eq!(status, 0);
-    assert_eq!(crew_ids(&mut pool).len(), 3);
+    assert_eq!(thread_ids(&mut pool).len(), 3);
 }
 
 #[test]
-fn a_forked_child_may_drop_the_pool() {
-    let mut held = Some(Pool::new(3).unwrap());
-    let board = held.as_ref().unwrap().crew.as_ref().unwrap().board;
-    // SAFETY: the pool, and with it its board, lives until the end of the test.
-    let gate = unsafe { &(*board).gate };
-    // As if two workers were at work, which the child does not have.
-    gate.store(2, Ordering::Relaxed);
-    assert_eq!(in_child(|| held.take().is_some()), 0);
-    assert_eq!(in_child(|| crew_ids(held.as_mut().unwrap()).len() == 3), 0);
-    gate.store(0, Ordering::Relaxed);
+fn a_forked_child_finds_nothing_taken() {
+    let home = home();
+    let (mut first, second) = (pool_at(home, 3), std::sync::Mutex::new(Some(pool_at(home, 3))));
+    let (arrived, over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let caller = thread_id();
+    // The child is made while the workers work and a thread holds the lock of the pool, neither of which it has.
+    first.for_each(3, Order::Forward, &mut [(); 3], &mut [(); 3], |_, (), ()| {
+        arrived.fetch_add(1, Ordering::Relaxed);
+        wait_until(|| arrived.load(Ordering::Relaxed) == 3);
+        if thread_id() != caller {
+            wait_until(|| over.load(Ordering::Relaxed));
+            return;
+        }
+        let held = home.hold();
+        let mut second = second.lock().unwrap();
+        let used = in_child(|| {
+            thread_ids(second.as_mut().unwrap()).len() == 3 && thread_ids(&mut pool_at(home, 5)).len() == 5
+        });
+        let dropped = in_child(|| second.take().is_some() && thread_ids(&mut pool_at(home, 2)).len() == 2);
+        drop(held);
+        over.store(true, Ordering::Relaxed);
+        assert_eq!((used, dropped), (0, 0));
+    });
+    assert_eq!(thread_ids(&mut first).len(), 3);
 }
 
 #[test]
 fn a_child_without_threads_works_alone() {
-    let mut pool = Pool::new(3).unwrap();
+    let mut pool = pool(3);
     let status = in_child(|| {
         // No address space for another stack; the C library keeps some of ended threads, which the first pools take.
         let mut others = Vec::with_capacity(10_000);
@@ -264,12 +294,9 @@ fn a_child_without_threads_works_alone() {
         // SAFETY: the limit is a valid value, and holds in this child only.
         unsafe { libc::setrlimit(libc::RLIMIT_AS, &none) };
         while others.len() < 10_000 {
-            match Pool::new(2) {
-                Ok(other) => others.push(other),
-                Err(error) => {
-                    assert!(matches!(error, Error::OutOfMemory { .. }));
-                    break;
-                }
+            others.push(pool_at(home(), 2));
+            if others.last().is_some_and(|other| other.workers() == 0) {
+                break;
             }
         }
         let mut order = [[0; 10]];
@@ -282,14 +309,130 @@ fn a_child_without_threads_works_alone() {
 }
 
 #[test]
-fn quotas_are_read_and_rounded_up() {
-    assert_eq!(quota(b"200000 100000\n"), Some(2));
-    assert_eq!(quota(b"150000 100000\n"), Some(2));
-    assert_eq!(quota(b"1000 100000\n"), Some(1));
-    assert_eq!(quota(b"max 100000\n"), None);
-    for damaged in [&b""[..], b"100", b"100 0", b"x y", b"\xff\xfe", b"-1 100000"] {
-        assert_eq!(quota(damaged), None);
+fn handles_have_one_pool_together() {
+    let home = home();
+    let none = pool_at(home, 1);
+    assert!(home.is_empty());
+    let mut two = pool_at(home, 2);
+    assert_eq!((none.workers(), two.workers()), (0, 1));
+    let of_two = thread_ids(&mut two);
+    let mut four = pool_at(home, 4);
+    assert_eq!((two.workers(), four.workers()), (3, 3));
+    let of_four = thread_ids(&mut four);
+    assert!(of_four.contains(&of_two[1]));
+    let more = pool_at(home, 3);
+    assert_eq!(more.workers(), 3);
+    // All at once, one after the other: no more threads than these.
+    for _ in 0..100 {
+        let ids = thread_ids(&mut two);
+        assert_eq!(ids.len(), 2);
+        assert!(of_four.contains(&ids[1]));
     }
-    let threads = available_threads();
-    assert!(threads >= 1 && threads <= processors());
+    let alive = |id: libc::pid_t| Path::new(&format!("/proc/self/task/{id}")).exists();
+    drop((two, four));
+    assert!(of_four.iter().all(|&id| alive(id)));
+    drop(more);
+    assert!(home.is_empty());
+    wait_until(|| !of_four[1..].iter().any(|&id| alive(id)));
+    assert_eq!(thread_ids(&mut pool_at(home, 3)).len(), 3);
+}
+
+#[test]
+fn a_busy_worker_is_not_waited_for() {
+    let home = home();
+    let (mut holder, mut other) = (pool_at(home, 3), pool_at(home, 3));
+    let (arrived, over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    for busy in [3, 2] {
+        std::thread::scope(|scope| {
+            let holder = scope.spawn(|| {
+                holder.for_each(busy, Order::Forward, &mut vec![(); busy], &mut [(); 3], |_, (), ()| {
+                    arrived.fetch_add(1, Ordering::Relaxed);
+                    wait_until(|| over.load(Ordering::Relaxed));
+                });
+            });
+            wait_until(|| arrived.load(Ordering::Relaxed) == busy);
+            // The other goes on, with the workers that are left: none, then one.
+            let free = 3 - busy;
+            let (own, met) = (thread_id(), AtomicUsize::new(0));
+            let mut ids = vec![0; 30];
+            other.for_each(3, Order::Forward, &mut ids, &mut [(); 3], |_, id, ()| {
+                met.fetch_add(1, Ordering::Relaxed);
+                wait_until(|| met.load(Ordering::Relaxed) > free);
+                *id = thread_id();
+            });
+            ids.retain(|&id| id != own);
+            ids.sort_unstable();
+            ids.dedup();
+            assert_eq!(ids.len(), free);
+            assert!(!holder.is_finished());
+            over.store(true, Ordering::Relaxed);
+        });
+        arrived.store(0, Ordering::Relaxed);
+        over.store(false, Ordering::Relaxed);
+    }
+    assert_eq!(thread_ids(&mut other).len(), 3);
+}
+
+#[test]
+fn many_callers_at_once_do_all_their_items() {
+    let home = home();
+    std::thread::scope(|scope| {
+        for number in 0..6 {
+            scope.spawn(move || {
+                for round in 0..300 {
+                    let mut pool = pool_at(home, 1 + (number + round) % 5);
+                    let mut sums = [0_u64; 40];
+                    for turn in 1..=5 {
+                        pool.for_each(5, Order::Backward, &mut sums, &mut [(); 5], |index, sum, ()| {
+                            *sum += turn * index as u64;
+                        });
+                    }
+                    assert!(sums.iter().enumerate().all(|(index, &sum)| sum == 15 * index as u64));
+                }
+            });
+        }
+    });
+    assert!(home.is_empty());
+}
+
+#[test]
+fn workers_run_where_their_caller_may() {
+    let home = home();
+    let all = Affinity::current().unwrap();
+    let one = all.first();
+    let pinned = std::thread::spawn(move || {
+        one.take_on();
+        (pool_at(home, 3), usable_threads(0))
+    });
+    let (mut pool, usable) = pinned.join().unwrap();
+    assert_eq!(usable, usable_threads(0), "a thread of one processor was asked for one of all");
+    for expected in [all, one, all] {
+        expected.take_on();
+        let arrived = AtomicUsize::new(0);
+        let mut places = [None; 3];
+        pool.for_each(3, Order::Forward, &mut places, &mut [(); 3], |_, place, ()| {
+            arrived.fetch_add(1, Ordering::Relaxed);
+            wait_until(|| arrived.load(Ordering::Relaxed) == 3);
+            *place = Affinity::current();
+        });
+        assert!(places == [Some(expected); 3]);
+    }
+    // As many as there are processors, not as in the other tests.
+    pool.processors = 1;
+    one.take_on();
+    let mut alone = [false; 100];
+    pool.for_each(3, Order::Forward, &mut alone, &mut [(); 3], |_, alone, ()| *alone = !on_worker());
+    assert_eq!(alone, [true; 100]);
+}
+
+#[test]
+fn threads_are_no_more_than_processors() {
+    let told = std::thread::available_parallelism().unwrap().get();
+    let processors = Affinity::current().unwrap().processors(usize::MAX);
+    assert_eq!(usable_threads(0), told);
+    assert_eq!(usable_threads(1), 1);
+    for wanted in [2, 3, 1000, u32::MAX as usize] {
+        assert_eq!(usable_threads(wanted), wanted.min(processors));
+    }
+    assert_eq!(Affinity::current().unwrap().processors(1), 1);
 }

@@ -1,0 +1,235 @@
+//! The thread pool that all handles of a process share: made when the first handle wants workers, gone, its threads
+//! joined, when the last such handle is.
+//!
+//! A process may fork with a pool in it: the child has the memory of the pool but none of its threads. So a pool knows
+//! its process. In another process it is only memory, which goes with the last handle that came along; handles that
+//! need workers there join a pool of that process.
+
+use core::cell::Cell;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+
+use super::system;
+use super::worker::{Job, Worker};
+use crate::memory::try_box;
+
+/// The workers of a process.
+pub(super) struct Shared {
+    process: u32,
+    /// Members; changed under the lock.
+    members: Cell<usize>,
+    first: AtomicPtr<Worker>,
+}
+
+impl Shared {
+    fn workers(&self) -> impl Iterator<Item = &Worker> {
+        // SAFETY: workers live as long as the pool, and a list of them only grows. Acquire: what it was made as.
+        let follow = |link: &AtomicPtr<Worker>| unsafe { link.load(Ordering::Acquire).as_ref() };
+        core::iter::successors(follow(&self.first), move |worker| follow(&worker.next))
+    }
+
+    /// Adds workers until there are `count`, or no more can be had. Under the lock.
+    fn grow(&self, count: usize) {
+        let mut link = &self.first;
+        let mut present = 0;
+        for worker in self.workers() {
+            link = &worker.next;
+            present += 1;
+        }
+        while present < count {
+            let Ok(worker) = try_box(Worker::new()) else { return };
+            let worker = Box::into_raw(worker);
+            // SAFETY: the worker is freed only by `leave`, after it was ended, or here, where it has no thread.
+            unsafe {
+                if !Worker::start(worker) {
+                    drop(Box::from_raw(worker));
+                    return;
+                }
+                link.store(worker, Ordering::Release);
+                link = &(*worker).next;
+            }
+            present += 1;
+        }
+    }
+
+    /// Ends the workers, if they are this process's, and frees everything.
+    ///
+    /// # Safety
+    /// `pool` came from `Box::into_raw`, and nobody else uses it any more.
+    unsafe fn end(pool: NonNull<Self>) {
+        // SAFETY: by this function's contract.
+        let pool = unsafe { Box::from_raw(pool.as_ptr()) };
+        let mut link = pool.first.load(Ordering::Acquire);
+        while !link.is_null() {
+            // SAFETY: it came from `Box::into_raw` in `grow`, and is in the list once.
+            unsafe {
+                if pool.process == system::process() {
+                    (*link).end();
+                }
+                link = Box::from_raw(link).next.load(Ordering::Acquire);
+            }
+        }
+    }
+}
+
+/// Where a pool is found. The process has one; tests have their own.
+pub(super) struct Home {
+    lock: Lock,
+    pool: AtomicPtr<Shared>,
+}
+
+/// That of the process.
+pub(super) static PROCESS: Home = Home::new();
+
+impl Home {
+    pub const fn new() -> Self {
+        Self { lock: Lock::new(), pool: AtomicPtr::new(ptr::null_mut()) }
+    }
+}
+
+#[cfg(test)]
+impl Home {
+    pub fn is_empty(&self) -> bool {
+        self.pool.load(Ordering::Relaxed).is_null()
+    }
+
+    pub fn hold(&self) -> impl Drop {
+        self.lock.hold()
+    }
+}
+
+/// The right to give jobs to the workers of the pool, which lives as long as it has members.
+pub(super) struct Member {
+    home: &'static Home,
+    pool: NonNull<Shared>,
+}
+
+// SAFETY: what a member does with the pool from any thread is atomic or under the lock.
+unsafe impl Send for Member {}
+// SAFETY: as above.
+unsafe impl Sync for Member {}
+
+impl Member {
+    /// Joins the pool of this process, which has at least `workers` workers then, or as many as can be had. `None` if
+    /// there is no memory for a pool.
+    pub fn join(home: &'static Home, workers: usize) -> Option<Self> {
+        let _held = home.lock.hold();
+        let current = NonNull::new(home.pool.load(Ordering::Relaxed));
+        // SAFETY: a pool that is found here lives: `drop` removes it first, under the same lock.
+        let of_this_process = |pool: &NonNull<Shared>| unsafe { pool.as_ref() }.process == system::process();
+        let pool = match current.filter(of_this_process) {
+            Some(pool) => pool,
+            None => {
+                let first = AtomicPtr::new(ptr::null_mut());
+                let pool = try_box(Shared { process: system::process(), members: Cell::new(0), first }).ok()?;
+                let pool = NonNull::from(Box::leak(pool));
+                home.pool.store(pool.as_ptr(), Ordering::Relaxed);
+                pool
+            }
+        };
+        // SAFETY: it lives, as above.
+        let shared = unsafe { pool.as_ref() };
+        shared.members.set(shared.members.get() + 1);
+        shared.grow(workers);
+        Some(Self { home, pool })
+    }
+
+    fn shared(&self) -> &Shared {
+        // SAFETY: the pool lives as long as it has members.
+        unsafe { self.pool.as_ref() }
+    }
+
+    /// Whether the pool is of the process that asks: not in a child of the one that joined.
+    pub fn is_of_this_process(&self) -> bool {
+        self.shared().process == system::process()
+    }
+
+    /// Has at most `workers` of the workers that are free do `job` while the calling thread does `own`, and returns
+    /// when all have stopped. The calling thread waits for none that was not free. `own` does not unwind.
+    pub fn run(&self, job: &Job, workers: usize, own: impl FnOnce()) {
+        let all = || self.shared().workers();
+        let mut given = 0;
+        // In the order of the list: where few are needed, those that were needed last are still awake.
+        for worker in all() {
+            if given == workers {
+                break;
+            }
+            given += usize::from(worker.give(job));
+        }
+        own();
+        // Whoever has not begun by now need not: there is nothing left to do.
+        if given > 0 {
+            all().for_each(|worker| worker.take_back(job));
+            all().for_each(|worker| worker.wait_for(job));
+        }
+    }
+}
+
+#[cfg(test)]
+impl Member {
+    pub fn workers(&self) -> usize {
+        self.shared().workers().count()
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        let _held = self.home.lock.hold();
+        let shared = self.shared();
+        shared.members.set(shared.members.get() - 1);
+        if shared.members.get() == 0 {
+            let (found, none) = (self.pool.as_ptr(), ptr::null_mut());
+            // Of another process, it may have been replaced.
+            let _ = self.home.pool.compare_exchange(found, none, Ordering::Relaxed, Ordering::Relaxed);
+            // SAFETY: this was the last member, and nobody finds the pool any more.
+            unsafe { Shared::end(self.pool) };
+        }
+    }
+}
+
+/// A lock that a child process never finds taken: it holds the number of the process whose thread took it, and what
+/// another process holds counts for nothing. Only joining and leaving take it; a step waits for no lock.
+struct Lock {
+    holder: AtomicU32,
+    waiting: AtomicU32,
+}
+
+/// A lock held, until it is dropped.
+struct Held<'a>(&'a Lock);
+
+impl Lock {
+    const fn new() -> Self {
+        Self { holder: AtomicU32::new(0), waiting: AtomicU32::new(0) }
+    }
+
+    fn hold(&self) -> Held<'_> {
+        let own = system::process();
+        let mut expected = 0;
+        loop {
+            match self.holder.compare_exchange(expected, own, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return Held(self),
+                // A thread of this process: wait. All four accesses to the two numbers stand in one order: either the
+                // holder sees that somebody waits, or the system that the lock is free.
+                Err(holder) if holder == own => {
+                    self.waiting.fetch_add(1, Ordering::SeqCst);
+                    if self.holder.load(Ordering::SeqCst) == own {
+                        system::sleep_on(self.holder.as_ptr(), own);
+                    }
+                    self.waiting.fetch_sub(1, Ordering::Relaxed);
+                    expected = 0;
+                }
+                // Free, or a thread that does not exist here.
+                Err(holder) => expected = holder,
+            }
+        }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.holder.swap(0, Ordering::SeqCst);
+        if self.0.waiting.load(Ordering::SeqCst) > 0 {
+            system::wake_all(self.0.holder.as_ptr());
+        }
+    }
+}

@@ -1,0 +1,44 @@
+/* What the system tells of this process: its threads, its processors. */
+#ifndef PROCESS_H
+#define PROCESS_H
+
+#ifndef _GNU_SOURCE
+#error "define _GNU_SOURCE first, for sched_getaffinity"
+#endif
+
+#include "check.h"
+
+#include <dirent.h>
+#include <sched.h>
+#include <time.h>
+
+/* Entries of a folder that begin with no dot. */
+static inline int entries(const char *path)
+{
+    DIR *directory = opendir(path);
+    int count = 0;
+    CHECK(directory);
+    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;) count += entry->d_name[0] != '.';
+    closedir(directory);
+    return count;
+}
+
+static inline int tasks(void) { return entries("/proc/self/task"); }
+
+/* A thread that was joined may still be listed for a moment. */
+static inline void wait_for_tasks(int count)
+{
+    const struct timespec moment = {0, 1000000};
+    for (int i = 0; tasks() > count && i < 10000; i++) nanosleep(&moment, NULL);
+    CHECK(tasks() == count);
+}
+
+/* Processors that the calling thread may run on. */
+static inline int processors(void)
+{
+    cpu_set_t set;
+    CHECK(sched_getaffinity(0, sizeof set, &set) == 0);
+    return CPU_COUNT(&set);
+}
+
+#endif
