@@ -2,7 +2,7 @@
 
 use crate::examine::{Examiner, gram_start};
 use crate::gradients::Gradients;
-use crate::memory::Usage;
+use crate::memory::Watch;
 use lmada::{Config, Optimizer};
 
 const DIMS: &[usize] = &[300, 20];
@@ -44,12 +44,46 @@ fn wrong_products_are() {
     assert!(look(&[(0, 0, f64::NAN)]).is_err_and(|flaw| flaw.contains("finite")));
 }
 
-/// A byte a step in the long runs of small models; 100 bytes a step in those of large ones.
+/// A byte a step in the long runs of small models; 100 bytes a step in those of large ones; a mapping in a while. What is
+/// taken once, late, is none.
 fn leaks_are() {
+    let watched = |count: u64, lose: &mut dyn FnMut(u64)| {
+        let mut watch = Watch::new(count / 5, count - 1);
+        for round in 0..count {
+            lose(round);
+            watch.look_after(round);
+        }
+        watch.growth()
+    };
     for (count, size) in [(1_000_000, 1), (10_000, 100)] {
-        let warm = Usage::now();
-        let lost: Vec<Box<[u8]>> = (0..count).map(|_| vec![1; size].into_boxed_slice()).collect();
-        assert!(warm.growth().is_err(), "{count} blocks of {size} bytes were lost unseen");
-        drop(lost);
+        let mut lost: Vec<Box<[u8]>> = Vec::with_capacity(count as usize);
+        let growth = watched(count, &mut |_| lost.push(vec![1; size].into_boxed_slice()));
+        assert!(growth.is_err(), "{count} blocks of {size} bytes were lost unseen");
     }
+    let mut mapped = Vec::with_capacity(1000);
+    let growth = watched(1000, &mut |round| mapped.push(page(round % 2 == 0)));
+    assert!(growth.is_err_and(|flaw| flaw.contains("map")), "1000 mappings were lost unseen");
+    mapped.into_iter().for_each(release);
+    let mut once = Vec::new();
+    let growth = watched(1000, &mut |round| {
+        if round == 700 {
+            once = vec![1_u8; 3 << 20];
+        }
+    });
+    assert!(growth.is_ok_and(|growth| growth.resident > 2 << 20), "what was taken once is no leak");
+}
+
+/// A mapping of a page; those that differ do not become one.
+fn page(readable: bool) -> *mut libc::c_void {
+    let protection = if readable { libc::PROT_READ } else { libc::PROT_NONE };
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    // SAFETY: a new mapping at an address of the system's choice touches no memory in use.
+    let start = unsafe { libc::mmap(core::ptr::null_mut(), 4096, protection, flags, -1, 0) };
+    assert_ne!(start, libc::MAP_FAILED);
+    start
+}
+
+fn release(page: *mut libc::c_void) {
+    // SAFETY: `page` made this mapping, and nothing refers to it.
+    unsafe { libc::munmap(page, 4096) };
 }

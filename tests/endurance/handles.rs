@@ -1,6 +1,6 @@
 //! Handles made, used a little and freed, through the C interface, in every shape.
 
-use crate::memory::Usage;
+use crate::memory::{Usage, Watch};
 use crate::oracle::streams::Random;
 use crate::progress::Progress;
 use lmada::capi::*;
@@ -17,16 +17,14 @@ pub fn run(count: u64, progress: &mut Progress) -> (Usage, u64) {
         wide: numbers,
         state: vec![1; 2 * 8 * LONGEST * MOST as usize],
     };
-    let (mut warm, mut refused) = (None, 0);
+    let (mut watch, mut refused) = (Watch::new(count / WARM_SHARE, count - 1), 0);
     for number in 0..count {
         refused += u64::from(!one(&mut random, &mut room));
-        if number == count / WARM_SHARE {
-            warm = Some(Usage::now());
-        }
+        watch.look_after(number);
         progress.tell("handles", number, count);
     }
     assert!(refused > 0 && refused < count / 4, "{refused} of {count} creates were refused");
-    (warm.expect("more handles than none").growth().expect("memory that handles gave back"), refused)
+    (watch.growth().expect("memory that handles gave back"), refused)
 }
 
 const LONGEST: usize = 5000;

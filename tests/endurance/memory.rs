@@ -13,14 +13,13 @@ pub struct Usage {
     pub mappings: i64,
 }
 
-/// Growth that is no leak: of what is given back, `malloc` keeps up to a quarter of this as if it were in use. Over a
-/// million steps half a byte a step is more.
-const SLACK: i64 = 512 << 10;
-/// The heap grows ahead of its use, and huge pages fill up what was touched in part.
-const SLACK_RESIDENT: i64 = 2 << 20;
-const SLACK_MAPPINGS: i64 = 4;
-
 impl Usage {
+    /// The fields, with their names.
+    fn parts(&self) -> [(&'static str, i64); 4] {
+        let Self { allocated, mapped, resident, mappings } = *self;
+        [("allocated", allocated), ("mapped", mapped), ("resident", resident), ("mappings", mappings)]
+    }
+
     pub fn now() -> Self {
         let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
         let kilobytes = |name: &str| -> i64 {
@@ -36,23 +35,61 @@ impl Usage {
         }
     }
 
-    /// How much more is used now; what to say of it where that is more than the slack.
-    pub fn growth(self) -> Result<Self, String> {
-        let now = Self::now();
-        let growth = Self {
+    /// How much more this is than `earlier`.
+    fn since(self, earlier: Self) -> Self {
+        Self {
             // The difference is right even where the numbers are too large for their type.
-            allocated: (now.allocated as i32).wrapping_sub(self.allocated as i32).into(),
-            mapped: now.mapped - self.mapped,
-            resident: now.resident - self.resident,
-            mappings: now.mappings - self.mappings,
-        };
-        let Self { allocated, mapped, resident, mappings } = growth;
-        if allocated > SLACK || mapped > SLACK || resident > SLACK_RESIDENT || mappings > SLACK_MAPPINGS {
-            return Err(format!(
-                "memory grew by {allocated} bytes allocated, {mapped} mapped, {resident} resident, {mappings} mappings"
-            ));
+            allocated: (self.allocated as i32).wrapping_sub(earlier.allocated as i32).into(),
+            mapped: self.mapped - earlier.mapped,
+            resident: self.resident - earlier.resident,
+            mappings: self.mappings - earlier.mappings,
         }
-        Ok(growth)
+    }
+}
+
+/// Stretches of a run that are compared.
+const STRETCHES: u64 = 8;
+/// In so many of them what is lost all the time shows.
+const GROWING: usize = 6;
+/// Growth in a stretch that counts: bytes, pages that chance moves less of, a piece. What is taken once, as a heap of the
+/// C library when threads meet, or a huge page that fills up, shows in one or two stretches.
+const COUNTING: Usage = Usage { allocated: 4 << 10, mapped: 16 << 10, resident: 16 << 10, mappings: 1 };
+
+/// Memory over a run, looked at between stretches of the same length. Growth is a trend: a bound would have to be wide
+/// enough for what chance does on a busy machine, and so for leaks.
+pub struct Watch {
+    /// Rounds that the first stretch begins and the last one ends after.
+    begin: u64,
+    end: u64,
+    looks: Vec<Usage>,
+}
+
+impl Watch {
+    /// For rounds `begin`, by which all has been done once, to `end`.
+    pub fn new(begin: u64, end: u64) -> Self {
+        assert!(begin < end);
+        Self { begin, end, looks: Vec::with_capacity(STRETCHES as usize + 1) }
+    }
+
+    /// Is told after each round how many are over.
+    pub fn look_after(&mut self, round: u64) {
+        let next = self.begin + (self.end - self.begin) * self.looks.len() as u64 / STRETCHES;
+        if self.looks.len() <= STRETCHES as usize && round >= next {
+            self.looks.push(Usage::now());
+        }
+    }
+
+    /// How much more is used at the end than at the beginning; what to say of it where it became more all the time.
+    pub fn growth(&self) -> Result<Usage, String> {
+        assert_eq!(self.looks.len(), STRETCHES as usize + 1, "stretches of a round at least");
+        let stretches: Vec<Usage> = self.looks.windows(2).map(|pair| pair[1].since(pair[0])).collect();
+        for (index, (name, least)) in COUNTING.parts().into_iter().enumerate() {
+            let growth: Vec<i64> = stretches.iter().map(|stretch| stretch.parts()[index].1).collect();
+            if growth.iter().filter(|&&growth| growth >= least).count() >= GROWING {
+                return Err(format!("memory grows all the time: {name}, by {growth:?}"));
+            }
+        }
+        Ok(self.looks[STRETCHES as usize].since(self.looks[0]))
     }
 }
 

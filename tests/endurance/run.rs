@@ -2,7 +2,7 @@
 
 use crate::examine::Examiner;
 use crate::gradients::Gradients;
-use crate::memory::Usage;
+use crate::memory::{Usage, Watch};
 use crate::oracle::streams::Random;
 use crate::progress::Progress;
 use lmada::{Config, Element, Error, Optimizer};
@@ -61,7 +61,8 @@ pub fn run<T: Element>(plan: &Plan, progress: &mut Progress) -> Report {
     let mut subject = Subject::<T>::new(plan);
     let mut gradients = Gradients::new(subject.grads.len(), 1);
     // By then the window has been full for long, and everything has been done once.
-    let (mut warm, begin) = (None, (plan.steps / 5).max(3 * u64::from(plan.config.history_size)));
+    let begin = (plan.steps / 5).max(3 * u64::from(plan.config.history_size));
+    let mut watch = Watch::new(begin, plan.steps - 1);
     for step in 0..plan.steps {
         gradients.draw(&mut subject.grads);
         match subject.random.below(plan.pace) {
@@ -78,12 +79,12 @@ pub fn run<T: Element>(plan: &Plan, progress: &mut Progress) -> Report {
         }
         if step == begin {
             subject.examine();
-            warm = Some(Usage::now());
         }
+        watch.look_after(step);
         progress.tell(plan.name, step, plan.steps);
     }
     subject.examine();
-    let growth = warm.expect("more steps than none").growth().unwrap_or_else(|flaw| panic!("{}: {flaw}", plan.name));
+    let growth = watch.growth().unwrap_or_else(|flaw| panic!("{}: {flaw}", plan.name));
     let Subject { examiner, counts, .. } = subject;
     Report { counts, examined: examiner.count, worst: examiner.worst, growth }
 }
