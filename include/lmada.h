@@ -964,14 +964,13 @@ lmada_status_t lmada_set_lr(lmada_t *opt, double lr);
  * Tells what the last step looked like, or the one under way between `lmada_solve` and `lmada_end`.
  *
  * A step does not need `rank`, `eig_max` and `eig_min`: they are computed when they are first asked for after it, by
- * an eigendecomposition for each block (about 10 microseconds at k = 10, a millisecond at 100).
+ * an eigendecomposition for each block (about 15 microseconds at k = 10, a millisecond at 100).
  *
  * @param opt         the handle
  * @param stats       struct to fill; nothing is written beyond `stats_size` bytes
  * @param stats_size  `sizeof(lmada_stats_t)`
  * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where `stats_size` is below 8 or
- *         above what this library knows, or `stats` is not aligned; `LMADA_ERROR_INTERNAL` should the eigensolver not
- *         converge; `LMADA_ERROR_BUSY`
+ *         above what this library knows, or `stats` is not aligned; `LMADA_ERROR_BUSY`
  *
  * @pre `opt` is NULL or a live handle; `stats` is NULL or points at `stats_size` writable bytes.
  */
