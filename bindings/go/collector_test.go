@@ -28,8 +28,8 @@ func collecting(f func()) {
 	f()
 }
 
-// freedAddresses returns addresses of Go memory that is free by now. The runtime ends the program where the collector
-// meets one of them in a place for pointers.
+// freedAddresses returns addresses of Go memory that has been freed. The runtime ends the program if the collector
+// finds one of them where a pointer belongs.
 func freedAddresses(count int) []uintptr {
 	addresses := make([]uintptr, count)
 	for i := range addresses {
@@ -40,8 +40,8 @@ func freedAddresses(count int) []uintptr {
 	return addresses
 }
 
-// A collection during LoadShares finds no pointers but those of the states. C memory that was not cleared could hold
-// the bytes of states that were copied before: here, addresses that end the program.
+// A collection may run during LoadShares. C memory that was not cleared still holds the bytes of states that were
+// copied into it before: here, addresses that end the program.
 func TestLoadSharesWhileCollecting(t *testing.T) {
 	const states = 128
 	opt := newT[float32](t, 2)
@@ -65,7 +65,7 @@ func TestLoadSharesWhileCollecting(t *testing.T) {
 
 var global = [4]float32{3, 3, 3, 3}
 
-// Tensors may lie anywhere, with other pointers around them: in C memory too, which mmap stands for.
+// Tensors may lie anywhere, beside Go pointers and outside Go's memory (here from mmap, as from C).
 func TestTensorsAnywhereWhileCollecting(t *testing.T) {
 	type layer struct {
 		name    *string

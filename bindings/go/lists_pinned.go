@@ -10,9 +10,8 @@ import (
 	"unsafe"
 )
 
-// Lists of Go slices, handed to the library as they lie. Go memory that holds pointers to Go memory may be passed to C
-// while what they point to is pinned. Go 1.21 can pin too, but panics on memory that is not Go's, as C and mmap allocate
-// it: so this file is for Go 1.22 and later.
+// Lists of Go slices, passed to the library without copies. Go memory that holds Go pointers may be passed to C while
+// their targets are pinned. This file needs Go 1.22: Pin of Go 1.21 panics on memory from outside Go (C, mmap).
 
 // lists is scratch of stepTensors, empty between calls.
 type lists[T Float] struct {
@@ -29,7 +28,7 @@ func (l *lists[T]) fill(params, grads [][]T) {
 	}
 }
 
-// drop keeps the room of the lists, but nothing of the caller's alive.
+// drop empties the lists, so that they keep nothing of the caller alive. Their capacity stays.
 func (l *lists[T]) drop() {
 	l.pinner.Unpin()
 	for i := range l.params {
@@ -38,7 +37,7 @@ func (l *lists[T]) drop() {
 	l.params, l.grads, l.lens = l.params[:0], l.grads[:0], l.lens[:0]
 }
 
-// pinned is where a slice lies, which it is kept from leaving; nil where the slice is empty.
+// pinned pins a slice and returns its address; nil if the slice is empty.
 func pinned[E any](pinner *runtime.Pinner, s []E) unsafe.Pointer {
 	if len(s) == 0 {
 		return nil
@@ -64,7 +63,7 @@ func (o *Optimizer[T]) loadShares(op string, firsts, sizes []C.size_t, states []
 	defer pinner.Unpin()
 	list := make([]unsafe.Pointer, len(states))
 	for i, state := range states {
-		if len(state) == 0 { // damaged, which NULL would not be
+		if len(state) == 0 { // the library refuses length 0 as a bad state, but NULL as a missing argument
 			state = make([]byte, 1)
 		}
 		list[i] = pinned(&pinner, state)

@@ -11,13 +11,14 @@ import (
 	"unsafe"
 )
 
-// Lists of Go slices where Go cannot pin them all (see lists_pinned.go): Go memory that holds pointers to Go memory may
-// not be passed to C. Tensors are handed over one at a time, states are copied.
+// Lists of Go slices before Go 1.22, which cannot pin them all (see lists_pinned.go): Go memory that holds Go pointers
+// may not be passed to C. Tensors are passed one at a time, states are copied.
 
 // lists is scratch of stepTensors.
 type lists[T Float] struct{ extents extents }
 
-// stepTensors is a step in phases. What only shows when some parameters are moved already has to be found before.
+// stepTensors is a step in phases. Overlaps are checked first: the library would find some of them only after it had
+// moved parameters.
 func (o *Optimizer[T]) stepTensors(op string, params, grads [][]T) error {
 	if err := o.checkOverlaps(op, params, grads); err != nil {
 		return err
@@ -99,8 +100,9 @@ func extentOf[T Float](s []T, output bool, index int) extent {
 	return extent{start, start + uintptr(len(s))*unsafe.Sizeof(s[0]), output, index}
 }
 
-// loadShares copies the states into C memory. All of it is cleared: the collector looks at what a pointer replaces, and
-// ends the program where that is the address of no object. And calloc may fail, where cgo's malloc ends the program.
+// loadShares copies the states into C memory. The list is cleared first: when Go stores a pointer, the collector reads
+// the old value, and ends the program if that is not the address of an object. calloc may return NULL; cgo's malloc
+// ends the program instead.
 func (o *Optimizer[T]) loadShares(op string, firsts, sizes []C.size_t, states [][]byte) error {
 	count := C.size_t(len(states))
 	list := C.calloc(count, C.size_t(unsafe.Sizeof(uintptr(0))))
@@ -110,7 +112,7 @@ func (o *Optimizer[T]) loadShares(op string, firsts, sizes []C.size_t, states []
 	defer C.free(list)
 	copies := unsafe.Slice((*unsafe.Pointer)(list), len(states))
 	for i, state := range states {
-		if copies[i] = C.calloc(sizes[i]+1, 1); copies[i] == nil { // none is of length 0, for which NULL is no failure
+		if copies[i] = C.calloc(sizes[i]+1, 1); copies[i] == nil { // + 1: calloc(0, 1) may return NULL
 			return outOfMemory(op)
 		}
 		defer C.free(copies[i])

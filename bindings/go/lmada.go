@@ -45,12 +45,12 @@ type Optimizer[T Float] struct {
 	lists  lists[T] // scratch of StepTensors
 }
 
-// slots bounds how many goroutines are inside the library at once, as each of them holds an OS thread meanwhile: Go ends
-// a program that has 10,000. A call computes and waits for nothing, so that more calls at once would not end sooner.
+// slots limits how many goroutines are inside the library at once. Each call holds an OS thread, and Go ends a program
+// that has 10,000 threads. A call only computes, so more calls at once would not finish sooner.
 var slots = make(chan struct{}, 64+2*runtime.NumCPU())
 
-// enterLibrary waits for a slot and keeps the goroutine on its OS thread, for which the library keeps the message of the
-// last failure.
+// enterLibrary waits for a slot and locks the goroutine to its OS thread: the library keeps the message of the last
+// failure per thread.
 func enterLibrary() {
 	slots <- struct{}{}
 	runtime.LockOSThread()

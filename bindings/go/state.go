@@ -84,8 +84,8 @@ func (o *Optimizer[T]) Load(state []byte) error {
 // not the full one, shares old and new start at multiples of 4,096 parameters from the start of their block (of 256 for
 // HistoryF16 and HistoryInt8). Else as Load.
 //
-// Nothing is copied where Go 1.22 or later builds the program; earlier versions have no way to hand over a list of
-// slices, so that the states are copied once.
+// With Go 1.22 or later nothing is copied. Earlier versions cannot pass a list of slices to C: there the states are
+// copied once.
 func (o *Optimizer[T]) LoadShares(firsts []int, states [][]byte) error {
 	const op = "LoadShares"
 	if err := o.enter(op); err != nil {

@@ -3,9 +3,8 @@ package lmada
 // StepTensors is Step for a model that lies in several slices, without copying them together. One after the other they
 // are the optimizer's parameters; they need not be its blocks. It is all or nothing.
 //
-// Built by Go 1.22 or later, it is one call of the library and gives the same bits as Step. Earlier versions of Go have
-// no way to hand over a list of slices: there it is a step in phases, which agrees with Step up to the order in which
-// sums are rounded.
+// With Go 1.22 or later it is one call of the library and gives the same bits as Step. Earlier versions cannot pass a
+// list of slices to C: there it is a step in phases, which agrees with Step up to the order in which sums are rounded.
 func (o *Optimizer[T]) StepTensors(params, grads [][]T) error {
 	const op = "StepTensors"
 	if err := o.enter(op); err != nil {

@@ -73,7 +73,7 @@ mutable struct Optimizer{T<:Real32or64}
     handle::Ptr{Cvoid}    # C_NULL once closed
     config::Config
     blocks::Vector{Csize_t}
-    seal::UInt64          # tells it from a copy of its fields
+    seal::UInt64          # tells the optimizer from a copy of its fields
 
     function Optimizer{T}(config::Config, blocks::Vector{Csize_t}) where {T}
         # An interrupt between the call and the finalizer would lose the handle.
@@ -90,15 +90,15 @@ function created(config, blocks)
     create() = @whole $(library().create_blocks)(config::Ref{Config}, blocks::Ptr{Csize_t}, length(blocks)::Csize_t,
                                                  handle::Ref{Ptr{Cvoid}})::Int32
     code = create()
-    # The collector does not know how much memory optimizers hold that nobody uses any more.
+    # The collector does not see the memory of optimizers that are no longer used.
     code == Int32(OUT_OF_MEMORY) && (GC.gc(); code = create())
     check(code)
     return handle[]
 end
 
-# Whoever goes through the fields of an optimizer and makes another one of them, as precompilation and packages that
-# store any object do, has the address of a handle that is gone, or somebody else's. So the fields are good only for the
-# object that they were made for, in the process that it was made in.
+# A field-by-field copy of an optimizer, as precompilation and packages that store any object make it, holds the address
+# of a handle that was freed or belongs to another object. The seal makes the fields valid only for the object and the
+# process that they were created for.
 seal_of(opt) = UInt64(pointer_from_objref(opt)) ⊻ PROCESS[]
 is_original(opt) = opt.seal == seal_of(opt)
 

@@ -44,7 +44,7 @@ function together!(whole, apply_piece!, opt, written, grads, comm)
         opened && in_a_moment(() -> cancel!(opt))
         rethrow()
     end
-    disable_sigint() do    # the others apply it whole
+    disable_sigint() do    # all processes apply the step, or none
         each_piece(written, grads) do offset, piece, gradient
             in_a_moment(() -> apply_piece!(opt, piece, gradient; offset = offset))
         end

@@ -29,8 +29,8 @@ end
 """
     Lmada.init(rule, x) -> Lmada.Optimizer
 
-The state of the rule for the array `x`: an optimizer of its own. One [`Lmada.Optimizer`](@ref) for the whole model costs
-less, and sees more.
+The state of the rule for the array `x`: an optimizer of its own. One [`Lmada.Optimizer`](@ref) for the whole model
+costs less, and sees correlations between arrays.
 """
 init(rule::Rule, x::AbstractArray{T}) where {T<:Real32or64} = Optimizer{T}([length(x)]; rule.options...)
 

@@ -12,6 +12,6 @@ end
 function Serialization.deserialize(s::AbstractSerializer, ::Type{Optimizer{T}}) where {T}
     options, blocks, state = deserialize(s), deserialize(s), deserialize(s)
     opt = load!(Optimizer{T}(blocks; options...), state)
-    Serialization.deserialize_cycle(s, opt)    # what else in the stream is the same object will be this one
+    Serialization.deserialize_cycle(s, opt)    # later references in the stream to the same object
     return opt
 end
