@@ -161,7 +161,10 @@ mod tests {
         for x in sizes {
             for y in sizes {
                 let (found, expected) = (length(x, y), x.hypot(y));
-                assert!(found == expected || (found / expected - 1.0).abs() < 5e-16, "{x} {y}: {found}, not {expected}");
+                assert!(
+                    found == expected || (found / expected - 1.0).abs() < 5e-16,
+                    "{x} {y}: {found}, not {expected}"
+                );
             }
             assert_eq!(length(x, f64::INFINITY), f64::INFINITY);
             assert_eq!(length(f64::INFINITY, x), f64::INFINITY);
