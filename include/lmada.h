@@ -243,7 +243,8 @@ typedef struct lmada_config_t {
      */
     double clip_beta;
     /**
-     * Decoupled weight decay: each step first multiplies the parameters by 1 - lr*weight_decay. >= 0. Default 0.
+     * Decoupled weight decay: each step first multiplies the parameters by 1 - lr*weight_decay. >= 0; lr*weight_decay,
+     * with any learning rate that is set or loaded later too, is at most 1. Default 0.
      */
     double weight_decay;
     /**
@@ -945,7 +946,7 @@ lmada_status_t lmada_cancel(lmada_t *opt);
  * ```
  *
  * @param opt  the handle
- * @param lr   finite and >= 0
+ * @param lr   finite, >= 0, and at most 1/`weight_decay`
  * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT`; `LMADA_ERROR_WRONG_PHASE` inside a
  *         step in phases; `LMADA_ERROR_BUSY`
  *
@@ -1039,7 +1040,8 @@ lmada_status_t lmada_state_save(const lmada_t *opt, void *buffer, size_t bytes);
  * @param bytes   its size
  * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_BAD_STATE` where it is damaged, cut short or of an
  *         unknown version; `LMADA_ERROR_DIMENSION_MISMATCH` where `history_size` or a length differs;
- *         `LMADA_ERROR_INVALID_ARGUMENT` where another of the options named above does;
+ *         `LMADA_ERROR_INVALID_ARGUMENT` where another of the options named above does, or the state's learning rate
+ *         is above 1/`weight_decay`;
  *         `LMADA_ERROR_WRONG_PHASE` inside a step in phases; `LMADA_ERROR_BUSY`
  *
  * @pre `opt` is NULL or a live handle; `buffer` is NULL or points at `bytes` readable bytes.

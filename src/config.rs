@@ -134,7 +134,7 @@ pub struct Config {
     pub clip_factor: f64,
     /// β of the clip's moving averages: [0, 1). Default 0.99.
     pub clip_beta: f64,
-    /// Decoupled weight decay, ≥ 0. Default 0.
+    /// Decoupled weight decay, ≥ 0; `lr·weight_decay` is at most 1. Default 0.
     pub weight_decay: f64,
     /// Threads of a step at most, the calling one included; 0, the default: as many as the process has processors, or
     /// fewer where its control group has a quota. All optimizers of a process share one pool of workers. The bits of a
@@ -257,6 +257,10 @@ impl Config {
                 return Err(Error::invalid(argument, Value::Real(value), expected));
             }
         }
+        if !self.is_decay_in_range(self.lr) {
+            let expected = "at most 1/config.lr, or weight decay reverses parameters, or makes them overflow";
+            return Err(Error::invalid("config.weight_decay", Value::Real(self.weight_decay), expected));
+        }
         if self.momentum_kind == Momentum::Window && self.history_decay < self.momentum {
             let value = Value::Real(self.history_decay);
             let expected = "at least config.momentum with window momentum, or its coefficients grow with age";
@@ -277,6 +281,11 @@ impl Config {
             return Err(Error::invalid("config.history_format", value, expected));
         }
         Ok(())
+    }
+
+    /// Whether the factor of weight decay, `1 − lr·weight_decay`, is between 0 and 1 with this learning rate.
+    pub(crate) fn is_decay_in_range(&self, lr: f64) -> bool {
+        lr * self.weight_decay <= 1.0
     }
 
     /// Whether a clip reference of the model's length is kept.

@@ -36,8 +36,11 @@
 //!    `1/(λ^power + ε + eps_relative·(σ²max)^power)` with `eps_on_root`; f is 0 for absent directions.
 //! 6. *Clip or graft.* `u ← s·u`, by kind; see [`Clip`].
 //! 7. *Update momentum*, where on: `b ← βb + (1−β)u`, and b (bias-corrected) takes u's place.
-//! 8. *Weight decay*: `w ← w·(1 − lr·weight_decay)`.
+//! 8. *Weight decay*: `w ← w·(1 − lr·weight_decay)`. `lr·weight_decay` above 1 is refused.
 //! 9. `w ← w − lr·u`.
+//!
+//! A step is refused where `max(1, lr)` times the length of what step 9 subtracts, or `max(1, lr)·s·‖u‖`, may be above
+//! half the largest number of the element type: no finite parameter becomes infinite, unless it is near overflow itself.
 //!
 //! Since `f(MMᵀ)M = M f(C)` with the k×k Gram matrix `C = MᵀM`, all of it happens in k×k space: one pass over the
 //! window for `Mᵀg`, one for `M c`. Full-matrix Adagrad is Duchi, Hazan, Singer (JMLR 2011); its windowed form GGT is

@@ -56,6 +56,9 @@ fn reals_within_their_bounds_only() {
         let with = |x: f64| {
             let mut config = Config::default();
             set(&mut config, x);
+            if name == "config.weight_decay" {
+                config.lr = 0.0; // their product has a test of its own
+            }
             refused_for(&config)
         };
         for x in good {
@@ -77,6 +80,17 @@ fn history_sizes_from_1_to_4096() {
         }
     }
     assert_eq!(Config::MAX_HISTORY, 4096);
+}
+
+#[test]
+fn weight_decay_takes_at_most_all_of_a_parameter() {
+    let with = |lr, weight_decay| refused_for(&Config { lr, weight_decay, ..Config::default() });
+    for (lr, weight_decay) in [(0.1, 10.0), (1.0, 1.0), (0.0, f64::MAX), (f64::MAX, 0.0), (1e-3, 1e3)] {
+        assert_eq!(with(lr, weight_decay), None, "{lr:e}, {weight_decay:e}");
+    }
+    for (lr, weight_decay) in [(1.0, 1.0 + f64::EPSILON), (1.0, 1e40), (1e40, 0.1), (f64::MAX, f64::MAX)] {
+        assert_eq!(with(lr, weight_decay), Some("config.weight_decay"), "{lr:e}, {weight_decay:e}");
+    }
 }
 
 /// Its coefficients `(β/history_decay)^age` would grow with age. Other momenta do not mind.

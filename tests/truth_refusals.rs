@@ -166,6 +166,7 @@ fn steps_too_long_for_the_type_are_refused() {
 #[test]
 fn huge_learning_rates_change_nothing_but_themselves() {
     for (index, config) in every_kind_and_format::<f32>().enumerate() {
+        let config = Config { weight_decay: 0.0, ..config };
         let [mut model, twin] = twins::<f32>(&config, [0, 3, 8][index % 3]);
         model.optimizer.set_lr(1e45).unwrap();
         // An update of exactly nothing is no reason to refuse; these are none.
@@ -173,6 +174,90 @@ fn huge_learning_rates_change_nothing_but_themselves() {
         model.optimizer.set_lr(config.lr).unwrap();
         assert_twins(model, twin, &format!("{config:?}"));
     }
+}
+
+/// The average of updates is long where the update is nothing. What is known of it is saved, and split with the state.
+fn momentum_too_long_for_the_type<T: Element>(largest: f64) {
+    let config = Config { eps: 0.0, power: 0.25, momentum_kind: Momentum::Update, threads: 1, ..Config::default() };
+    let new = |len: usize| Optimizer::<T>::new(&config, &[len]).unwrap();
+    let (first, zero) = ([T::from_f64(16.0), T::from_f64(0.0)], [T::from_f64(0.0); 2]);
+    let mut source = new(2);
+    let mut params = [T::from_f64(3.0); 2];
+    source.step(&mut params, &first).unwrap();
+    let mut state = vec![0; source.state_size()];
+    source.state_save(&mut state).unwrap();
+    let mut loaded = new(2);
+    loaded.state_load(&state).unwrap();
+    let mut share = new(1);
+    share.state_load_shares(&[0], &[&state]).unwrap();
+    // ‖u‖ = √16, so b = 0.4, then 0.36 over 1 − 0.9².
+    let length = 0.36 / 0.19;
+    for optimizer in [&mut source, &mut loaded, &mut share] {
+        let len = optimizer.dim();
+        let mut params = [T::from_f64(3.0); 2];
+        for lr in [largest, largest / 2.0 / length * (1.0 + 1e-5)] {
+            optimizer.set_lr(lr).unwrap();
+            let error = optimizer.step(&mut params[..len], &zero[..len]).unwrap_err();
+            assert!(matches!(error, Error::NonFinite { .. }), "{error}");
+            assert!(params.iter().all(|w| w.to_f64() == 3.0));
+        }
+        optimizer.set_lr(largest / 2.0 / length * (1.0 - 1e-5)).unwrap();
+        optimizer.step(&mut params[..len], &zero[..len]).unwrap();
+        let moved = params[0].to_f64();
+        assert!(moved.is_finite() && moved < -0.49 * largest, "{moved:e}");
+        // As new, there is none.
+        optimizer.reset();
+        optimizer.set_lr(largest).unwrap();
+        optimizer.step(&mut params[..len], &zero[..len]).unwrap();
+        assert!(params[0].to_f64() == moved);
+    }
+}
+
+#[test]
+fn momentum_too_long_for_the_type_is_refused() {
+    momentum_too_long_for_the_type::<f32>(f32::MAX.into());
+    momentum_too_long_for_the_type::<f64>(f64::MAX);
+}
+
+/// Whatever the norm comes out as, the largest learning rate takes no parameter out of the type: here u is what rounding
+/// leaves of it.
+#[test]
+fn updates_of_rounding_alone_do_not_overflow() {
+    for config in every_kind() {
+        for lr in [1e30, 1e300, f64::MAX] {
+            let config = Config { weight_decay: 0.0, centered: true, ..config };
+            let mut model = Model::<f32>::new(&config, &[7]);
+            for number in 0..12 {
+                let result = model.optimizer.step(&mut model.params, &gradient(7, number / 6));
+                assert!(result.is_ok() || matches!(result, Err(Error::NonFinite { .. })), "{result:?}");
+                assert!(model.params.iter().all(|w| w.is_finite()), "{config:?}");
+                model.optimizer.set_lr(if number % 3 == 1 { lr } else { 1e-3 }).unwrap();
+            }
+        }
+    }
+}
+
+/// 1 − lr·weight_decay stays between 0 and 1, whichever of the two changes.
+#[test]
+fn weight_decay_of_more_than_all_is_refused() {
+    let config = Config { weight_decay: 4.0, lr: 0.25, threads: 1, ..Config::default() };
+    let names = |result: Result<(), Error>, expected: &str| {
+        let Err(Error::InvalidArgument { argument: Argument { name, .. }, .. }) = result else { panic!("{result:?}") };
+        assert_eq!(name, expected);
+    };
+    let [mut model, twin] = twins::<f32>(&config, 3);
+    for lr in [0.25 + 1e-9, 1e40, f64::MAX] {
+        names(model.optimizer.set_lr(lr), "lr");
+    }
+    model.optimizer.set_lr(0.0).unwrap();
+    model.optimizer.set_lr(0.25).unwrap();
+    // The state of a run with less decay has a learning rate that is too much here.
+    let mut other = Model::<f32>::new(&Config { weight_decay: 0.1, lr: 1.0, ..config }, DIMS);
+    (0..3).for_each(|number| other.step(number));
+    let state = other.state();
+    names(model.optimizer.state_load(&state), "the state's lr");
+    names(model.optimizer.state_load_shares(&[0; 4], &[&state]), "the state's lr");
+    assert_twins(model, twin, "weight decay");
 }
 
 fn dropped_steps<T: Element>() {

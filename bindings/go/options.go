@@ -171,8 +171,8 @@ func WithClipBeta(beta float64) Option {
 	return field(func(c *C.lmada_config_t) { c.clip_beta = C.double(beta) })
 }
 
-// WithWeightDecay sets decoupled weight decay: each step first multiplies the parameters by 1 - lr*decay. >= 0, default
-// 0.
+// WithWeightDecay sets decoupled weight decay: each step first multiplies the parameters by 1 - lr*decay. >= 0, lr*decay
+// at most 1, default 0.
 func WithWeightDecay(decay float64) Option {
 	return field(func(c *C.lmada_config_t) { c.weight_decay = C.double(decay) })
 }

@@ -293,7 +293,10 @@ fn takes(bytes: &[u8], size: usize) -> bool {
     let averages = clip == LMADA_CLIP_EMA_VECTOR || clip == LMADA_GRAFT_EMA_VECTOR;
     let centered = offset_of!(lmada_config_t, centered);
     let centered = centered < size && bytes[centered] != 0;
-    let together = (full || single) && (!window || decay >= momentum) && !(diagonal && (averages || centered));
+    let product = real(offset_of!(lmada_config_t, lr), 1e-2) * real(offset_of!(lmada_config_t, weight_decay), 0.0);
+    let decays = product.is_nan() || product <= 1.0;
+    let together =
+        decays && (full || single) && (!window || decay >= momentum) && !(diagonal && (averages || centered));
     FIELDS.iter().all(in_range) && together
 }
 

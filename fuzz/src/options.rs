@@ -55,6 +55,7 @@ pub fn good(input: &mut Input<'_>, dtype: Dtype) -> Config {
     if others & 128 != 0 {
         config.weight_decay = input.pick(&[0.1, 1e3]);
         config.lr = input.pick(&[0.0, 1.0, 1e3, 1e30]);
+        config.weight_decay = config.weight_decay.min(1.0 / config.lr);
     }
     if first >= 192 && first % 3 > 0 {
         config.clip_kind = Clip::GraftInput;

@@ -19,7 +19,7 @@ use crate::optimizer::Stats;
 /// ```
 ///
 /// @param opt  the handle
-/// @param lr   finite and >= 0
+/// @param lr   finite, >= 0, and at most 1/`weight_decay`
 /// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT`; `LMADA_ERROR_WRONG_PHASE` inside a
 ///         step in phases; `LMADA_ERROR_BUSY`
 ///
@@ -150,7 +150,8 @@ pub unsafe extern "C" fn lmada_state_save(
 /// @param bytes   its size
 /// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_BAD_STATE` where it is damaged, cut short or of an
 ///         unknown version; `LMADA_ERROR_DIMENSION_MISMATCH` where `history_size` or a length differs;
-///         `LMADA_ERROR_INVALID_ARGUMENT` where another of the options named above does;
+///         `LMADA_ERROR_INVALID_ARGUMENT` where another of the options named above does, or the state's learning rate
+///         is above 1/`weight_decay`;
 ///         `LMADA_ERROR_WRONG_PHASE` inside a step in phases; `LMADA_ERROR_BUSY`
 ///
 /// # Safety

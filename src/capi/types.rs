@@ -194,7 +194,8 @@ pub struct lmada_config_t {
     pub clip_factor: f64,
     /// beta of the moving averages behind the `EMA` clips: [0, 1). Default 0.99.
     pub clip_beta: f64,
-    /// Decoupled weight decay: each step first multiplies the parameters by 1 - lr*weight_decay. >= 0. Default 0.
+    /// Decoupled weight decay: each step first multiplies the parameters by 1 - lr*weight_decay. >= 0; lr*weight_decay,
+    /// with any learning rate that is set or loaded later too, is at most 1. Default 0.
     pub weight_decay: f64,
     /// Threads of a step at most, the calling one included: 0 for as many as the process has processors, or fewer where
     /// its control group has a quota; 1 for the calling thread only. Default 0. The results are the same bits for any

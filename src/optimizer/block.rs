@@ -17,6 +17,8 @@ pub(crate) struct Block {
     pub gram: Gram,
     /// r
     pub norms: NormAverage,
+    /// At least ‖b‖, of update momentum; 0 with others.
+    pub momentum_bound: f64,
     pub stats: BlockStats,
     pub pending: Pending,
 }
@@ -31,6 +33,7 @@ pub(crate) struct Pending {
     /// Whether a few columns at a time may be combined in the precision of the elements.
     pub narrow: bool,
     pub norms: NormAverage,
+    pub momentum_bound: f64,
     pub stats: BlockStats,
     pub result: Result<()>,
 }
@@ -43,6 +46,7 @@ impl Block {
             chunks,
             gram: Gram::new(size)?,
             norms: NormAverage::default(),
+            momentum_bound: 0.0,
             stats: BlockStats::default(),
             pending: Pending {
                 coefficients: Buffer::zeroed(size, "the coefficients of a step")?,
@@ -50,6 +54,7 @@ impl Block {
                 scale: 1.0,
                 narrow: false,
                 norms: NormAverage::default(),
+                momentum_bound: 0.0,
                 stats: BlockStats::default(),
                 result: Ok(()),
             },
@@ -60,12 +65,14 @@ impl Block {
     pub fn accept(&mut self, newest: usize, products: &[f64]) {
         self.gram.accept(newest, products);
         self.norms = self.pending.norms;
+        self.momentum_bound = self.pending.momentum_bound;
         self.stats = self.pending.stats;
     }
 
     pub fn clear(&mut self) {
         self.gram.entries_mut().clear();
         self.norms = NormAverage::default();
+        self.momentum_bound = 0.0;
         self.stats = BlockStats::default();
     }
 

@@ -9,6 +9,7 @@ mod chunk;
 mod coverage;
 mod create;
 mod norms;
+mod overflow;
 mod partials;
 mod parts;
 mod passes;
@@ -19,7 +20,7 @@ mod solve;
 mod stats;
 
 use crate::config::Config;
-use crate::error::{Argument, Error, Result};
+use crate::error::{Argument, Error, Result, Value};
 use crate::kernels::Element;
 use crate::memory::Buffer;
 use crate::parallel::Pool;
@@ -330,10 +331,11 @@ impl<T: Element> Optimizer<T> {
     /// [`Error::InvalidArgument`], [`Error::WrongPhase`] in an open step.
     pub fn set_lr(&mut self, lr: f64) -> Result<()> {
         self.check_idle("lmada_set_lr")?;
-        Config { lr, ..self.config }.validate().map_err(|error| match error {
+        Config { lr, weight_decay: 0.0, ..self.config }.validate().map_err(|error| match error {
             Error::InvalidArgument { value, expected, .. } => Error::invalid("lr", value, expected),
             other => other,
         })?;
+        self.check_decay("lr", lr)?;
         self.lr = lr;
         Ok(())
     }
@@ -351,6 +353,15 @@ impl<T: Element> Optimizer<T> {
 
     fn wrong(&self, call: &'static str) -> Error {
         Error::WrongPhase { call, reason: self.phase.reason() }
+    }
+
+    /// Refuses a learning rate that does not go with the weight decay.
+    fn check_decay(&self, name: &'static str, lr: f64) -> Result<()> {
+        if self.config.is_decay_in_range(lr) {
+            return Ok(());
+        }
+        let expected = "at most 1/weight_decay, or weight decay reverses parameters, or makes them overflow";
+        Err(Error::invalid(name, Value::Real(lr), expected))
     }
 
     /// Factor of decoupled weight decay.

@@ -56,6 +56,7 @@ impl<T: Element> Optimizer<T> {
     /// Replaces everything by what lies after the lengths, once that is checked.
     pub(super) fn load_contents(&mut self, mut reader: Reader<'_>, position: Position) -> Result<()> {
         let Position { steps, lr } = position;
+        self.check_decay("the state's lr", lr)?;
         self.check_contents(reader.clone(), steps)?;
         for block in &mut self.blocks {
             read_block(&mut reader, block)?;
@@ -134,7 +135,8 @@ impl<T: Element> Optimizer<T> {
             check_products(&mut reader, size)?;
             reader.check_all(1, |norm_sum: f64| norm_sum.is_finite() && norm_sum >= 0.0)?;
             at_most(steps, &mut reader)?;
-            reader.check_all(3, |statistic: f64| statistic.is_finite() && statistic >= 0.0)?;
+            // The bound on b, and the statistics.
+            reader.check_all(4, |number: f64| number.is_finite() && number >= 0.0)?;
             let chunks = &self.chunks[block.chunks.clone()];
             for _slot in 0..size {
                 chunks.iter().try_for_each(|chunk| chunk.window.check(&mut reader))?;
@@ -188,17 +190,19 @@ fn write_block(writer: &mut Writer<'_>, block: &Block) {
     writer.put_all(block.gram.entries());
     writer.put(block.norms.sum);
     writer.put(block.norms.count);
+    writer.put(block.momentum_bound);
     writer.put_all(&[grad_norm, update_norm, scale]);
 }
 
 /// Bytes that [`write_block`] writes, those of the Gram matrix first.
 pub(super) fn block_bytes(block: &Block) -> usize {
-    (block.gram.entries().len() + 2 + 3) * size_of::<f64>()
+    (block.gram.entries().len() + 6) * size_of::<f64>()
 }
 
 fn read_block(reader: &mut Reader<'_>, block: &mut Block) -> Result<()> {
     reader.take_into(block.gram.entries_mut())?;
     block.norms = NormAverage { sum: reader.take()?, count: reader.take()? };
+    block.momentum_bound = reader.take()?;
     let mut stats = [0.0; 3];
     reader.take_into(&mut stats)?;
     let [grad_norm, update_norm, scale] = stats;

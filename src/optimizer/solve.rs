@@ -3,6 +3,7 @@
 
 use super::block::{Block, Pending};
 use super::norms::{Norms, Vectors};
+use super::overflow;
 use super::partials::{Layout, Tail};
 use super::ring::Ring;
 use super::stats::BlockStats;
@@ -136,7 +137,7 @@ impl Solver {
             pending.vector *= kappa;
         }
         pending.narrow = narrow_is_enough(step, gram, coefficients, kappa * norm);
-        check_result(step, coefficients, kappa * norm, scale)
+        overflow::check(step, gram, partials, pending, kappa * norm, block.momentum_bound)
     }
 
     /// Step 3: the vector to precondition, as `span` where it is a combination of columns, else as `products`.
@@ -450,28 +451,6 @@ fn narrow_is_enough(step: &Step<'_>, gram: Candidate<'_>, coefficients: &[f64], 
 fn rounding(gram: Candidate<'_>, coefficients: &[f64]) -> f64 {
     let reach = |(slot, c): (usize, &f64)| c.abs() * gram.at(slot, slot).max(0.0).sqrt();
     coefficients.len() as f64 * f64::EPSILON * coefficients.iter().enumerate().map(reach).sum::<f64>()
-}
-
-/// Whether the step can be taken: what it will write is finite and far enough from overflow.
-fn check_result(step: &Step<'_>, coefficients: &[f64], norm: f64, scale: f64) -> Result<()> {
-    let bad = |what| Err(Error::NonFinite { what, count: 0 });
-    if !coefficients.iter().all(|c| c.is_finite()) || !norm.is_finite() {
-        return bad("the update");
-    }
-    if !scale.is_finite() {
-        return bad("the factor of clipping or grafting");
-    }
-    let half = step.largest / 2.0;
-    // On the way out of diagonal preconditioning, each element grows by its scale, which is at most this.
-    let norm = if step.config.is_diagonal() { norm * step.config.diagonal_eps.powf(-0.25) } else { norm };
-    // A product that overflows is above half too.
-    if step.lr.max(1.0) * scale * norm > half {
-        return bad("the step (max(1, lr)*scale*|u| is over half the largest number of the element type)");
-    }
-    if step.config.clips_by_vector() && norm > half {
-        return bad("the average of updates (|u| is over half the largest number of the element type)");
-    }
-    Ok(())
 }
 
 fn dot(x: &[f64], y: &[f64]) -> f64 {

@@ -41,6 +41,7 @@ static void each_edge_of_the_range_is_taken(const config_field *field)
         AT("%s = %g", field->name, *good);
         set_field(&config, field, *good);
         config.momentum = config.momentum_kind == LMADA_MOMENTUM_WINDOW ? 0.5 : config.momentum;
+        config.lr = config.weight_decay > 0 ? 0 : config.lr;
         CHECK_OK(lmada_create(&config, 1, &opt));
         CHECK(opt != NULL);
         lmada_free(opt);
@@ -62,6 +63,23 @@ static void window_momentum_needs_a_decay_of_at_least_its_own(void)
     lmada_free(opt);
     config.momentum_kind = LMADA_MOMENTUM_UPDATE;
     config.history_decay = 0.875;
+    CHECK_OK(lmada_create(&config, 5, &opt));
+    lmada_free(opt);
+}
+
+/* A parameter would change its sign, or overflow. */
+static void weight_decay_takes_at_most_all_of_a_parameter(void)
+{
+    lmada_config_t config = defaults();
+    lmada_t *opt;
+    AT("weight decay");
+    config.lr = 1;
+    config.weight_decay = 1e40;
+    check_refused(&config, "config.weight_decay is 1e40:");
+    config.lr = 1e40;
+    config.weight_decay = 0.5;
+    check_refused(&config, "config.weight_decay is 0.5:");
+    config.lr = 2;
     CHECK_OK(lmada_create(&config, 5, &opt));
     lmada_free(opt);
 }
@@ -89,6 +107,7 @@ int main(void)
         each_edge_of_the_range_is_taken(&config_fields[i]);
     }
     window_momentum_needs_a_decay_of_at_least_its_own();
+    weight_decay_takes_at_most_all_of_a_parameter();
     compressed_formats_are_of_float();
     return 0;
 }

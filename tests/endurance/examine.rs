@@ -58,7 +58,7 @@ impl Examiner {
         let mut gram = Bytes(bytes.0);
         let mut finite = read_finite(k * k + 1, || bytes.f64());
         assert!(bytes.u64() <= steps, "more norms than steps");
-        finite &= read_finite(3, || bytes.f64());
+        finite &= read_finite(4, || bytes.f64());
 
         self.columns.clear();
         for _ in 0..k {

@@ -50,7 +50,8 @@ be using it when it is closed; different optimizers are independent.
   `:graft_input`: as long as a step without preconditioning; with `diagonal_beta` that is as long as Adam's.
 - `clip_norm = 1`: at least 0. `clip_factor = 1`: at least 0. `clip_beta = 0.99`: weight of the past in the moving
   averages behind the clips, 0 to below 1.
-- `weight_decay = 0`: decoupled; each step first multiplies the parameters by `1 - lr * weight_decay`. At least 0.
+- `weight_decay = 0`: decoupled; each step first multiplies the parameters by `1 - lr * weight_decay`. At least 0, and
+  `lr * weight_decay` at most 1.
 - `threads = 0`: threads of a step, 0 for as many as the process may run on, 1 for the calling one only. The results are
   the same bits for any number; small models use one whatever it says.
 - `diagonal_beta = 0`: beta2 of diagonal preconditioning, after which Adam is spherical and `lr` is Adam's, 0 to below

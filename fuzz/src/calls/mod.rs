@@ -154,7 +154,7 @@ impl<T: Real> World<T> {
     fn set_lr(&mut self, input: &mut Input<'_>) {
         let lr = input.pick(&[1.0, 0.1, 0.0, -0.0, 1e30, f64::MAX, -1.0, -1e-300, f64::INFINITY, f64::NAN]);
         let mut errors = self.unless_idle();
-        if !(lr.is_finite() && lr >= 0.0) {
+        if !(lr.is_finite() && lr >= 0.0 && lr * self.config.weight_decay <= 1.0) {
             errors.push(LMADA_ERROR_INVALID_ARGUMENT);
         }
         let status = self.subject.handle.set_lr(lr);

@@ -25,6 +25,8 @@ struct Block {
     range: Range<usize>,
     oracle: Oracle,
     doubt: Doubt,
+    /// Of s‖u‖, at most, with momentum of updates.
+    average: f64,
 }
 
 /// What it says of one step.
@@ -55,7 +57,8 @@ impl Rule {
         let blocks = dims.iter().map(|&len| {
             start += len;
             let range = start - len..start;
-            Block { range, oracle: Oracle::new(config, len, round::<T>), doubt: Doubt::new(Rounding::Whole) }
+            let oracle = Oracle::new(config, len, round::<T>);
+            Block { range, oracle, doubt: Doubt::new(Rounding::Whole), average: 0.0 }
         });
         Self { blocks: blocks.filter(|block| !block.range.is_empty()).collect() }
     }
@@ -83,7 +86,7 @@ impl Rule {
             must_be_refused: false,
         };
         for block in &mut self.blocks {
-            let Block { range, oracle, doubt } = block;
+            let Block { range, oracle, doubt, average } = block;
             let gradient = widen(&gradient[range.clone()]);
             if !oracle.can_store(&gradient) {
                 return Verdict::CannotBeStored;
@@ -108,7 +111,13 @@ impl Rule {
             let least = lr.max(1.0) * (outcome.scale - radii.scale).max(0.0) * least_norm.max(0.0);
             let half = T::MAX / 2.0;
             let averages = matches!(oracle.config.clip_kind, Clip::EmaVector | Clip::GraftEmaVector);
-            let small = most <= half && (!averages || most_norm <= half);
+            // With momentum of updates, by the average of s‖u‖ too: b is no longer than that.
+            if oracle.config.momentum_kind == Momentum::Update {
+                let beta = oracle.config.momentum;
+                *average = beta * *average + (1.0 - beta) * (outcome.scale + radii.scale) * most_norm * (1.0 + 1e-6);
+            }
+            let small = most.max(lr.max(1.0) * *average / oracle.weight(oracle.steps)) <= half;
+            let small = small && (!averages || most_norm <= half);
             says.may_be_refused |= !small || !says.firm;
             says.must_be_refused |= says.firm && least > half * (1.0 + 1e-9);
         }

@@ -1,5 +1,6 @@
 //! Steps, in one call and in phases.
 
+use lmada::Clip;
 use lmada::capi::*;
 
 use super::rule::{Rule, Says, Verdict};
@@ -130,6 +131,11 @@ impl<T: Real> World<T> {
 
     fn check_move(&mut self, before: &[T], says: Option<Says>, accepted: bool) {
         let after = &self.subject.params;
+        // Sums that are none say nothing of the step that is taken.
+        let bounded = before.iter().all(|w| w.widen().abs() < T::MAX / 4.0);
+        if bounded && !self.known.spoilt {
+            assert!(after.iter().all(|w| w.widen().is_finite()), "a finite parameter became infinite");
+        }
         let in_range = match says {
             _ if !accepted => {
                 assert!(bits(after) == bits(before), "a refused step moved");
@@ -218,7 +224,8 @@ impl<T: Real> World<T> {
             Ok(values) => values,
         };
         assert!(errors.is_empty(), "partials of a step that is not complete");
-        let most = 2 * self.config.history_size as usize + 16;
+        let averages = matches!(self.config.clip_kind, Clip::EmaVector | Clip::GraftEmaVector);
+        let most = (2 + usize::from(averages)) * self.config.history_size as usize + 16;
         assert!(values.len() <= most * self.dims.len() && values.len().is_multiple_of(self.dims.len()));
         let open = self.open.as_mut().expect("open, or it would have been refused");
         open.phase = Phase::Summed;

@@ -1,0 +1,70 @@
+//! Whether a solved step can be taken: what it writes is finite and far from overflow. Decided from quantities that are
+//! the same on all processes, so that all decide alike.
+
+use super::block::Pending;
+use super::partials::Tail;
+use super::solve::{Step, bias};
+use crate::config::Momentum;
+use crate::error::{Error, Result};
+use crate::gram::Candidate;
+
+/// Checks the step of a block with these `partials`, whose update has this norm before clipping, and completes `pending`
+/// with the bound on its momentum. `before` is that bound as it was.
+///
+/// # Errors
+/// [`Error::NonFinite`] where a number that the step writes may not be finite.
+pub(super) fn check(
+    step: &Step<'_>,
+    gram: Candidate<'_>,
+    partials: &[f64],
+    pending: &mut Pending,
+    norm: f64,
+    before: f64,
+) -> Result<()> {
+    let config = step.config;
+    let bad = |what| Err(Error::NonFinite { what, count: 0 });
+    if !pending.coefficients.iter().all(|c| c.is_finite()) || !norm.is_finite() {
+        return bad("the update");
+    }
+    if !pending.scale.is_finite() {
+        return bad("the factor of clipping or grafting");
+    }
+    let half = step.largest / 2.0;
+    // Where a norm is below what its rounding can make of it, u may be as long as that.
+    let roundings = (step.ring.held + 2) as f64 * f64::EPSILON / 2.0;
+    let longest = norm.max(roundings.sqrt() * reach(step, gram, partials, pending));
+    // After diagonal preconditioning, each element of an update is rescaled, by at most this factor.
+    let rescaled = if config.is_diagonal() { longest * config.diagonal_eps.powf(-0.25) } else { longest };
+    let update = pending.scale * rescaled;
+    let mut direction = update;
+    if config.momentum_kind == Momentum::Update {
+        let average = config.momentum * before + (1.0 - config.momentum) * update;
+        let correction = if config.bias_correction { bias(config.momentum, step.number) } else { 1.0 };
+        direction = update.max(average / correction);
+        // What is stored of b is rounded.
+        pending.momentum_bound = average * (1.0 + 2.0 * step.unit);
+    }
+    // A product that overflows is above half too.
+    if step.lr.max(1.0) * direction > half {
+        return bad(
+            "the step (max(1, lr) times the direction's length is over half the largest number of the element type)",
+        );
+    }
+    if config.clips_by_vector() && longest > half {
+        return bad("the average of updates (|u| is over half the largest number of the element type)");
+    }
+    Ok(())
+}
+
+/// The length of u if its terms did not cancel.
+fn reach(step: &Step<'_>, gram: Candidate<'_>, partials: &[f64], pending: &Pending) -> f64 {
+    let length = |slot: usize| gram.at(slot, slot).max(0.0).sqrt();
+    let coefficients = &pending.coefficients[..step.ring.held];
+    let columns: f64 = coefficients.iter().enumerate().map(|(slot, c)| c.abs() * length(slot)).sum();
+    let beta = step.config.momentum;
+    let of_momentum = |m2: f64| beta * m2.sqrt() + (1.0 - beta) * length(step.ring.newest);
+    match pending.vector.abs() {
+        0.0 => columns,
+        vector => columns + vector * of_momentum(partials[step.layout.tail(Tail::MomentumNorm2)]),
+    }
+}
