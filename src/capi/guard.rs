@@ -2,11 +2,11 @@
 //! leaves its words behind for `lmada_last_error`.
 
 use core::cell::{Cell, UnsafeCell};
-use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
 
+use super::message::remember;
+use super::panics::{inside, keep_message};
 use super::pointers::Extent;
 use super::types::*;
 use crate::error::{Error, Result};
@@ -133,34 +133,18 @@ pub(super) fn guard(call: impl FnOnce() -> Result<()>) -> lmada_status_t {
 }
 
 fn caught(call: impl FnOnce() -> Result<()>) -> lmada_status_t {
-    static HOOK: Once = Once::new();
-    // A library prints nothing: the default hook would write panics to stderr. A closure that captures nothing is
-    // boxed without an allocation.
-    HOOK.call_once(|| std::panic::set_hook(Box::new(report_panic)));
-    let outer = INSIDE.replace(true);
-    let result = catch_unwind(AssertUnwindSafe(call));
-    INSIDE.set(outer);
-    match result {
+    #[cfg(feature = "capi")]
+    super::panics::silence();
+    match inside(|| catch_unwind(AssertUnwindSafe(call))) {
         Ok(Ok(())) => LMADA_OK,
         Ok(Err(error)) => {
             remember(&error);
             status_of(&error)
         }
-        // The hook has kept the message.
         Err(payload) => {
-            // Whose drop might panic again: what that leaves is lost.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(payload))).map_err(core::mem::forget);
+            inside(|| keep_message(payload));
             LMADA_ERROR_INTERNAL
         }
-    }
-}
-
-fn report_panic(info: &std::panic::PanicHookInfo<'_>) {
-    if INSIDE.get() {
-        remember(&format_args!("internal error: {info}"));
-    } else if !crate::parallel::on_worker() {
-        // A Rust program's own panic, on a thread that is not inside the library.
-        eprintln!("{info}");
     }
 }
 
@@ -178,54 +162,10 @@ fn status_of(error: &Error) -> lmada_status_t {
     }
 }
 
-/// A message of at most 511 bytes and its NUL, on the thread's own storage: no allocation, no destructor.
-struct Message {
-    bytes: [u8; 512],
-    len: usize,
-}
-
-thread_local! {
-    static MESSAGE: UnsafeCell<Message> = const { UnsafeCell::new(Message { bytes: [0; 512], len: 0 }) };
-    static INSIDE: Cell<bool> = const { Cell::new(false) };
-}
-
-impl Write for Message {
-    fn write_str(&mut self, text: &str) -> core::fmt::Result {
-        let room = self.bytes.len() - 1 - self.len;
-        let mut cut = text.len().min(room);
-        while !text.is_char_boundary(cut) {
-            cut -= 1;
-        }
-        self.bytes[self.len..self.len + cut].copy_from_slice(&text.as_bytes()[..cut]);
-        self.len += cut;
-        Ok(())
-    }
-}
-
-fn remember(what: &dyn core::fmt::Display) {
-    MESSAGE.with(|message| {
-        // SAFETY: the thread's own, and nothing that `write!` calls comes back here: the types printed are ours or
-        // the standard library's.
-        let message = unsafe { &mut *message.get() };
-        message.len = 0;
-        let _ = write!(message, "{what}");
-        message.bytes[message.len] = 0;
-    });
-}
-
-/// The thread's last message, NUL-terminated.
-pub(super) fn last_message() -> *const core::ffi::c_char {
-    MESSAGE.with(|message| message.get().cast_const().cast())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn message() -> String {
-        // SAFETY: `remember` leaves a NUL-terminated string.
-        unsafe { core::ffi::CStr::from_ptr(last_message()) }.to_str().unwrap().to_owned()
-    }
+    use crate::capi::message::message;
 
     #[test]
     fn a_panic_is_a_status_with_a_message() {
@@ -263,11 +203,5 @@ mod tests {
             });
             assert_eq!(status, LMADA_OK);
         }
-    }
-
-    #[test]
-    fn long_messages_are_cut_at_a_character() {
-        remember(&"é".repeat(400));
-        assert_eq!(message().len(), 510);
     }
 }

@@ -2,7 +2,7 @@
 
 use core::ffi::c_char;
 
-use super::guard::last_message;
+use super::message::last_message;
 use super::types::*;
 
 /// Version of the binary interface that the library was built with; `LMADA_ABI_VERSION` is that of the header. While it

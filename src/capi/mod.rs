@@ -9,6 +9,8 @@ mod config;
 mod create;
 mod guard;
 mod info;
+mod message;
+mod panics;
 mod phases;
 mod pointers;
 mod state;

@@ -31,7 +31,8 @@ thread_local! {
     static ON_WORKER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether the calling thread is a worker.
+/// Whether the calling thread is a worker: the silent panic hook asks (`capi/panics.rs`).
+#[cfg(any(test, feature = "capi"))]
 pub(crate) fn on_worker() -> bool {
     ON_WORKER.get()
 }

@@ -1,0 +1,76 @@
+//! The message that `lmada_last_error` returns: one for each thread.
+
+use core::cell::UnsafeCell;
+use core::ffi::c_char;
+use core::fmt::{Display, Write};
+
+/// A message of at most 511 bytes and its NUL, on the thread's own storage: no allocation, no destructor.
+struct Message {
+    bytes: [u8; 512],
+    len: usize,
+}
+
+thread_local! {
+    static MESSAGE: UnsafeCell<Message> = const { UnsafeCell::new(Message { bytes: [0; 512], len: 0 }) };
+}
+
+impl Write for Message {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        let room = self.bytes.len() - 1 - self.len;
+        let mut cut = text.len().min(room);
+        while !text.is_char_boundary(cut) {
+            cut -= 1;
+        }
+        self.bytes[self.len..self.len + cut].copy_from_slice(&text.as_bytes()[..cut]);
+        self.len += cut;
+        Ok(())
+    }
+}
+
+/// Makes `what` the thread's message.
+pub(super) fn remember(what: &dyn Display) {
+    MESSAGE.with(|message| {
+        // SAFETY: the thread's own, and nothing that `write!` calls comes back here: the types printed are ours or
+        // the standard library's.
+        let message = unsafe { &mut *message.get() };
+        message.len = 0;
+        let _ = write!(message, "{what}");
+        message.bytes[message.len] = 0;
+    });
+}
+
+/// The thread's message, NUL-terminated.
+pub(super) fn last_message() -> *const c_char {
+    // The field by its name: where it lies in the struct is the compiler's to choose.
+    // SAFETY: the pointer is that of the thread's message, which lives as long as the thread; no reference is made.
+    MESSAGE.with(|message| unsafe { &raw const (*message.get()).bytes }.cast())
+}
+
+/// The thread's message, for tests.
+#[cfg(test)]
+pub(super) fn message() -> String {
+    // SAFETY: `remember` leaves a NUL-terminated string.
+    unsafe { core::ffi::CStr::from_ptr(last_message()) }.to_str().unwrap().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_messages_are_cut_at_a_character() {
+        remember(&"é".repeat(400));
+        assert_eq!(message().len(), 510);
+    }
+
+    #[test]
+    fn a_message_begins_where_its_bytes_begin() {
+        remember(&"here");
+        MESSAGE.with(|message| {
+            // SAFETY: nothing else refers to the message meanwhile.
+            let bytes = unsafe { &(*message.get()).bytes };
+            assert_eq!(last_message().addr(), bytes.as_ptr().addr());
+            assert_eq!(&bytes[..5], b"here\0");
+        });
+    }
+}
