@@ -97,6 +97,7 @@ pub mod capi;
 mod checkpoint;
 mod config;
 mod error;
+mod fault;
 mod gram;
 mod kernels;
 mod memory;

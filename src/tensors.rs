@@ -4,16 +4,26 @@ use core::marker::PhantomData;
 
 use crate::kernels::Element;
 
-/// Tensors one after the other.
+/// Tensors one after the other, to be read.
 ///
 /// # Safety
-/// Every tensor is aligned and has its length of initialised elements for as long as the list lives. Where the list is
-/// written through, no two tensors overlap and nobody else touches them.
+/// Every tensor is aligned and has its length of initialised elements for as long as the list lives. Nobody writes them
+/// but through this list, where it is a [`TensorListMut`].
 pub(crate) unsafe trait TensorList<T>: Sync {
     /// Number of tensors.
     fn count(&self) -> usize;
     /// Start and length of a tensor.
-    fn tensor(&self, index: usize) -> (*mut T, usize);
+    fn tensor(&self, index: usize) -> (*const T, usize);
+}
+
+/// Tensors one after the other, to be written.
+///
+/// # Safety
+/// No two tensors overlap, and nobody else touches them. `start_mut` gives a pointer that may be written through, to
+/// where `tensor` says that the tensor starts.
+pub(crate) unsafe trait TensorListMut<T>: TensorList<T> {
+    /// Start of a tensor.
+    fn start_mut(&self, index: usize) -> *mut T;
 }
 
 /// One array that is read.
@@ -39,8 +49,14 @@ impl<'a, T> OneMut<'a, T> {
 
 impl<'a, T> ManyMut<'a, T> {
     pub fn new(slices: &'a mut [&mut [T]]) -> Self {
-        // A `&mut [T]` is laid out as a `*mut [T]`.
+        // References and raw pointers to the same type have the same layout: the Rust reference promises it.
         Self(slices.as_mut_ptr().cast::<*mut [T]>(), slices.len(), PhantomData)
+    }
+
+    fn slice(&self, index: usize) -> *mut [T] {
+        assert!(index < self.1);
+        // SAFETY: the borrowed array has `self.1` entries.
+        unsafe { self.0.add(index).read() }
     }
 }
 
@@ -54,8 +70,8 @@ unsafe impl<T: Element> TensorList<T> for One<'_, T> {
     fn count(&self) -> usize {
         1
     }
-    fn tensor(&self, _: usize) -> (*mut T, usize) {
-        (self.0.as_ptr().cast_mut(), self.0.len())
+    fn tensor(&self, _: usize) -> (*const T, usize) {
+        (self.0.as_ptr(), self.0.len())
     }
 }
 
@@ -64,8 +80,15 @@ unsafe impl<T: Element> TensorList<T> for OneMut<'_, T> {
     fn count(&self) -> usize {
         1
     }
-    fn tensor(&self, _: usize) -> (*mut T, usize) {
+    fn tensor(&self, _: usize) -> (*const T, usize) {
         (self.0, self.1)
+    }
+}
+
+// SAFETY: the pointer is that of the exclusive slice.
+unsafe impl<T: Element> TensorListMut<T> for OneMut<'_, T> {
+    fn start_mut(&self, _: usize) -> *mut T {
+        self.0
     }
 }
 
@@ -74,41 +97,66 @@ unsafe impl<T: Element> TensorList<T> for Many<'_, T> {
     fn count(&self) -> usize {
         self.0.len()
     }
-    fn tensor(&self, index: usize) -> (*mut T, usize) {
-        (self.0[index].as_ptr().cast_mut(), self.0[index].len())
+    fn tensor(&self, index: usize) -> (*const T, usize) {
+        (self.0[index].as_ptr(), self.0[index].len())
     }
 }
 
-// SAFETY: exclusive slices cannot overlap.
+// SAFETY: exclusive slices are tensors.
 unsafe impl<T: Element> TensorList<T> for ManyMut<'_, T> {
     fn count(&self) -> usize {
         self.1
     }
-    fn tensor(&self, index: usize) -> (*mut T, usize) {
-        assert!(index < self.1);
-        // SAFETY: the borrowed array has `self.1` entries.
-        let slice = unsafe { self.0.add(index).read() };
-        (slice.cast(), slice.len())
+    fn tensor(&self, index: usize) -> (*const T, usize) {
+        let slice = self.slice(index);
+        (slice.cast_const().cast(), slice.len())
+    }
+}
+
+// SAFETY: exclusive slices cannot overlap, and the pointer is that of one of them.
+unsafe impl<T: Element> TensorListMut<T> for ManyMut<'_, T> {
+    fn start_mut(&self, index: usize) -> *mut T {
+        self.slice(index).cast()
     }
 }
 
 /// A tensor list placed at a position of the optimizer's parameters.
-pub(crate) struct Tensors<'a, T> {
-    list: &'a dyn TensorList<T>,
+pub(crate) struct Placed<'a, L: ?Sized> {
+    list: &'a L,
     /// Where each tensor starts in the list; not looked at for a single tensor.
     starts: &'a [usize],
     origin: usize,
 }
 
-impl<'a, T: Element> Tensors<'a, T> {
+/// Tensors that are read.
+pub(crate) type Tensors<'a, T> = Placed<'a, dyn TensorList<T> + 'a>;
+/// Tensors that are written.
+pub(crate) type TensorsMut<'a, T> = Placed<'a, dyn TensorListMut<T> + 'a>;
+
+/// Elements of a list that lie together.
+struct Run {
+    /// The tensor they are in.
+    index: usize,
+    /// How many elements of the tensor lie before them.
+    skipped: usize,
+    len: usize,
+}
+
+impl<'a, L: ?Sized> Placed<'a, L> {
     /// `list` from parameter `origin` on; `starts` are the sums of the lengths before each tensor.
-    pub fn new(list: &'a dyn TensorList<T>, starts: &'a [usize], origin: usize) -> Self {
+    pub fn new<T>(list: &'a L, starts: &'a [usize], origin: usize) -> Self
+    where
+        L: TensorList<T>,
+    {
         assert!(list.count() == 1 || starts.len() == list.count());
         Self { list, starts, origin }
     }
 
     /// The elements from `position` on that lie together, at most `len` of them; at least one if there is one.
-    fn run(&self, position: usize, len: usize) -> (*mut T, usize) {
+    fn run<T>(&self, position: usize, len: usize) -> Run
+    where
+        L: TensorList<T>,
+    {
         let within = position - self.origin;
         let (index, start) = match self.list.count() {
             1 => (0, 0),
@@ -118,52 +166,62 @@ impl<'a, T: Element> Tensors<'a, T> {
                 (index, self.starts[index])
             }
         };
-        let (pointer, size) = self.list.tensor(index);
+        let size = self.list.tensor(index).1;
         let skipped = within - start;
         assert!(skipped < size, "a position behind the end of its tensor");
-        // SAFETY: `skipped < size`, so this stays inside the tensor.
-        (unsafe { pointer.add(skipped) }, len.min(size - skipped))
+        Run { index, skipped, len: len.min(size - skipped) }
     }
 
     /// Where the elements from `position` on lie that are not beyond `end`: those that lie together, address and bytes.
-    pub fn ahead(&self, position: usize, end: usize) -> (usize, usize) {
+    pub fn ahead<T>(&self, position: usize, end: usize) -> (usize, usize)
+    where
+        L: TensorList<T>,
+    {
         if position >= end {
             return (0, 0);
         }
-        let (pointer, together) = self.run(position, end - position);
-        (pointer.addr(), together * size_of::<T>())
+        let Run { index, skipped, len } = self.run(position, end - position);
+        (self.list.tensor(index).0.addr() + skipped * size_of::<T>(), len * size_of::<T>())
     }
+}
 
+impl<T: Element> Tensors<'_, T> {
     /// `len` elements from `position` on: in place where they lie together, else copied into `staging`.
     pub fn read<'s>(&'s self, position: usize, len: usize, staging: &'s mut [T]) -> &'s [T] {
-        let (pointer, together) = self.run(position, len);
-        if together == len {
-            // SAFETY: `run` gives `len` elements of one tensor.
-            return unsafe { core::slice::from_raw_parts(pointer, len) };
+        let first = self.run(position, len);
+        if first.len == len {
+            return self.elements(&first);
         }
         let mut filled = 0;
         while filled < len {
-            let (pointer, together) = self.run(position + filled, len - filled);
-            // SAFETY: as above; the staging buffer is no tensor.
-            let run = unsafe { core::slice::from_raw_parts(pointer, together) };
-            staging[filled..filled + together].copy_from_slice(run);
-            filled += together;
+            let run = self.elements(&self.run(position + filled, len - filled));
+            staging[filled..filled + run.len()].copy_from_slice(run);
+            filled += run.len();
         }
         &staging[..len]
     }
 
+    fn elements(&self, run: &Run) -> &[T] {
+        let start = self.list.tensor(run.index).0;
+        // SAFETY: `run` lies inside one tensor, as `Placed::run` has checked.
+        unsafe { core::slice::from_raw_parts(start.add(run.skipped), run.len) }
+    }
+}
+
+impl<T: Element> TensorsMut<'_, T> {
     /// Calls `write(first, elements)` for the runs that make up the `len` elements from `position` on; `first` counts
     /// from `position`.
     ///
     /// # Safety
-    /// The list may be written through, and no other call touches these positions at the same time.
+    /// No other call touches these positions at the same time.
     pub unsafe fn write(&self, position: usize, len: usize, mut write: impl FnMut(usize, &mut [T])) {
         let mut done = 0;
         while done < len {
-            let (pointer, together) = self.run(position + done, len - done);
-            // SAFETY: `run` gives elements of one tensor, and they are this call's alone.
-            write(done, unsafe { core::slice::from_raw_parts_mut(pointer, together) });
-            done += together;
+            let run = self.run(position + done, len - done);
+            let start = self.list.start_mut(run.index);
+            // SAFETY: `run` lies inside one tensor, and its elements are this call's alone.
+            write(done, unsafe { core::slice::from_raw_parts_mut(start.add(run.skipped), run.len) });
+            done += run.len;
         }
     }
 }

@@ -7,6 +7,8 @@
 mod boolean;
 mod config;
 mod create;
+#[cfg(test)]
+mod defects;
 mod guard;
 mod info;
 mod message;

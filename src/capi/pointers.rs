@@ -4,7 +4,7 @@ use super::guard::{Engine, Inner};
 use crate::error::{Argument, Error, Result, Value};
 use crate::kernels::Element;
 use crate::optimizer::Optimizer;
-use crate::tensors::TensorList;
+use crate::tensors::{TensorList, TensorListMut};
 
 /// An element type and its optimizer inside a handle.
 pub(super) trait Native: Element {
@@ -106,23 +106,40 @@ pub(super) struct Extent {
     index: usize,
 }
 
-/// Parameters and gradients given as arrays of pointers with a common array of lengths.
-pub(super) struct RawTensors<'a, T> {
-    pub pointers: &'a [*mut T],
-    pub lens: &'a [usize],
+/// Tensors given as an array of pointers with an array of lengths; `P` is `*const T` or `*mut T`.
+pub(super) struct RawTensors<'a, P> {
+    pointers: &'a [P],
+    lens: &'a [usize],
 }
 
 // SAFETY: `lists` has checked every pointer and length; the pointers are used from worker threads only while the call
 // that brought them lasts.
-unsafe impl<T> Sync for RawTensors<'_, T> {}
+unsafe impl<P> Sync for RawTensors<'_, P> {}
 
-// SAFETY: as above; different tensors of one list do not overlap where they are written.
-unsafe impl<T: Element> TensorList<T> for RawTensors<'_, T> {
+// SAFETY: as above; the tensors are only read.
+unsafe impl<T: Element> TensorList<T> for RawTensors<'_, *const T> {
     fn count(&self) -> usize {
         self.lens.len()
     }
-    fn tensor(&self, index: usize) -> (*mut T, usize) {
+    fn tensor(&self, index: usize) -> (*const T, usize) {
         (self.pointers[index], self.lens[index])
+    }
+}
+
+// SAFETY: as above.
+unsafe impl<T: Element> TensorList<T> for RawTensors<'_, *mut T> {
+    fn count(&self) -> usize {
+        self.lens.len()
+    }
+    fn tensor(&self, index: usize) -> (*const T, usize) {
+        (self.pointers[index], self.lens[index])
+    }
+}
+
+// SAFETY: `lists` has seen that no two of these tensors overlap, nor one of them and one of the gradients.
+unsafe impl<T: Element> TensorListMut<T> for RawTensors<'_, *mut T> {
+    fn start_mut(&self, index: usize) -> *mut T {
+        self.pointers[index]
     }
 }
 
@@ -137,11 +154,10 @@ pub(super) unsafe fn lists<'a, T: Element>(
     grads: *const *const T,
     lens: *const usize,
     count: usize,
-) -> Result<(RawTensors<'a, T>, RawTensors<'a, T>)> {
-    // SAFETY: the caller's promise is passed on. A `*const T` and a `*mut T` are alike; the gradients' are only read.
-    let (params, grads, lens) = unsafe {
-        (slice("params", params, count)?, slice("grads", grads.cast::<*mut T>(), count)?, slice("lens", lens, count)?)
-    };
+) -> Result<(RawTensors<'a, *mut T>, RawTensors<'a, *const T>)> {
+    // SAFETY: the caller's promise is passed on.
+    let (params, grads, lens) =
+        unsafe { (slice("params", params, count)?, slice("grads", grads, count)?, slice("lens", lens, count)?) };
     extents.clear();
     let wanted = 2 * count;
     extents.try_reserve(wanted).map_err(|_| Error::OutOfMemory {
@@ -150,10 +166,10 @@ pub(super) unsafe fn lists<'a, T: Element>(
     })?;
     for (index, &len) in lens.iter().enumerate() {
         check(Argument::element("params", index), params[index], len)?;
-        check(Argument::element("grads", index), grads[index].cast_const(), len)?;
+        check(Argument::element("grads", index), grads[index], len)?;
         if len > 0 {
             let bytes = len * size_of::<T>();
-            for (pointer, output) in [(params[index], true), (grads[index], false)] {
+            for (pointer, output) in [(params[index].cast_const(), true), (grads[index], false)] {
                 extents.push(Extent { start: pointer.addr(), end: pointer.addr() + bytes, output, index });
             }
         }

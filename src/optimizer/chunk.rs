@@ -8,9 +8,10 @@ use super::partials::{Layout, Tail};
 use super::ring::Ring;
 use crate::config::{Config, Momentum};
 use crate::error::Result;
+use crate::fault;
 use crate::kernels::{Ahead, BLOCK, Diagonal, Element, Kernels, Run, Scaled, Smoothing};
 use crate::memory::{Arena, Buffer};
-use crate::tensors::Tensors;
+use crate::tensors::{Tensors, TensorsMut};
 use crate::window::{Factors, Room, Shape, TILE, Window};
 
 /// Chunks that a block is cut into when it is large. A smaller one has a tile a chunk.
@@ -93,9 +94,9 @@ pub(super) struct Feed<'a, T: Element> {
 /// What pass two does with the direction.
 pub(super) enum Output<'a, T> {
     /// `w ← keep·w − lr·direction`.
-    Move { params: Tensors<'a, T>, keep: f64, lr: f64 },
+    Move { params: TensorsMut<'a, T>, keep: f64, lr: f64 },
     /// Written as it is.
-    Write(Tensors<'a, T>),
+    Write(TensorsMut<'a, T>),
 }
 
 /// What pass two needs to know of the whole step.
@@ -169,6 +170,7 @@ impl<T: Element> Chunk<T> {
 
     pub fn clear(&mut self) {
         self.window.clear();
+        fault::point();
         self.momentum.clear();
         self.average.clear();
         self.root.clear();
@@ -208,6 +210,7 @@ impl<T: Element> Chunk<T> {
             };
             let products = &mut self.sums[layout.gradient()][..ring.held];
             let taken = self.window.take(ring.newest, position, taken_in, ahead, products, &mut scratch.room);
+            fault::point();
             let newest = taken.stored;
             let norm2 = sums_of_given.map_or(taken.norm2, |sums| sums.norm2);
             self.sums[layout.tail(Tail::GradNorm2)] += norm2;
@@ -269,7 +272,9 @@ impl<T: Element> Chunk<T> {
             } else {
                 given
             };
+            fault::point();
             let newest = self.window.store(ring.newest, position, taken_in, &mut scratch.room);
+            fault::point();
             let ahead =
                 Ahead { runs: [apply.gradients.ahead(place + len, end), apply.output.ahead(place, place + len)] };
             let factors = Factors { coefficients: &coefficients[..ring.held], narrow };
@@ -312,8 +317,8 @@ impl<T: Element> Chunk<T> {
                 }
                 u
             };
-            // SAFETY: the output list may be written, and chunks and pieces are disjoint, so that no other thread or
-            // call is at these positions.
+            fault::point();
+            // SAFETY: chunks and pieces are disjoint, so that no other thread or call is at these positions.
             unsafe { apply.output.write(kernels, place, len, direction) };
         }
         self.window.settle();

@@ -3,6 +3,7 @@
 use core::ops::Range;
 
 use crate::error::{Error, Result, Value};
+use crate::fault;
 use crate::memory::try_vec;
 
 /// Runs that fit without growing. Pieces that come in order make one.
@@ -55,6 +56,7 @@ impl Coverage {
     /// Enters an admitted piece. Nothing may have been entered since it was admitted.
     pub fn enter(&mut self, piece: Piece) {
         let Piece { range, index } = piece;
+        fault::point();
         let joins_next = self.runs.get(index).is_some_and(|run| run.start == range.end);
         let joins_last = index > 0 && self.runs[index - 1].end == range.start;
         match (joins_last, joins_next) {

@@ -10,6 +10,7 @@ use super::solve::Solver;
 use super::{Optimizer, Phase, USUAL_TENSORS};
 use crate::config::Config;
 use crate::error::{Error, Result, Value};
+use crate::fault;
 use crate::kernels::Element;
 use crate::memory::{Arena, Buffer, try_vec};
 use crate::parallel::{self, Pool};
@@ -51,6 +52,7 @@ impl<T: Element> Optimizer<T> {
                 let range = chunk_start..end.min(chunk_start + chunk_len(len));
                 chunks.push(Chunk::new(&config, &shape, layout, index, range, &mut arena)?);
             }
+            fault::point();
             blocks.push(Block::new(&config, len, first..chunks.len())?);
             start = end;
         }
@@ -64,6 +66,7 @@ impl<T: Element> Optimizer<T> {
         for _ in 0..threads.min(dims.len()) {
             solvers.push(Solver::new(&config, T::ROUNDOFF)?);
         }
+        fault::point();
         Ok(Self {
             lr: config.lr,
             config,

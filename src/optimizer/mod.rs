@@ -8,6 +8,7 @@ mod block;
 mod chunk;
 mod coverage;
 mod create;
+mod lent;
 mod norms;
 mod overflow;
 mod partials;
@@ -21,13 +22,15 @@ mod stats;
 
 use crate::config::Config;
 use crate::error::{Argument, Error, Result, Value};
+use crate::fault;
 use crate::kernels::Element;
 use crate::memory::Buffer;
 use crate::parallel::Pool;
-use crate::tensors::{Many, ManyMut, One, OneMut, TensorList, Tensors};
+use crate::tensors::{Many, ManyMut, One, OneMut, TensorList, TensorListMut, Tensors, TensorsMut};
 use block::Block;
 use chunk::{Chunk, Output, Scratch};
 use coverage::Coverage;
+use lent::Lent;
 use partials::Layout;
 use parts::Parts;
 use ring::Ring;
@@ -166,7 +169,7 @@ impl<T: Element> Optimizer<T> {
     }
 
     /// A step over two lists of tensors of the same lengths.
-    pub(crate) fn step_list(&mut self, params: &dyn TensorList<T>, grads: &dyn TensorList<T>) -> Result<()> {
+    pub(crate) fn step_list(&mut self, params: &dyn TensorListMut<T>, grads: &dyn TensorList<T>) -> Result<()> {
         let (keep, lr) = (self.keep(), self.lr);
         self.whole("lmada_step", grads, params, |params| Output::Move { params, keep, lr })
     }
@@ -176,23 +179,23 @@ impl<T: Element> Optimizer<T> {
         &mut self,
         call: &'static str,
         grads: &'l dyn TensorList<T>,
-        target: &'l dyn TensorList<T>,
-        output: impl for<'a> FnOnce(Tensors<'a, T>) -> Output<'a, T>,
+        target: &'l dyn TensorListMut<T>,
+        output: impl for<'a> FnOnce(TensorsMut<'a, T>) -> Output<'a, T>,
     ) -> Result<()> {
         self.check_idle(call)?;
         self.list_starts(grads)?;
-        let starts = core::mem::take(&mut self.starts);
-        self.open();
-        self.feed_range(Tensors::new(grads, &starts, 0), 0..self.dim);
-        self.sum();
-        let result = self.solve_blocks();
+        let mut lent = Lent::new(self, |optimizer| &mut optimizer.starts);
+        let Lent { owner: optimizer, field: starts, .. } = &mut lent;
+        optimizer.open();
+        optimizer.feed_range(Tensors::new(grads, starts, 0), 0..optimizer.dim);
+        optimizer.sum();
+        let result = optimizer.solve_blocks();
         if result.is_ok() {
-            let range = 0..self.dim;
-            self.apply_range(Tensors::new(grads, &starts, 0), output(Tensors::new(target, &starts, 0)), range);
-            self.accept();
+            let output = output(TensorsMut::new(target, starts, 0));
+            optimizer.apply_range(Tensors::new(grads, starts, 0), output, 0..optimizer.dim);
+            optimizer.accept();
         }
-        self.phase = Phase::Idle;
-        self.starts = starts;
+        optimizer.phase = Phase::Idle;
         result
     }
 
@@ -220,6 +223,7 @@ impl<T: Element> Optimizer<T> {
         }
         if let Some(piece) = self.fed.admit(offset, grads.len())? {
             self.feed_piece(offset, grads, piece.range.clone())?;
+            fault::point();
             self.fed.enter(piece);
         }
         Ok(())
@@ -270,17 +274,17 @@ impl<T: Element> Optimizer<T> {
         offset: usize,
         target: &mut [T],
         grads: &[T],
-        output: impl for<'a> FnOnce(Tensors<'a, T>) -> Output<'a, T>,
+        output: impl for<'a> FnOnce(TensorsMut<'a, T>) -> Output<'a, T>,
     ) -> Result<()> {
         if !matches!(self.phase, Phase::Solved | Phase::Applying) {
             return Err(self.wrong(call));
         }
         if target.len() != grads.len() {
-            return Err(Error::mismatch("the length of grads", grads.len() as u64, target.len() as u64));
+            return Err(Error::mismatch("grads", grads.len() as u64, target.len() as u64));
         }
         if let Some(piece) = self.applied.admit(offset, grads.len())? {
             let (grads, target) = (One::new(grads), OneMut::new(target));
-            let output = output(Tensors::new(&target, &[], offset));
+            let output = output(TensorsMut::new(&target, &[], offset));
             self.phase = Phase::Applying;
             self.apply_range(Tensors::new(&grads, &[], offset), output, piece.range.clone());
             self.applied.enter(piece);
@@ -300,6 +304,7 @@ impl<T: Element> Optimizer<T> {
             return Err(Error::WrongPhase { call: "lmada_end", reason: "not every parameter is applied" });
         }
         self.accept();
+        fault::point();
         self.phase = Phase::Idle;
         Ok(())
     }
@@ -321,6 +326,7 @@ impl<T: Element> Optimizer<T> {
     pub fn reset(&mut self) {
         self.steps = 0;
         self.phase = Phase::Idle;
+        fault::point();
         self.blocks.iter_mut().for_each(Block::clear);
         self.chunks.iter_mut().for_each(Chunk::clear);
     }

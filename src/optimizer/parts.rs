@@ -5,6 +5,7 @@
 use core::ops::Range;
 
 use crate::error::{Error, Result};
+use crate::fault;
 use crate::kernels::Element;
 use crate::memory::try_vec;
 
@@ -25,6 +26,13 @@ struct Open {
     missing: usize,
 }
 
+/// No room and no units.
+impl<T> Default for Parts<T> {
+    fn default() -> Self {
+        Self { unit: 1, open: Vec::new(), elements: Vec::new() }
+    }
+}
+
 impl<T: Element> Parts<T> {
     /// For a model of so many units.
     pub fn new(unit: usize, units: usize) -> Result<Self> {
@@ -32,11 +40,6 @@ impl<T: Element> Parts<T> {
         let usual = if unit == 1 { 0 } else { units.min(USUAL_UNITS) };
         let what = "the units of the history format that pieces cut";
         Ok(Self { unit, open: try_vec(usual, what)?, elements: try_vec(usual * unit, what)? })
-    }
-
-    /// No room and no units.
-    pub fn none() -> Self {
-        Self { unit: 1, open: Vec::new(), elements: Vec::new() }
     }
 
     /// Elements in a whole unit.
@@ -67,11 +70,13 @@ impl<T: Element> Parts<T> {
     pub fn enter(&mut self, range: &Range<usize>, position: usize, elements: &[T]) -> bool {
         let index = self.place(range).unwrap_or_else(|| {
             self.open.push(Open { range: range.clone(), missing: range.len() });
+            fault::point();
             self.elements.resize(self.elements.len() + self.unit, T::default());
             self.open.len() - 1
         });
         let first = index * self.unit + position - range.start;
         self.elements[first..first + elements.len()].copy_from_slice(elements);
+        fault::point();
         self.open[index].missing -= elements.len();
         self.open[index].missing == 0
     }
@@ -87,6 +92,7 @@ impl<T: Element> Parts<T> {
             let last = self.open.len() - 1;
             self.elements.copy_within(last * self.unit.., index * self.unit);
             self.elements.truncate(last * self.unit);
+            fault::point();
             self.open.swap_remove(index);
         }
     }

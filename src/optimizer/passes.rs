@@ -4,12 +4,13 @@ use core::ops::Range;
 
 use super::block::Pending;
 use super::chunk::{Apply, Combination, Feed, Output};
+use super::lent::Lent;
 use super::partials::Tail;
-use super::parts::Parts;
 use super::solve::{Step, bias, check_partials};
 use super::{Optimizer, Phase};
 use crate::config::{Config, Momentum};
 use crate::error::Result;
+use crate::fault;
 use crate::kernels::{Diagonal, Element};
 use crate::parallel::Order;
 use crate::tensors::{One, Tensors};
@@ -24,6 +25,7 @@ impl<T: Element> Optimizer<T> {
         self.fed.clear();
         self.parts.clear();
         self.applied.clear();
+        fault::point();
         self.chunks.iter_mut().for_each(|chunk| chunk.sums.fill(0.0));
         self.phase = Phase::Open;
     }
@@ -97,10 +99,10 @@ impl<T: Element> Optimizer<T> {
     fn feed_part(&mut self, unit: Range<usize>, offset: usize, gradient: &[T], part: Range<usize>) {
         let elements = &gradient[part.start - offset..part.end - offset];
         if self.parts.enter(&unit, part.start, elements) {
-            let parts = core::mem::replace(&mut self.parts, Parts::none());
-            let whole = One::new(parts.elements(&unit));
-            self.feed_range(Tensors::new(&whole, &[], unit.start), unit.clone());
-            self.parts = parts;
+            let lent = Lent::new(self, |optimizer| &mut optimizer.parts);
+            let whole = One::new(lent.field.elements(&unit));
+            lent.owner.feed_range(Tensors::new(&whole, &[], unit.start), unit.clone());
+            drop(lent);
             self.parts.remove(&unit);
         }
     }
@@ -123,6 +125,7 @@ impl<T: Element> Optimizer<T> {
                 Some(first) => partials.copy_from_slice(&first.sums),
                 None => partials.fill(0.0),
             }
+            fault::point();
             for chunk in chunks {
                 for (total, part) in partials.iter_mut().zip(chunk.sums.iter()) {
                     *total += part;
@@ -150,7 +153,9 @@ impl<T: Element> Optimizer<T> {
         let (partials, layout) = (&self.partials, self.layout);
         self.pool.for_each(threads, Order::Forward, &mut self.blocks, &mut self.solvers, |index, block, solver| {
             let sums = &partials[index * layout.len()..][..layout.len()];
+            fault::point();
             block.pending.result = solver.solve(&step, block, sums);
+            fault::point();
         });
         // The first in order, whichever thread came first.
         self.blocks.iter().try_for_each(|block| block.pending.result)
@@ -194,6 +199,7 @@ impl<T: Element> Optimizer<T> {
         let ring = self.ring();
         for (block, partials) in self.blocks.iter_mut().zip(self.partials.chunks_exact(self.layout.len())) {
             block.accept(ring.newest, &partials[self.layout.gradient()][..ring.held]);
+            fault::point();
         }
         self.steps += 1;
     }

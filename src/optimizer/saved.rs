@@ -8,6 +8,7 @@ use super::stats::BlockStats;
 use crate::checkpoint::{BAD_NUMBER, Reader, Writer};
 use crate::config::Config;
 use crate::error::{Argument, Error, Result, Value};
+use crate::fault;
 use crate::kernels::Element;
 
 /// Steps up to here are counted exactly in f64 too.
@@ -65,9 +66,11 @@ impl<T: Element> Optimizer<T> {
                 chunks.iter_mut().try_for_each(|chunk| chunk.window.load(slot, &mut reader))?;
             }
             chunks.iter_mut().try_for_each(|chunk| chunk.window.load_rest(&mut reader))?;
+            fault::point();
             chunks.iter_mut().try_for_each(|chunk| reader.take_into(&mut chunk.momentum))?;
             chunks.iter_mut().try_for_each(|chunk| reader.take_into(&mut chunk.average))?;
             chunks.iter_mut().try_for_each(|chunk| reader.take_into(&mut chunk.root))?;
+                fault::point();
         }
         self.steps = steps;
         self.lr = lr;
@@ -75,6 +78,7 @@ impl<T: Element> Optimizer<T> {
     }
 
     fn write(&self, mut writer: Writer<'_>) -> usize {
+        fault::point();
         let Config { dtype, history_size, history_format, momentum_kind, clip_kind, density, .. } = self.config;
         for shape in [dtype as u32, history_size, history_format as u32, momentum_kind as u32, clip_kind as u32] {
             writer.put(shape);
@@ -92,6 +96,7 @@ impl<T: Element> Optimizer<T> {
                 chunks.iter().for_each(|chunk| chunk.window.save(slot, &mut writer));
             }
             chunks.iter().for_each(|chunk| chunk.window.save_rest(&mut writer));
+            fault::point();
             chunks.iter().for_each(|chunk| writer.put_all(&chunk.momentum));
             chunks.iter().for_each(|chunk| writer.put_all(&chunk.average));
             chunks.iter().for_each(|chunk| writer.put_all(&chunk.root));

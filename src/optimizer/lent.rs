@@ -1,0 +1,39 @@
+//! A field that is taken out of its owner for a while, so that the owner can be borrowed beside it.
+
+/// Puts the field back when it is dropped, by a panic too: what it has reserved is not lost, and a reset finds it.
+pub(super) struct Lent<'a, O, F: Default> {
+    pub owner: &'a mut O,
+    pub field: F,
+    place: fn(&mut O) -> &mut F,
+}
+
+impl<'a, O, F: Default> Lent<'a, O, F> {
+    pub fn new(owner: &'a mut O, place: fn(&mut O) -> &mut F) -> Self {
+        let field = core::mem::take(place(owner));
+        Self { owner, field, place }
+    }
+}
+
+impl<O, F: Default> Drop for Lent<'_, O, F> {
+    fn drop(&mut self) {
+        *(self.place)(self.owner) = core::mem::take(&mut self.field);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    #[test]
+    fn a_field_comes_back_from_a_panic() {
+        let mut owner = (vec![1, 2, 3], 4);
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            let lent = Lent::new(&mut owner, |owner| &mut owner.0);
+            assert!(lent.owner.0.is_empty() && lent.field == [1, 2, 3] && lent.owner.1 == 4);
+            panic!("injected");
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(owner.0, [1, 2, 3]);
+    }
+}
