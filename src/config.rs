@@ -5,8 +5,12 @@
 
 use crate::error::{Error, Result, Value};
 
+/// What errors expect of the format of an `f64` optimizer.
+pub(crate) const FULL_WITH_F64: &str = "HistoryFormat::Full with f64: the others store 32-bit numbers";
+
 /// Element type of parameters, gradients and stored state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 #[repr(i32)]
 pub enum Dtype {
     /// 32-bit floats.
@@ -18,6 +22,7 @@ pub enum Dtype {
 /// How the stored gradients are kept: see *Storage* in the crate's documentation. With [`Dtype::F64`] only
 /// [`HistoryFormat::Full`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 #[repr(i32)]
 pub enum HistoryFormat {
     /// As given, in the element type of the optimizer.
@@ -35,6 +40,7 @@ pub enum HistoryFormat {
 
 /// What is averaged over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 #[repr(i32)]
 pub enum Momentum {
     /// Nothing.
@@ -53,6 +59,7 @@ pub enum Momentum {
 /// present one not in it; ē is that of the unclipped updates themselves, the present one in it, and one more buffer of
 /// the model's length. An update of norm 0 has s = 1 and does not enter r.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 #[repr(i32)]
 pub enum Clip {
     /// Not at all: s = 1.
@@ -67,116 +74,121 @@ pub enum Clip {
     EmaVector = 4,
     /// Exactly the norm of the usual update: `s = ‖ē‖/‖u‖`.
     GraftEmaVector = 5,
-    /// As long as what is preconditioned: `s = ‖v‖/‖u‖`; 1 where v is 0. In diagonal coordinates, in which Adam's step is
-    /// v, so that Adam's learning rates carry over.
+    /// As long as what is preconditioned: `s = ‖v‖/‖u‖`; 1 where v is 0. In diagonal coordinates, in which Adam's step
+    /// is v, so that Adam's learning rates carry over.
     GraftInput = 6,
 }
 
-/// All options of an optimizer. `Config::default()` is plain windowed full-matrix Adagrad.
-///
-/// The letters are those of the update rule in the [crate's documentation](crate#the-update). Every option is checked
-/// when an optimizer is made, used or not.
-///
-/// ```
-/// use lmada::{Config, HistoryFormat};
-///
-/// let config = Config { history_size: 100, history_format: HistoryFormat::F16, ..Config::recommended() };
-/// assert!(config.validate().is_ok());
-/// assert!(Config { lr: f64::NAN, ..config }.validate().is_err());
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Config {
-    /// Element type; fixed by the type parameter in [`crate::Optimizer`], a choice in the C interface.
-    pub dtype: Dtype,
-    /// k, the number of gradients kept: 1 to [`Config::MAX_HISTORY`]. Default 10. More sees more directions of
-    /// curvature, for k numbers of memory a parameter.
-    pub history_size: u32,
-    /// Storage of the window; all but [`HistoryFormat::Full`], the default, with [`Dtype::F32`] only.
-    pub history_format: HistoryFormat,
-    /// Share of a gradient's entries that [`HistoryFormat::Sparse`] keeps, rounded up in each 4,096: (0, 1]. Default
-    /// 0.01.
-    pub density: f64,
-    /// Learning rate, ≥ 0. Default 1e-2. The first thing to tune, over factors of 3; [`Optimizer::set_lr`] changes it
-    /// between steps. With `diagonal_beta` it is Adam's, about the RMS change of a parameter in a step.
-    ///
-    /// [`Optimizer::set_lr`]: crate::Optimizer::set_lr
-    pub lr: f64,
-    /// ε, added to the eigenvalues of `MMᵀ`, ≥ 0. Default 1e-6. Raised towards the squared norm of the gradients it
-    /// makes the method more like plain gradient descent.
-    pub eps: f64,
-    /// Part of the largest eigenvalue that is added to ε, ≥ 0. Default 0. In place of ε where the gradients' scale is
-    /// unknown or falls: unlike ε it does not depend on the units of the loss.
-    pub eps_relative: f64,
-    /// Exponent p of the preconditioner `(MMᵀ + ε'I)^(−p)`: (0, 1]. Default 1/2, Adagrad.
-    pub power: f64,
-    /// `f(λ) = 1/(λ^p + ε + eps_relative·σ_max^2p)` in place of `(λ + ε')^(−p)`, for an ε tuned so. Default false.
-    pub eps_on_root: bool,
-    /// Directions with `σ² ≤ rank_tol·σ²max` are absent where v may leave the window's span or ε' is 0: [0, 1).
-    /// Default 1e-14.
-    pub rank_tol: f64,
-    /// Subtract the mean of the window's gradients from each of them. Default false.
-    pub centered: bool,
-    /// Weight of a gradient falls by this factor for each step of age: (0, 1]. Default 1.
-    pub history_decay: f64,
-    /// Factor on the part of the vector that the window does not span, ≥ 0. Default 0.
-    pub orthogonal_scale: f64,
-    /// Kind of momentum. Default [`Momentum::None`].
-    pub momentum_kind: Momentum,
-    /// β of the momentum: [0, 1). Default 0.9.
-    pub momentum: f64,
-    /// Divide the momentum by the sum of its weights. Default true.
-    pub bias_correction: bool,
-    /// Kind of clipping or grafting. Default [`Clip::None`].
-    pub clip_kind: Clip,
-    /// Largest norm under [`Clip::Norm`], ≥ 0. Default 1.
-    pub clip_norm: f64,
-    /// Factor on the reference norm of [`Clip::EmaNorm`] and [`Clip::EmaVector`], ≥ 0. Default 1.
-    pub clip_factor: f64,
-    /// β of the clip's moving averages: [0, 1). Default 0.99.
-    pub clip_beta: f64,
-    /// Decoupled weight decay, ≥ 0; `lr·weight_decay` is at most 1. Default 0.
-    pub weight_decay: f64,
-    /// Threads of a step at most, the calling one included; 0, the default: as many as the process has processors, or
-    /// fewer where its control group has a quota. All optimizers of a process share one pool of workers. The bits of a
-    /// result do not depend on the number.
-    pub threads: u32,
-    /// β₂ of diagonal preconditioning: the window and all that is made of it work where Adam is spherical, and `lr` is
-    /// Adam's. [0, 1); 0, the default: off. Adam's values, 0.95 to 0.999, are those to try; one more buffer of the
-    /// model's length.
-    pub diagonal_beta: f64,
-    /// ε_d, added to the average of squared gradients of which a parameter's scale is the fourth root, > 0. Default
-    /// 1e-16: the square of Adam's usual 1e-8. It should be far below the squares of all gradients that matter.
-    pub diagonal_eps: f64,
+/// The options of an optimizer from one list: the struct, its defaults, and a method for each that sets it.
+macro_rules! options {
+    (
+        $(#[$of_config:meta])*
+        pub struct Config {
+            $($(#[$of_option:meta])* pub $option:ident ($with:ident): $type:ty = $default:expr,)*
+        }
+    ) => {
+        $(#[$of_config])*
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        #[non_exhaustive]
+        pub struct Config {
+            $($(#[$of_option])* pub $option: $type,)*
+        }
+
+        impl Default for Config {
+            fn default() -> Self {
+                Self { $($option: $default,)* }
+            }
+        }
+
+        /// Each option, set in a copy of the others.
+        impl Config {
+            $(
+                #[doc = concat!("The same with [`", stringify!($option), "`](Self::", stringify!($option), ").")]
+                #[must_use]
+                pub const fn $with(self, $option: $type) -> Self {
+                    Self { $option, ..self }
+                }
+            )*
+        }
+    };
 }
 
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            dtype: Dtype::F32,
-            history_size: 10,
-            history_format: HistoryFormat::Full,
-            density: 0.01,
-            lr: 1e-2,
-            eps: 1e-6,
-            eps_relative: 0.0,
-            power: 0.5,
-            eps_on_root: false,
-            rank_tol: 1e-14,
-            centered: false,
-            history_decay: 1.0,
-            orthogonal_scale: 0.0,
-            momentum_kind: Momentum::None,
-            momentum: 0.9,
-            bias_correction: true,
-            clip_kind: Clip::None,
-            clip_norm: 1.0,
-            clip_factor: 1.0,
-            clip_beta: 0.99,
-            weight_decay: 0.0,
-            threads: 0,
-            diagonal_beta: 0.0,
-            diagonal_eps: 1e-16,
-        }
+options! {
+    /// All options of an optimizer. `Config::default()` is plain windowed full-matrix Adagrad.
+    ///
+    /// The letters are those of the update rule in the [crate's documentation](crate#the-update). Every option is
+    /// checked when an optimizer is made, used or not. Later versions add options: a `Config` begins with one of the
+    /// functions below, and what differs is set by `with_` methods, or by assignment.
+    ///
+    /// ```
+    /// use lmada::{Config, HistoryFormat};
+    ///
+    /// let config = Config::recommended().with_history_size(100).with_history_format(HistoryFormat::F16);
+    /// assert!(config.validate().is_ok());
+    /// assert!(config.with_lr(f64::NAN).validate().is_err());
+    /// ```
+    pub struct Config {
+        /// Element type; fixed by the type parameter in [`crate::Optimizer`], a choice in the C interface.
+        pub dtype (with_dtype): Dtype = Dtype::F32,
+        /// k, the number of gradients kept: 1 to [`Config::MAX_HISTORY`]. Default 10. More sees more directions of
+        /// curvature, for k numbers of memory a parameter.
+        pub history_size (with_history_size): u32 = 10,
+        /// Storage of the window; all but [`HistoryFormat::Full`], the default, with [`Dtype::F32`] only.
+        pub history_format (with_history_format): HistoryFormat = HistoryFormat::Full,
+        /// Share of a gradient's entries that [`HistoryFormat::Sparse`] keeps, rounded up in each 4,096: (0, 1].
+        /// Default 0.01.
+        pub density (with_density): f64 = 0.01,
+        /// Learning rate, ≥ 0. Default 1e-2. The first thing to tune, over factors of 3; [`Optimizer::set_lr`] changes
+        /// it between steps. With `diagonal_beta` it is Adam's, about the RMS change of a parameter in a step.
+        ///
+        /// [`Optimizer::set_lr`]: crate::Optimizer::set_lr
+        pub lr (with_lr): f64 = 1e-2,
+        /// ε, added to the eigenvalues of `MMᵀ`, ≥ 0. Default 1e-6. Raised towards the squared norm of the gradients it
+        /// makes the method more like plain gradient descent.
+        pub eps (with_eps): f64 = 1e-6,
+        /// Part of the largest eigenvalue that is added to ε, ≥ 0. Default 0. In place of ε where the gradients' scale
+        /// is unknown or falls: unlike ε it does not depend on the units of the loss.
+        pub eps_relative (with_eps_relative): f64 = 0.0,
+        /// Exponent p of the preconditioner `(MMᵀ + ε'I)^(−p)`: (0, 1]. Default 1/2, Adagrad.
+        pub power (with_power): f64 = 0.5,
+        /// `f(λ) = 1/(λ^p + ε + eps_relative·σ_max^2p)` in place of `(λ + ε')^(−p)`, for an ε tuned so. Default false.
+        pub eps_on_root (with_eps_on_root): bool = false,
+        /// Directions with `σ² ≤ rank_tol·σ²max` are absent where v may leave the window's span or ε' is 0: [0, 1).
+        /// Default 1e-14.
+        pub rank_tol (with_rank_tol): f64 = 1e-14,
+        /// Subtract the mean of the window's gradients from each of them. Default false.
+        pub centered (with_centered): bool = false,
+        /// Weight of a gradient falls by this factor for each step of age: (0, 1]. Default 1.
+        pub history_decay (with_history_decay): f64 = 1.0,
+        /// Factor on the part of the vector that the window does not span, ≥ 0. Default 0.
+        pub orthogonal_scale (with_orthogonal_scale): f64 = 0.0,
+        /// Kind of momentum. Default [`Momentum::None`].
+        pub momentum_kind (with_momentum_kind): Momentum = Momentum::None,
+        /// β of the momentum: [0, 1). Default 0.9.
+        pub momentum (with_momentum): f64 = 0.9,
+        /// Divide the momentum by the sum of its weights. Default true.
+        pub bias_correction (with_bias_correction): bool = true,
+        /// Kind of clipping or grafting. Default [`Clip::None`].
+        pub clip_kind (with_clip_kind): Clip = Clip::None,
+        /// Largest norm under [`Clip::Norm`], ≥ 0. Default 1.
+        pub clip_norm (with_clip_norm): f64 = 1.0,
+        /// Factor on the reference norm of [`Clip::EmaNorm`] and [`Clip::EmaVector`], ≥ 0. Default 1.
+        pub clip_factor (with_clip_factor): f64 = 1.0,
+        /// β of the clip's moving averages: [0, 1). Default 0.99.
+        pub clip_beta (with_clip_beta): f64 = 0.99,
+        /// Decoupled weight decay, ≥ 0; `lr·weight_decay` is at most 1. Default 0.
+        pub weight_decay (with_weight_decay): f64 = 0.0,
+        /// Threads of a step at most, the calling one included; 0, the default: as many as the process has processors, or
+        /// fewer where its control group has a quota. All optimizers of a process share one pool of workers. The bits of
+        /// a result do not depend on the number.
+        pub threads (with_threads): u32 = 0,
+        /// β₂ of diagonal preconditioning: the window and all that is made of it work where Adam is spherical, and `lr`
+        /// is Adam's. [0, 1); 0, the default: off. Adam's values, 0.95 to 0.999, are those to try; one more buffer of the
+        /// model's length.
+        pub diagonal_beta (with_diagonal_beta): f64 = 0.0,
+        /// ε_d, added to the average of squared gradients of which a parameter's scale is the fourth root, > 0. Default
+        /// 1e-16: the square of Adam's usual 1e-8. It should be far below the squares of all gradients that matter.
+        pub diagonal_eps (with_diagonal_eps): f64 = 1e-16,
     }
 }
 
@@ -271,14 +283,13 @@ impl Config {
             return Err(Error::invalid("config.centered", Value::Name("true"), expected));
         }
         if self.is_diagonal() && self.clips_by_vector() {
-            let value = Value::Integer(self.clip_kind as i64);
+            let value = Value::Clip(self.clip_kind);
             let expected = "no EMA of update vectors with diagonal coordinates (config.diagonal_beta)";
             return Err(Error::invalid("config.clip_kind", value, expected));
         }
         if self.history_format != HistoryFormat::Full && self.dtype != Dtype::F32 {
-            let value = Value::Integer(self.history_format as i64);
-            let expected = "LMADA_HISTORY_FULL (0) with LMADA_F64: the others store 32-bit numbers";
-            return Err(Error::invalid("config.history_format", value, expected));
+            let value = Value::HistoryFormat(self.history_format);
+            return Err(Error::invalid("config.history_format", value, FULL_WITH_F64));
         }
         Ok(())
     }

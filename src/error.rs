@@ -1,9 +1,11 @@
 //! What can go wrong, said once: every failure carries the argument at fault and its value.
 //!
 //! Errors are plain `Copy` values. Making or printing one allocates nothing, so that running out of memory can be
-//! reported like anything else.
+//! reported like anything else. They speak of the Rust interface; `capi/words.rs` has the same in the words of C.
 
 use core::fmt;
+
+use crate::config::{Clip, HistoryFormat};
 
 /// Result of every fallible call of the library.
 pub type Result<T> = core::result::Result<T, Error>;
@@ -13,11 +15,13 @@ pub type Result<T> = core::result::Result<T, Error>;
 #[non_exhaustive]
 pub enum Error {
     /// A pointer that has to point at something is NULL.
+    #[non_exhaustive]
     NullPointer {
         /// The argument at fault.
         argument: Argument,
     },
     /// A value that the function does not take.
+    #[non_exhaustive]
     InvalidArgument {
         /// The argument at fault.
         argument: Argument,
@@ -27,6 +31,7 @@ pub enum Error {
         expected: &'static str,
     },
     /// A length that does not fit the optimizer's.
+    #[non_exhaustive]
     DimensionMismatch {
         /// The argument at fault.
         argument: Argument,
@@ -36,6 +41,7 @@ pub enum Error {
         expected: u64,
     },
     /// A NaN or an infinity: in the gradient, or in what the step would have computed.
+    #[non_exhaustive]
     NonFinite {
         /// The quantity that is not finite.
         what: &'static str,
@@ -43,6 +49,7 @@ pub enum Error {
         count: u64,
     },
     /// Memory could not be had.
+    #[non_exhaustive]
     OutOfMemory {
         /// What it was wanted for.
         what: &'static str,
@@ -52,13 +59,15 @@ pub enum Error {
     /// Another thread is inside a call on the same handle.
     Busy,
     /// The call does not belong at this point of a step.
+    #[non_exhaustive]
     WrongPhase {
-        /// The function called.
+        /// The method called.
         call: &'static str,
         /// Why it cannot be called now.
         reason: &'static str,
     },
     /// A saved state that is damaged, truncated or not one of ours.
+    #[non_exhaustive]
     BadState {
         /// Which of several it is.
         index: Option<usize>,
@@ -66,6 +75,7 @@ pub enum Error {
         reason: &'static str,
     },
     /// A defect of the library itself.
+    #[non_exhaustive]
     Internal {
         /// What went wrong.
         reason: &'static str,
@@ -74,6 +84,7 @@ pub enum Error {
 
 /// An argument by name, and by index where it is an array: `grads[3]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Argument {
     /// Its name in the interface, as `dim` or `config.lr`.
     pub name: &'static str,
@@ -106,6 +117,7 @@ impl fmt::Display for Argument {
 
 /// An argument's value, for the message.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Value {
     /// A real number.
     Real(f64),
@@ -117,6 +129,10 @@ pub enum Value {
     Range(u64, u64),
     /// A value with a name.
     Name(&'static str),
+    /// A kind of clipping.
+    Clip(Clip),
+    /// A format of the window.
+    HistoryFormat(HistoryFormat),
 }
 
 impl fmt::Display for Value {
@@ -127,6 +143,8 @@ impl fmt::Display for Value {
             Self::Integer(value) => write!(f, "{value}"),
             Self::Range(start, end) => write!(f, "[{start}, {end})"),
             Self::Name(name) => f.write_str(name),
+            Self::Clip(kind) => write!(f, "Clip::{kind:?}"),
+            Self::HistoryFormat(format) => write!(f, "HistoryFormat::{format:?}"),
         }
     }
 }

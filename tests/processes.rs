@@ -79,7 +79,11 @@ fn pieces_store_what_the_whole_stores() {
     let mut random = Random(12);
     for history_format in COMPRESSED {
         for dim in [5, 256, 300, 4096, 4097, 9001, 20_000] {
-            let config = Config { history_format, history_size: 3, density: 0.05, threads: 2, ..Config::default() };
+            let config = Config::default()
+                .with_history_format(history_format)
+                .with_history_size(3)
+                .with_density(0.05)
+                .with_threads(2);
             let head = Optimizer::<f32>::new(&config, &[0]).unwrap().state_size();
             let [mut whole, mut pieced] = [(); 2].map(|()| Model::<f32>::new(&config, &[dim]));
             for number in 0..7 {
@@ -273,7 +277,7 @@ fn shares_are_split_anew_f64() {
 
 #[test]
 fn all_refuse_what_one_of_them_got() {
-    let config = Config { threads: 1, ..Config::default() };
+    let config = Config::default().with_threads(1);
     let mut processes = Processes::<f32>::new(&config, &[90], 3, &mut Random(2));
     let mut params = vec![0.0; 90];
     processes.step(&mut params, &gradient(90, 0));
@@ -292,7 +296,7 @@ fn all_refuse_what_one_of_them_got() {
 
 #[test]
 fn processes_out_of_step_are_noticed() {
-    let config = Config { threads: 1, ..Config::default() };
+    let config = Config::default().with_threads(1);
     let mut processes = Processes::<f64>::new(&config, &[30], 2, &mut Random(2));
     let ahead = &mut processes.handles[1];
     let len = ahead.dim();

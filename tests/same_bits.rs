@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Model, Random, assert_same, cuts, every_kind_and_format, gradient};
-use lmada::{Config, Element};
+use lmada::Element;
 
 /// Block lengths: one large enough for threads to share, several of any size, an empty one.
 const BLOCKS: &[&[usize]] = &[&[320_001], &[70_000, 3, 0, 150_123, 1024, 99_999], &[37], &[1, 0, 2, 1024, 1025]];
@@ -12,7 +12,7 @@ fn threads_do_not_show<T: Element>() {
     for config in every_kind_and_format::<T>() {
         for dims in BLOCKS {
             let mut alone = Model::<T>::new(&config, dims);
-            let with = |threads| Model::<T>::new(&Config { threads, ..config }, dims);
+            let with = |threads| Model::<T>::new(&config.with_threads(threads), dims);
             let mut others = [2, 3, 7].map(with);
             for number in 0..8 {
                 alone.step(number);
@@ -79,7 +79,7 @@ fn saved_runs_go_on<T: Element>() {
             (0..saved_after).for_each(|number| kept.step(number));
             kept.optimizer.set_lr(0.123).unwrap();
             // A run of its own before, so that everything has to be replaced; other options that do not matter.
-            let mut loaded = Model::<T>::new(&Config { threads: 2, lr: 9.0, ..config }, dims);
+            let mut loaded = Model::<T>::new(&config.with_threads(2).with_lr(9.0), dims);
             (100..100 + k + 1).for_each(|number| loaded.step(number));
             loaded.optimizer.state_load(&kept.state()).unwrap();
             loaded.params.copy_from_slice(&kept.params);

@@ -39,7 +39,7 @@ fn reals() -> Vec<(&'static str, Set, Vec<f64>, Vec<f64>)> {
 fn refused_for(config: &Config) -> Option<&'static str> {
     let name = |result: Result<(), Error>| match result {
         Ok(()) => None,
-        Err(Error::InvalidArgument { argument: Argument { name, index: None }, .. }) => Some(name),
+        Err(Error::InvalidArgument { argument: Argument { name, index: None, .. }, .. }) => Some(name),
         Err(other) => panic!("{other:?} for {config:?}"),
     };
     let found = name(config.validate());
@@ -73,7 +73,7 @@ fn reals_within_their_bounds_only() {
 #[test]
 fn history_sizes_from_1_to_4096() {
     for (history_size, good) in [(0, false), (1, true), (2, true), (4096, true), (4097, false), (u32::MAX, false)] {
-        let config = Config { history_size, ..Config::default() };
+        let config = Config::default().with_history_size(history_size);
         assert_eq!(config.validate().is_ok(), good, "{history_size}");
         if !good {
             assert_eq!(refused_for(&config), Some("config.history_size"));
@@ -97,7 +97,12 @@ fn weight_decay_takes_at_most_all_of_a_parameter() {
 #[test]
 fn window_momentum_decays_at_least_as_fast_as_the_window() {
     let with = |momentum_kind, history_decay, momentum| {
-        refused_for(&Config { momentum_kind, history_decay, momentum, ..Config::default() })
+        refused_for(
+            &Config::default()
+                .with_momentum_kind(momentum_kind)
+                .with_history_decay(history_decay)
+                .with_momentum(momentum),
+        )
     };
     assert_eq!(with(Momentum::Window, 0.9, 0.9), None);
     assert_eq!(with(Momentum::Window, 0.9 + f64::EPSILON, 0.9), None);
@@ -113,9 +118,9 @@ fn window_momentum_decays_at_least_as_fast_as_the_window() {
 fn formats() {
     use HistoryFormat::{Bf16, F16, Full, Int8, Sparse};
     for history_format in [Full, Bf16, F16, Int8, Sparse] {
-        let config = Config { history_format, ..Config::default() };
+        let config = Config::default().with_history_format(history_format);
         assert_eq!(refused_for(&config), None, "{history_format:?}");
-        assert_eq!(refused_for(&Config { density: 0.0, ..config }), Some("config.density"), "{history_format:?}");
+        assert_eq!(refused_for(&config.with_density(0.0)), Some("config.density"), "{history_format:?}");
     }
 }
 
@@ -125,7 +130,7 @@ fn defaults_and_the_recommended_setting_are_valid() {
     assert_eq!(refused_for(&Config::recommended()), None);
     assert_eq!(refused_for(&Config::recommended_in_plain_coordinates()), None);
     // The element type is the type parameter's; the option is of the C interface.
-    assert_eq!(refused_for(&Config { dtype: Dtype::F64, ..Config::default() }), None);
+    assert_eq!(refused_for(&Config::default().with_dtype(Dtype::F64)), None);
 }
 
 #[test]

@@ -142,6 +142,7 @@ fn is_stored<T: Number>(config: &Config, scaled: &[f64], before: &State, after: 
                 }
             }
         }
+        other => unreachable!("{other:?} is not known here"),
     }
 }
 
@@ -179,15 +180,12 @@ fn scales_after(config: &Config, before: &State, g: &[f64]) -> Scales {
 
 /// The oracle for one step from a state, in that step's coordinates. Update momentum is beyond it.
 fn oracle_for<T: Number>(config: &Config, before: &State, s: &[f64]) -> (Oracle, Doubt) {
-    let plain = Config {
-        history_format: HistoryFormat::Full,
-        diagonal_beta: 0.0,
-        momentum_kind: match config.momentum_kind {
+    let plain = config.with_history_format(HistoryFormat::Full).with_diagonal_beta(0.0).with_momentum_kind(
+        match config.momentum_kind {
             Momentum::Update => Momentum::None,
             other => other,
         },
-        ..*config
-    };
+    );
     let momentum =
         if config.momentum_kind == Momentum::Gradient { times(s, &before.momentum) } else { vec![0.0; s.len()] };
     // Of S·m by S and by the product, of each at most a unit in the last place.
@@ -274,23 +272,23 @@ const CLIPS: [Clip; 5] = [Clip::None, Clip::Norm, Clip::EmaNorm, Clip::GraftEmaN
 /// Every kind of momentum with every clip that there may be; other options in turn.
 fn configs(k: u32) -> impl Iterator<Item = Config> {
     let kinds = MOMENTA.into_iter().flat_map(|momentum| CLIPS.map(|clip| (momentum, clip)));
-    kinds.enumerate().map(move |(index, (momentum_kind, clip_kind))| Config {
-        history_size: k,
-        momentum_kind,
-        momentum: [0.8, 0.5, 0.95][index % 3],
-        bias_correction: index % 4 != 3,
-        clip_kind,
-        clip_norm: 0.3,
-        clip_factor: 0.8,
-        clip_beta: 0.9,
-        history_decay: [1.0, 0.97][index % 2],
-        orthogonal_scale: [0.0, 0.5, 0.0][index % 3],
-        eps: [1e-6, 0.0, 1e-2][index / 3 % 3],
-        eps_relative: [0.0, 1e-9, 0.0][index / 3 % 3],
-        diagonal_beta: [0.99, 0.9, 0.5][index / 2 % 3],
-        diagonal_eps: [1e-16, 1e-30, 1e-8][index / 3 % 3],
-        threads: 1,
-        ..Config::default()
+    kinds.enumerate().map(move |(index, (momentum_kind, clip_kind))| {
+        Config::default()
+            .with_history_size(k)
+            .with_momentum_kind(momentum_kind)
+            .with_momentum([0.8, 0.5, 0.95][index % 3])
+            .with_bias_correction(index % 4 != 3)
+            .with_clip_kind(clip_kind)
+            .with_clip_norm(0.3)
+            .with_clip_factor(0.8)
+            .with_clip_beta(0.9)
+            .with_history_decay([1.0, 0.97][index % 2])
+            .with_orthogonal_scale([0.0, 0.5, 0.0][index % 3])
+            .with_eps([1e-6, 0.0, 1e-2][index / 3 % 3])
+            .with_eps_relative([0.0, 1e-9, 0.0][index / 3 % 3])
+            .with_diagonal_beta([0.99, 0.9, 0.5][index / 2 % 3])
+            .with_diagonal_eps([1e-16, 1e-30, 1e-8][index / 3 % 3])
+            .with_threads(1)
     })
 }
 
@@ -307,7 +305,7 @@ fn every_kind_on_every_stream() {
     for (index, config) in configs(5).enumerate() {
         for stream in Stream::ALL {
             for dim in [1, 7, 60] {
-                let config = Config { momentum: config.momentum.min(config.history_decay), ..config };
+                let config = config.with_momentum(config.momentum.min(config.history_decay));
                 run::<f32>(&config, stream, dim, index as u64, 14, &mut tally);
                 run::<f64>(&config, stream, dim, index as u64, 14, &mut tally);
             }
@@ -321,7 +319,7 @@ fn every_format() {
     let mut tally = Tally::default();
     for (index, config) in configs(4).enumerate() {
         for history_format in FORMATS {
-            let config = Config { history_format, density: 0.2, ..config };
+            let config = config.with_history_format(history_format).with_density(0.2);
             for dim in [3, 300, 4500] {
                 run::<f32>(&config, Stream::ALL[index % 3], dim, index as u64, 9, &mut tally);
             }
@@ -335,7 +333,7 @@ fn every_format() {
 #[test]
 fn a_window_of_one_is_adam() {
     let (beta, eps, eps_window) = (0.9, 1e-16, 1e-6);
-    let config = Config { history_size: 1, diagonal_beta: beta, eps: eps_window, ..Config::default() };
+    let config = Config::default().with_history_size(1).with_diagonal_beta(beta).with_eps(eps_window);
     let mut optimizer = Optimizer::<f64>::new(&config, &[50]).unwrap();
     let mut gradients = Stream::ALL[0].start(50, 3);
     let mut second = vec![0.0; 50];
@@ -359,7 +357,7 @@ fn a_window_of_one_is_adam() {
 #[test]
 fn a_window_of_one_with_the_inputs_length_is_adam_itself() {
     let beta = 0.99;
-    let config = Config { history_size: 1, diagonal_beta: beta, clip_kind: Clip::GraftInput, ..Config::default() };
+    let config = Config::default().with_history_size(1).with_diagonal_beta(beta).with_clip_kind(Clip::GraftInput);
     let mut optimizer = Optimizer::<f32>::new(&config, &[33]).unwrap();
     let mut gradients = Stream::ALL[0].start(33, 4);
     let mut second = vec![0.0; 33];
@@ -377,22 +375,22 @@ fn a_window_of_one_with_the_inputs_length_is_adam_itself() {
 
 #[test]
 fn what_does_not_go_together_is_refused() {
-    let on = Config { diagonal_beta: 0.99, ..Config::default() };
+    let on = Config::default().with_diagonal_beta(0.99);
     let refused = |config: Config, name: &str| {
         let error = config.validate().unwrap_err().to_string();
         assert!(error.starts_with(name), "{error}");
     };
-    refused(Config { centered: true, ..on }, "config.centered");
-    refused(Config { clip_kind: Clip::EmaVector, ..on }, "config.clip_kind");
-    refused(Config { clip_kind: Clip::GraftEmaVector, ..on }, "config.clip_kind");
+    refused(on.with_centered(true), "config.centered");
+    refused(on.with_clip_kind(Clip::EmaVector), "config.clip_kind");
+    refused(on.with_clip_kind(Clip::GraftEmaVector), "config.clip_kind");
     for beta in [1.0, -0.1, f64::NAN, f64::INFINITY] {
-        refused(Config { diagonal_beta: beta, ..on }, "config.diagonal_beta");
+        refused(on.with_diagonal_beta(beta), "config.diagonal_beta");
     }
     for eps in [0.0, -1e-8, f64::NAN, f64::INFINITY] {
-        refused(Config { diagonal_eps: eps, ..on }, "config.diagonal_eps");
-        refused(Config { diagonal_eps: eps, ..Config::default() }, "config.diagonal_eps");
+        refused(on.with_diagonal_eps(eps), "config.diagonal_eps");
+        refused(Config::default().with_diagonal_eps(eps), "config.diagonal_eps");
     }
-    for good in [Config { centered: true, ..Config::default() }, on, Config { diagonal_beta: 5e-324, ..on }] {
+    for good in [Config::default().with_centered(true), on, on.with_diagonal_beta(5e-324)] {
         good.validate().unwrap();
     }
 }

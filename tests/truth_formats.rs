@@ -33,7 +33,7 @@ fn add(tally: &mut Tally, case: &Case) {
 }
 
 fn case(config: Config, format: HistoryFormat, stream: Stream, dim: usize, turn: usize) -> Case {
-    let config = Config { history_format: format, density: DENSITIES[turn % 4], ..config };
+    let config = config.with_history_format(format).with_density(DENSITIES[turn % 4]);
     let steps = 3 * config.history_size as usize + 5;
     Case { config, stream, dim, seed: 9, steps, every: 1, rounding: Rounding::Whole }
 }

@@ -20,7 +20,7 @@ const MOMENTA: [Momentum; 4] = [Momentum::None, Momentum::Gradient, Momentum::Up
 
 /// The largest relative error of a direction over gradients of one line.
 fn on_a_line<T: Number>(clip_beta: f64) -> f64 {
-    let config = Config { clip_kind: Clip::GraftEmaVector, clip_beta, threads: 1, ..Config::default() };
+    let config = Config::default().with_clip_kind(Clip::GraftEmaVector).with_clip_beta(clip_beta).with_threads(1);
     let mut library = Optimizer::<T>::new(&config, &[5]).unwrap();
     let mut oracle = Oracle::new(&config, 5, round::<T>);
     let mut direction = vec![T::default(); 5];
@@ -75,8 +75,12 @@ fn windows_of_few_dimensions() {
     for clip_kind in CLIPS {
         for momentum_kind in MOMENTA {
             let (clip_norm, clip_factor, clip_beta) = (0.3, 0.7, 0.9);
-            let clip = Config { clip_kind, clip_norm, clip_factor, clip_beta, ..Config::default() };
-            let config = Config { momentum_kind, threads: 1, ..clip };
+            let clip = Config::default()
+                .with_clip_kind(clip_kind)
+                .with_clip_norm(clip_norm)
+                .with_clip_factor(clip_factor)
+                .with_clip_beta(clip_beta);
+            let config = clip.with_momentum_kind(momentum_kind).with_threads(1);
             for length in [1e-3, 1.0, 1e2, 1e4] {
                 for dim in [1, 2, 3, 5, 8, 10] {
                     for stream in [Stream::White, Stream::Cyclic] {

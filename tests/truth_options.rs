@@ -106,7 +106,12 @@ fn random_pairs_of_options() {
 /// Steps 8 and 9, which `direction` leaves out.
 fn moves<T: Number>(lr: f64, weight_decay: f64, momentum_kind: Momentum) {
     let (dim, k) = (50, 6);
-    let config = Config { lr, weight_decay, momentum_kind, history_size: k, threads: 1, ..Config::default() };
+    let config = Config::default()
+        .with_lr(lr)
+        .with_weight_decay(weight_decay)
+        .with_momentum_kind(momentum_kind)
+        .with_history_size(k)
+        .with_threads(1);
     let mut library = Optimizer::<T>::new(&config, &[dim]).unwrap();
     let mut oracle = Oracle::new(&config, dim, round::<T>);
     let mut doubt = Doubt::default();

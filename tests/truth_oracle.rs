@@ -170,7 +170,7 @@ fn formats_round_to_the_nearest_and_ties_to_even() {
         assert_eq!(formats::bf16(x), rounded, "{x:e}");
     }
     let stored = |history_format, g: &[f64]| {
-        let config = Config { history_format, density: 0.5, ..Config::default() };
+        let config = Config::default().with_history_format(history_format).with_density(0.5);
         Store::new(&config, g.len()).take(g).unwrap()
     };
     // 1 is 2^14 of the scale; of f16 there its unit is 2^-10, and the least above 0 is 2^-38.
@@ -186,7 +186,7 @@ fn formats_round_to_the_nearest_and_ties_to_even() {
 
 #[test]
 fn sparse_keeps_the_sum_of_what_it_got() {
-    let config = Config { history_format: HistoryFormat::Sparse, density: 0.25, ..Config::default() };
+    let config = Config::default().with_history_format(HistoryFormat::Sparse).with_density(0.25);
     let mut store = Store::new(&config, 8);
     let g = [3.0, -1.0, 0.5, 0.25, 0.125, -2.0, 1.5, 0.0];
     let mut sum = [0.0; 8];

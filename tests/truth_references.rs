@@ -14,15 +14,13 @@ use oracle::tolerance::dense_radius;
 /// the gradient, v leaves the span; there the definition acts as ε^(−p), which is what `orthogonal_scale` is for.
 fn against_dense<T: Number>(dim: usize, eps: f64, power: f64, stream: Stream, momentum: bool) {
     let k = 12;
-    let config = Config {
-        history_size: k,
-        eps,
-        power,
-        orthogonal_scale: eps.powf(-power),
-        momentum_kind: if momentum { Momentum::Gradient } else { Momentum::None },
-        threads: 1,
-        ..Config::default()
-    };
+    let config = Config::default()
+        .with_history_size(k)
+        .with_eps(eps)
+        .with_power(power)
+        .with_orthogonal_scale(eps.powf(-power))
+        .with_momentum_kind(if momentum { Momentum::Gradient } else { Momentum::None })
+        .with_threads(1);
     let mut library = Optimizer::<T>::new(&config, &[dim]).unwrap();
     let mut gradients = stream.start(dim, 7);
     let mut sum = vec![vec![0.0; dim]; dim];
@@ -77,13 +75,11 @@ fn reals(value: &serde_json::Value) -> Vec<f64> {
 fn along_the_note<T: Number>(case: &serde_json::Value, tolerance: f64) {
     let real = |name: &str| case[name].as_f64().unwrap();
     let dim = case["dim"].as_u64().unwrap() as usize;
-    let config = Config {
-        history_size: case["history_size"].as_u64().unwrap() as u32,
-        eps: real("eps"),
-        lr: real("lr"),
-        threads: 1,
-        ..Config::default()
-    };
+    let config = Config::default()
+        .with_history_size(case["history_size"].as_u64().unwrap() as u32)
+        .with_eps(real("eps"))
+        .with_lr(real("lr"))
+        .with_threads(1);
     let mut library = Optimizer::<T>::new(&config, &[dim]).unwrap();
     let mut w: Vec<T> = narrow(&reals(&case["start"]));
     let steps = case["gradients"].as_array().unwrap().iter().zip(case["parameters"].as_array().unwrap());

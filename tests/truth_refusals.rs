@@ -102,7 +102,7 @@ fn products_that_overflow() {
         assert_twins(model, twin, &format!("{config:?}"));
     }
     // The largest f32 have products that f64 holds.
-    let mut optimizer = Optimizer::<f32>::new(&Config { threads: 1, ..Config::default() }, &[3]).unwrap();
+    let mut optimizer = Optimizer::<f32>::new(&Config::default().with_threads(1), &[3]).unwrap();
     let mut direction = [0.0f32; 3];
     optimizer.direction(&mut direction, &[f32::MAX; 3]).unwrap();
     assert!(direction.iter().all(|u| (u - 3f32.sqrt().recip()).abs() < 1e-6), "{direction:?}");
@@ -116,7 +116,7 @@ fn feedback_that_overflows() {
     let overflows = |config: &Config| config.diagonal_beta == 0.0 && config.clip_kind != Clip::GraftInput;
     let sparse = every_kind_and_format::<f32>().filter(|config| config.history_format == HistoryFormat::Sparse);
     for config in sparse.filter(overflows) {
-        let config = Config { density: 0.01, eps: 1.0, orthogonal_scale: 0.0, ..config };
+        let config = config.with_density(0.01).with_eps(1.0).with_orthogonal_scale(0.0);
         let [mut model, mut twin] = twins::<f32>(&config, 2);
         for block in [0..5, 6..DIM] {
             // One or eleven of these are stored, and the others kept back: twice that is more than there is.
@@ -137,7 +137,7 @@ fn feedback_that_overflows() {
 fn steps_too_long_for_the_type<T: Element>(largest: f64) {
     // g = 1 and ε = 0 make ‖u‖ = 1, so that the guard stands at lr = half the largest number.
     for momentum_kind in [Momentum::None, Momentum::Gradient, Momentum::Update, Momentum::Window] {
-        let config = Config { eps: 0.0, momentum_kind, threads: 1, ..Config::default() };
+        let config = Config::default().with_eps(0.0).with_momentum_kind(momentum_kind).with_threads(1);
         let mut optimizer = Optimizer::<T>::new(&config, &[1]).unwrap();
         let mut params = [T::from_f64(3.0)];
         let one = [T::from_f64(1.0)];
@@ -437,10 +437,12 @@ fn partials_that_are_no_sums() {
 #[test]
 fn f64_takes_whole_gradients_only() {
     for history_format in COMPRESSED {
-        let config = Config { history_format, ..Config::default() };
+        let config = Config::default().with_history_format(history_format);
         Optimizer::<f32>::new(&config, &[3]).unwrap();
         let error = Optimizer::<f64>::new(&config, &[3]).map(|_| ()).unwrap_err();
-        let Error::InvalidArgument { argument: Argument { name, index: None }, .. } = error else { panic!("{error}") };
+        let Error::InvalidArgument { argument: Argument { name, index: None, .. }, .. } = error else {
+            panic!("{error}")
+        };
         assert_eq!(name, "config.history_format");
         assert!(error.to_string().contains("config.history_format"), "{error}");
     }

@@ -86,7 +86,11 @@ fn assert_stored(model: &Model<f32>, references: &[Reference], what: &str) {
 }
 
 fn sparse(density: f64, history_size: u32, threads: u32) -> Config {
-    Config { history_format: HistoryFormat::Sparse, density, history_size, threads, ..Config::default() }
+    Config::default()
+        .with_history_format(HistoryFormat::Sparse)
+        .with_density(density)
+        .with_history_size(history_size)
+        .with_threads(threads)
 }
 
 /// Gradients of every nature, of a step.
@@ -130,7 +134,7 @@ fn steps_store_what_the_definition_says() {
             let density = [1e-4, 0.01, 0.1, 0.9, 1.0][(index + turn) % 5];
             let config = sparse(density, 5, 1);
             let mut alone = Model::<f32>::new(&config, dims);
-            let mut shared = Model::<f32>::new(&Config { threads: 2, ..config }, dims);
+            let mut shared = Model::<f32>::new(&config.with_threads(2), dims);
             let mut references: Vec<_> = dims.iter().map(|&len| Reference::new(&config, len)).collect();
             let what = format!("{nature}, {dims:?}, {density}");
             assert_stored(&alone, &references, &what);
@@ -213,12 +217,12 @@ fn assert_bits_close(whole: &Model<f32>, cut: &Model<f32>, what: &str) {
 #[test]
 fn saved_runs_go_on_with_the_same_bits() {
     for (index, config) in every_kind().enumerate() {
-        let config = Config { history_format: HistoryFormat::Sparse, density: 0.02, ..config };
+        let config = config.with_history_format(HistoryFormat::Sparse).with_density(0.02);
         let dims = [&[9000usize, 0, 17][..], &[4096], &[5]][index % 3];
         for saved_after in [0, 3, 5, 12] {
             let mut kept = Model::<f32>::new(&config, dims);
             (0..saved_after).for_each(|number| kept.step(number));
-            let mut loaded = Model::<f32>::new(&Config { threads: 2, ..config }, dims);
+            let mut loaded = Model::<f32>::new(&config.with_threads(2), dims);
             (100..107).for_each(|number| loaded.step(number));
             loaded.optimizer.state_load(&kept.state()).unwrap();
             loaded.params.copy_from_slice(&kept.params);

@@ -9,7 +9,7 @@ const CHECKSUM: usize = 8;
 const VERSION: usize = 12;
 
 fn small(momentum_kind: Momentum, clip_kind: Clip) -> Config {
-    Config { history_size: 3, momentum_kind, clip_kind, threads: 1, ..Config::default() }
+    Config::default().with_history_size(3).with_momentum_kind(momentum_kind).with_clip_kind(clip_kind).with_threads(1)
 }
 
 fn model(config: &Config, dims: &[usize], steps: usize) -> Model<f32> {
@@ -109,7 +109,7 @@ fn states_of_other_optimizers_are_refused_by_name() {
     let mismatch = |error: Error, word: &str| {
         assert!(matches!(error, Error::DimensionMismatch { .. }) && error.to_string().contains(word), "{error}");
     };
-    mismatch(refused(&Config { history_size: 4, ..base }, &[5, 2]), "history_size");
+    mismatch(refused(&base.with_history_size(4), &[5, 2]), "history_size");
     mismatch(refused(&base, &[5, 3]), "dims[1]");
     mismatch(refused(&base, &[2, 5]), "dims[0]");
     mismatch(refused(&base, &[7]), "blocks");
@@ -117,17 +117,18 @@ fn states_of_other_optimizers_are_refused_by_name() {
     let invalid = |error: Error, word: &str| {
         assert!(matches!(error, Error::InvalidArgument { .. }) && error.to_string().contains(word), "{error}");
     };
-    invalid(refused(&Config { momentum_kind: Momentum::Update, ..base }, &[5, 2]), "momentum_kind");
-    invalid(refused(&Config { clip_kind: Clip::Norm, ..base }, &[5, 2]), "clip_kind");
-    invalid(refused(&Config { density: 0.02, ..base }, &[5, 2]), "density");
+    invalid(refused(&base.with_momentum_kind(Momentum::Update), &[5, 2]), "momentum_kind");
+    invalid(refused(&base.with_clip_kind(Clip::Norm), &[5, 2]), "clip_kind");
+    invalid(refused(&base.with_density(0.02), &[5, 2]), "density");
     for history_format in COMPRESSED {
-        invalid(refused(&Config { history_format, ..base }, &[5, 2]), "history_format");
+        invalid(refused(&base.with_history_format(history_format), &[5, 2]), "history_format");
     }
     let state = Model::<f64>::new(&base, &[5, 2]).state();
     invalid(refusal(&mut holder, &state, "f64"), "dtype");
 
     // Everything else may differ.
-    let other = Config { lr: 0.5, eps: 1e-3, power: 1.0, centered: true, weight_decay: 0.1, threads: 2, ..base };
+    let other =
+        base.with_lr(0.5).with_eps(1e-3).with_power(1.0).with_centered(true).with_weight_decay(0.1).with_threads(2);
     let state = model(&other, &[5, 2], 4).state();
     holder.optimizer.state_load(&state).unwrap();
     assert_eq!(holder.optimizer.config().lr, 0.5);
@@ -138,7 +139,7 @@ fn states_of_other_optimizers_are_refused_by_name() {
 #[test]
 fn hostile_contents_are_refused_or_harmless() {
     for config in every_kind_and_format::<f32>() {
-        let config = Config { history_size: 3, ..config };
+        let config = config.with_history_size(3);
         let mut holder = model(&config, &[4, 1], 4);
         let state = model(&config, &[4, 1], 7).state();
         let words: [u64; 6] = [0, u64::MAX, f64::NAN.to_bits(), f64::MAX.to_bits(), (-1.0f64).to_bits(), 1 << 53];

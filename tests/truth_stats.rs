@@ -3,7 +3,7 @@
 mod oracle;
 mod settings;
 
-use lmada::{Clip, Config, HistoryFormat, Momentum, Optimizer, Stats};
+use lmada::{Clip, HistoryFormat, Momentum, Optimizer, Stats};
 use oracle::compare::{Case, Compared, distance, run};
 use oracle::number::{Number, narrow, round, widen};
 use oracle::spectrum::Spectrum;
@@ -104,7 +104,7 @@ fn stats_of_one_block<T: Number>(history_format: HistoryFormat) {
     for settings in settings() {
         for stream in Stream::ALL {
             for (dim, k) in [(1, 3), (5, 8), (60, 6)] {
-                let config = Config { history_format, density: 0.2, ..configuration(k, &settings).unwrap() };
+                let config = configuration(k, &settings).unwrap().with_history_format(history_format).with_density(0.2);
                 let rounding = Rounding::Whole;
                 let case = Case { config, stream, dim, seed: 8, steps: 3 * k + 4, every: 1, rounding };
                 // Where it fails, this says in which case.
@@ -131,7 +131,7 @@ fn blocks<T: Number>(settings: &[Setting], history_format: HistoryFormat) {
     let dims = [5usize, 0, 40, 1, 17];
     let streams = [Stream::White, Stream::Zeros, Stream::Drifting, Stream::Spikes, Stream::CollinearLarge];
     let k = 6;
-    let config = Config { history_format, density: 0.2, ..configuration(k, settings).unwrap() };
+    let config = configuration(k, settings).unwrap().with_history_format(history_format).with_density(0.2);
     let dim: usize = dims.iter().sum();
     let mut library = Optimizer::<T>::new(&config, &dims).unwrap();
     let mut oracles: Vec<_> = (dims.iter().zip(streams).enumerate())
@@ -191,7 +191,7 @@ fn blocks_are_optimizers_of_their_own() {
 fn stats_before_the_first_step_and_after_a_reset() {
     let mut library = Optimizer::<f32>::new(&configuration(3, &[]).unwrap(), &[4, 2]).unwrap();
     let fresh = library.stats().unwrap();
-    let Stats { steps, history_len, rank, grad_norm, update_norm, scale, eig_max, eig_min, state_bytes } = fresh;
+    let Stats { steps, history_len, rank, grad_norm, update_norm, scale, eig_max, eig_min, state_bytes, .. } = fresh;
     assert_eq!((steps, history_len, rank), (0, 0, 0));
     assert_eq!((grad_norm, update_norm, scale, eig_max, eig_min), (0.0, 0.0, 1.0, 0.0, 0.0));
     // k gradients at the least.

@@ -30,6 +30,7 @@ fn saved(optimizer: &Optimizer<f32>) -> Saved {
         HistoryFormat::Sparse => {
             (units(SPARSE).map(|len| 4 * formats::kept(config.density, len)).sum::<usize>(), 4 * dim)
         }
+        other => unreachable!("{other:?} is not known here"),
     };
     let k = config.history_size as usize;
     let mut bytes = Bytes(&state[state.len() - k * column - rest..]);
@@ -47,7 +48,8 @@ fn saved(optimizer: &Optimizer<f32>) -> Saved {
 /// Steps on these gradients and compares all that the window then holds with the oracle's, bit for bit.
 fn check(format: HistoryFormat, density: f64, k: usize, gradients: &[Vec<f32>]) -> Saved {
     let dim = gradients[0].len();
-    let config = Config { history_format: format, density, history_size: k as u32, threads: 1, ..Config::default() };
+    let config =
+        Config::default().with_history_format(format).with_density(density).with_history_size(k as u32).with_threads(1);
     let mut optimizer = Optimizer::<f32>::new(&config, &[dim]).unwrap();
     let mut store = Store::new(&config, dim);
     let mut expected: Vec<Option<(Vec<f64>, Vec<f64>)>> = vec![None; k];
@@ -122,6 +124,7 @@ fn check_bounds(format: HistoryFormat, g: &[f64], column: &[(f64, f64)]) {
                 }
             }
         }
+        other => unreachable!("{other:?} is not known here"),
     }
 }
 

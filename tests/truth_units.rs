@@ -16,15 +16,15 @@ const CLIPS: [Clip; 4] = [Clip::None, Clip::Norm, Clip::EmaNorm, Clip::GraftEmaN
 /// The recommended setting with every kind of momentum and clip, all bounds relative to what is usual.
 fn kinds() -> impl Iterator<Item = Config> {
     let pairs = MOMENTA.into_iter().flat_map(|momentum| CLIPS.map(|clip| (momentum, clip)));
-    pairs.map(|(momentum_kind, clip_kind)| Config {
-        history_size: 5,
-        momentum_kind,
-        clip_kind,
-        clip_norm: 0.5,
-        clip_factor: 0.8,
-        density: 0.1,
-        threads: 1,
-        ..Config::recommended()
+    pairs.map(|(momentum_kind, clip_kind)| {
+        Config::recommended()
+            .with_history_size(5)
+            .with_momentum_kind(momentum_kind)
+            .with_clip_kind(clip_kind)
+            .with_clip_norm(0.5)
+            .with_clip_factor(0.8)
+            .with_density(0.1)
+            .with_threads(1)
     })
 }
 
@@ -112,7 +112,7 @@ fn gradients_times_a_number_make_the_same_steps() {
 fn gradients_times_a_number_make_the_same_steps_in_every_format() {
     for config in kinds() {
         for history_format in COMPRESSED {
-            same_steps::<f32>(&Config { history_format, ..config }, &POWERS_OF_FOUR, 2e-6);
+            same_steps::<f32>(&config.with_history_format(history_format), &POWERS_OF_FOUR, 2e-6);
         }
     }
 }
@@ -170,7 +170,7 @@ impl Task {
 fn a_loss_times_a_number_trains_alike() {
     let task = Task::new(500, 40);
     let start = task.loss(&[0.0; 40], 0..500).0;
-    let config = Config { threads: 1, ..Config::recommended() };
+    let config = Config::recommended().with_threads(1);
     let unscaled = task.train::<f32>(&config, 1.0);
     assert!(unscaled < 0.3 * start, "{unscaled:e} of {start:e}");
     for factor in [1e-8, 1e-4, 1e4, 1e8] {
@@ -204,15 +204,13 @@ impl Adam {
 }
 
 fn is_adams<T: Number>(momentum_kind: Momentum) {
-    let config = Config {
-        history_size: 1,
-        momentum_kind,
+    let config = Config::recommended()
+        .with_history_size(1)
+        .with_momentum_kind(momentum_kind)
         // Window momentum may not outlive the window's own decay.
-        momentum: 0.8,
-        eps_relative: 0.0,
-        threads: 1,
-        ..Config::recommended()
-    };
+        .with_momentum(0.8)
+        .with_eps_relative(0.0)
+        .with_threads(1);
     let mut random = Random(3);
     let scale = |i: usize| 10f64.powi(i as i32 % 17 - 8);
     let g: Vec<f64> = (0..300).map(|i| if i % 10 == 0 { 0.0 } else { random.normal() * scale(i) }).collect();
@@ -240,7 +238,7 @@ fn with_a_window_of_one_and_a_constant_gradient_it_is_adam() {
 /// The RMS change of a parameter is about lr, as with Adam.
 #[test]
 fn lr_is_the_change_of_a_parameter() {
-    let config = Config { threads: 1, weight_decay: 0.0, ..Config::recommended() };
+    let config = Config::recommended().with_threads(1).with_weight_decay(0.0);
     let mut optimizer = Optimizer::<f32>::new(&config, &[5000]).unwrap();
     for number in 0..60 {
         let mut params = vec![0.0; 5000];
@@ -305,7 +303,7 @@ fn magnitudes_at_the_ends_of_the_range() {
 fn ordinary_steps_are_not_refused() {
     const DIM: usize = 1_000_000;
     for momentum_kind in MOMENTA {
-        let config = Config { history_size: 2, momentum_kind, lr: 10.0, ..Config::recommended() };
+        let config = Config::recommended().with_history_size(2).with_momentum_kind(momentum_kind).with_lr(10.0);
         for factor in [1e-8, 1.0, 1e8] {
             let mut optimizer = Optimizer::<f32>::new(&config, &[DIM]).unwrap();
             let mut params = vec![0.0f32; DIM];
@@ -323,7 +321,7 @@ fn ordinary_steps_are_not_refused() {
 #[test]
 fn grafted_to_the_input_it_has_no_units_either() {
     for momentum_kind in MOMENTA {
-        let config = Config { clip_kind: Clip::GraftInput, momentum_kind, ..kinds().next().unwrap() };
+        let config = kinds().next().unwrap().with_clip_kind(Clip::GraftInput).with_momentum_kind(momentum_kind);
         same_steps::<f32>(&config, &POWERS_OF_FOUR, 2e-7);
         assert_eq!(config.history_format, HistoryFormat::Full);
         same_steps::<f64>(&config, &DECADES, 1e-9);

@@ -1,6 +1,8 @@
 //! Options from an input: all of them good, any of them at any place of its range.
 
-use lmada::capi::{CBool, lmada_config_t};
+use core::mem::MaybeUninit;
+
+use lmada::capi::{CBool, LMADA_OK, lmada_config_init, lmada_config_t};
 use lmada::{Clip, Config, Dtype, HistoryFormat, Momentum};
 
 use crate::input::Input;
@@ -15,15 +17,13 @@ const CLIPS: [Clip; 6] =
 pub fn good(input: &mut Input<'_>, dtype: Dtype) -> Config {
     // So that inputs from before there was a use for it mean what they meant, mostly, the first byte says two things.
     let first = input.byte();
-    let mut config = Config {
-        dtype,
-        history_size: [3, 1, 2, 4, 5, 6][usize::from(first % 6)],
-        history_format: if dtype == Dtype::F32 { input.pick(&FORMATS) } else { HistoryFormat::Full },
-        momentum_kind: input.pick(&MOMENTA),
-        clip_kind: input.pick(&CLIPS),
-        threads: 1,
-        ..Config::default()
-    };
+    let mut config = Config::default()
+        .with_dtype(dtype)
+        .with_history_size([3, 1, 2, 4, 5, 6][usize::from(first % 6)])
+        .with_history_format(if dtype == Dtype::F32 { input.pick(&FORMATS) } else { HistoryFormat::Full })
+        .with_momentum_kind(input.pick(&MOMENTA))
+        .with_clip_kind(input.pick(&CLIPS))
+        .with_threads(1);
     // One byte says which of the others are away from their defaults.
     let others = input.byte();
     if others & 1 != 0 {
@@ -76,33 +76,37 @@ pub fn good(input: &mut Input<'_>, dtype: Dtype) -> Config {
 
 /// The same as the C struct.
 pub fn to_c(config: &Config) -> lmada_config_t {
-    lmada_config_t {
-        struct_size: size_of::<lmada_config_t>(),
-        dtype: config.dtype as i32,
-        history_size: config.history_size,
-        history_format: config.history_format as i32,
-        density: config.density,
-        lr: config.lr,
-        eps: config.eps,
-        eps_relative: config.eps_relative,
-        power: config.power,
-        eps_on_root: CBool(config.eps_on_root.into()),
-        rank_tol: config.rank_tol,
-        centered: CBool(config.centered.into()),
-        history_decay: config.history_decay,
-        orthogonal_scale: config.orthogonal_scale,
-        momentum_kind: config.momentum_kind as i32,
-        momentum: config.momentum,
-        bias_correction: CBool(config.bias_correction.into()),
-        clip_kind: config.clip_kind as i32,
-        clip_norm: config.clip_norm,
-        clip_factor: config.clip_factor,
-        clip_beta: config.clip_beta,
-        weight_decay: config.weight_decay,
-        threads: config.threads,
-        diagonal_beta: config.diagonal_beta,
-        diagonal_eps: config.diagonal_eps,
-    }
+    let mut c = MaybeUninit::<lmada_config_t>::uninit();
+    // SAFETY: there is room for a struct of the size given, and init fills it, padding included.
+    let mut c = unsafe {
+        assert_eq!(lmada_config_init(c.as_mut_ptr(), size_of::<lmada_config_t>()), LMADA_OK);
+        c.assume_init()
+    };
+    c.dtype = config.dtype as i32;
+    c.history_size = config.history_size;
+    c.history_format = config.history_format as i32;
+    c.density = config.density;
+    c.lr = config.lr;
+    c.eps = config.eps;
+    c.eps_relative = config.eps_relative;
+    c.power = config.power;
+    c.eps_on_root = CBool(config.eps_on_root.into());
+    c.rank_tol = config.rank_tol;
+    c.centered = CBool(config.centered.into());
+    c.history_decay = config.history_decay;
+    c.orthogonal_scale = config.orthogonal_scale;
+    c.momentum_kind = config.momentum_kind as i32;
+    c.momentum = config.momentum;
+    c.bias_correction = CBool(config.bias_correction.into());
+    c.clip_kind = config.clip_kind as i32;
+    c.clip_norm = config.clip_norm;
+    c.clip_factor = config.clip_factor;
+    c.clip_beta = config.clip_beta;
+    c.weight_decay = config.weight_decay;
+    c.threads = config.threads;
+    c.diagonal_beta = config.diagonal_beta;
+    c.diagonal_eps = config.diagonal_eps;
+    c
 }
 
 /// The lengths of blocks: mostly one short one, sometimes about as long as the units of the formats.

@@ -23,6 +23,7 @@ pub fn run(bytes: &[u8]) {
     match input.pick(&[Dtype::F32, Dtype::F32, Dtype::F64]) {
         Dtype::F32 => load::<f32>(&mut input),
         Dtype::F64 => load::<f64>(&mut input),
+        other => unreachable!("{other:?} is not known here"),
     }
 }
 
@@ -143,7 +144,7 @@ impl<T: Real> Model<T> {
     }
 
     fn of_past(config: &lmada::Config, dims: &[usize], steps: usize, seed: u64) -> Self {
-        let config = lmada::Config { lr: config.lr.min(1.0), ..*config };
+        let config = config.with_lr(config.lr.min(1.0));
         let handle = Handle::new(&options::to_c(&config), dims);
         let mut model = Self { handle, params: vec![T::of(1.0); dims.iter().sum()], blocks: dims.len() };
         for step in 0..steps {

@@ -9,6 +9,7 @@ use super::message::remember;
 use super::panics::{inside, keep_message};
 use super::pointers::Extent;
 use super::types::*;
+use super::words::in_c;
 use crate::error::{Error, Result};
 use crate::memory::try_vec;
 use crate::optimizer::{Optimizer, USUAL_TENSORS};
@@ -138,7 +139,7 @@ fn caught(call: impl FnOnce() -> Result<()>) -> lmada_status_t {
     match inside(|| catch_unwind(AssertUnwindSafe(call))) {
         Ok(Ok(())) => LMADA_OK,
         Ok(Err(error)) => {
-            remember(&error);
+            remember(&in_c(error));
             status_of(&error)
         }
         Err(payload) => {

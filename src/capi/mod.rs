@@ -1,4 +1,4 @@
-//! The C boundary: handles, statuses, panics, pointers. No maths.
+//! The C boundary: handles, statuses, panics, pointers, words. No maths.
 //!
 //! Every exported function is a few lines: turn pointers into slices (`pointers`), call the optimizer, all inside
 //! `guard`, which turns errors and panics into statuses. The header is generated from these files; what stands in a
@@ -18,6 +18,7 @@ mod pointers;
 mod state;
 mod step;
 mod types;
+mod words;
 
 pub use boolean::CBool;
 pub use config::*;

@@ -135,6 +135,7 @@ pub const LMADA_GRAFT_INPUT: lmada_clip_t = 6;
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct lmada_config_t {
+#[non_exhaustive]
     /// Size in bytes of this struct as the caller knows it; set by the init functions. 8 to
     /// `sizeof(lmada_config_t)`; larger is refused.
     pub struct_size: usize,
@@ -228,6 +229,7 @@ pub struct lmada_config_t {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct lmada_stats_t {
+#[non_exhaustive]
     /// Bytes of this struct that were filled in: the `stats_size` given.
     pub struct_size: usize,
     /// Steps accepted since creation, reset or the start of the loaded run; the one under way included.

@@ -27,7 +27,7 @@ impl<T: Element> Optimizer<T> {
         config.validate()?;
         let shape = Shape::new(&config);
         if dims.is_empty() {
-            return Err(Error::invalid("count", Value::Count(0), "at least 1"));
+            return Err(Error::invalid("the number of dims", Value::Count(0), "at least 1"));
         }
         let layout = Layout::new(&config);
         let (mut dim, mut units, mut chunk_count, mut room) = (0usize, 0, 0, 0usize);

@@ -34,8 +34,13 @@ use lent::Lent;
 use partials::Layout;
 use parts::Parts;
 use ring::Ring;
+pub(crate) use saved::{BUFFER_LENGTH, SAME_OPTION};
+pub(crate) use shares::STATES;
 use solve::Solver;
 pub use stats::Stats;
+
+/// How errors name the length of a list of tensors.
+pub(crate) const SUM_OF_LENGTHS: &str = "the sum of the lengths of grads";
 
 /// Tensors in a list that needs no more room than is reserved.
 pub(crate) const USUAL_TENSORS: usize = 64;
@@ -135,8 +140,8 @@ impl<T: Element> Optimizer<T> {
     /// # Errors
     /// [`Error::DimensionMismatch`], [`Error::NonFinite`], [`Error::WrongPhase`].
     pub fn step(&mut self, params: &mut [T], grads: &[T]) -> Result<()> {
-        self.check_len("params", params.len())?;
-        self.check_len("grads", grads.len())?;
+        self.check_len("the length of params", params.len())?;
+        self.check_len("the length of grads", grads.len())?;
         self.step_list(&OneMut::new(params), &One::new(grads))
     }
 
@@ -163,15 +168,15 @@ impl<T: Element> Optimizer<T> {
     /// # Errors
     /// As [`Optimizer::step`].
     pub fn direction(&mut self, direction: &mut [T], grads: &[T]) -> Result<()> {
-        self.check_len("direction", direction.len())?;
-        self.check_len("grads", grads.len())?;
-        self.whole("lmada_direction", &One::new(grads), &OneMut::new(direction), |target| Output::Write(target))
+        self.check_len("the length of direction", direction.len())?;
+        self.check_len("the length of grads", grads.len())?;
+        self.whole("direction", &One::new(grads), &OneMut::new(direction), |target| Output::Write(target))
     }
 
     /// A step over two lists of tensors of the same lengths.
     pub(crate) fn step_list(&mut self, params: &dyn TensorListMut<T>, grads: &dyn TensorList<T>) -> Result<()> {
         let (keep, lr) = (self.keep(), self.lr);
-        self.whole("lmada_step", grads, params, |params| Output::Move { params, keep, lr })
+        self.whole("step", grads, params, |params| Output::Move { params, keep, lr })
     }
 
     /// All phases at once over tensor lists.
@@ -206,7 +211,7 @@ impl<T: Element> Optimizer<T> {
     /// # Errors
     /// [`Error::WrongPhase`] where one is open already.
     pub fn begin(&mut self) -> Result<()> {
-        self.check_idle("lmada_begin")?;
+        self.check_idle("begin")?;
         self.open();
         Ok(())
     }
@@ -219,7 +224,7 @@ impl<T: Element> Optimizer<T> {
     /// [`Error::OutOfMemory`] where the pieces lie in very many separate runs, or cut very many units of the format.
     pub fn feed(&mut self, offset: usize, grads: &[T]) -> Result<()> {
         if self.phase != Phase::Open {
-            return Err(self.wrong("lmada_feed"));
+            return Err(self.wrong("feed"));
         }
         if let Some(piece) = self.fed.admit(offset, grads.len())? {
             self.feed_piece(offset, grads, piece.range.clone())?;
@@ -234,7 +239,7 @@ impl<T: Element> Optimizer<T> {
     /// # Errors
     /// [`Error::WrongPhase`] where a piece is missing or the step is solved.
     pub fn partials(&mut self) -> Result<&mut [f64]> {
-        self.complete_gradient("lmada_partials")?;
+        self.complete_gradient("partials")?;
         Ok(&mut self.partials)
     }
 
@@ -244,7 +249,7 @@ impl<T: Element> Optimizer<T> {
     /// [`Error::NonFinite`], [`Error::WrongPhase`] where a piece is missing or the step is solved already,
     /// [`Error::InvalidArgument`] for partials that are no sum over processes at the same step.
     pub fn solve(&mut self) -> Result<()> {
-        self.complete_gradient("lmada_solve")?;
+        self.complete_gradient("solve")?;
         self.solve_blocks()?;
         self.phase = Phase::Solved;
         Ok(())
@@ -256,7 +261,7 @@ impl<T: Element> Optimizer<T> {
     /// As [`Optimizer::feed`]; [`Error::DimensionMismatch`] where the lengths differ.
     pub fn apply(&mut self, offset: usize, params: &mut [T], grads: &[T]) -> Result<()> {
         let (keep, lr) = (self.keep(), self.lr);
-        self.apply_piece("lmada_apply", offset, params, grads, |params| Output::Move { params, keep, lr })
+        self.apply_piece("apply", offset, params, grads, |params| Output::Move { params, keep, lr })
     }
 
     /// As [`Optimizer::apply`], but writes the direction instead of moving parameters, without learning rate and weight
@@ -265,7 +270,7 @@ impl<T: Element> Optimizer<T> {
     /// # Errors
     /// As [`Optimizer::apply`].
     pub fn apply_direction(&mut self, offset: usize, direction: &mut [T], grads: &[T]) -> Result<()> {
-        self.apply_piece("lmada_apply_direction", offset, direction, grads, |direction| Output::Write(direction))
+        self.apply_piece("apply_direction", offset, direction, grads, |direction| Output::Write(direction))
     }
 
     fn apply_piece(
@@ -280,7 +285,7 @@ impl<T: Element> Optimizer<T> {
             return Err(self.wrong(call));
         }
         if target.len() != grads.len() {
-            return Err(Error::mismatch("grads", grads.len() as u64, target.len() as u64));
+            return Err(Error::mismatch("the length of grads", grads.len() as u64, target.len() as u64));
         }
         if let Some(piece) = self.applied.admit(offset, grads.len())? {
             let (grads, target) = (One::new(grads), OneMut::new(target));
@@ -298,10 +303,10 @@ impl<T: Element> Optimizer<T> {
     /// [`Error::WrongPhase`] where a piece is missing or no step is solved.
     pub fn end(&mut self) -> Result<()> {
         if !matches!(self.phase, Phase::Solved | Phase::Applying) {
-            return Err(self.wrong("lmada_end"));
+            return Err(self.wrong("end"));
         }
         if !self.applied.is_complete() {
-            return Err(Error::WrongPhase { call: "lmada_end", reason: "not every parameter is applied" });
+            return Err(Error::WrongPhase { call: "end", reason: "not every parameter is applied" });
         }
         self.accept();
         fault::point();
@@ -315,7 +320,7 @@ impl<T: Element> Optimizer<T> {
     /// [`Error::WrongPhase`] where none is open or part of it is applied.
     pub fn cancel(&mut self) -> Result<()> {
         if matches!(self.phase, Phase::Idle | Phase::Applying) {
-            return Err(self.wrong("lmada_cancel"));
+            return Err(self.wrong("cancel"));
         }
         self.phase = Phase::Idle;
         Ok(())
@@ -336,7 +341,7 @@ impl<T: Element> Optimizer<T> {
     /// # Errors
     /// [`Error::InvalidArgument`], [`Error::WrongPhase`] in an open step.
     pub fn set_lr(&mut self, lr: f64) -> Result<()> {
-        self.check_idle("lmada_set_lr")?;
+        self.check_idle("set_lr")?;
         Config { lr, weight_decay: 0.0, ..self.config }.validate().map_err(|error| match error {
             Error::InvalidArgument { value, expected, .. } => Error::invalid("lr", value, expected),
             other => other,
@@ -392,7 +397,7 @@ impl<T: Element> Optimizer<T> {
             self.starts.push(total);
             total = total.saturating_add(list.tensor(index).1);
         }
-        self.check_len("the sum of lens", total)
+        self.check_len(SUM_OF_LENGTHS, total)
     }
 
     /// Moves on to the state in which the sums are known, if every piece is there.

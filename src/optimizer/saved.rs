@@ -11,6 +11,11 @@ use crate::error::{Argument, Error, Result, Value};
 use crate::fault;
 use crate::kernels::Element;
 
+/// How errors name the length of the buffer of a save.
+pub(crate) const BUFFER_LENGTH: &str = "the length of buffer";
+/// What errors expect of an option in a state.
+pub(crate) const SAME_OPTION: &str = "a state of this optimizer's option";
+
 /// Steps up to here are counted exactly in f64 too.
 const MOST_STEPS: u64 = 1 << 53;
 
@@ -28,10 +33,10 @@ impl<T: Element> Optimizer<T> {
     /// # Errors
     /// [`Error::DimensionMismatch`], [`Error::WrongPhase`] in an open step.
     pub fn state_save(&self, buffer: &mut [u8]) -> Result<()> {
-        self.check_idle("lmada_state_save")?;
+        self.check_idle("state_save")?;
         let size = self.state_size();
         if buffer.len() != size {
-            return Err(Error::mismatch("bytes", buffer.len() as u64, size as u64));
+            return Err(Error::mismatch(BUFFER_LENGTH, buffer.len() as u64, size as u64));
         }
         self.write(Writer::new(buffer));
         Ok(())
@@ -43,7 +48,7 @@ impl<T: Element> Optimizer<T> {
     /// [`Error::BadState`] for damage; [`Error::DimensionMismatch`] and [`Error::InvalidArgument`] for the state of an
     /// optimizer of another shape; [`Error::WrongPhase`] in an open step.
     pub fn state_load(&mut self, bytes: &[u8]) -> Result<()> {
-        self.check_idle("lmada_state_load")?;
+        self.check_idle("state_load")?;
         let mut reader = Reader::new(bytes)?;
         self.check_options(&mut reader)?;
         for (index, block) in self.blocks.iter().enumerate() {
@@ -61,24 +66,24 @@ impl<T: Element> Optimizer<T> {
         self.check_contents(reader.clone(), steps)?;
         for block in &mut self.blocks {
             read_block(&mut reader, block)?;
+            fault::point();
             let chunks = &mut self.chunks[block.chunks.clone()];
             for slot in 0..self.config.history_size as usize {
                 chunks.iter_mut().try_for_each(|chunk| chunk.window.load(slot, &mut reader))?;
+                fault::point();
             }
             chunks.iter_mut().try_for_each(|chunk| chunk.window.load_rest(&mut reader))?;
-            fault::point();
             chunks.iter_mut().try_for_each(|chunk| reader.take_into(&mut chunk.momentum))?;
             chunks.iter_mut().try_for_each(|chunk| reader.take_into(&mut chunk.average))?;
             chunks.iter_mut().try_for_each(|chunk| reader.take_into(&mut chunk.root))?;
-                fault::point();
         }
         self.steps = steps;
+        fault::point();
         self.lr = lr;
         Ok(())
     }
 
     fn write(&self, mut writer: Writer<'_>) -> usize {
-        fault::point();
         let Config { dtype, history_size, history_format, momentum_kind, clip_kind, density, .. } = self.config;
         for shape in [dtype as u32, history_size, history_format as u32, momentum_kind as u32, clip_kind as u32] {
             writer.put(shape);
@@ -91,12 +96,12 @@ impl<T: Element> Optimizer<T> {
         writer.put(self.lr);
         for block in &self.blocks {
             write_block(&mut writer, block);
+            fault::point();
             let chunks = &self.chunks[block.chunks.clone()];
             for slot in 0..history_size as usize {
                 chunks.iter().for_each(|chunk| chunk.window.save(slot, &mut writer));
             }
             chunks.iter().for_each(|chunk| chunk.window.save_rest(&mut writer));
-            fault::point();
             chunks.iter().for_each(|chunk| writer.put_all(&chunk.momentum));
             chunks.iter().for_each(|chunk| writer.put_all(&chunk.average));
             chunks.iter().for_each(|chunk| writer.put_all(&chunk.root));
@@ -107,9 +112,8 @@ impl<T: Element> Optimizer<T> {
     /// Checks the options that a state's shape depends on, all that lies before the lengths of its blocks.
     pub(super) fn check_options(&self, reader: &mut Reader<'_>) -> Result<()> {
         let Config { dtype, history_size, history_format, momentum_kind, clip_kind, density, .. } = self.config;
-        let other = |name: &'static str| {
-            move |found: u32| Error::invalid(name, Value::Count(found.into()), "a state of this handle's option")
-        };
+        let other =
+            |name: &'static str| move |found: u32| Error::invalid(name, Value::Count(found.into()), SAME_OPTION);
         reader.expect(dtype as u32, other("the state's dtype"))?;
         reader.expect(history_size, |found| {
             Error::mismatch("the state's history_size", found.into(), history_size.into())
@@ -121,9 +125,7 @@ impl<T: Element> Optimizer<T> {
             0 | 1 => other("the state's use of diagonal_beta")(found),
             _ => BAD_NUMBER,
         })?;
-        reader.expect(density, |found| {
-            Error::invalid("the state's density", Value::Real(found), "a state of this handle's option")
-        })?;
+        reader.expect(density, |found| Error::invalid("the state's density", Value::Real(found), SAME_OPTION))?;
         let blocks = self.blocks.len() as u64;
         reader.expect(blocks, |found| Error::mismatch("the state's number of blocks", found, blocks))
     }

@@ -15,6 +15,9 @@ use crate::kernels::Element;
 use crate::memory::try_vec;
 use crate::window::Shape;
 
+/// How errors name the length of the list of states.
+pub(crate) const STATES: &str = "the number of states";
+
 /// A saved state, with what is known of it before its contents are.
 struct Share<'a> {
     /// At the lengths of its blocks.
@@ -37,7 +40,7 @@ impl<T: Element> Optimizer<T> {
     /// As [`Optimizer::state_load`]; [`Error::InvalidArgument`] where the states do not hold all of a share, are not of
     /// the same step of one model, or a unit of the history format would be cut; [`Error::OutOfMemory`].
     pub fn state_load_shares(&mut self, firsts: &[usize], states: &[&[u8]]) -> Result<()> {
-        self.check_idle("lmada_state_load_shares")?;
+        self.check_idle("state_load_shares")?;
         if firsts.len() != self.blocks.len() {
             return Err(Error::mismatch("the number of firsts", firsts.len() as u64, self.blocks.len() as u64));
         }
@@ -51,7 +54,7 @@ impl<T: Element> Optimizer<T> {
             shares.push(share);
         }
         let Some(position) = position else {
-            return Err(Error::invalid("count", Value::Count(0), "at least 1"));
+            return Err(Error::invalid(STATES, Value::Count(0), "at least 1"));
         };
         let mut runs = Vec::new();
         let mut parts = try_vec(shares.len(), "the list of states")?;

@@ -11,6 +11,7 @@ use crate::spectral::Spectrum;
 
 /// What the last accepted step looked like; between solve and end, the step under way.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Stats {
     /// Steps accepted, the one under way included.
     pub steps: u64,

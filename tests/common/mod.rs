@@ -33,18 +33,18 @@ pub fn every_kind() -> impl Iterator<Item = Config> {
     let momenta = [Momentum::None, Momentum::Gradient, Momentum::Update, Momentum::Window];
     let clips = [Clip::None, Norm, EmaNorm, GraftEmaNorm, EmaVector, GraftEmaVector];
     let pairs = momenta.into_iter().flat_map(move |momentum| clips.map(|clip| (momentum, clip)));
-    pairs.enumerate().map(|(index, (momentum_kind, clip_kind))| Config {
-        history_size: 5,
-        momentum_kind,
-        clip_kind,
-        clip_norm: 0.4,
-        clip_factor: 0.7,
-        centered: index % 3 == 1,
-        orthogonal_scale: [0.0, 0.5][index % 2],
-        history_decay: [1.0, 0.95][index / 2 % 2],
-        weight_decay: 0.1,
-        threads: 1,
-        ..Config::default()
+    pairs.enumerate().map(|(index, (momentum_kind, clip_kind))| {
+        Config::default()
+            .with_history_size(5)
+            .with_momentum_kind(momentum_kind)
+            .with_clip_kind(clip_kind)
+            .with_clip_norm(0.4)
+            .with_clip_factor(0.7)
+            .with_centered(index % 3 == 1)
+            .with_orthogonal_scale([0.0, 0.5][index % 2])
+            .with_history_decay([1.0, 0.95][index / 2 % 2])
+            .with_weight_decay(0.1)
+            .with_threads(1)
     })
 }
 
@@ -64,19 +64,19 @@ pub fn every_diagonal_kind() -> impl Iterator<Item = Config> {
         (0.0, Momentum::Gradient, GraftInput),
         (0.0, Momentum::Window, GraftInput),
     ];
-    kinds.into_iter().enumerate().map(|(index, (diagonal_beta, momentum_kind, clip_kind))| Config {
-        history_size: 5,
-        diagonal_beta,
-        diagonal_eps: [1e-16, 1e-6][index % 2],
-        momentum_kind,
-        clip_kind,
-        clip_norm: 0.4,
-        clip_factor: 0.7,
-        orthogonal_scale: [0.0, 0.5][index / 2 % 2],
-        history_decay: [1.0, 0.95][index % 2],
-        weight_decay: 0.1,
-        threads: 1,
-        ..Config::default()
+    kinds.into_iter().enumerate().map(|(index, (diagonal_beta, momentum_kind, clip_kind))| {
+        Config::default()
+            .with_history_size(5)
+            .with_diagonal_beta(diagonal_beta)
+            .with_diagonal_eps([1e-16, 1e-6][index % 2])
+            .with_momentum_kind(momentum_kind)
+            .with_clip_kind(clip_kind)
+            .with_clip_norm(0.4)
+            .with_clip_factor(0.7)
+            .with_orthogonal_scale([0.0, 0.5][index / 2 % 2])
+            .with_history_decay([1.0, 0.95][index % 2])
+            .with_weight_decay(0.1)
+            .with_threads(1)
     })
 }
 
@@ -91,16 +91,12 @@ pub const COMPRESSED: [HistoryFormat; 4] =
 /// Every kind, and, where the element type has them, once more with a compressed format: each format meets each kind of
 /// momentum and each kind of clip.
 pub fn every_kind_and_format<T: Element>() -> impl Iterator<Item = Config> {
-    let compressed = every_kind().enumerate().map(|(index, config)| Config {
-        history_format: COMPRESSED[(index / 6 + index % 6) % 4],
-        density: [0.01, 0.3][index % 2],
-        ..config
+    let compressed = every_kind().enumerate().map(|(index, config)| {
+        config.with_history_format(COMPRESSED[(index / 6 + index % 6) % 4]).with_density([0.01, 0.3][index % 2])
     });
-    let diagonal = every_diagonal_kind().enumerate().map(|(index, config)| Config {
-        history_format: COMPRESSED[index % 4],
-        density: [0.01, 0.3][index % 2],
-        ..config
-    });
+    let diagonal = every_diagonal_kind()
+        .enumerate()
+        .map(|(index, config)| config.with_history_format(COMPRESSED[index % 4]).with_density([0.01, 0.3][index % 2]));
     let full = every_kind().chain(every_diagonal_kind());
     full.chain(compressed.chain(diagonal).take_while(|_| size_of::<T>() == 4))
 }

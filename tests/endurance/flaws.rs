@@ -14,7 +14,7 @@ pub fn are_seen() {
 
 /// An entry of C that is off by twice what is allowed, and by half of it; one without its mirror image; a NaN.
 fn wrong_products_are() {
-    let config = Config { threads: 1, ..Config::default() };
+    let config = Config::default().with_threads(1);
     let mut optimizer = Optimizer::<f32>::new(&config, DIMS).expect("a valid configuration");
     let (mut params, mut grads) = (vec![0.0; 320], vec![0.0; 320]);
     let mut gradients = Gradients::new(320, 4);

@@ -29,9 +29,9 @@ const MILLION: &[usize] = &[1_000_000];
 
 /// On small models.
 fn small(long: bool) -> Vec<Plan> {
-    let plan = |name, config, dims| Plan {
+    let plan = |name, config: Config, dims| Plan {
         name,
-        config: Config { threads: 1, ..config },
+        config: config.with_threads(1),
         dims,
         pieces: false,
         steps: if long { 1_000_000 } else { 10_000 },
@@ -39,13 +39,13 @@ fn small(long: bool) -> Vec<Plan> {
         examined_every: if long { 1000 } else { 100 },
     };
     let full = Config::default();
-    let format = |history_format| Config { history_format, density: 0.05, ..full };
+    let format = |history_format| full.with_history_format(history_format).with_density(0.05);
     let (bf16, f16) = (format(HistoryFormat::Bf16), format(HistoryFormat::F16));
     let (int8, sparse) = (format(HistoryFormat::Int8), format(HistoryFormat::Sparse));
-    let f64 = Config { dtype: Dtype::F64, ..full };
-    let gradient = Config { momentum_kind: Momentum::Gradient, clip_kind: Clip::EmaVector, ..full };
-    let update = Config { momentum_kind: Momentum::Update, clip_kind: Clip::GraftEmaNorm, weight_decay: 0.1, ..full };
-    let window = Config { momentum_kind: Momentum::Window, history_decay: 0.95, clip_kind: Clip::EmaNorm, ..f64 };
+    let f64 = full.with_dtype(Dtype::F64);
+    let gradient = full.with_momentum_kind(Momentum::Gradient).with_clip_kind(Clip::EmaVector);
+    let update = full.with_momentum_kind(Momentum::Update).with_clip_kind(Clip::GraftEmaNorm).with_weight_decay(0.1);
+    let window = f64.with_momentum_kind(Momentum::Window).with_history_decay(0.95).with_clip_kind(Clip::EmaNorm);
     let tenth = |plan: Plan| Plan { steps: plan.steps / 10, pace: 100, examined_every: 100, ..plan };
     let in_pieces = |plan| Plan { pieces: true, ..plan };
     vec![
@@ -56,42 +56,42 @@ fn small(long: bool) -> Vec<Plan> {
         plan("int8", int8, DIM),
         plan("sparse", sparse, DIM),
         plan("f32, gradient momentum, clipped, blocks", gradient, BLOCKS),
-        plan("f32, k = 1", Config { history_size: 1, ..full }, DIM),
+        plan("f32, k = 1", full.with_history_size(1), DIM),
         in_pieces(plan("f32, update momentum, grafted, pieces", update, DIM)),
         in_pieces(plan("f64, window momentum, blocks, pieces", window, BLOCKS)),
-        in_pieces(plan("int8, update momentum, blocks, pieces", Config { eps: 0.0, ..merge(update, int8) }, BLOCKS)),
-        tenth(plan("f64, centered, k = 40", Config { centered: true, history_size: 40, ..f64 }, DIM)),
+        in_pieces(plan("int8, update momentum, blocks, pieces", merge(update, int8).with_eps(0.0), BLOCKS)),
+        tenth(plan("f64, centered, k = 40", f64.with_centered(true).with_history_size(40), DIM)),
         tenth(in_pieces(plan("sparse, gradient momentum, blocks, pieces", merge(gradient, sparse), LONG_BLOCKS))),
     ]
 }
 
 /// These options with the format of those.
 fn merge(options: Config, format: Config) -> Config {
-    Config { history_format: format.history_format, density: format.density, ..options }
+    options.with_history_format(format.history_format).with_density(format.density)
 }
 
 /// On models of which a step is as long as memory is slow.
 fn large(long: bool) -> Vec<Plan> {
-    let plan = |name, config, dims, steps: u64| Plan {
+    let plan = |name, config: Config, dims, steps: u64| Plan {
         name,
-        config: Config { threads: 1, ..config },
+        config: config.with_threads(1),
         dims,
         pieces: false,
         steps: if long { steps } else { 60 },
         pace: if long { 200 } else { 20 },
         examined_every: if long { steps / 20 } else { 20 },
     };
-    let on_two_threads = |plan: Plan| Plan { config: Config { threads: 2, ..plan.config }, ..plan };
+    let on_two_threads = |plan: Plan| Plan { config: plan.config.with_threads(2), ..plan };
     let full = Config::default();
     let mut plans = vec![
         on_two_threads(plan("f32, 200,000 on two threads", full, WORTH_TWO_THREADS, 5000)),
         on_two_threads(Plan { pieces: true, ..plan("f32, the same in pieces", full, WORTH_TWO_THREADS, 5000) }),
     ];
     if long {
-        let format = |history_format| Config { history_format, ..full };
+        let format = |history_format| full.with_history_format(history_format);
         plans.extend([
             plan("f32, a million", full, MILLION, 10_000),
-            plan("f64, a million", Config { dtype: Dtype::F64, ..full }, MILLION, 1000),
+            plan("f64, a million", full.with_dtype(Dtype::F64), MILLION, 1000),
             plan("bf16, a million", format(HistoryFormat::Bf16), MILLION, 1000),
             plan("f16, a million", format(HistoryFormat::F16), MILLION, 1000),
             plan("int8, a million", format(HistoryFormat::Int8), MILLION, 1000),
@@ -123,6 +123,7 @@ fn main() {
         let Report { counts, examined, worst, growth: grown } = match plan.config.dtype {
             Dtype::F32 => run::run::<f32>(&plan, &mut progress),
             Dtype::F64 => run::run::<f64>(&plan, &mut progress),
+            other => unreachable!("{other:?} is not known here"),
         };
         progress.wipe();
         println!(

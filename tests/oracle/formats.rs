@@ -36,6 +36,7 @@ impl Store {
             HistoryFormat::F16 => Some(g.chunks(SCALED).flat_map(f16_unit).collect()),
             HistoryFormat::Int8 => Some(g.chunks(SCALED).flat_map(int8_unit).collect()),
             HistoryFormat::Sparse => self.take_sparse(g),
+            other => unreachable!("{other:?} is not known here"),
         };
         // Compressed numbers are those of f32, the largest of which, to 11 bits, are 2^128.
         let finite = |x: &f64| if self.format == HistoryFormat::Full { x.is_finite() } else { (*x as f32).is_finite() };

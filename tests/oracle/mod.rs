@@ -153,6 +153,7 @@ impl Oracle {
                 }
                 self.unbias(v, self.window.len() as u64)
             }
+            other => unreachable!("{other:?} is not known here"),
         }
     }
 
@@ -215,6 +216,7 @@ impl Oracle {
                 let length = norm(&mean) / (1.0 - beta.powi(self.steps as i32));
                 Some(if clip_kind == Clip::EmaVector { clip_factor * length } else { length })
             }
+            other => unreachable!("{other:?} is not known here"),
         }
     }
 

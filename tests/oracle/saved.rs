@@ -30,6 +30,7 @@ impl Bytes<'_> {
         match dtype {
             Dtype::F32 => f32::from_le_bytes(self.take()).into(),
             Dtype::F64 => self.f64(),
+            other => unreachable!("{other:?} is not known here"),
         }
     }
 
@@ -50,6 +51,7 @@ impl Bytes<'_> {
             HistoryFormat::Sparse => {
                 units(SPARSE).for_each(|len| self.sparse(len, formats::kept(config.density, len), &mut each));
             }
+            other => unreachable!("{other:?} is not known here"),
         }
     }
 

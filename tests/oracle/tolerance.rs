@@ -306,6 +306,7 @@ impl Doubt {
                 let now = self.vector_average + self.roundings + of_square;
                 factor * now / (1.0 - beta.powi(oracle.steps as i32))
             }
+            other => unreachable!("{other:?} is not known here"),
         }
     }
 }

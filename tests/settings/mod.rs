@@ -70,7 +70,7 @@ impl Setting {
 
 /// The configuration of some settings, for one thread and a window of `k`; None where they do not go together.
 pub fn configuration(k: usize, settings: &[Setting]) -> Option<Config> {
-    let mut config = Config { history_size: k as u32, threads: 1, ..Config::default() };
+    let mut config = Config::default().with_history_size(k as u32).with_threads(1);
     settings.iter().for_each(|setting| setting.apply(&mut config));
     let grows = config.momentum_kind == Momentum::Window && config.history_decay < config.momentum;
     assert_eq!(config.validate().is_err(), grows, "{settings:?}");

@@ -27,6 +27,7 @@ pub fn run(bytes: &[u8]) {
     match input.pick(&[Dtype::F32, Dtype::F32, Dtype::F64]) {
         Dtype::F32 => World::<f32>::new(&mut input).run(&mut input),
         Dtype::F64 => World::<f64>::new(&mut input).run(&mut input),
+        other => unreachable!("{other:?} is not known here"),
     }
 }
 
@@ -67,7 +68,7 @@ impl<T: Real> World<T> {
         let dim = dims.iter().sum();
         let params: Vec<T> = (0..dim).map(|index| T::of((index % 5) as f64 - 1.5)).collect();
         let subject = |threads| {
-            let config = options::to_c(&Config { threads, ..config });
+            let config = options::to_c(&config.with_threads(threads));
             Subject { handle: Handle::new(&config, &dims), params: params.clone() }
         };
         let known = Known { steps: 0, lr: config.lr, rule: first_rule::<T>(&config, &dims), spoilt: false };
