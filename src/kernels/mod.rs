@@ -55,6 +55,11 @@ use diagonal::Bits;
 pub(crate) use diagonal::{Diagonal, DiagonalSums, Scaled};
 pub(crate) use stored::{Bf16, Compressed, F16, SCALED_UNIT, Scales, Stored, StoredKernels};
 
+/// Elements of a column that lie together, and that a pass works on at a time. Memory likes long runs (with 1,024 a
+/// pass over a large window took a fifth longer), the caches short ones. Sums over a tile are the unit of the fixed
+/// order of summation.
+pub(crate) const TILE: usize = 4096;
+
 /// Numbers in a block.
 pub(crate) const BLOCK: usize = lanes::BLOCK;
 

@@ -23,10 +23,7 @@ use crate::error::Result;
 use crate::kernels::{Ahead, Bf16, Element, F16, Run};
 use crate::memory::{Arena, Buffer, try_box};
 
-/// Elements of a column that lie together, and that a pass works on at a time. Memory likes long runs (with 1,024 a
-/// pass over a large window took a fifth longer), the caches short ones. Sums over a tile are the unit of the fixed
-/// order of summation.
-pub(crate) const TILE: usize = 4096;
+pub(crate) use crate::kernels::TILE;
 
 /// Columns of stored gradients over one chunk of parameters.
 pub(crate) trait Window<T: Element>: Send + Sync {

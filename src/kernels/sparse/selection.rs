@@ -6,11 +6,10 @@
 //! groups, some more than twice m; what the m-th largest of their maxima reaches, m entries reach at least, and not
 //! many more. So a tile is read twice, once for `a` and the maxima and once for the candidates.
 
+use super::super::TILE;
 use super::super::stored::Bf16;
 use super::{COUNTED, KEY, Sparse, WORD};
 
-/// The longest tile.
-const TILE: usize = crate::window::TILE;
 /// Groups of which the maxima are taken: at most.
 const MOST_GROUPS: usize = 1024;
 /// Halvings in search of a bound that need not be exact.
