@@ -17,14 +17,21 @@
  *
  * Rules that hold for every function:
  * - A call that returns anything but `LMADA_OK` changed nothing: not the parameters, not the state, not its outputs
- *   (but `lmada_create` and `lmada_create_blocks` put NULL into `*out`).
+ *   (but `lmada_create` and `lmada_create_blocks` put NULL into `*out`). `LMADA_ERROR_INTERNAL` alone, a defect of the
+ *   library, may leave parameters or outputs half written.
  * - Arrays belong to the caller and are used during the call only. No pointer to them is kept.
  * - Different handles may be used from different threads at once. On one handle the second call at a time returns
  *   `LMADA_ERROR_BUSY`.
  * - The floating-point mode of the calling thread (rounding, subnormal numbers as zeros, exceptions that raise signals)
  *   is set aside during a call: results do not depend on it, and mode and exception flags are afterwards as before.
  * - No call ends the program or a thread. A thread that is cancelled (`pthread_cancel`) ends after the call, not in it.
- * - Nothing is printed, no signal handler or environment variable is used, nothing runs at load time.
+ * - A call ends by returning. A call that a signal handler leaves by `siglongjmp` never ends. Its handle stays
+ *   `LMADA_ERROR_BUSY`, `lmada_free` leaves that handle and its memory alone, and the parameters may be half updated: go
+ *   on with a new handle and a saved state. The thread stays as the call made it: its floating-point mode is the default
+ *   one, and it cannot be cancelled until the host allows it again. A call that uses several threads may not be left so
+ *   at all: the others go on working with what lies on the stack of the call.
+ * - Nothing is printed, no signal handler or environment variable is used, nothing of the library runs at load time.
+ * - A stack of 16 KiB beyond the least that the system allows (`PTHREAD_STACK_MIN`) is enough for every function.
  * - Link with -llmada; see `pkg-config --cflags --libs lmada`.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
@@ -387,7 +394,8 @@ typedef struct lmada_stats_t {
 #define LMADA_ERROR_BAD_STATE 8
 
 /**
- * A defect of the library. A handle that was inside a step then answers with this until `lmada_reset`.
+ * A defect of the library: please report what `lmada_last_error` says. What the call was writing, parameters too, may be
+ * half written. The handle answers with this until `lmada_reset`, which makes it as new.
  */
 #define LMADA_ERROR_INTERNAL 9
 

@@ -28,7 +28,8 @@ pub const LMADA_ERROR_BUSY: lmada_status_t = 6;
 pub const LMADA_ERROR_WRONG_PHASE: lmada_status_t = 7;
 /// A saved state is damaged, truncated, or none of this library.
 pub const LMADA_ERROR_BAD_STATE: lmada_status_t = 8;
-/// A defect of the library. A handle that was inside a step then answers with this until `lmada_reset`.
+/// A defect of the library: please report what `lmada_last_error` says. What the call was writing, parameters too, may be
+/// half written. The handle answers with this until `lmada_reset`, which makes it as new.
 pub const LMADA_ERROR_INTERNAL: lmada_status_t = 9;
 /// What the caller gave to be called failed: MPI, in the functions of `lmada_mpi.h`. No other of this version calls
 /// anything of the caller's.
@@ -134,8 +135,8 @@ pub const LMADA_GRAFT_INPUT: lmada_clip_t = 6;
 /// ```
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
-pub struct lmada_config_t {
 #[non_exhaustive]
+pub struct lmada_config_t {
     /// Size in bytes of this struct as the caller knows it; set by the init functions. 8 to
     /// `sizeof(lmada_config_t)`; larger is refused.
     pub struct_size: usize,
@@ -228,8 +229,8 @@ pub struct lmada_config_t {
 /// the norms are root-sum-squares, `scale` is the least, `rank` the sum, `eig_max` and `eig_min` the extremes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
-pub struct lmada_stats_t {
 #[non_exhaustive]
+pub struct lmada_stats_t {
     /// Bytes of this struct that were filled in: the `stats_size` given.
     pub struct_size: usize,
     /// Steps accepted since creation, reset or the start of the loaded run; the one under way included.
