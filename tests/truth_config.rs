@@ -84,7 +84,7 @@ fn history_sizes_from_1_to_4096() {
 
 #[test]
 fn weight_decay_takes_at_most_all_of_a_parameter() {
-    let with = |lr, weight_decay| refused_for(&Config { lr, weight_decay, ..Config::default() });
+    let with = |lr, weight_decay| refused_for(&Config::default().with_lr(lr).with_weight_decay(weight_decay));
     for (lr, weight_decay) in [(0.1, 10.0), (1.0, 1.0), (0.0, f64::MAX), (f64::MAX, 0.0), (1e-3, 1e3)] {
         assert_eq!(with(lr, weight_decay), None, "{lr:e}, {weight_decay:e}");
     }

@@ -166,7 +166,7 @@ fn steps_too_long_for_the_type_are_refused() {
 #[test]
 fn huge_learning_rates_change_nothing_but_themselves() {
     for (index, config) in every_kind_and_format::<f32>().enumerate() {
-        let config = Config { weight_decay: 0.0, ..config };
+        let config = config.with_weight_decay(0.0);
         let [mut model, twin] = twins::<f32>(&config, [0, 3, 8][index % 3]);
         model.optimizer.set_lr(1e45).unwrap();
         // An update of exactly nothing is no reason to refuse; these are none.
@@ -178,7 +178,7 @@ fn huge_learning_rates_change_nothing_but_themselves() {
 
 /// The average of updates is long where the update is nothing. What is known of it is saved, and split with the state.
 fn momentum_too_long_for_the_type<T: Element>(largest: f64) {
-    let config = Config { eps: 0.0, power: 0.25, momentum_kind: Momentum::Update, threads: 1, ..Config::default() };
+    let config = Config::default().with_eps(0.0).with_power(0.25).with_momentum_kind(Momentum::Update).with_threads(1);
     let new = |len: usize| Optimizer::<T>::new(&config, &[len]).unwrap();
     let (first, zero) = ([T::from_f64(16.0), T::from_f64(0.0)], [T::from_f64(0.0); 2]);
     let mut source = new(2);
@@ -225,7 +225,7 @@ fn momentum_too_long_for_the_type_is_refused() {
 fn updates_of_rounding_alone_do_not_overflow() {
     for config in every_kind() {
         for lr in [1e30, 1e300, f64::MAX] {
-            let config = Config { weight_decay: 0.0, centered: true, ..config };
+            let config = config.with_weight_decay(0.0).with_centered(true);
             let mut model = Model::<f32>::new(&config, &[7]);
             for number in 0..12 {
                 let result = model.optimizer.step(&mut model.params, &gradient(7, number / 6));
@@ -240,7 +240,7 @@ fn updates_of_rounding_alone_do_not_overflow() {
 /// 1 − lr·weight_decay stays between 0 and 1, whichever of the two changes.
 #[test]
 fn weight_decay_of_more_than_all_is_refused() {
-    let config = Config { weight_decay: 4.0, lr: 0.25, threads: 1, ..Config::default() };
+    let config = Config::default().with_weight_decay(4.0).with_lr(0.25).with_threads(1);
     let names = |result: Result<(), Error>, expected: &str| {
         let Err(Error::InvalidArgument { argument: Argument { name, .. }, .. }) = result else { panic!("{result:?}") };
         assert_eq!(name, expected);
@@ -252,7 +252,7 @@ fn weight_decay_of_more_than_all_is_refused() {
     model.optimizer.set_lr(0.0).unwrap();
     model.optimizer.set_lr(0.25).unwrap();
     // The state of a run with less decay has a learning rate that is too much here.
-    let mut other = Model::<f32>::new(&Config { weight_decay: 0.1, lr: 1.0, ..config }, DIMS);
+    let mut other = Model::<f32>::new(&config.with_weight_decay(0.1).with_lr(1.0), DIMS);
     (0..3).for_each(|number| other.step(number));
     let state = other.state();
     names(model.optimizer.state_load(&state), "the state's lr");
