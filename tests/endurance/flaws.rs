@@ -70,7 +70,8 @@ fn leaks_are() {
             once = vec![1_u8; 3 << 20];
         }
     });
-    assert!(growth.is_ok_and(|growth| growth.resident > 2 << 20), "what was taken once is no leak");
+    // What is resident may fall meanwhile, where the system takes back what is not used.
+    assert!(growth.is_ok_and(|growth| growth.allocated > 2 << 20), "what was taken once is no leak");
 }
 
 /// A mapping of a page; those that differ do not become one.
