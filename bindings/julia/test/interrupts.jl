@@ -1,4 +1,4 @@
-# Ctrl-C, pressed by this process for a child that steps. What goes through signals is tested where it is promised.
+# Ctrl-C, pressed by this process for a child process that takes steps.
 
 Lmada.HOLDS_INTERRUPTS && @testset "interrupts" begin
     script = joinpath(@__DIR__, "children", "interrupted.jl")
@@ -10,7 +10,8 @@ Lmada.HOLDS_INTERRUPTS && @testset "interrupts" begin
             output, words = Pipe(), joinpath(place, "words")
             child = run(pipeline(julia_command(script, way, done), stdout = output, stderr = words); wait = false)
             close(output.in)
-            @test readline(output) == "ready"
+            @test readline(output) == "warming up" && readline(output) == "ready"
+            sleep(0.5)    # until it is inside a step
             press(child)
             touch(done)
             printed = read(output, String)
@@ -21,12 +22,16 @@ Lmada.HOLDS_INTERRUPTS && @testset "interrupts" begin
 
     @testset "pressed again and again, it comes between calls" begin
         child, printed, words = interrupted("throws") do child
-            for _ in 1:200    # several times a step, which is when Julia takes the main thread out of it
-                kill(child, Base.SIGINT)
-                sleep(0.005)
+            for _ in 1:12
+                for _ in 1:12    # several during one step: then Julia forces the interrupt
+                    kill(child, Base.SIGINT)
+                    sleep(0.003)
+                end
+                sleep(0.3)
             end
-            sleep(1)    # until the last has come
+            sleep(1)    # until the last one has arrived
         end
+        success(child) || print(words)
         @test success(child)
         @test occursin(r"interrupts: [1-9]\d*, steps are whole: true", printed)
     end

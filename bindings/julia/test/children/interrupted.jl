@@ -1,14 +1,15 @@
-# Steps while whoever started it presses Ctrl-C, until a file appears. ARGS: "throws" or "ends", and the file.
+# Steps until a file appears, while the parent process presses Ctrl-C. ARGS: "throws" or "ends", and the file.
 
 using Lmada
 
-const DIM = 5_000_000
+const DIM = 4_000_000
 
-function steps!(opt, w, g, done)
+function steps!(opt, w, g, done, most)
     interrupts = 0
     while true
         try
-            while !isfile(done)
+            while most > 0 && !isfile(done)
+                most -= 1
                 step!(opt, w, g)
             end
             return interrupts
@@ -19,20 +20,25 @@ function steps!(opt, w, g, done)
     end
 end
 
+say(text) = (println(text); flush(stdout))
+
+# An interrupt that Julia forces may break its compiler: everything is compiled before "ready".
+function warm_up(g)
+    say("warming up")
+    return steps!(Lmada.Optimizer(3), zeros(Float32, 3), g[1:3], "nowhere", 10)
+end
+
 function main(way, done)
+    g = Float32.(sin.(1:DIM))
+    warm_up(g)
     Base.exit_on_sigint(way == "ends")
-    small, g = Lmada.Optimizer(3), [0.5f0, 0.25f0, 1f0]
-    steps!(small, zeros(Float32, 3), g, @__FILE__)    # so that nothing is compiled while Ctrl-C is pressed
-    step!(small, zeros(Float32, 3), g)
-
-    opt, w, g = Lmada.Optimizer(DIM; history_size = 4), zeros(Float32, DIM), Float32.(sin.(1:DIM))
+    opt, w = Lmada.Optimizer(DIM; history_size = 8, threads = 1), zeros(Float32, DIM)
     step!(opt, w, g)
-    println("ready")
-    flush(stdout)
-    interrupts = steps!(opt, w, g, done)
+    say("ready")
+    interrupts = steps!(opt, w, g, done, typemax(Int))
 
-    # Each step counts and is whole, or is neither.
-    twin, v = Lmada.Optimizer(DIM; history_size = 4), zeros(Float32, DIM)
+    # Every step was counted and complete, or neither.
+    twin, v = Lmada.Optimizer(DIM; history_size = 8, threads = 1), zeros(Float32, DIM)
     foreach(_ -> step!(twin, v, g), 1:Lmada.stats(opt).steps)
     println("interrupts: ", interrupts, ", steps are whole: ", v == w && Lmada.save(opt) == Lmada.save(twin))
 end
