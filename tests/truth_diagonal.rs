@@ -45,7 +45,8 @@ impl State {
         bytes.f64();
         bytes.0 = &bytes.0[k * k * 8..];
         let norms = (bytes.f64(), bytes.u64());
-        bytes.0 = &bytes.0[3 * 8..];
+        // The bound on b, and three statistics.
+        bytes.0 = &bytes.0[4 * 8..];
         let column = |bytes: &mut Bytes<'_>| {
             let mut column = Vec::new();
             bytes.column(&config, dim, |number, scale| column.push(number * scale));
