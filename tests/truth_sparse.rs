@@ -73,7 +73,7 @@ fn assert_stored(model: &Model<f32>, references: &[Reference], what: &str) {
     let stored: Vec<Vec<u8>> = references.iter().map(Reference::bytes).collect();
     let k = references[0].columns.len();
     let head = 16 + 6 * 4 + 8 + 8 + 8 * references.len() + 16;
-    let matrix = (k * k + 2 + 3) * 8;
+    let matrix = (k * k + 2 + 1 + 3) * 8;
     let mut place = head;
     for (block, stored) in stored.iter().enumerate() {
         place += matrix;
