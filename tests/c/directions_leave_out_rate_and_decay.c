@@ -30,7 +30,7 @@ static void rate_and_decay_are_not_in_it(int number)
     model plain = new_model(&config, DIM), fast = {NULL, NULL, DIM};
     AT("variant %d", number);
     scaled.lr = 123;
-    scaled.weight_decay = 0.7;
+    scaled.weight_decay = 0.007;
     fast = new_model(&scaled, DIM);
     for (uint64_t step = 0; step < STEPS; step++) {
         real *grads = new_gradient(DIM, step), *direction = zeros(DIM);
