@@ -10,12 +10,14 @@ Lmada.HOLDS_INTERRUPTS && @testset "interrupts" begin
             output, words = Pipe(), joinpath(place, "words")
             child = run(pipeline(julia_command(script, way, done), stdout = output, stderr = words); wait = false)
             close(output.in)
+            watchdog = Timer(_ -> kill(child, Base.SIGKILL), 300)    # a call that was aborted may hang
             @test readline(output) == "warming up" && readline(output) == "ready"
             sleep(0.5)    # until it is inside a step
             press(child)
             touch(done)
             printed = read(output, String)
             wait(child)
+            close(watchdog)
             return child, printed, read(words, String)
         end
     end
