@@ -1,7 +1,11 @@
-//! The saved form: versioned, checksummed, little-endian. What an optimizer puts in it is the optimizer's business;
-//! that nothing is believed before it is checked is this room's.
+//! The saved form: versioned, checksummed, little-endian. The optimizer decides what is in it; this module sees to it
+//! that nothing is believed before it is checked.
 //!
-//! A saved state is `magic (8 bytes), CRC-32 of all that follows (4), version (4), body`.
+//! A saved state is `magic (8 bytes), version (4)` and then parts. After each part comes a CRC-32 (4 bytes) of all bytes
+//! so far, without the checksums before it. So a reader knows that a count is undamaged before it acts on that count,
+//! and a state can be written and read as a stream, front to back.
+
+use crc32fast::Hasher;
 
 use crate::error::{Error, Result};
 use crate::memory::{Pod, as_bytes, as_bytes_mut};
@@ -10,101 +14,226 @@ use crate::memory::{Pod, as_bytes, as_bytes_mut};
 compile_error!("saved states are little-endian, and numbers are copied into them as they lie");
 
 const MAGIC: [u8; 8] = *b"lmada\0st";
-const VERSION: u32 = 2;
-const CHECKSUM: core::ops::Range<usize> = 8..12;
-/// The body is of a length that fits, and what it says is not what can have been saved.
+const VERSION: u32 = 3;
+/// Bytes before the first part.
+pub(crate) const PRELUDE: usize = MAGIC.len() + size_of::<u32>();
+/// Bytes of a checksum.
+pub(crate) const CHECKSUM: usize = size_of::<u32>();
+/// The length is right, but no optimizer can have saved this value.
 pub(crate) const BAD_NUMBER: Error = Error::bad_state("it holds a number that no state can hold");
+/// It was saved in another form.
+pub(crate) const OTHER_VERSION: Error = Error::bad_state("it was saved by a version that this one does not know");
 
-/// Bytes before the body.
-const PRELUDE: usize = 16;
+const DAMAGED: Error = Error::bad_state("its checksum does not match: it is damaged or cut short");
+const TOO_SHORT: Error = Error::bad_state("it ends too early");
 
-/// Writes a state into the caller's buffer, or only counts its bytes.
+/// Bytes that short pieces are gathered in. Longer pieces go straight between the source or sink and the state.
+const GATHERED: usize = 4096;
+/// Numbers that are checked at a time where they are not loaded.
+const CHECKED: usize = 256;
+
+/// Takes a piece of a state.
+pub(crate) type Sink<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
+/// Fills a piece of memory with what comes next of a state, or fails.
+pub(crate) type Source<'a> = dyn FnMut(&mut [u8]) -> Result<()> + 'a;
+
+/// Writes a state, front to back.
 pub(crate) struct Writer<'a> {
-    buffer: Option<&'a mut [u8]>,
-    position: usize,
+    sink: &'a mut Sink<'a>,
+    checksum: Hasher,
+    gathered: [u8; GATHERED],
+    len: usize,
 }
 
 impl<'a> Writer<'a> {
-    /// Counts what would be written.
-    pub fn counting() -> Self {
-        Self { buffer: None, position: PRELUDE }
-    }
-
-    /// Writes into `buffer`, which is as long as the count says.
-    pub fn new(buffer: &'a mut [u8]) -> Self {
-        Self { buffer: Some(buffer), position: PRELUDE }
+    /// Begins a state.
+    pub fn new(sink: &'a mut Sink<'a>) -> Result<Self> {
+        let mut writer = Self { sink, checksum: Hasher::new(), gathered: [0; GATHERED], len: 0 };
+        writer.put_all(&MAGIC)?;
+        writer.put(VERSION)?;
+        Ok(writer)
     }
 
     /// Appends one number.
-    pub fn put<T: Pod>(&mut self, value: T) {
-        self.put_all(&[value]);
+    pub fn put<T: Pod>(&mut self, value: T) -> Result<()> {
+        self.put_all(&[value])
     }
 
     /// Appends numbers.
-    pub fn put_all<T: Pod>(&mut self, values: &[T]) {
+    pub fn put_all<T: Pod>(&mut self, values: &[T]) -> Result<()> {
         let bytes = as_bytes(values);
-        if let Some(buffer) = &mut self.buffer {
-            buffer[self.position..self.position + bytes.len()].copy_from_slice(bytes);
-        }
-        self.position += bytes.len();
+        self.checksum.update(bytes);
+        self.append(bytes)
     }
 
-    /// Completes the state; returns its size.
-    pub fn finish(self) -> usize {
-        if let Some(buffer) = self.buffer {
-            buffer[..8].copy_from_slice(&MAGIC);
-            buffer[12..PRELUDE].copy_from_slice(&VERSION.to_le_bytes());
-            let checksum = crc32fast::hash(&buffer[CHECKSUM.end..self.position]);
-            buffer[CHECKSUM].copy_from_slice(&checksum.to_le_bytes());
+    /// Ends a part.
+    pub fn end_part(&mut self) -> Result<()> {
+        let checksum = self.checksum.clone().finalize();
+        self.append(&checksum.to_le_bytes())
+    }
+
+    /// Ends the state. What is gathered is lost without this call.
+    pub fn finish(mut self) -> Result<()> {
+        self.flush()
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        if bytes.len() > GATHERED - self.len {
+            self.flush()?;
         }
-        self.position
+        if bytes.len() > GATHERED {
+            return (self.sink)(bytes);
+        }
+        self.gathered[self.len..][..bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len();
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let len = core::mem::take(&mut self.len);
+        if len == 0 { Ok(()) } else { (self.sink)(&self.gathered[..len]) }
     }
 }
 
-/// Reads a state from bytes that may be anything, which may lie in several runs.
-#[derive(Clone)]
-pub(crate) struct Reader<'a> {
-    rest: &'a [u8],
-    more: &'a [&'a [u8]],
+/// Reads a state from a source that may give anything, front to back. Reads no byte behind the state.
+pub(crate) struct Stream<'a> {
+    source: &'a mut Source<'a>,
+    checksum: Hasher,
+    gathered: [u8; GATHERED],
+    /// What of that is still to be taken.
+    rest: core::ops::Range<usize>,
+    /// Bytes that the source certainly still has, if the state is undamaged.
+    left: usize,
 }
 
-impl<'a> Reader<'a> {
-    /// A reader at the start of the body.
+impl<'a> Stream<'a> {
+    /// Begins a state.
     ///
     /// # Errors
-    /// [`Error::BadState`] for bytes that are no saved state of this version, or not as they were saved.
-    pub fn new(bytes: &'a [u8]) -> Result<Self> {
-        if bytes.len() < PRELUDE || bytes[..8] != MAGIC {
+    /// [`Error::BadState`] where it is no saved state of this version; what the source says.
+    pub fn new(source: &'a mut Source<'a>) -> Result<Self> {
+        let mut stream = Self { source, checksum: Hasher::new(), gathered: [0; GATHERED], rest: 0..0, left: PRELUDE };
+        let mut magic = [0; MAGIC.len()];
+        stream.take_into(&mut magic)?;
+        if magic != MAGIC {
             return Err(Error::bad_state("it does not begin as a saved state does"));
         }
-        if crc32fast::hash(&bytes[CHECKSUM.end..]).to_le_bytes() != bytes[CHECKSUM] {
-            return Err(Error::bad_state("its checksum does not match: it is damaged or cut short"));
+        if stream.take::<u32>()? != VERSION {
+            return Err(OTHER_VERSION);
         }
-        if bytes[12..PRELUDE] != VERSION.to_le_bytes() {
-            return Err(Error::bad_state("it was saved by a version that this one does not know"));
-        }
-        Ok(Self { rest: &bytes[PRELUDE..], more: &[] })
+        Ok(stream)
     }
 
-    /// A reader of a body that lies in runs, each of which has been checked.
-    pub fn of_runs(runs: &'a [&'a [u8]]) -> Self {
-        Self { rest: &[], more: runs }
-    }
-
-    /// What is left, where it lies in one run.
-    pub fn rest(&self) -> &'a [u8] {
-        self.rest
+    /// The state has so many bytes more at least. Before the next byte is taken it has to be known that it has them.
+    pub fn expect(&mut self, bytes: usize) {
+        self.left = bytes;
     }
 
     /// The next number.
     pub fn take<T: Pod + Default>(&mut self) -> Result<T> {
         let mut value = [T::default()];
-        self.take_into(&mut value)?;
+        self.take_into(as_bytes_mut(&mut value))?;
         Ok(value[0])
     }
 
-    /// The next numbers, as many as `target` holds.
-    pub fn take_into<T: Pod>(&mut self, target: &mut [T]) -> Result<()> {
+    /// The next bytes, as many as `target` has.
+    pub fn take_into(&mut self, target: &mut [u8]) -> Result<()> {
+        self.fill(target)?;
+        self.checksum.update(target);
+        Ok(())
+    }
+
+    /// Ends the part.
+    ///
+    /// # Errors
+    /// [`Error::BadState`] where anything so far is damaged; what the source says.
+    pub fn end_part(&mut self) -> Result<()> {
+        let mut found = [0; CHECKSUM];
+        self.fill(&mut found)?;
+        verify(&self.checksum, found)
+    }
+
+    /// That of all so far.
+    pub fn into_checksum(self) -> Hasher {
+        self.checksum
+    }
+
+    fn fill(&mut self, target: &mut [u8]) -> Result<()> {
+        let (gathered, direct) = target.split_at_mut(target.len().min(self.rest.len()));
+        gathered.copy_from_slice(&self.gathered[self.rest.start..][..gathered.len()]);
+        self.rest.start += gathered.len();
+        if direct.is_empty() {
+            return Ok(());
+        }
+        assert!(direct.len() <= self.left, "a part of a state is longer than expected");
+        if direct.len() >= GATHERED {
+            self.left -= direct.len();
+            return (self.source)(direct);
+        }
+        let ahead = self.left.min(GATHERED);
+        (self.source)(&mut self.gathered[..ahead])?;
+        self.left -= ahead;
+        direct.copy_from_slice(&self.gathered[..direct.len()]);
+        self.rest = direct.len()..ahead;
+        Ok(())
+    }
+}
+
+/// The source that gives the bytes of `rest`, and leaves it at those not given yet.
+pub(crate) fn source_of(rest: &mut &[u8]) -> impl FnMut(&mut [u8]) -> Result<()> {
+    |target| {
+        let (bytes, after) = rest.split_at_checked(target.len()).ok_or(TOO_SHORT)?;
+        target.copy_from_slice(bytes);
+        *rest = after;
+        Ok(())
+    }
+}
+
+/// Takes a part of so many bytes from the start of `rest`, once it is found undamaged. `checksum` is that of all before.
+pub(crate) fn take_part<'a>(rest: &mut &'a [u8], bytes: usize, checksum: &mut Hasher) -> Result<&'a [u8]> {
+    let (part, after) = rest.split_at_checked(bytes).ok_or(TOO_SHORT)?;
+    let (found, after) = after.split_first_chunk().ok_or(TOO_SHORT)?;
+    checksum.update(part);
+    verify(checksum, *found)?;
+    *rest = after;
+    Ok(part)
+}
+
+fn verify(checksum: &Hasher, found: [u8; CHECKSUM]) -> Result<()> {
+    if checksum.clone().finalize().to_le_bytes() == found { Ok(()) } else { Err(DAMAGED) }
+}
+
+/// Bytes of a state in memory, which may lie in several runs.
+#[derive(Clone, Copy)]
+pub(crate) struct Runs<'a> {
+    rest: &'a [u8],
+    more: &'a [&'a [u8]],
+}
+
+impl<'a> Runs<'a> {
+    /// One run.
+    pub fn one(run: &'a [u8]) -> Self {
+        Self { rest: run, more: &[] }
+    }
+
+    /// Several, one after the other.
+    pub fn several(runs: &'a [&'a [u8]]) -> Self {
+        Self { rest: &[], more: runs }
+    }
+
+    /// The number `index` places on, if there is one.
+    pub fn at<T: Pod + Default>(&self, index: usize) -> Option<T> {
+        let mut runs = *self;
+        let mut bytes = index.checked_mul(size_of::<T>())?;
+        while bytes > 0 {
+            bytes -= runs.pass(bytes).ok()?.len();
+        }
+        let mut value = [T::default()];
+        runs.take_into(&mut value).ok()?;
+        Some(value[0])
+    }
+
+    fn take_into<T: Pod>(&mut self, target: &mut [T]) -> Result<()> {
         let mut target = as_bytes_mut(target);
         while !target.is_empty() {
             let bytes = self.pass(target.len())?;
@@ -115,22 +244,12 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// The number `index` places on, if there is one. The reader stays where it is.
-    pub fn ahead<T: Pod + Default>(&self, index: usize) -> Option<T> {
-        let mut reader = self.clone();
-        let mut bytes = index.checked_mul(size_of::<T>())?;
-        while bytes > 0 {
-            bytes -= reader.pass(bytes).ok()?.len();
-        }
-        reader.take().ok()
-    }
-
     /// The next bytes, one at least and `most` at most, which is not 0.
     fn pass(&mut self, most: usize) -> Result<&'a [u8]> {
         while self.rest.is_empty() {
             (self.rest, self.more) = match self.more {
                 [next, more @ ..] => (*next, more),
-                [] => return Err(Error::bad_state("it ends too early")),
+                [] => return Err(TOO_SHORT),
             };
         }
         let (bytes, rest) = self.rest.split_at(most.min(self.rest.len()));
@@ -138,31 +257,100 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
-    /// Passes over the next `count` numbers.
-    ///
-    /// # Errors
-    /// [`Error::BadState`] where one of them is not good, or there are not so many.
-    pub fn check_all<T: Pod + Default>(&mut self, count: usize, mut good: impl FnMut(T) -> bool) -> Result<()> {
-        let mut numbers = [T::default(); 256];
-        for start in (0..count).step_by(numbers.len()) {
-            let numbers = &mut numbers[..(count - start).min(256)];
-            self.take_into(numbers)?;
-            if !numbers.iter().all(|&number| good(number)) {
-                return Err(BAD_NUMBER);
+    fn is_empty(&self) -> bool {
+        self.rest.is_empty() && self.more.iter().all(|run| run.is_empty())
+    }
+}
+
+/// Numbers of a state on their way into an optimizer, in one of three ways. One function that loads a thing thus also
+/// says what is checked of it.
+pub(crate) enum Reader<'a> {
+    /// Only checked: what they would be loaded into stays as it is.
+    Checking(Runs<'a>),
+    /// Only loaded: they were checked before.
+    Checked(Runs<'a>),
+    /// Loaded, and checked where they then lie.
+    Streaming(&'a mut Source<'a>),
+}
+
+impl Reader<'_> {
+    /// Loads the next number into `target`, if it is good. Returns it, loaded or not.
+    pub fn load<T: Pod + Default>(&mut self, target: &mut T, good: impl FnOnce(T) -> bool) -> Result<T> {
+        let check = |value| if good(value) { Ok(value) } else { Err(BAD_NUMBER) };
+        let place = core::slice::from_mut(target);
+        match self {
+            Self::Checking(runs) => {
+                let mut value = [T::default()];
+                runs.take_into(&mut value)?;
+                check(value[0])
+            }
+            Self::Checked(runs) => {
+                runs.take_into(place)?;
+                Ok(place[0])
+            }
+            Self::Streaming(source) => {
+                source(as_bytes_mut(place))?;
+                check(place[0])
             }
         }
-        Ok(())
     }
 
-    /// Checks the next number of a state's shape against this optimizer's.
-    pub fn expect<T: Pod + Default + PartialEq>(&mut self, expected: T, other: impl FnOnce(T) -> Error) -> Result<()> {
-        let found = self.take()?;
-        if found == expected { Ok(()) } else { Err(other(found)) }
+    /// Loads the next numbers into `target`, each of which has to be good.
+    pub fn load_all<T: Pod + Default>(&mut self, target: &mut [T], mut good: impl FnMut(T) -> bool) -> Result<()> {
+        let mut check = |numbers: &[T]| {
+            if numbers.iter().all(|&number| good(number)) { Ok(()) } else { Err(BAD_NUMBER) }
+        };
+        match self {
+            Self::Checking(runs) => {
+                let mut numbers = [T::default(); CHECKED];
+                for start in (0..target.len()).step_by(CHECKED) {
+                    let numbers = &mut numbers[..(target.len() - start).min(CHECKED)];
+                    runs.take_into(numbers)?;
+                    check(numbers)?;
+                }
+                Ok(())
+            }
+            Self::Checked(runs) => runs.take_into(target),
+            Self::Streaming(source) => {
+                source(as_bytes_mut(target))?;
+                check(target)
+            }
+        }
     }
 
-    /// Checks that nothing is left.
+    /// Loads the next numbers into `target`. They have to be good together: `good` gets a function that gives the number
+    /// at an index.
+    pub fn load_together<T: Pod + Default>(
+        &mut self,
+        target: &mut [T],
+        good: impl FnOnce(&dyn Fn(usize) -> T) -> bool,
+    ) -> Result<()> {
+        let is_good = match self {
+            Self::Checking(runs) => {
+                let numbers = *runs;
+                // Passes over them, so that there are as many.
+                self.load_all(target, |_| true)?;
+                good(&|index| numbers.at(index).unwrap_or_default())
+            }
+            Self::Checked(runs) => {
+                runs.take_into(target)?;
+                true
+            }
+            Self::Streaming(source) => {
+                source(as_bytes_mut(target))?;
+                good(&|index| target[index])
+            }
+        };
+        if is_good { Ok(()) } else { Err(BAD_NUMBER) }
+    }
+
+    /// Checks that nothing is left in memory.
     pub fn finish(self) -> Result<()> {
-        let empty = self.rest.is_empty() && self.more.iter().all(|run| run.is_empty());
-        if empty { Ok(()) } else { Err(Error::bad_state("it is longer than its contents")) }
+        match self {
+            Self::Checking(runs) | Self::Checked(runs) if !runs.is_empty() => {
+                Err(Error::bad_state("it is longer than its contents"))
+            }
+            _ => Ok(()),
+        }
     }
 }

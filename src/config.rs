@@ -79,7 +79,76 @@ pub enum Clip {
     GraftInput = 6,
 }
 
-/// The options of an optimizer from one list: the struct, its defaults, and a method for each that sets it.
+/// An option as it lies in a saved state: 8 bytes, whatever its type is.
+pub(crate) trait Word: Sized {
+    /// The option as a number.
+    fn to_word(self) -> u64;
+
+    /// The option of this number, if there is one.
+    fn from_word(word: u64) -> Option<Self>;
+}
+
+impl Word for f64 {
+    fn to_word(self) -> u64 {
+        self.to_bits()
+    }
+
+    fn from_word(word: u64) -> Option<Self> {
+        Some(Self::from_bits(word))
+    }
+}
+
+impl Word for u32 {
+    fn to_word(self) -> u64 {
+        self.into()
+    }
+
+    fn from_word(word: u64) -> Option<Self> {
+        word.try_into().ok()
+    }
+}
+
+impl Word for bool {
+    fn to_word(self) -> u64 {
+        self.into()
+    }
+
+    fn from_word(word: u64) -> Option<Self> {
+        (word <= 1).then_some(word == 1)
+    }
+}
+
+/// The variants of each enum, in the order of their numbers.
+macro_rules! variants {
+    ($($option:ident: $($variant:ident)*;)*) => {
+        $(
+            impl $option {
+                /// All variants, each at the index that is its number.
+                pub(crate) const ALL: &[Self] = &[$(Self::$variant),*];
+            }
+
+            impl Word for $option {
+                fn to_word(self) -> u64 {
+                    self as u64
+                }
+
+                fn from_word(word: u64) -> Option<Self> {
+                    usize::try_from(word).ok().and_then(|number| Self::ALL.get(number).copied())
+                }
+            }
+        )*
+    };
+}
+
+variants! {
+    Dtype: F32 F64;
+    HistoryFormat: Full Bf16 F16 Int8 Sparse;
+    Momentum: None Gradient Update Window;
+    Clip: None Norm EmaNorm GraftEmaNorm EmaVector GraftEmaVector GraftInput;
+}
+
+/// The options of an optimizer from one list: the struct, its defaults, a method for each that sets it, and their form
+/// in a saved state.
 macro_rules! options {
     (
         $(#[$of_config:meta])*
@@ -97,6 +166,22 @@ macro_rules! options {
         impl Default for Config {
             fn default() -> Self {
                 Self { $($option: $default,)* }
+            }
+        }
+
+        /// The options as they lie in a saved state, in the order of the list.
+        impl Config {
+            /// How many options there are.
+            pub(crate) const OPTIONS: usize = [$(stringify!($option)),*].len();
+
+            pub(crate) fn to_words(self) -> [u64; Self::OPTIONS] {
+                [$(self.$option.to_word()),*]
+            }
+
+            /// The options of these numbers, not validated; `None` where a number is that of no option.
+            pub(crate) fn from_words(words: &[u64; Self::OPTIONS]) -> Option<Self> {
+                let [$($option),*] = *words;
+                Some(Self { $($option: Word::from_word($option)?,)* })
             }
         }
 
@@ -312,5 +397,51 @@ impl Config {
     /// Whether a momentum buffer of the model's length is kept.
     pub(crate) fn keeps_momentum(&self) -> bool {
         matches!(self.momentum_kind, Momentum::Gradient | Momentum::Update)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_survive_a_saved_state() {
+        let mut config = Config::recommended();
+        config.eps = -0.0;
+        config.threads = u32::MAX;
+        config.centered = true;
+        for &dtype in Dtype::ALL {
+            for &history_format in HistoryFormat::ALL {
+                for (&momentum_kind, &clip_kind) in Momentum::ALL.iter().cycle().zip(Clip::ALL) {
+                    let config = Config { dtype, history_format, momentum_kind, clip_kind, ..config };
+                    let loaded = Config::from_words(&config.to_words()).unwrap();
+                    assert_eq!(loaded, config);
+                    assert!(loaded.eps.is_sign_negative());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn variants_lie_at_their_numbers() {
+        Dtype::ALL.iter().enumerate().for_each(|(number, &option)| assert_eq!(option as usize, number));
+        HistoryFormat::ALL.iter().enumerate().for_each(|(number, &option)| assert_eq!(option as usize, number));
+        Momentum::ALL.iter().enumerate().for_each(|(number, &option)| assert_eq!(option as usize, number));
+        Clip::ALL.iter().enumerate().for_each(|(number, &option)| assert_eq!(option as usize, number));
+    }
+
+    #[test]
+    fn numbers_of_no_option_are_refused() {
+        let words = Config::default().to_words();
+        let with = |index: usize, word: u64| {
+            let mut words = words;
+            words[index] = word;
+            Config::from_words(&words)
+        };
+        // dtype, history_size, history_format and eps_on_root.
+        for (index, word) in [(0, 2), (0, u64::MAX), (1, 1 << 32), (2, 5), (8, 2), (8, 1 << 63)] {
+            assert_eq!(with(index, word), None, "option {index}: {word}");
+        }
+        assert!(with(8, 1).is_some_and(|config| config.eps_on_root));
     }
 }

@@ -4,6 +4,7 @@
 //! reported like anything else. They speak of the Rust interface; `capi/words.rs` has the same in the words of C.
 
 use core::fmt;
+use std::io;
 
 use crate::config::{Clip, HistoryFormat};
 
@@ -80,6 +81,14 @@ pub enum Error {
         /// What went wrong.
         reason: &'static str,
     },
+    /// A reader, writer or callback supplied by the caller failed.
+    #[non_exhaustive]
+    Callback {
+        /// Which argument that is.
+        argument: &'static str,
+        /// What it returned.
+        value: Value,
+    },
 }
 
 /// An argument by name, and by index where it is an array: `grads[3]`.
@@ -133,6 +142,8 @@ pub enum Value {
     Clip(Clip),
     /// A format of the window.
     HistoryFormat(HistoryFormat),
+    /// How a reader or writer failed.
+    Io(io::ErrorKind),
 }
 
 impl fmt::Display for Value {
@@ -145,6 +156,7 @@ impl fmt::Display for Value {
             Self::Name(name) => f.write_str(name),
             Self::Clip(kind) => write!(f, "Clip::{kind:?}"),
             Self::HistoryFormat(format) => write!(f, "HistoryFormat::{format:?}"),
+            Self::Io(kind) => write!(f, "{kind}"),
         }
     }
 }
@@ -199,6 +211,10 @@ impl fmt::Display for Error {
             Self::BadState { index: None, reason } => write!(f, "bad saved state: {reason}"),
             Self::BadState { index: Some(index), reason } => write!(f, "bad saved state, states[{index}]: {reason}"),
             Self::Internal { reason } => write!(f, "internal error: {reason}"),
+            Self::Callback { argument, value: Value::Integer(code) } => {
+                write!(f, "{argument} returned {code}: expected 0, for success")
+            }
+            Self::Callback { argument, value } => write!(f, "{argument} failed: {value}"),
         }
     }
 }

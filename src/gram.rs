@@ -34,6 +34,11 @@ impl Gram {
         self.entries[newest * self.size..][..row.len()].copy_from_slice(row);
     }
 
+    /// Gradients in the window.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
     /// All entries, row by row.
     pub fn entries(&self) -> &[f64] {
         &self.entries

@@ -14,7 +14,7 @@ use oracle::compare::distance;
 use oracle::diagonal::{Scales, scales};
 use oracle::formats::{self, SCALED, SPARSE};
 use oracle::number::{Number, narrow, round, widen};
-use oracle::saved::Bytes;
+use oracle::saved::{Bytes, Parts};
 use oracle::streams::Stream;
 use oracle::svd::norm;
 use oracle::tolerance::{Doubt, Rounding};
@@ -36,13 +36,8 @@ impl State {
         let k = config.history_size as usize;
         let mut bytes = vec![0; optimizer.state_size()];
         optimizer.state_save(&mut bytes).unwrap();
-        // The prelude, five options, the flag of diagonal coordinates, the density, one block and its length.
-        let mut bytes = Bytes(&bytes[16 + 5 * 4..]);
-        assert_eq!(u32::from_le_bytes(bytes.take()), 1, "the state does not say that it is in diagonal coordinates");
-        bytes.f64();
-        assert_eq!((bytes.u64(), bytes.u64()), (1, dim as u64));
-        let steps = bytes.u64();
-        bytes.f64();
+        let Parts { steps, dims, contents: mut bytes, .. } = Parts::of(&bytes);
+        assert_eq!(dims, [(dim as u64).to_le_bytes()]);
         bytes.0 = &bytes.0[k * k * 8..];
         let norms = (bytes.f64(), bytes.u64());
         // The bound on b, and three statistics.

@@ -2,11 +2,12 @@
 
 mod common;
 
-use common::{COMPRESSED, Model, Random, every_kind_and_format};
+use common::{COMPRESSED, Model, OPTIONS, Random, every_kind_and_format, part_ends};
 use lmada::{Clip, Config, Error, Momentum};
 
-const CHECKSUM: usize = 8;
-const VERSION: usize = 12;
+/// Where the version lies, of 4 bytes, and how many options there are, of 4 too.
+const VERSION: usize = 8;
+const COUNT: usize = 12;
 
 fn small(momentum_kind: Momentum, clip_kind: Clip) -> Config {
     Config::default().with_history_size(3).with_momentum_kind(momentum_kind).with_clip_kind(clip_kind).with_threads(1)
@@ -30,10 +31,27 @@ fn checksum(bytes: &[u8]) -> u32 {
     !crc
 }
 
-/// A valid checksum around whatever the contents are now.
-fn seal(state: &mut [u8]) {
-    let sum = checksum(&state[VERSION..]);
-    state[CHECKSUM..VERSION].copy_from_slice(&sum.to_le_bytes());
+/// Valid checksums around whatever the contents are now, at the places where the undamaged state `good` has them and at
+/// the end.
+fn seal(state: &mut [u8], good: &[u8]) {
+    let [head, lens, _] = part_ends(good);
+    let mut covered = Vec::new();
+    let mut start = 0;
+    for end in [head, lens, state.len().saturating_sub(4)] {
+        if start <= end && end + 4 <= state.len() {
+            covered.extend_from_slice(&state[start..end]);
+            state[end..end + 4].copy_from_slice(&checksum(&covered).to_le_bytes());
+            start = end + 4;
+        }
+    }
+}
+
+#[test]
+fn the_form_is_that_of_these_tests() {
+    let state = model(&small(Momentum::Gradient, Clip::EmaVector), &[5, 2], 4).state();
+    let mut sealed = state.clone();
+    seal(&mut sealed, &state);
+    assert!(sealed == state);
 }
 
 /// Loads it and expects a refusal that changes nothing.
@@ -77,18 +95,16 @@ fn only_the_exact_length_is_taken() {
     let state = model(&config, &[5, 0, 2], 7).state();
     for len in 0..state.len() {
         expect_bad(&mut holder, &state[..len], &format!("cut to {len}"));
-        // Cut short by someone who knows how the checksum is made.
-        if len > VERSION + 4 {
-            let mut cut = state[..len].to_vec();
-            seal(&mut cut);
-            expect_bad(&mut holder, &cut, &format!("cut to {len} and sealed"));
-        }
+        // Cut short by someone who knows how checksums are made.
+        let mut cut = state[..len].to_vec();
+        seal(&mut cut, &state);
+        expect_bad(&mut holder, &cut, &format!("cut to {len} and sealed"));
     }
     for extra in [1, 4, 8, 1000] {
         let mut long = state.clone();
         long.resize(state.len() + extra, 0);
         expect_bad(&mut holder, &long, &format!("{extra} bytes too long"));
-        seal(&mut long);
+        seal(&mut long, &state);
         expect_bad(&mut holder, &long, &format!("{extra} bytes too long and sealed"));
     }
     let mut random = Random(9);
@@ -148,7 +164,7 @@ fn hostile_contents_are_refused_or_harmless() {
                 let mut hostile = state.clone();
                 let len = (state.len() - position).min(8);
                 hostile[position..position + len].copy_from_slice(&word.to_le_bytes()[..len]);
-                seal(&mut hostile);
+                seal(&mut hostile, &state);
                 let before = holder.state();
                 match holder.optimizer.state_load(&hostile) {
                     Err(_) => assert!(holder.state() == before, "byte {position}: the state changed"),
@@ -178,26 +194,35 @@ fn hostile_numbers_are_refused() {
     let config = small(Momentum::Gradient, Clip::EmaVector);
     let mut holder = model(&config, &[4], 5);
     let state = model(&config, &[4], 5).state();
-    // After the prelude: six u32 of shape, density, the number of blocks and their lengths; then steps and lr.
-    let steps = 16 + 6 * 4 + 8 + 8 + 8;
+    let [head, lens, end] = part_ends(&state);
+    // Steps and blocks come last before the first checksum.
+    let (lr, steps, blocks) = (OPTIONS + 8 * 4, head - 16, head - 8);
     let u64_at = |state: &[u8], at: usize| u64::from_le_bytes(state[at..at + 8].try_into().unwrap());
-    assert_eq!(u64_at(&state, steps), 5, "the layout has changed: mend this test");
-    assert_eq!(f64::from_bits(u64_at(&state, steps + 8)), config.lr);
-    let (gram, last) = (steps + 16, state.len() - 4);
+    assert_eq!((u64_at(&state, steps), u64_at(&state, blocks)), (5, 1), "the layout has changed: mend this test");
+    assert_eq!(f64::from_bits(u64_at(&state, lr)), config.lr);
+    let (gram, last) = (lens + 4, end - 4);
     let put = |at: usize, bytes: &[u8]| {
         let mut hostile = state.clone();
         hostile[at..at + bytes.len()].copy_from_slice(bytes);
-        seal(&mut hostile);
+        seal(&mut hostile, &state);
         hostile
     };
     let wide = |at: usize, x: f64| put(at, &x.to_le_bytes());
     for (hostile, what) in [
-        (put(VERSION, &1u32.to_le_bytes()), "an earlier version"),
-        (put(VERSION, &3u32.to_le_bytes()), "a later version"),
+        (put(VERSION, &2u32.to_le_bytes()), "an earlier version"),
+        (put(VERSION, &4u32.to_le_bytes()), "a later version"),
+        (put(COUNT, &0u32.to_le_bytes()), "no options"),
+        (put(COUNT, &u32::MAX.to_le_bytes()), "too many options"),
+        (put(OPTIONS, &2u64.to_le_bytes()), "an element type of no number"),
+        (put(OPTIONS, &(1u64 << 32).to_le_bytes()), "an element type of no number"),
+        (put(OPTIONS + 8, &0u64.to_le_bytes()), "a window of nothing"),
+        (put(OPTIONS + 8, &(1u64 << 32 | 3).to_le_bytes()), "a window of no size"),
+        (put(OPTIONS + 8 * 8, &2u64.to_le_bytes()), "a flag neither off nor on"),
         (put(steps, &u64::MAX.to_le_bytes()), "too many steps"),
-        (wide(steps + 8, f64::NAN), "lr NaN"),
-        (wide(steps + 8, -1.0), "lr negative"),
-        (wide(steps + 8, f64::INFINITY), "lr infinite"),
+        (put(blocks, &0u64.to_le_bytes()), "no blocks"),
+        (wide(lr, f64::NAN), "lr NaN"),
+        (wide(lr, -1.0), "lr negative"),
+        (wide(lr, f64::INFINITY), "lr infinite"),
         (wide(gram, f64::NAN), "an entry of C NaN"),
         (wide(gram, -1.0), "a squared norm negative"),
         (wide(gram + 8, f64::INFINITY), "an entry of C infinite"),

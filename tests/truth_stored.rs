@@ -33,7 +33,8 @@ fn saved(optimizer: &Optimizer<f32>) -> Saved {
         other => unreachable!("{other:?} is not known here"),
     };
     let k = config.history_size as usize;
-    let mut bytes = Bytes(&state[state.len() - k * column - rest..]);
+    let end = state.len() - 4; // of the contents, before their checksum
+    let mut bytes = Bytes(&state[end - k * column - rest..end]);
     let columns = (0..k).map(|_| {
         let mut column = Vec::with_capacity(dim);
         bytes.column(&config, dim, |number, scale| column.push((number, scale)));

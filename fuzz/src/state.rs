@@ -10,10 +10,15 @@ use crate::input::Input;
 use crate::options;
 use crate::oracle::number::bits;
 
-/// The saved form of version 2: magic, the CRC-32 of all that follows it, the version, the body.
+/// The saved form of version 3: magic, version, number of options, the options (8 bytes each), steps, number of blocks;
+/// their lengths; the contents. After each of these three parts comes a CRC-32 of all so far but the checksums.
 const MAGIC: &[u8; 8] = b"lmada\0st";
-const CHECKSUM: core::ops::Range<usize> = 8..12;
-const BODY: usize = 16;
+const VERSION: core::ops::Range<usize> = 8..12;
+const COUNT: core::ops::Range<usize> = 12..16;
+const OPTIONS: usize = 16;
+const CHECKSUM: usize = 4;
+/// Which of the options is the learning rate.
+const LR: usize = 4;
 
 /// Changes of one input, at most.
 const EDITS: usize = 12;
@@ -53,7 +58,7 @@ fn load<T: Real>(input: &mut Input<'_>) {
     }
     match status {
         LMADA_OK => {
-            assert!(subject.state() == state, "a state that was loaded is not that which is saved");
+            assert!(loaded(&subject.state()) == loaded(&state), "a state that was loaded is not that which is saved");
             assert_eq!(twin.handle.load(&state), LMADA_OK);
             goes_on(&mut subject, &mut twin);
             is_as_new(subject, &config, &dims, alike);
@@ -126,7 +131,7 @@ fn is_as_new<T: Real>(mut subject: Model<T>, config: &lmada::Config, dims: &[usi
     for seed in 0..2 {
         assert_eq!(subject.step(seed), new.step(seed));
     }
-    let differs = subject.state().iter().zip(new.state()).skip(CHECKSUM.end).position(|(a, b)| *a != b);
+    let differs = subject.state().iter().zip(new.state()).position(|(a, b)| *a != b);
     assert!(differs.is_none(), "byte {differs:?} of the state is not as new: {config:?}, {dims:?}");
     assert!(bits(&subject.params) == bits(&new.params), "a reset is not as new: {config:?}, {dims:?}");
 }
@@ -216,15 +221,45 @@ const REALS: [f64; 16] = [
 const COUNTS: [u64; 12] =
     [0, 1, 2, 3, 7, 255, 65535, u32::MAX as u64, 1 << 53, (1 << 53) - 1, u64::MAX, i64::MAX as u64];
 
-/// The state with what the input changes of it, mostly under a checksum that fits.
+/// Where the parts of a state that is as it was saved end, and a checksum follows.
+fn part_ends(state: &[u8]) -> [usize; 3] {
+    let options = u32::from_le_bytes(state[COUNT].try_into().expect("4 bytes")) as usize;
+    let head = OPTIONS + 8 * options + 16;
+    let blocks = u64::from_le_bytes(state[head - 8..head].try_into().expect("8 bytes")) as usize;
+    [head, head + CHECKSUM + 8 * blocks, state.len() - CHECKSUM]
+}
+
+/// What a handle takes of a state: all but the options, of which it takes the learning rate. The checksums depend on the
+/// options.
+fn loaded(state: &[u8]) -> [&[u8]; 4] {
+    let [head, lens, contents] = part_ends(state);
+    let rate = OPTIONS + 8 * LR;
+    [&state[rate..rate + 8], &state[head - 16..head], &state[head + CHECKSUM..lens], &state[lens + CHECKSUM..contents]]
+}
+
+/// Gives the state checksums that fit, where the parts end of which it was made.
+fn seal(state: &mut [u8], ends: [usize; 3]) {
+    let mut covered = Vec::new();
+    let mut start = 0;
+    for end in [ends[0], ends[1], state.len().saturating_sub(CHECKSUM)] {
+        if start <= end && end + CHECKSUM <= state.len() {
+            covered.extend_from_slice(&state[start..end]);
+            state[end..end + CHECKSUM].copy_from_slice(&crc32(&covered).to_le_bytes());
+            start = end + CHECKSUM;
+        }
+    }
+}
+
+/// The state with what the input changes of it, mostly under checksums that fit.
 fn edited(input: &mut Input<'_>, saved: &[u8]) -> Vec<u8> {
     let mut state = saved.to_vec();
     let seals = !input.rarely(16);
     if input.rarely(16) {
         state = input.rest().to_vec();
-        if seals && state.len() >= BODY {
+        if seals && state.len() >= OPTIONS {
             state[..8].copy_from_slice(MAGIC);
-            state[12..BODY].copy_from_slice(&saved[12..BODY]);
+            state[VERSION].copy_from_slice(&saved[VERSION]);
+            state[COUNT].copy_from_slice(&saved[COUNT]);
         }
     }
     for _ in 0..EDITS {
@@ -233,9 +268,8 @@ fn edited(input: &mut Input<'_>, saved: &[u8]) -> Vec<u8> {
         }
         edit(input, &mut state);
     }
-    if seals && state.len() >= BODY {
-        let checksum = crc32(&state[CHECKSUM.end..]);
-        state[CHECKSUM].copy_from_slice(&checksum.to_le_bytes());
+    if seals {
+        seal(&mut state, part_ends(saved));
     }
     state
 }
@@ -243,10 +277,10 @@ fn edited(input: &mut Input<'_>, saved: &[u8]) -> Vec<u8> {
 fn edit(input: &mut Input<'_>, state: &mut Vec<u8>) {
     let kind = input.byte() % 12;
     let len = state.len().min(65536);
-    // Fields lie at multiples of their size from the body's start on, but for those after an odd number of short ones.
+    // Fields lie at multiples of 4, but for those after an odd number of shorter ones.
     let place = match input.byte() {
         // The options, the lengths, the counts and the first of the sums.
-        near @ 0..128 => BODY + usize::from(near) / 2 * 4,
+        near @ 0..128 => OPTIONS + usize::from(near) * 4,
         128..252 => input.below(len) / 4 * 4,
         _ => input.below(len),
     };

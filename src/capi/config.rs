@@ -167,12 +167,7 @@ fn from_c(c: &lmada_config_t, size: usize) -> Result<Config> {
         };
     }
     Ok(Config {
-        dtype: field!(dtype, |value| one_of(
-            "config.dtype",
-            value,
-            &[Dtype::F32, Dtype::F64],
-            "LMADA_F32 (0) or LMADA_F64 (1)"
-        )),
+        dtype: field!(dtype, |value| one_of("config.dtype", value, Dtype::ALL, "LMADA_F32 (0) or LMADA_F64 (1)")),
         history_size: field!(history_size),
         history_format: field!(history_format, history_format),
         density: field!(density),
@@ -206,19 +201,15 @@ fn one_of<E: Copy>(name: &'static str, value: i32, variants: &[E], expected: &'s
 }
 
 fn history_format(value: i32) -> Result<HistoryFormat> {
-    use HistoryFormat::*;
-    one_of("config.history_format", value, &[Full, Bf16, F16, Int8, Sparse], "a value of lmada_history_format_t")
+    one_of("config.history_format", value, HistoryFormat::ALL, "a value of lmada_history_format_t")
 }
 
 fn momentum_kind(value: i32) -> Result<Momentum> {
-    use Momentum::*;
-    one_of("config.momentum_kind", value, &[None, Gradient, Update, Window], "a value of lmada_momentum_t")
+    one_of("config.momentum_kind", value, Momentum::ALL, "a value of lmada_momentum_t")
 }
 
 fn clip_kind(value: i32) -> Result<Clip> {
-    use Clip::*;
-    let variants = [None, Norm, EmaNorm, GraftEmaNorm, EmaVector, GraftEmaVector, GraftInput];
-    one_of("config.clip_kind", value, &variants, "a value of lmada_clip_t")
+    one_of("config.clip_kind", value, Clip::ALL, "a value of lmada_clip_t")
 }
 
 fn boolean(name: &'static str, value: CBool) -> Result<bool> {

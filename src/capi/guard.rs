@@ -160,6 +160,7 @@ fn status_of(error: &Error) -> lmada_status_t {
         Error::WrongPhase { .. } => LMADA_ERROR_WRONG_PHASE,
         Error::BadState { .. } => LMADA_ERROR_BAD_STATE,
         Error::Internal { .. } => LMADA_ERROR_INTERNAL,
+        Error::Callback { .. } => LMADA_ERROR_CALLBACK,
     }
 }
 

@@ -123,8 +123,11 @@ pub(super) struct Combination<'a> {
     pub narrow: bool,
 }
 
-/// Lengths of momentum, average of updates and root of the average of squares over `len` parameters.
-fn averages(config: &Config, len: usize) -> [usize; 3] {
+/// Buffers of a chunk beside its window: momentum, average of updates, root of the average of squares.
+pub(super) const AVERAGES: usize = 3;
+
+/// Their lengths over `len` parameters.
+pub(super) fn averages(config: &Config, len: usize) -> [usize; AVERAGES] {
     [config.keeps_momentum(), config.clips_by_vector(), config.is_diagonal()].map(|kept| if kept { len } else { 0 })
 }
 
@@ -166,6 +169,19 @@ impl<T: Element> Chunk<T> {
     pub fn bytes(&self) -> usize {
         let averages = [&self.momentum, &self.average, &self.root];
         self.window.bytes() + averages.iter().map(|buffer| buffer.bytes()).sum::<usize>() + self.sums.bytes()
+    }
+
+    /// What it keeps of each parameter beside the window, in the order in which a saved state has it. Empty where the
+    /// configuration does not keep it.
+    pub fn averages(&self) -> [&Buffer<T>; AVERAGES] {
+        [&self.momentum, &self.average, &self.root]
+    }
+
+    /// [`Chunk::averages`], to be loaded, and whether each is good that may be in them.
+    pub fn averages_mut(&mut self) -> [(&mut Buffer<T>, fn(T) -> bool); AVERAGES] {
+        let is_finite = |x: T| x.to_f64().is_finite();
+        let is_root = |x: T| x.to_f64().is_finite() && x.to_f64() >= 0.0;
+        [(&mut self.momentum, is_finite), (&mut self.average, is_finite), (&mut self.root, is_root)]
     }
 
     pub fn clear(&mut self) {

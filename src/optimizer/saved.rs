@@ -1,15 +1,24 @@
 //! What a saved optimizer consists of. The window is saved column by column in the order of the ring's slots, so that
 //! a run that loads it goes on with the same bits, whatever the chunks and tiles of the version that loads it.
+//!
+//! The parts of a state: [`Head`]; the lengths of the blocks; the contents, block by block. `Optimizer::write` and
+//! `Optimizer::load_contents` have the contents' order, and `Optimizer::sections` the size of what has the model's
+//! length.
 
 use super::Optimizer;
 use super::block::Block;
-use super::solve::NormAverage;
+use super::chunk::{AVERAGES, averages};
 use super::stats::BlockStats;
-use crate::checkpoint::{BAD_NUMBER, Reader, Writer};
-use crate::config::Config;
+use crate::checkpoint::{
+    BAD_NUMBER, CHECKSUM, OTHER_VERSION, PRELUDE, Reader, Runs, Sink, Source, Stream, Writer, source_of, take_part,
+};
+use crate::config::{Config, Dtype};
 use crate::error::{Argument, Error, Result, Value};
 use crate::fault;
 use crate::kernels::Element;
+use crate::memory::as_bytes_mut;
+use crate::window::Shape;
+use std::io;
 
 /// How errors name the length of the buffer of a save.
 pub(crate) const BUFFER_LENGTH: &str = "the length of buffer";
@@ -22,10 +31,132 @@ const MOST_STEPS: u64 = 1 << 53;
 /// More than the norm of a gradient whose square is 0 or inexact because the numbers' squares are so small.
 const UNDERFLOW: f64 = 1e-150;
 
+/// The first part of a state.
+pub(super) struct Head {
+    /// All options; the learning rate as it was when the state was saved.
+    pub config: Config,
+    pub steps: u64,
+    /// How many blocks there are. Their lengths are the next part.
+    pub blocks: u64,
+}
+
+impl Head {
+    /// Bytes before the options.
+    const COUNT: usize = size_of::<u32>();
+    /// Bytes of the options and what follows them.
+    const REST: usize = (Config::OPTIONS + 2) * size_of::<u64>();
+
+    fn write(&self, writer: &mut Writer<'_>) -> Result<()> {
+        writer.put(Config::OPTIONS as u32)?;
+        writer.put_all(&self.config.to_words())?;
+        writer.put(self.steps)?;
+        writer.put(self.blocks)?;
+        writer.end_part()
+    }
+
+    fn read(stream: &mut Stream<'_>) -> Result<Self> {
+        stream.expect(Self::COUNT);
+        if stream.take::<u32>()? != Config::OPTIONS as u32 {
+            return Err(OTHER_VERSION);
+        }
+        stream.expect(Self::REST + CHECKSUM);
+        let mut words = [0; Config::OPTIONS];
+        stream.take_into(as_bytes_mut(&mut words))?;
+        let (steps, blocks) = (stream.take()?, stream.take()?);
+        stream.end_part()?;
+        let config = Config::from_words(&words).filter(|config| config.validate().is_ok());
+        let config = config.ok_or(Error::bad_state("it holds options that no optimizer can have"))?;
+        if steps < MOST_STEPS && blocks > 0 { Ok(Self { config, steps, blocks }) } else { Err(BAD_NUMBER) }
+    }
+
+    /// Bytes of the parts before the contents.
+    fn bytes(blocks: usize) -> usize {
+        PRELUDE + Self::COUNT + Self::REST + CHECKSUM + blocks * size_of::<u64>() + CHECKSUM
+    }
+}
+
+/// A state in memory, found undamaged.
+pub(super) struct Saved<'a> {
+    pub head: Head,
+    /// The lengths of the blocks, each a `u64`.
+    pub lens: Runs<'a>,
+    pub contents: &'a [u8],
+}
+
+impl<'a> Saved<'a> {
+    pub fn new(bytes: &'a [u8]) -> Result<Self> {
+        let mut rest = bytes;
+        let mut source = source_of(&mut rest);
+        let mut stream = Stream::new(&mut source)?;
+        let head = Head::read(&mut stream)?;
+        let mut checksum = stream.into_checksum();
+        drop(source);
+        let lens = usize::try_from(head.blocks).unwrap_or(usize::MAX).saturating_mul(size_of::<u64>());
+        let lens = Runs::one(take_part(&mut rest, lens, &mut checksum)?);
+        let contents = rest.len().saturating_sub(CHECKSUM);
+        let contents = take_part(&mut rest, contents, &mut checksum)?;
+        Ok(Self { head, lens, contents })
+    }
+
+    /// The length of a block, of which there are [`Head::blocks`].
+    pub fn len(&self, block: usize) -> u64 {
+        self.lens.at(block).unwrap_or_default()
+    }
+}
+
+/// A state that comes as a stream, as far as its contents.
+pub(crate) struct Incoming<'a> {
+    stream: Stream<'a>,
+    head: Head,
+    dims: Vec<usize>,
+}
+
+impl<'a> Incoming<'a> {
+    /// # Errors
+    /// [`Error::BadState`], [`Error::OutOfMemory`], what the source says.
+    pub fn new(source: &'a mut Source<'a>) -> Result<Self> {
+        let mut stream = Stream::new(source)?;
+        let head = Head::read(&mut stream)?;
+        let blocks = usize::try_from(head.blocks).unwrap_or(usize::MAX);
+        stream.expect(blocks.saturating_mul(size_of::<u64>()).saturating_add(CHECKSUM));
+        let mut dims = Vec::new();
+        for _ in 0..blocks {
+            // It grows as lengths come in: nothing is reserved because a state says so.
+            dims.try_reserve(1).map_err(|_| Error::OutOfMemory {
+                what: "the lengths of the blocks",
+                bytes: head.blocks.saturating_mul(size_of::<usize>() as u64),
+            })?;
+            dims.push(usize::try_from(stream.take::<u64>()?).unwrap_or(usize::MAX));
+        }
+        stream.end_part()?;
+        Ok(Self { stream, head, dims })
+    }
+
+    /// The element type of the optimizer that it is of.
+    pub fn dtype(&self) -> Dtype {
+        self.head.config.dtype
+    }
+
+    /// The optimizer that it is of.
+    pub fn into_optimizer<T: Element>(mut self) -> Result<Optimizer<T>> {
+        if self.dtype() != T::DTYPE {
+            let value = Value::Count(self.dtype() as u64);
+            return Err(Error::invalid("the state's dtype", value, SAME_OPTION));
+        }
+        let mut optimizer = Optimizer::new(&self.head.config, &self.dims)?;
+        self.stream.expect(optimizer.contents_bytes() + CHECKSUM);
+        let mut source = |target: &mut [u8]| self.stream.take_into(target);
+        optimizer.load_block_contents(&mut Reader::Streaming(&mut source), self.head.steps)?;
+        self.stream.end_part()?;
+        optimizer.steps = self.head.steps;
+        Ok(optimizer)
+    }
+}
+
 impl<T: Element> Optimizer<T> {
     /// Size of a saved state in bytes. It depends on configuration and lengths only.
     pub fn state_size(&self) -> usize {
-        self.write(Writer::counting())
+        Head::bytes(self.blocks.len()) + self.contents_bytes() + CHECKSUM
     }
 
     /// Saves the state into `buffer`, which has exactly [`Optimizer::state_size`] bytes.
@@ -38,8 +169,40 @@ impl<T: Element> Optimizer<T> {
         if buffer.len() != size {
             return Err(Error::mismatch(BUFFER_LENGTH, buffer.len() as u64, size as u64));
         }
-        self.write(Writer::new(buffer));
-        Ok(())
+        let mut written = 0;
+        self.write(&mut |bytes| {
+            buffer[written..written + bytes.len()].copy_from_slice(bytes);
+            written += bytes.len();
+            Ok(())
+        })
+    }
+
+    /// Writes the state, the same bytes as [`Optimizer::state_save`], in pieces of at most some 16 KiB: no copy of it is
+    /// made. The file that it goes to need not be buffered.
+    ///
+    /// # Errors
+    /// [`Error::Callback`] where `writer` fails, which leaves what it has taken by then; [`Error::WrongPhase`] in an open
+    /// step.
+    pub fn state_write(&self, mut writer: impl io::Write) -> Result<()> {
+        self.state_write_to(&mut |bytes| writer.write_all(bytes).map_err(|error| failed("writer", &error)))
+    }
+
+    /// [`Optimizer::state_write`], to whatever takes bytes.
+    pub(crate) fn state_write_to(&self, sink: &mut Sink<'_>) -> Result<()> {
+        self.check_idle("state_write")?;
+        self.write(sink)
+    }
+
+    /// The optimizer whose state `reader` has: its configuration, learning rate and blocks are those of the state. No
+    /// copy of the state is made. Of `reader` just the bytes of the state are read, and the file that they come from need
+    /// not be buffered.
+    ///
+    /// # Errors
+    /// [`Error::BadState`] for damage; [`Error::Callback`] where `reader` fails, as at its end; [`Error::OutOfMemory`],
+    /// also where the lengths in the state are made up; [`Error::InvalidArgument`] for the state of another element type.
+    pub fn from_state(mut reader: impl io::Read) -> Result<Self> {
+        let mut source = |target: &mut [u8]| reader.read_exact(target).map_err(|error| failed("reader", &error));
+        Incoming::new(&mut source)?.into_optimizer()
     }
 
     /// Puts a saved state in place of this one, its learning rate too. It is checked whole before anything changes.
@@ -49,156 +212,151 @@ impl<T: Element> Optimizer<T> {
     /// optimizer of another shape; [`Error::WrongPhase`] in an open step.
     pub fn state_load(&mut self, bytes: &[u8]) -> Result<()> {
         self.check_idle("state_load")?;
-        let mut reader = Reader::new(bytes)?;
-        self.check_options(&mut reader)?;
+        let saved = Saved::new(bytes)?;
+        self.check_options(&saved.head)?;
         for (index, block) in self.blocks.iter().enumerate() {
-            let len = block.len as u64;
-            reader.expect(len, |found| Error::mismatch(Argument::element("the state's dims", index), found, len))?;
+            let (found, len) = (saved.len(index), block.len as u64);
+            if found != len {
+                return Err(Error::mismatch(Argument::element("the state's dims", index), found, len));
+            }
         }
-        let position = Position::read(&mut reader)?;
-        self.load_contents(reader, position)
+        self.load_contents(Runs::one(saved.contents), &saved.head)
     }
 
-    /// Replaces everything by what lies after the lengths, once that is checked.
-    pub(super) fn load_contents(&mut self, mut reader: Reader<'_>, position: Position) -> Result<()> {
-        let Position { steps, lr } = position;
+    /// Replaces everything by these contents, once they are checked.
+    pub(super) fn load_contents(&mut self, contents: Runs<'_>, head: &Head) -> Result<()> {
+        let lr = head.config.lr;
         self.check_decay("the state's lr", lr)?;
-        self.check_contents(reader.clone(), steps)?;
-        for block in &mut self.blocks {
-            read_block(&mut reader, block)?;
-            fault::point();
-            let chunks = &mut self.chunks[block.chunks.clone()];
-            for slot in 0..self.config.history_size as usize {
-                chunks.iter_mut().try_for_each(|chunk| chunk.window.load(slot, &mut reader))?;
-                fault::point();
-            }
-            chunks.iter_mut().try_for_each(|chunk| chunk.window.load_rest(&mut reader))?;
-            chunks.iter_mut().try_for_each(|chunk| reader.take_into(&mut chunk.momentum))?;
-            chunks.iter_mut().try_for_each(|chunk| reader.take_into(&mut chunk.average))?;
-            chunks.iter_mut().try_for_each(|chunk| reader.take_into(&mut chunk.root))?;
-        }
-        self.steps = steps;
+        let mut reader = Reader::Checking(contents);
+        self.load_block_contents(&mut reader, head.steps)?;
+        reader.finish()?;
+        self.load_block_contents(&mut Reader::Checked(contents), head.steps)?;
+        self.steps = head.steps;
         fault::point();
         self.lr = lr;
+        // It follows from the Gram matrix.
+        self.blocks.iter_mut().for_each(|block| block.stats.spectrum = None);
         Ok(())
     }
 
-    fn write(&self, mut writer: Writer<'_>) -> usize {
-        let Config { dtype, history_size, history_format, momentum_kind, clip_kind, density, .. } = self.config;
-        for shape in [dtype as u32, history_size, history_format as u32, momentum_kind as u32, clip_kind as u32] {
-            writer.put(shape);
+    fn load_block_contents(&mut self, reader: &mut Reader<'_>, steps: u64) -> Result<()> {
+        for block in &mut self.blocks {
+            read_block(reader, block, steps)?;
+            fault::point();
+            let chunks = &mut self.chunks[block.chunks.clone()];
+            for slot in 0..self.config.history_size as usize {
+                chunks.iter_mut().try_for_each(|chunk| chunk.window.load(slot, reader))?;
+                fault::point();
+            }
+            chunks.iter_mut().try_for_each(|chunk| chunk.window.load_rest(reader))?;
+            for index in 0..AVERAGES {
+                for chunk in &mut *chunks {
+                    let (buffer, is_good) = &mut chunk.averages_mut()[index];
+                    reader.load_all(buffer, *is_good)?;
+                }
+            }
         }
-        writer.put(u32::from(self.config.is_diagonal()));
-        writer.put(density);
-        writer.put(self.blocks.len() as u64);
-        self.blocks.iter().for_each(|block| writer.put(block.len as u64));
-        writer.put(self.steps);
-        writer.put(self.lr);
+        Ok(())
+    }
+
+    fn write(&self, sink: &mut Sink<'_>) -> Result<()> {
+        let mut writer = Writer::new(sink)?;
+        let head = Head { config: self.config(), steps: self.steps, blocks: self.blocks.len() as u64 };
+        head.write(&mut writer)?;
+        self.blocks.iter().try_for_each(|block| writer.put(block.len as u64))?;
+        writer.end_part()?;
         for block in &self.blocks {
-            write_block(&mut writer, block);
+            write_block(&mut writer, block)?;
             fault::point();
             let chunks = &self.chunks[block.chunks.clone()];
-            for slot in 0..history_size as usize {
-                chunks.iter().for_each(|chunk| chunk.window.save(slot, &mut writer));
+            for slot in 0..self.config.history_size as usize {
+                chunks.iter().try_for_each(|chunk| chunk.window.save(slot, &mut writer))?;
             }
-            chunks.iter().for_each(|chunk| chunk.window.save_rest(&mut writer));
-            chunks.iter().for_each(|chunk| writer.put_all(&chunk.momentum));
-            chunks.iter().for_each(|chunk| writer.put_all(&chunk.average));
-            chunks.iter().for_each(|chunk| writer.put_all(&chunk.root));
+            chunks.iter().try_for_each(|chunk| chunk.window.save_rest(&mut writer))?;
+            for index in 0..AVERAGES {
+                chunks.iter().try_for_each(|chunk| writer.put_all(chunk.averages()[index]))?;
+            }
         }
+        writer.end_part()?;
         writer.finish()
     }
 
-    /// Checks the options that a state's shape depends on, all that lies before the lengths of its blocks.
-    pub(super) fn check_options(&self, reader: &mut Reader<'_>) -> Result<()> {
-        let Config { dtype, history_size, history_format, momentum_kind, clip_kind, density, .. } = self.config;
-        let other =
-            |name: &'static str| move |found: u32| Error::invalid(name, Value::Count(found.into()), SAME_OPTION);
-        reader.expect(dtype as u32, other("the state's dtype"))?;
-        reader.expect(history_size, |found| {
-            Error::mismatch("the state's history_size", found.into(), history_size.into())
-        })?;
-        reader.expect(history_format as u32, other("the state's history_format"))?;
-        reader.expect(momentum_kind as u32, other("the state's momentum_kind"))?;
-        reader.expect(clip_kind as u32, other("the state's clip_kind"))?;
-        reader.expect(u32::from(self.config.is_diagonal()), |found| match found {
-            0 | 1 => other("the state's use of diagonal_beta")(found),
-            _ => BAD_NUMBER,
-        })?;
-        reader.expect(density, |found| Error::invalid("the state's density", Value::Real(found), SAME_OPTION))?;
-        let blocks = self.blocks.len() as u64;
-        reader.expect(blocks, |found| Error::mismatch("the state's number of blocks", found, blocks))
-    }
-
-    /// Reads everything after step count and learning rate to the end, and keeps none of it.
-    fn check_contents(&self, mut reader: Reader<'_>, steps: u64) -> Result<()> {
-        let config = &self.config;
-        let size = config.history_size as usize;
-        let at_most = |bound: u64, reader: &mut Reader<'_>| match reader.take::<u64>()? {
-            number if number <= bound => Ok(()),
-            _ => Err(BAD_NUMBER),
-        };
-        for block in &self.blocks {
-            check_products(&mut reader, size)?;
-            reader.check_all(1, |norm_sum: f64| norm_sum.is_finite() && norm_sum >= 0.0)?;
-            at_most(steps, &mut reader)?;
-            // The bound on b, and the statistics.
-            reader.check_all(4, |number: f64| number.is_finite() && number >= 0.0)?;
-            let chunks = &self.chunks[block.chunks.clone()];
-            for _slot in 0..size {
-                chunks.iter().try_for_each(|chunk| chunk.window.check(&mut reader))?;
-            }
-            chunks.iter().try_for_each(|chunk| chunk.window.check_rest(&mut reader))?;
-            let averages = usize::from(config.keeps_momentum()) + usize::from(config.clips_by_vector());
-            reader.check_all(averages * block.len, |x: T| x.to_f64().is_finite())?;
-            let roots = if config.is_diagonal() { block.len } else { 0 };
-            reader.check_all(roots, |x: T| x.to_f64().is_finite() && x.to_f64() >= 0.0)?;
+    /// Refuses the state of an optimizer of another shape.
+    pub(super) fn check_options(&self, head: &Head) -> Result<()> {
+        let (its, own) = (&head.config, &self.config);
+        if its.history_size != own.history_size {
+            let (found, expected) = (its.history_size.into(), own.history_size.into());
+            return Err(Error::mismatch("the state's history_size", found, expected));
         }
-        reader.finish()
+        let differing = [
+            ("the state's dtype", its.dtype != own.dtype, Value::Count(its.dtype as u64)),
+            (
+                "the state's history_format",
+                its.history_format != own.history_format,
+                Value::HistoryFormat(its.history_format),
+            ),
+            ("the state's density", its.density != own.density, Value::Real(its.density)),
+            (
+                "the state's momentum_kind",
+                its.momentum_kind != own.momentum_kind,
+                Value::Count(its.momentum_kind as u64),
+            ),
+            ("the state's clip_kind", its.clip_kind != own.clip_kind, Value::Clip(its.clip_kind)),
+            ("the state's diagonal_beta", its.is_diagonal() != own.is_diagonal(), Value::Real(its.diagonal_beta)),
+        ];
+        if let Some(&(name, _, value)) = differing.iter().find(|(_, differs, _)| *differs) {
+            return Err(Error::invalid(name, value, SAME_OPTION));
+        }
+        let blocks = self.blocks.len() as u64;
+        if head.blocks != blocks {
+            return Err(Error::mismatch("the state's number of blocks", head.blocks, blocks));
+        }
+        Ok(())
+    }
+
+    /// Bytes of the contents of a state of this optimizer.
+    fn contents_bytes(&self) -> usize {
+        self.contents_bytes_of(|block| self.blocks[block].len)
+    }
+
+    /// Bytes of the contents of a state whose blocks have these lengths; saturates.
+    pub(super) fn contents_bytes_of(&self, len: impl Fn(usize) -> usize) -> usize {
+        let sections = |block| self.sections(len(block)).into_iter();
+        let bytes = |block| sections(block).map(|(count, bytes)| count.saturating_mul(bytes));
+        let blocks = (0..self.blocks.len()).flat_map(|block| bytes(block).chain([block_bytes(&self.blocks[block])]));
+        blocks.fold(0, usize::saturating_add)
+    }
+
+    /// What the contents have of a block of `len` elements after [`block_bytes`]: how many sections of a kind, and the
+    /// bytes of each; saturates. Those of a part of it that begins with a unit and ends with one are as many, wherever it
+    /// lies.
+    pub(super) fn sections(&self, len: usize) -> [(usize, usize); 2 + AVERAGES] {
+        let saved = Shape::<T>::new(&self.config).saved(&self.config, len);
+        let [momentum, average, root] = averages(&self.config, len).map(|len| (1, len.saturating_mul(size_of::<T>())));
+        [(self.config.history_size as usize, saved.column), (1, saved.rest), momentum, average, root]
     }
 }
 
-/// How far a saved run had come.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) struct Position {
-    pub steps: u64,
-    pub lr: f64,
-}
-
-impl Position {
-    pub fn read(reader: &mut Reader<'_>) -> Result<Self> {
-        let position = Self { steps: reader.take()?, lr: reader.take()? };
-        let Self { steps, lr } = position;
-        if steps < MOST_STEPS && lr.is_finite() && lr >= 0.0 { Ok(position) } else { Err(BAD_NUMBER) }
-    }
-}
-
-/// Passes over a Gram matrix: it is symmetric, to the last bit, and no product of two gradients is larger than that of
-/// their norms. The factor is for rounding. Without this, what is made of the matrix might overflow where a gradient's
-/// own products cannot.
-fn check_products(reader: &mut Reader<'_>, size: usize) -> Result<()> {
-    let products = reader.clone();
-    let norm =
-        |slot: usize| products.ahead(slot * (size + 1)).map_or(f64::NAN, |square: f64| square.sqrt() + UNDERFLOW);
-    let mirrored = |i: usize, j: usize, product: f64| {
-        products.ahead(j * size + i).is_some_and(|other: f64| other.to_bits() == product.to_bits())
-    };
+/// Whether this is a Gram matrix: it is symmetric, to the last bit, and no product of two gradients is larger than that
+/// of their norms. The factor is for rounding. Without this, what is made of the matrix might overflow where a
+/// gradient's own products cannot.
+fn is_gram(size: usize, at: &dyn Fn(usize) -> f64) -> bool {
+    // Of a negative square the norm is NaN.
+    let norm = |slot: usize| at(slot * (size + 1)).sqrt() + UNDERFLOW;
     let mut places = (0..size).flat_map(|i| (0..size).map(move |j| (i, j)));
-    reader.check_all(size * size, |product: f64| {
-        // Of a negative square the norm is NaN.
-        let is_product = |(i, j)| product.abs() <= 2.0 * norm(i) * norm(j) && mirrored(i, j, product);
-        product.is_finite() && places.next().is_some_and(is_product)
+    places.all(|(i, j)| {
+        let (product, mirrored) = (at(i * size + j), at(j * size + i));
+        product.is_finite() && product.abs() <= 2.0 * norm(i) * norm(j) && mirrored.to_bits() == product.to_bits()
     })
 }
 
 /// The spectrum of the last step follows from the Gram matrix.
-fn write_block(writer: &mut Writer<'_>, block: &Block) {
+fn write_block(writer: &mut Writer<'_>, block: &Block) -> Result<()> {
     let BlockStats { grad_norm, update_norm, scale, spectrum: _ } = block.stats;
-    writer.put_all(block.gram.entries());
-    writer.put(block.norms.sum);
-    writer.put(block.norms.count);
-    writer.put(block.momentum_bound);
-    writer.put_all(&[grad_norm, update_norm, scale]);
+    writer.put_all(block.gram.entries())?;
+    writer.put(block.norms.sum)?;
+    writer.put(block.norms.count)?;
+    writer.put_all(&[block.momentum_bound, grad_norm, update_norm, scale])
 }
 
 /// Bytes that [`write_block`] writes, those of the Gram matrix first.
@@ -206,13 +364,19 @@ pub(super) fn block_bytes(block: &Block) -> usize {
     (block.gram.entries().len() + 6) * size_of::<f64>()
 }
 
-fn read_block(reader: &mut Reader<'_>, block: &mut Block) -> Result<()> {
-    reader.take_into(block.gram.entries_mut())?;
-    block.norms = NormAverage { sum: reader.take()?, count: reader.take()? };
-    block.momentum_bound = reader.take()?;
-    let mut stats = [0.0; 3];
-    reader.take_into(&mut stats)?;
-    let [grad_norm, update_norm, scale] = stats;
-    block.stats = BlockStats { grad_norm, update_norm, scale, spectrum: None };
+fn read_block(reader: &mut Reader<'_>, block: &mut Block, steps: u64) -> Result<()> {
+    let size = block.gram.size();
+    reader.load_together(block.gram.entries_mut(), |at| is_gram(size, at))?;
+    let is_length = |x: f64| x.is_finite() && x >= 0.0;
+    reader.load(&mut block.norms.sum, is_length)?;
+    reader.load(&mut block.norms.count, |count| count <= steps)?;
+    let BlockStats { grad_norm, update_norm, scale, spectrum: _ } = &mut block.stats;
+    for length in [&mut block.momentum_bound, grad_norm, update_norm, scale] {
+        reader.load(length, is_length)?;
+    }
     Ok(())
+}
+
+fn failed(argument: &'static str, error: &io::Error) -> Error {
+    Error::Callback { argument, value: Value::Io(error.kind()) }
 }

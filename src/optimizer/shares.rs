@@ -8,23 +8,19 @@
 use core::ops::Range;
 
 use super::Optimizer;
-use super::saved::{Position, block_bytes};
-use crate::checkpoint::Reader;
+use super::saved::{Head, Saved, block_bytes};
+use crate::checkpoint::Runs;
 use crate::error::{Argument, Error, Result, Value};
 use crate::kernels::Element;
 use crate::memory::try_vec;
-use crate::window::Shape;
 
 /// How errors name the length of the list of states.
 pub(crate) const STATES: &str = "the number of states";
 
 /// A saved state, with what is known of it before its contents are.
 struct Share<'a> {
-    /// At the lengths of its blocks.
-    lens: Reader<'a>,
-    /// All that comes after its position.
-    contents: &'a [u8],
-    /// Where in them the next section begins.
+    saved: Saved<'a>,
+    /// Where in its contents the next section begins.
     next: usize,
 }
 
@@ -45,59 +41,36 @@ impl<T: Element> Optimizer<T> {
             return Err(Error::mismatch("the number of firsts", firsts.len() as u64, self.blocks.len() as u64));
         }
         let mut shares = try_vec(states.len(), "the list of states")?;
-        let mut position = None;
         for (index, state) in states.iter().enumerate() {
-            let (share, its) = self.share(state).map_err(|error| error.in_state(index))?;
-            if *position.get_or_insert(its) != its {
-                return Err(other_step(index, its.steps));
+            let share = self.share(state).map_err(|error| error.in_state(index))?;
+            let head = &share.saved.head;
+            let first: &Head = shares.first().map_or(head, |first: &Share<'_>| &first.saved.head);
+            if head.steps != first.steps || head.config.lr != first.config.lr {
+                return Err(other_step(index, head.steps));
             }
             shares.push(share);
         }
-        let Some(position) = position else {
+        if shares.is_empty() {
             return Err(Error::invalid(STATES, Value::Count(0), "at least 1"));
-        };
+        }
         let mut runs = Vec::new();
         let mut parts = try_vec(shares.len(), "the list of states")?;
         for (index, &first) in firsts.iter().enumerate() {
             self.parts(index, first, &shares, &mut parts)?;
             self.gather(index, &parts, &mut shares, &mut runs)?;
         }
-        self.load_contents(Reader::of_runs(&runs), position)
+        self.load_contents(Runs::several(&runs), &shares[0].saved.head)
     }
 
     /// A saved state of any lengths, which its size agrees with.
-    fn share<'a>(&self, state: &'a [u8]) -> Result<(Share<'a>, Position)> {
-        let mut reader = Reader::new(state)?;
-        self.check_options(&mut reader)?;
-        let lens = reader.clone();
-        let mut size = 0usize;
-        for block in 0..self.blocks.len() {
-            let len = usize::try_from(reader.take::<u64>()?).unwrap_or(usize::MAX);
-            size = size.saturating_add(block_bytes(&self.blocks[block]));
-            for (count, bytes) in self.sections(len) {
-                size = size.saturating_add(count.saturating_mul(bytes));
-            }
-        }
-        let position = Position::read(&mut reader)?;
-        let contents = reader.rest();
-        if size != contents.len() {
+    fn share<'a>(&self, state: &'a [u8]) -> Result<Share<'a>> {
+        let saved = Saved::new(state)?;
+        self.check_options(&saved.head)?;
+        let share = Share { saved, next: 0 };
+        if self.contents_bytes_of(|block| share.len(block)) != share.saved.contents.len() {
             return Err(Error::bad_state("its size is not that of its contents"));
         }
-        Ok((Share { lens, contents, next: 0 }, position))
-    }
-
-    /// The sections of a block of `len` elements after [`block_bytes`]: how many of a kind, and bytes of each. Those of a
-    /// part of it that begins with a unit and ends with one are as many, wherever it lies.
-    fn sections(&self, len: usize) -> [(usize, usize); 5] {
-        let saved = Shape::<T>::new(&self.config).saved(&self.config, len);
-        let averages = |kept: bool| if kept { len.saturating_mul(size_of::<T>()) } else { 0 };
-        [
-            (self.config.history_size as usize, saved.column),
-            (1, saved.rest),
-            (1, averages(self.config.keeps_momentum())),
-            (1, averages(self.config.clips_by_vector())),
-            (1, averages(self.config.is_diagonal())),
-        ]
+        Ok(share)
     }
 
     /// Which part each share has of this optimizer's share of a block; empty where it has none.
@@ -179,12 +152,12 @@ impl<T: Element> Optimizer<T> {
 impl<'a> Share<'a> {
     /// How many elements it has of a block: no more than its bytes, once its size is checked.
     fn len(&self, block: usize) -> usize {
-        self.lens.ahead::<u64>(block).and_then(|len| usize::try_from(len).ok()).unwrap_or_default()
+        usize::try_from(self.saved.len(block)).unwrap_or(usize::MAX)
     }
 
     /// The next section, which has this many bytes.
     fn section(&mut self, bytes: usize) -> &'a [u8] {
-        let section = &self.contents[self.next..][..bytes];
+        let section = &self.saved.contents[self.next..][..bytes];
         self.next += bytes;
         section
     }

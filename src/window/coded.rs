@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use super::tiled::Tiled;
 use super::{Factors, Format, Room, Saved, TILE, Taken, Window};
-use crate::checkpoint::{BAD_NUMBER, Reader, Writer};
+use crate::checkpoint::{Reader, Writer};
 use crate::config::Config;
 use crate::error::Result;
 use crate::kernels::{Ahead, Columns, Compressed, Element, Run, SCALED_UNIT, Scales, Stored, StoredKernels};
@@ -236,33 +236,25 @@ impl<T: Element, S: Code> Window<T> for Coded<T, S> {
         self.columns.data.bytes() + self.scales.bytes() + self.taken.bytes()
     }
 
-    fn save(&self, slot: usize, writer: &mut Writer<'_>) {
+    fn save(&self, slot: usize, writer: &mut Writer<'_>) -> Result<()> {
         for (start, run) in units(0, self.columns.len) {
             if Self::SCALED {
-                writer.put(self.scale(slot, start));
+                writer.put(self.scale(slot, start))?;
             }
-            writer.put_all(self.columns.column(slot, start, run.len()));
-        }
-    }
-
-    fn check(&self, reader: &mut Reader<'_>) -> Result<()> {
-        for (_, run) in units(0, self.columns.len) {
-            let scale = if Self::SCALED { reader.take()? } else { 1.0 };
-            if !(0.0..f64::INFINITY).contains(&scale) {
-                return Err(BAD_NUMBER);
-            }
-            reader.check_all(run.len(), |code: S| code.is_valid(scale))?;
+            writer.put_all(self.columns.column(slot, start, run.len()))?;
         }
         Ok(())
     }
 
     fn load(&mut self, slot: usize, reader: &mut Reader<'_>) -> Result<()> {
         for (start, run) in units(0, self.columns.len) {
-            if Self::SCALED {
+            let scale = if Self::SCALED {
                 let place = self.scale_place(slot, start);
-                self.scales[place] = reader.take()?;
-            }
-            reader.take_into(self.columns.column_mut(slot, start, run.len()))?;
+                reader.load(&mut self.scales[place], |scale| (0.0..f64::INFINITY).contains(&scale))?
+            } else {
+                1.0
+            };
+            reader.load_all(self.columns.column_mut(slot, start, run.len()), |code: S| code.is_valid(scale))?;
         }
         Ok(())
     }

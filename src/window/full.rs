@@ -100,17 +100,13 @@ impl<T: Element> Window<T> for Full<T> {
         self.columns.data.bytes()
     }
 
-    fn save(&self, slot: usize, writer: &mut Writer<'_>) {
-        self.columns.runs().for_each(|(position, len)| writer.put_all(self.columns.column(slot, position, len)));
-    }
-
-    fn check(&self, reader: &mut Reader<'_>) -> Result<()> {
-        reader.check_all(self.columns.len, |x: T| x.to_f64().is_finite())
+    fn save(&self, slot: usize, writer: &mut Writer<'_>) -> Result<()> {
+        self.columns.runs().try_for_each(|(position, len)| writer.put_all(self.columns.column(slot, position, len)))
     }
 
     fn load(&mut self, slot: usize, reader: &mut Reader<'_>) -> Result<()> {
         for (position, len) in self.columns.runs() {
-            reader.take_into(self.columns.column_mut(slot, position, len))?;
+            reader.load_all(self.columns.column_mut(slot, position, len), |x: T| x.to_f64().is_finite())?;
         }
         Ok(())
     }

@@ -72,24 +72,18 @@ pub(crate) trait Window<T: Element>: Send + Sync {
     /// Bytes held.
     fn bytes(&self) -> usize;
 
-    /// Appends column `slot` to a saved state, in an order that tells nothing of tiles and chunks.
-    fn save(&self, slot: usize, writer: &mut Writer<'_>);
+    /// Appends column `slot` to a saved state. The order of its numbers does not depend on tiles and chunks.
+    fn save(&self, slot: usize, writer: &mut Writer<'_>) -> Result<()>;
 
-    /// Refuses what comes next if it is not what [`Window::save`] could have written.
-    fn check(&self, reader: &mut Reader<'_>) -> Result<()>;
-
-    /// Replaces column `slot` by what [`Window::save`] wrote, and has been checked.
+    /// Loads column `slot`, and checks that [`Window::save`] could have written it.
     fn load(&mut self, slot: usize, reader: &mut Reader<'_>) -> Result<()>;
 
-    /// [`Window::save`], for what a window keeps beside its columns.
-    fn save_rest(&self, _writer: &mut Writer<'_>) {}
-
-    /// [`Window::check`] of it.
-    fn check_rest(&self, _reader: &mut Reader<'_>) -> Result<()> {
+    /// [`Window::save`], for what a window keeps besides its columns.
+    fn save_rest(&self, _writer: &mut Writer<'_>) -> Result<()> {
         Ok(())
     }
 
-    /// [`Window::load`] of it.
+    /// [`Window::load`], for what [`Window::save_rest`] wrote.
     fn load_rest(&mut self, _reader: &mut Reader<'_>) -> Result<()> {
         Ok(())
     }

@@ -117,21 +117,22 @@ impl<T: Element> Window<T> for Sparse<T> {
         self.entries.data.bytes() + self.feedback.bytes()
     }
 
-    fn save(&self, slot: usize, writer: &mut Writer<'_>) {
+    fn save(&self, slot: usize, writer: &mut Writer<'_>) -> Result<()> {
         for tile in self.entries.shape.tiles() {
             let (indices, values) = self.entries.column(slot, tile);
-            writer.put_all(indices);
-            writer.put_all(values);
+            writer.put_all(indices)?;
+            writer.put_all(values)?;
         }
+        Ok(())
     }
 
     /// Indices ascend and lie inside their tile, values are finite; or all are zeros, where nothing was stored yet.
-    fn check(&self, reader: &mut Reader<'_>) -> Result<()> {
-        let shape = &self.entries.shape;
-        for tile in shape.tiles() {
-            let (len, kept) = (shape.tile_len(tile), shape.kept(tile));
+    fn load(&mut self, slot: usize, reader: &mut Reader<'_>) -> Result<()> {
+        for tile in self.entries.shape.tiles() {
+            let len = self.entries.shape.tile_len(tile);
+            let (indices, values) = self.entries.column_mut(slot, tile);
             let (mut next, mut ascend, mut empty) = (0, true, true);
-            reader.check_all(kept, |index: u16| {
+            reader.load_all(indices, |index: u16| {
                 let index = usize::from(index);
                 ascend &= (next..len).contains(&index);
                 empty &= index == 0;
@@ -139,30 +140,17 @@ impl<T: Element> Window<T> for Sparse<T> {
                 ascend || empty
             })?;
             let finite = |value: u16| value & 0x7f80 != 0x7f80;
-            reader.check_all(kept, |value: u16| if ascend { finite(value) } else { value == 0 })?;
+            reader.load_all(values, |value: u16| if ascend { finite(value) } else { value == 0 })?;
         }
         Ok(())
     }
 
-    fn load(&mut self, slot: usize, reader: &mut Reader<'_>) -> Result<()> {
-        for tile in self.entries.shape.tiles() {
-            let (indices, values) = self.entries.column_mut(slot, tile);
-            reader.take_into(indices)?;
-            reader.take_into(values)?;
-        }
-        Ok(())
-    }
-
-    fn save_rest(&self, writer: &mut Writer<'_>) {
-        writer.put_all(&self.feedback);
-    }
-
-    fn check_rest(&self, reader: &mut Reader<'_>) -> Result<()> {
-        reader.check_all(self.feedback.len(), |x: T| x.to_f64().is_finite())
+    fn save_rest(&self, writer: &mut Writer<'_>) -> Result<()> {
+        writer.put_all(&self.feedback)
     }
 
     fn load_rest(&mut self, reader: &mut Reader<'_>) -> Result<()> {
-        reader.take_into(&mut self.feedback)
+        reader.load_all(&mut self.feedback, |x: T| x.to_f64().is_finite())
     }
 }
 

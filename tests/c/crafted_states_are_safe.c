@@ -4,31 +4,15 @@
 
 #include <math.h>
 
-/* The saved form of version 2: magic, then the CRC-32 of all that follows it, then the version, then the body. */
-enum { MAGIC = 8, CHECKSUM_END = MAGIC + 4, VERSION_END = CHECKSUM_END + 4 };
-
-static uint32_t crc32(const unsigned char *bytes, size_t count)
-{
-    uint32_t crc = UINT32_MAX;
-    for (size_t i = 0; i < count; i++) {
-        crc ^= bytes[i];
-        for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? UINT32_C(0xEDB88320) : 0);
-    }
-    return ~crc;
-}
-
-static void seal(unsigned char *state, size_t bytes)
-{
-    const uint32_t crc = crc32(state + CHECKSUM_END, bytes - CHECKSUM_END);
-    for (int i = 0; i < 4; i++) state[MAGIC + i] = (unsigned char)(crc >> 8 * i);
-}
-
 static void the_form_is_that_of_this_test(model *m)
 {
     size_t bytes;
     unsigned char *state = saved_state(m->opt, &bytes), *sealed = check_alloc(bytes);
+    const saved_form form = form_of(state, bytes);
     memcpy(sealed, state, bytes);
-    seal(sealed, bytes);
+    for (int part = 0; part < FORM_PARTS; part++) memset(sealed + form.ends[part], 0, FORM_CHECKSUM);
+    CHECK(memcmp(state, sealed, bytes) != 0);
+    seal(sealed, bytes, form);
     CHECK(memcmp(state, sealed, bytes) == 0);
     free(state);
     free(sealed);
@@ -38,25 +22,27 @@ static void version_is_unknown(model *m)
 {
     size_t bytes;
     unsigned char *state = saved_state(m->opt, &bytes);
-    for (int byte = CHECKSUM_END; byte < VERSION_END; byte++) {
-        state[byte] ^= 2;
-        seal(state, bytes);
+    const saved_form form = form_of(state, bytes);
+    for (int byte = FORM_VERSION; byte < FORM_OPTIONS; byte++) {
+        state[byte] ^= 4;
+        seal(state, bytes, form);
         CHECK_REFUSED(lmada_state_load(m->opt, state, bytes), LMADA_ERROR_BAD_STATE, "version");
-        state[byte] ^= 2;
+        state[byte] ^= 4;
     }
     free(state);
 }
 
-/* Every length but the right one, from that of a checksum on. */
+/* Every length but the right one, from that of the magic on. */
 static void length_is_another(model *m)
 {
     size_t bytes;
     unsigned char *state = saved_state(m->opt, &bytes);
-    for (size_t length = CHECKSUM_END; length < bytes + 17; length++) {
+    const saved_form form = form_of(state, bytes);
+    for (size_t length = FORM_VERSION; length < bytes + 17; length++) {
         unsigned char *other_state = check_alloc(length);
         memset(other_state, 0, length);
         memcpy(other_state, state, length < bytes ? length : bytes);
-        seal(other_state, length);
+        seal(other_state, length, form);
         if (length != bytes) CHECK_STATUS(lmada_state_load(m->opt, other_state, length), LMADA_ERROR_BAD_STATE);
         free(other_state);
     }
@@ -84,18 +70,20 @@ static void every_byte_is_another(int number, bool blocks, size_t stride)
     model twin = new_twin(number, blocks), m = new_twin(number, blocks);
     size_t bytes, taken = 0, refused = 0;
     unsigned char *state, *changed;
+    saved_form form;
     step_model(&twin, 0, TWIN_PAST);
     the_form_is_that_of_this_test(&twin);
     state = saved_state(twin.opt, &bytes);
+    form = form_of(state, bytes);
     changed = check_alloc(bytes);
-    for (size_t byte = CHECKSUM_END; byte < bytes; byte += stride) {
+    for (size_t byte = FORM_VERSION; byte < bytes; byte += stride) {
         for (size_t mask = 0; mask < sizeof masks; mask++) {
             lmada_status_t status;
             AT("byte %zu, mask %x, variant %d", byte, masks[mask], number);
             CHECK_OK(lmada_state_load(m.opt, state, bytes));
             memcpy(changed, state, bytes);
             changed[byte] ^= masks[mask];
-            seal(changed, bytes);
+            seal(changed, bytes, form);
             status = lmada_state_load(m.opt, changed, bytes);
             if (status == LMADA_OK) {
                 taken++;
@@ -115,36 +103,33 @@ static void every_byte_is_another(int number, bool blocks, size_t stride)
     free_model(&twin);
 }
 
-/* A saved state, and where the Gram matrix of its first block lies in it. The body begins with six counts of 4 bytes,
- * then density, blocks, a length for each, steps and rate. */
+/* A saved state, and where its parts lie. */
 typedef struct {
     unsigned char *state, *changed;
-    size_t bytes, gram;
+    size_t bytes;
+    saved_form form;
     uint32_t history_size;
 } gram_state;
 
 static gram_state new_gram_state(model *m)
 {
-    const size_t header = VERSION_END + 6 * 4 + 2 * 8;
-    uint64_t blocks;
     gram_state g;
     g.state = saved_state(m->opt, &g.bytes);
+    g.form = form_of(g.state, g.bytes);
     g.changed = check_alloc(g.bytes);
-    memcpy(&g.history_size, g.state + VERSION_END + 4, sizeof g.history_size);
-    memcpy(&blocks, g.state + header - 8, sizeof blocks);
-    g.gram = header + 8 * (blocks + 2);
+    memcpy(&g.history_size, option_of(g.state, OPTION_HISTORY_SIZE), sizeof g.history_size);
     memcpy(g.changed, g.state, g.bytes);
     return g;
 }
 
 static unsigned char *product(const gram_state *g, size_t row, size_t column)
 {
-    return g->changed + g->gram + 8 * (row * g->history_size + column);
+    return g->changed + contents_of(&g->form) + 8 * (row * g->history_size + column);
 }
 
 static void check_gram_is_refused(model *m, gram_state *g)
 {
-    seal(g->changed, g->bytes);
+    seal(g->changed, g->bytes, g->form);
     CHECK_REFUSED(lmada_state_load(m->opt, g->changed, g->bytes), LMADA_ERROR_BAD_STATE, "no state can hold");
     memcpy(g->changed, g->state, g->bytes);
 }
@@ -256,6 +241,7 @@ static void compressed_contents_are_no_numbers(const hostile *hostile)
     const size_t rest = hostile->format == LMADA_HISTORY_SPARSE ? 4 * UNITS_DIM : 0;
     size_t bytes;
     unsigned char *state, *changed;
+    saved_form form;
     model m, twin;
     config.history_format = hostile->format;
     config.history_size = 3;
@@ -265,16 +251,15 @@ static void compressed_contents_are_no_numbers(const hostile *hostile)
     step_model(&m, 0, 5);
     step_model(&twin, 0, 5);
     state = saved_state(twin.opt, &bytes);
+    form = form_of(state, bytes);
     changed = check_alloc(bytes);
     for (size_t slot = 0; slot < (hostile->rest ? 1 : config.history_size); slot++) {
-        unsigned char *place = changed + bytes - rest + hostile->offset;
+        unsigned char *place = changed + bytes - FORM_CHECKSUM - rest + hostile->offset;
         if (!hostile->rest) place -= (config.history_size - slot) * column;
         AT("%s, format %d, slot %zu", hostile->what, (int)hostile->format, slot);
         memcpy(changed, state, bytes);
-        seal(changed, bytes);
-        CHECK(memcmp(changed, state, bytes) == 0);
         memcpy(place, hostile->bytes, hostile->count);
-        seal(changed, bytes);
+        seal(changed, bytes, form);
         CHECK_STATUS(lmada_state_load(m.opt, changed, bytes), LMADA_ERROR_BAD_STATE);
         CHECK(same_model(&m, &twin));
     }

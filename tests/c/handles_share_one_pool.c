@@ -23,6 +23,7 @@ static void step_as_alone(model *m)
     unsigned char *state;
     step_model(m, 0, STEPS);
     state = saved_state(m->opt, &bytes);
+    forget_threads(state, bytes);
     CHECK(same_reals(m->params, alone.params, DIM));
     CHECK(bytes == alone_bytes && memcmp(state, alone_state, bytes) == 0);
     free(state);
@@ -189,6 +190,7 @@ int main(int argc, char **argv)
     alone = new_model(&config, DIM);
     step_model(&alone, 0, STEPS);
     alone_state = saved_state(alone.opt, &alone_bytes);
+    forget_threads(alone_state, alone_bytes);
     config.threads = 8;
     many_handles(argc > 1 ? REDUCED_HANDLES : HANDLES);
     few_and_many_threads();

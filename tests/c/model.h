@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "real.h"
+#include "saved_form.h"
 
 #include <stdbool.h>
 
@@ -185,12 +186,15 @@ static inline unsigned char *saved_state(const lmada_t *opt, size_t *bytes)
     return state;
 }
 
-/* Whether two optimizers have the same state, bit for bit. */
+/* Whether two optimizers have the same state, bit for bit. They may use different numbers of threads. */
 static inline bool same_state(const lmada_t *a, const lmada_t *b)
 {
     size_t a_bytes, b_bytes;
     unsigned char *a_state = saved_state(a, &a_bytes), *b_state = saved_state(b, &b_bytes);
-    bool same = a_bytes == b_bytes && memcmp(a_state, b_state, a_bytes) == 0;
+    bool same;
+    forget_threads(a_state, a_bytes);
+    forget_threads(b_state, b_bytes);
+    same = a_bytes == b_bytes && memcmp(a_state, b_state, a_bytes) == 0;
     free(a_state);
     free(b_state);
     return same;

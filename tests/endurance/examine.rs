@@ -1,19 +1,11 @@
 //! A saved state looked at from outside: is the Gram matrix, of which each step replaced a row and a column, that of the
 //! columns beside it? Is every number finite?
 
-use crate::oracle::saved::Bytes;
+use crate::oracle::saved::{Bytes, Parts};
 use lmada::{Clip, Config, Element, HistoryFormat, Momentum, Optimizer};
 
 /// How far an entry may be off, relative to the norms of its two columns.
 const TOLERANCE: f64 = 1e-12;
-
-/// Where C of the first block begins, in a state of so many blocks: after their lengths, the steps, the learning rate.
-pub fn gram_start(blocks: usize) -> usize {
-    BEFORE_DIMS + 8 * (blocks + 2)
-}
-
-/// Bytes before the dimensions of the blocks: magic, checksum and version; six options; density; number of blocks.
-const BEFORE_DIMS: usize = 16 + 6 * 4 + 8 + 8;
 
 /// Room for a state and the columns of a block, so that looking takes no memory.
 pub struct Examiner {
@@ -42,10 +34,8 @@ impl Examiner {
     }
 
     pub fn look(&mut self, state: &[u8], config: &Config, dims: &[usize]) -> Result<(), String> {
-        let mut bytes = Bytes(&state[BEFORE_DIMS..]);
-        dims.iter().for_each(|&len| assert_eq!(bytes.u64(), len as u64));
-        let steps = bytes.u64();
-        assert!(bytes.f64() == config.lr);
+        let Parts { steps, dims: saved_dims, contents: mut bytes, .. } = Parts::of(state);
+        assert!(saved_dims.iter().map(|&len| u64::from_le_bytes(len)).eq(dims.iter().map(|&len| len as u64)));
         dims.iter().try_for_each(|&len| self.block(&mut bytes, config, len, steps))?;
         assert!(bytes.0.is_empty());
         Ok(())

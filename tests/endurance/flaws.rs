@@ -1,8 +1,9 @@
 //! What these runs look for is seen where it is: planted flaws.
 
-use crate::examine::{Examiner, gram_start};
+use crate::examine::Examiner;
 use crate::gradients::Gradients;
 use crate::memory::Watch;
+use crate::oracle::saved::Parts;
 use lmada::{Config, Optimizer};
 
 const DIMS: &[usize] = &[300, 20];
@@ -26,7 +27,8 @@ fn wrong_products_are() {
     optimizer.state_save(&mut state).expect("no step is open");
     let mut examiner = Examiner::new(state.len(), &config, DIMS);
     let k = config.history_size as usize;
-    let place = |i: usize, j: usize| gram_start(DIMS.len()) + 8 * (i * k + j);
+    let gram = Parts::of(&state).start;
+    let place = |i: usize, j: usize| gram + 8 * (i * k + j);
     let entry = |i, j| f64::from_le_bytes(state[place(i, j)..][..8].try_into().expect("8 bytes"));
     let norms = (entry(2, 2) * entry(7, 7)).sqrt();
     let mut look = |changes: &[(usize, usize, f64)]| {

@@ -1,12 +1,46 @@
-//! What a saved state holds, read from its bytes: columns in every format.
+//! What a saved state holds, read from its bytes: its parts, and columns in every format.
 
 use super::formats::{self, SCALED, SPARSE};
 use lmada::{Config, Dtype, HistoryFormat};
 
+/// A saved state in its parts. Each is followed by a checksum, which is not looked at.
+pub struct Parts<'a> {
+    /// By number, as in `lmada::Config`: each 8 bytes, whatever its type is.
+    pub options: &'a [[u8; 8]],
+    pub steps: u64,
+    /// A length for each block.
+    pub dims: &'a [[u8; 8]],
+    pub contents: Bytes<'a>,
+    /// Where the contents begin.
+    pub start: usize,
+}
+
+impl<'a> Parts<'a> {
+    pub fn of(state: &'a [u8]) -> Self {
+        assert_eq!(&state[..8], b"lmada\0st");
+        assert_eq!(state[8..12], 3u32.to_le_bytes(), "the layout has changed: mend the tests that read it");
+        let mut bytes = Bytes(&state[12..]);
+        let count = u32::from_le_bytes(bytes.take()) as usize;
+        let options = bytes.words(count);
+        let (steps, blocks) = (bytes.u64(), bytes.u64() as usize);
+        bytes.take::<4>();
+        let dims = bytes.words(blocks);
+        bytes.take::<4>();
+        let start = state.len() - bytes.0.len();
+        Self { options, steps, dims, contents: Bytes(&bytes.0[..bytes.0.len() - 4]), start }
+    }
+}
+
 /// Bytes, front to back.
 pub struct Bytes<'a>(pub &'a [u8]);
 
-impl Bytes<'_> {
+impl<'a> Bytes<'a> {
+    fn words(&mut self, count: usize) -> &'a [[u8; 8]] {
+        let (words, rest) = self.0.split_at(8 * count);
+        self.0 = rest;
+        words.as_chunks().0
+    }
+
     pub fn take<const N: usize>(&mut self) -> [u8; N] {
         let (bytes, rest) = self.0.split_first_chunk().expect("a longer state");
         self.0 = rest;

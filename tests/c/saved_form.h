@@ -1,0 +1,71 @@
+/* The saved form of version 3, as it is documented in src/checkpoint.rs and src/optimizer/saved.rs: magic (8 bytes),
+ * version (4), number of options (4), the options (8 each), steps (8), number of blocks (8); their lengths (8 each); the
+ * contents. After each of these three parts comes a CRC-32 (4) of all bytes so far but the checksums before it. */
+#ifndef SAVED_FORM_H
+#define SAVED_FORM_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { FORM_VERSION = 8, FORM_COUNT = 12, FORM_OPTIONS = 16, FORM_CHECKSUM = 4, FORM_PARTS = 3 };
+
+/* Numbers of options, in the order of lmada_config_t. */
+enum { OPTION_HISTORY_SIZE = 1, OPTION_LR = 4, OPTION_THREADS = 21 };
+
+/* Where the parts end in the state of an optimizer, and a checksum follows. */
+typedef struct {
+    size_t ends[FORM_PARTS];
+} saved_form;
+
+static inline saved_form form_of(const unsigned char *state, size_t bytes)
+{
+    uint32_t options;
+    uint64_t blocks;
+    saved_form form;
+    memcpy(&options, state + FORM_COUNT, sizeof options);
+    form.ends[0] = FORM_OPTIONS + 8 * (size_t)options + 16;
+    memcpy(&blocks, state + form.ends[0] - 8, sizeof blocks);
+    form.ends[1] = form.ends[0] + FORM_CHECKSUM + 8 * (size_t)blocks;
+    form.ends[2] = bytes - FORM_CHECKSUM;
+    return form;
+}
+
+/* Where the contents begin: with the Gram matrix of the first block. */
+static inline size_t contents_of(const saved_form *form)
+{
+    return form->ends[1] + FORM_CHECKSUM;
+}
+
+static inline unsigned char *option_of(unsigned char *state, int number)
+{
+    return state + FORM_OPTIONS + 8 * number;
+}
+
+/* Valid checksums around whatever the parts are now. The last part ends where a state of this length ends. */
+static inline void seal(unsigned char *state, size_t bytes, saved_form form)
+{
+    uint32_t crc = UINT32_MAX;
+    size_t start = 0;
+    form.ends[FORM_PARTS - 1] = bytes < FORM_CHECKSUM ? 0 : bytes - FORM_CHECKSUM;
+    for (int part = 0; part < FORM_PARTS; part++) {
+        const size_t end = form.ends[part];
+        if (end < start || end + FORM_CHECKSUM > bytes) continue;
+        for (size_t i = start; i < end; i++) {
+            crc ^= state[i];
+            for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? UINT32_C(0xEDB88320) : 0);
+        }
+        for (int i = 0; i < 4; i++) state[end + (size_t)i] = (unsigned char)(~crc >> 8 * i);
+        start = end + FORM_CHECKSUM;
+    }
+}
+
+/* Clears what a state has of the number of threads: the option, and the checksums. */
+static inline void forget_threads(unsigned char *state, size_t bytes)
+{
+    const saved_form form = form_of(state, bytes);
+    for (int part = 0; part < FORM_PARTS; part++) memset(state + form.ends[part], 0, FORM_CHECKSUM);
+    memset(option_of(state, OPTION_THREADS), 0, 8);
+}
+
+#endif
