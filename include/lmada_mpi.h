@@ -29,9 +29,10 @@
  * - Processes solve from the same bits, so that none keeps a direction that another drops: the sums are made on one
  *   process, in whatever order MPI adds them up, and sent to all. What follows from them is the same bits on
  *   processors that have the same vector instructions; mixed ones agree up to rounding.
- * - All handles must have the same options and learning rate, and as many blocks; a handle's length in a block is that
- *   of its share, 0 where it has none. Numbers of partials that differ, and steps that differ, are refused; other
- *   options are not compared.
+ * - All handles have the same options and learning rate, and as many blocks; a handle's length in a block is that of
+ *   its share, 0 where it has none. A step is refused on all processes with `LMADA_ERROR_INVALID_ARGUMENT` where handles
+ *   differ in the number of blocks, an option other than `threads`, the learning rate, the version of the library, or
+ *   the number of steps taken.
  * - Where the history format is not the full one, a share starts at a multiple of 4,096 parameters from the start of
  *   its block, or other numbers are stored than one process would.
  * - An error of MPI ends the program, as MPI wants it, unless `comm` has `MPI_ERRORS_RETURN`: then it is
@@ -156,7 +157,7 @@ static inline lmada_status_t lmada_mpi_first_failure(lmada_status_t status, int 
  * @param status  the first failure of this process in the step so far, which every process then returns; else `LMADA_OK`
  * @param comm    the processes
  * @return the same on all: `LMADA_OK`; the `status` of the first process that has another; as `lmada_solve`;
- *         `LMADA_ERROR_INVALID_ARGUMENT` where handles have different numbers of partials; `LMADA_ERROR_CALLBACK`
+ *         `LMADA_ERROR_INVALID_ARGUMENT` where handles differ (see the rules above); `LMADA_ERROR_CALLBACK`
  *         where MPI failed. As after `lmada_solve`, a step that was refused is still open.
  */
 static inline lmada_status_t lmada_mpi_solve(lmada_t *opt, lmada_status_t status, MPI_Comm comm) {
@@ -184,7 +185,8 @@ static inline lmada_status_t lmada_mpi_solve(lmada_t *opt, lmada_status_t status
     const uint64_t total = (uint64_t)message[COUNT], squares = (uint64_t)message[SQUARE];
     if (squares * (uint64_t)size != total * total) {
         snprintf(lmada_mpi_words(), LMADA_MPI_WORDS,
-                 "the handles of comm have different numbers of partials (%lu here): they differ in options or blocks",
+                 "the handles of comm have different numbers of partials (%lu here): they differ in options, blocks or "
+                 "version of the library",
                  (unsigned long)count);
         return LMADA_ERROR_INVALID_ARGUMENT;
     }
@@ -210,8 +212,8 @@ static inline lmada_status_t lmada_mpi_solve(lmada_t *opt, lmada_status_t status
  * @param dim     number of parameters of its share
  * @param comm    the processes that hold the model together
  * @return the same on all: `LMADA_OK`; what `lmada_step` says of the first process at fault; `LMADA_ERROR_NON_FINITE`
- *         wherever the NaN is; `LMADA_ERROR_INVALID_ARGUMENT` where handles have different numbers of partials or are
- *         not at the same step; `LMADA_ERROR_CALLBACK` where MPI failed. Then nothing changed on any process.
+ *         wherever the NaN is; `LMADA_ERROR_INVALID_ARGUMENT` where handles differ (see the rules above);
+ *         `LMADA_ERROR_CALLBACK` where MPI failed. Then nothing changed on any process.
  */
 static inline lmada_status_t lmada_mpi_step(lmada_t *opt, float *params, const float *grads, size_t dim,
                                             MPI_Comm comm);

@@ -172,7 +172,10 @@ macro_rules! options {
         /// The options as they lie in a saved state, in the order of the list.
         impl Config {
             /// How many options there are.
-            pub(crate) const OPTIONS: usize = [$(stringify!($option)),*].len();
+            pub(crate) const OPTIONS: usize = Self::NAMES.len();
+
+            /// Their names.
+            pub(crate) const NAMES: &[&str] = &[$(stringify!($option)),*];
 
             pub(crate) fn to_words(self) -> [u64; Self::OPTIONS] {
                 [$(self.$option.to_word()),*]

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{COMPRESSED, Model, Random, SPARSE_UNIT, assert_same, cuts, every_kind_and_format, gradient};
-use lmada::{Config, Element, Error, HistoryFormat, Optimizer};
+use lmada::{Clip, Config, Element, Error, HistoryFormat, Momentum, Optimizer};
 
 /// The parameters moved alike: relative to how far they have come, the promise for ordinary gradients. More gradients
 /// than there are dimensions are dependent: the norm of an update, which a clip looks at, then moves with the last bit of
@@ -110,7 +110,8 @@ fn one_piece_is_the_whole_step_bit_for_bit() {
             let grads = gradient::<f32>(3007, number);
             phased.optimizer.begin().unwrap();
             phased.optimizer.feed(0, &grads).unwrap();
-            assert!(phased.optimizer.partials().unwrap().len() <= 2 * (2 * 5 + 16));
+            let columns = if matches!(config.clip_kind, Clip::EmaVector | Clip::GraftEmaVector) { 3 } else { 2 };
+            assert!(phased.optimizer.partials().unwrap().len() <= 2 * (columns * 5 + 16));
             phased.optimizer.solve().unwrap();
             phased.optimizer.apply(0, &mut phased.params, &grads).unwrap();
             phased.optimizer.end().unwrap();
@@ -307,5 +308,129 @@ fn processes_out_of_step_are_noticed() {
     for handle in &mut processes.handles {
         assert!(matches!(handle.solve(), Err(Error::InvalidArgument { .. })));
         handle.cancel().unwrap();
+    }
+}
+
+/// Takes a step over handles with a parameter each, and expects all to refuse it and nothing to change. Returns their
+/// words.
+fn all_refuse(handles: &mut [Optimizer<f64>], what: &str) -> Vec<String> {
+    let state = |handle: &Optimizer<f64>| {
+        let mut state = vec![0; handle.state_size()];
+        handle.state_save(&mut state).unwrap();
+        state
+    };
+    let before: Vec<_> = handles.iter().map(state).collect();
+    sum_over(handles);
+    let refuse = |handle: &mut Optimizer<f64>| {
+        let error = handle.solve().expect_err(what);
+        assert!(matches!(error, Error::InvalidArgument { .. }), "{what}: {error}");
+        handle.cancel().unwrap();
+        error.to_string()
+    };
+    let words = handles.iter_mut().map(refuse).collect();
+    assert!(handles.iter().map(state).eq(before), "{what}: something changed");
+    words
+}
+
+fn all_accept(handles: &mut [Optimizer<f64>], what: &str) {
+    sum_over(handles);
+    for handle in handles {
+        handle.solve().unwrap_or_else(|error| panic!("{what}: {error}"));
+        handle.apply(0, &mut [0.0], &[1.0]).unwrap();
+        handle.end().unwrap();
+    }
+}
+
+fn sum_over(handles: &mut [Optimizer<f64>]) {
+    let mut totals: Vec<f64> = Vec::new();
+    for handle in handles.iter_mut() {
+        handle.begin().unwrap();
+        handle.feed(0, &[1.0]).unwrap();
+        let partials = handle.partials().unwrap();
+        totals.resize(partials.len(), 0.0);
+        totals.iter_mut().zip(partials.iter()).for_each(|(total, part)| *total += part);
+    }
+    handles.iter_mut().for_each(|handle| handle.partials().unwrap().copy_from_slice(&totals));
+}
+
+/// Whatever option it is, the odd one or all others have it, in as many processes as there may be in a small cluster.
+#[test]
+fn processes_with_other_options_are_refused() {
+    let usual = Config::default().with_threads(1);
+    let others = [
+        usual.with_density(0.02),
+        usual.with_lr(0.01_f64.next_up()),
+        usual.with_eps(0.0),
+        usual.with_eps_relative(1e-300),
+        usual.with_power(1.0),
+        usual.with_eps_on_root(true),
+        usual.with_rank_tol(0.0),
+        usual.with_centered(true),
+        usual.with_history_decay(0.9),
+        usual.with_orthogonal_scale(0.5),
+        usual.with_momentum_kind(Momentum::Update),
+        usual.with_momentum(0.8),
+        usual.with_bias_correction(false),
+        usual.with_clip_kind(Clip::Norm),
+        usual.with_clip_norm(2.0),
+        usual.with_clip_factor(2.0),
+        usual.with_clip_beta(0.9),
+        usual.with_weight_decay(f64::from_bits(1)),
+        usual.with_diagonal_beta(0.9),
+        usual.with_diagonal_eps(1e-8),
+    ];
+    for other in others {
+        let what = format!("{other:?}");
+        for count in [2, 3, 1000] {
+            for (most, odd, place) in [(usual, other, 0), (other, usual, count - 1), (usual, other, count / 2)] {
+                let config = |index| if index == place { odd } else { most };
+                let mut handles: Vec<_> =
+                    (0..count).map(|index| Optimizer::new(&config(index), &[1]).unwrap()).collect();
+                for words in all_refuse(&mut handles, &what) {
+                    assert!(words.contains("options") && words.contains("learning rate"), "{words}");
+                }
+                handles.remove(place);
+                all_accept(&mut handles, &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn processes_with_other_learning_rates_are_refused() {
+    let config = Config::default().with_threads(1);
+    let mut handles: Vec<Optimizer<f64>> = (0..4).map(|_| Optimizer::new(&config, &[1]).unwrap()).collect();
+    all_accept(&mut handles, "as made");
+    handles[2].set_lr(0.2).unwrap();
+    all_refuse(&mut handles, "one has another");
+    handles.iter_mut().for_each(|handle| handle.set_lr(0.2).unwrap());
+    all_accept(&mut handles, "all have another");
+    // Two and two, so that sums may be those of another pair.
+    handles[..2].iter_mut().for_each(|handle| handle.set_lr(0.1).unwrap());
+    all_refuse(&mut handles, "two and two");
+    handles[..2].iter_mut().for_each(|handle| handle.set_lr(0.2).unwrap());
+    all_accept(&mut handles, "the same again");
+}
+
+#[test]
+fn processes_may_differ_in_threads_and_in_the_sign_of_zero() {
+    let config = Config::default().with_threads(1).with_eps_relative(0.0).with_lr(0.0);
+    let others = [config, config.with_threads(3), config.with_eps_relative(-0.0), config.with_lr(-0.0)];
+    let mut handles: Vec<Optimizer<f64>> = others.iter().map(|config| Optimizer::new(config, &[1]).unwrap()).collect();
+    all_accept(&mut handles, "the same options");
+    handles[0].set_lr(-0.0).unwrap();
+    all_accept(&mut handles, "the same learning rate");
+}
+
+/// 1, 2 and 3: the sum of the numbers is three times the second's.
+#[test]
+fn a_process_with_the_average_of_step_numbers_refuses_too() {
+    let config = Config::default().with_threads(1);
+    let mut handles: Vec<Optimizer<f64>> = (0..3).map(|_| Optimizer::new(&config, &[1]).unwrap()).collect();
+    for (index, handle) in handles.iter_mut().enumerate() {
+        (0..index).for_each(|_| handle.step(&mut [0.0], &[1.0]).unwrap());
+    }
+    for words in all_refuse(&mut handles, "1, 2 and 3") {
+        assert!(words.contains("step"), "{words}");
     }
 }

@@ -417,6 +417,12 @@ fn partials_that_are_no_sums() {
             &|sums| sums[sums.len() - 2] = 2.0,
             &|sums| sums[sums.len() - 2] = 0.5,
             &|sums| sums[sums.len() - 2] = f64::NAN,
+            // Before them the hash of the options: two halves and the sum of their squares.
+            &|sums| sums[sums.len() - 3] += 1.0,
+            &|sums| sums[sums.len() - 3] = f64::INFINITY,
+            &|sums| sums[sums.len() - 4] += 1.0,
+            &|sums| sums[sums.len() - 5] = f64::NAN,
+            &|sums| sums.iter_mut().rev().skip(2).take(3).for_each(|sum| *sum = f64::MAX),
         ] {
             let error = solve(spoil).unwrap_err();
             assert!(matches!(error, Error::InvalidArgument { .. }), "{error}");
@@ -424,7 +430,7 @@ fn partials_that_are_no_sums() {
         for spoil in [
             &(|sums: &mut [f64]| sums[0] = f64::NAN) as &dyn Fn(&mut [f64]),
             &|sums| sums[0] = f64::INFINITY,
-            &|sums| sums[sums.len() - 9] = 1.0,
+            &|sums| sums[sums.len() - 12] = 1.0,
         ] {
             let error = solve(spoil).unwrap_err();
             assert!(matches!(error, Error::NonFinite { .. }), "{error}");

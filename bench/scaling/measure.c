@@ -36,7 +36,8 @@ static void sum(struct shard *shard) {
     int rank;
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     lmada_mpi_sum(values, 128, rank, MPI_COMM_WORLD);
-    if (shard->history_size + 9 > 125) lmada_mpi_sum(values, (int)shard->history_size + 9 - 125, rank, MPI_COMM_WORLD);
+    const int partials = (int)shard->history_size + 12;
+    if (partials > 125) lmada_mpi_sum(values, partials - 125, rank, MPI_COMM_WORLD);
 }
 
 /* The median of how long it takes from a common start to when the last process is done. */

@@ -91,6 +91,10 @@ unsafe fn feed<T: Native>(opt: *mut lmada_t, offset: usize, grads: *const T, len
 /// returns the same array. Where the history format is not the full one, a share should start at a multiple of 4,096
 /// parameters from the start of its block, or it may store other numbers than one process would.
 ///
+/// The sums say whether the processes agree in the library's version, the step's number, the learning rate and all
+/// options but `threads`: where they do not, `lmada_solve` refuses the step on every process. (Of up to 1,048,576
+/// processes.)
+///
 /// ```c
 /// double *sums;
 /// size_t count;
@@ -149,9 +153,9 @@ pub unsafe extern "C" fn lmada_partials(opt: *mut lmada_t, values: *mut *mut f64
 ///
 /// @param opt  a handle with an open step whose gradient is complete
 /// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_NON_FINITE` as in `lmada_step`, on all processes alike;
-///         `LMADA_ERROR_INVALID_ARGUMENT` where the partials are no sum over processes at the same step;
-///         `LMADA_ERROR_WRONG_PHASE` where no step is open, a piece is missing or the step is solved already;
-///         `LMADA_ERROR_BUSY`
+///         `LMADA_ERROR_INVALID_ARGUMENT` where the partials are no sum over processes at the same step and with the
+///         same options, learning rate and library version; `LMADA_ERROR_WRONG_PHASE` where no step is open, a piece is
+///         missing or the step is solved already; `LMADA_ERROR_BUSY`
 ///
 /// # Safety
 /// `opt` is NULL or a live handle.

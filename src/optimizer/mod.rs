@@ -236,6 +236,9 @@ impl<T: Element> Optimizer<T> {
 
     /// The sums that are to be added up over processes, in place. Once they are taken the gradient is complete.
     ///
+    /// They also say whether the processes agree in the library's version, the step's number, the learning rate and all
+    /// options but `threads`: where they do not, [`solve`](Self::solve) refuses the step on every process.
+    ///
     /// # Errors
     /// [`Error::WrongPhase`] where a piece is missing or the step is solved.
     pub fn partials(&mut self) -> Result<&mut [f64]> {
@@ -247,7 +250,8 @@ impl<T: Element> Optimizer<T> {
     ///
     /// # Errors
     /// [`Error::NonFinite`], [`Error::WrongPhase`] where a piece is missing or the step is solved already,
-    /// [`Error::InvalidArgument`] for partials that are no sum over processes at the same step.
+    /// [`Error::InvalidArgument`] for partials that are no sum over processes at the same step and with the same
+    /// options, learning rate and library version.
     pub fn solve(&mut self) -> Result<()> {
         self.complete_gradient("solve")?;
         self.solve_blocks()?;

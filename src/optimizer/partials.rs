@@ -30,6 +30,12 @@ pub(crate) enum Tail {
     AverageNorm2,
     /// Σ√q with this gradient in it, before bias correction; 0 without diagonal preconditioning.
     Roots,
+    /// One half of [`Hash`].
+    HashLow,
+    /// The other half.
+    HashHigh,
+    /// The sum of both halves' squares.
+    HashSquares,
     /// 1: adds up to the number of processes.
     Processes,
     /// The step's number, from 1 on: adds up to that times the number of processes, or they are out of step.
@@ -37,6 +43,62 @@ pub(crate) enum Tail {
 }
 
 const TAIL: usize = Tail::Step as usize + 1;
+
+/// A hash, in two halves of 16 bits, of all that processes of one model have to have in common: the options but
+/// `threads`, the learning rate, the version of the library, and the step's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Hash {
+    halves: [u16; 2],
+}
+
+impl Hash {
+    /// Up to so many processes, the sums of halves and squares are exact in f64.
+    const MAX_PROCESSES: f64 = (1 << 20) as f64;
+
+    /// `config` has the learning rate as it is now.
+    pub fn new(config: &Config, version: &str, step: u64) -> Self {
+        // `add` is one to one in the state and in the value: lists that differ in one value never end in one state.
+        let mut state = 0_u64;
+        let mut add = |value: u64| {
+            state = (state ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            state ^= state >> 32;
+        };
+        for (name, word) in Config::NAMES.iter().zip(config.to_words()) {
+            // Of the words of all types, only that of −0 is this one; −0 is 0.
+            let word = if word == (-0.0_f64).to_bits() { 0 } else { word };
+            if *name != "threads" {
+                add(word);
+            }
+        }
+        version.bytes().for_each(|byte| add(byte.into()));
+        add(step);
+        add(0);
+        Self { halves: [state as u16, (state >> 16) as u16] }
+    }
+
+    /// Writes what processes add up.
+    pub fn write(self, layout: Layout, partials: &mut [f64]) {
+        let [low, high] = self.halves.map(f64::from);
+        partials[layout.tail(Tail::HashLow)] = low;
+        partials[layout.tail(Tail::HashHigh)] = high;
+        partials[layout.tail(Tail::HashSquares)] = low * low + high * high;
+    }
+
+    /// Whether all of the processes whose partials were added up have the same hash. The answer depends on the sums
+    /// alone, so that it is the same on each. More than [`Self::MAX_PROCESSES`] are not compared.
+    pub fn is_common(layout: Layout, sums: &[f64]) -> bool {
+        let sum = |which| sums[layout.tail(which)];
+        if sum(Tail::Processes) > Self::MAX_PROCESSES {
+            return true;
+        }
+        // n·Σ|x|² − |Σx|² is the sum of |x − y|² over all pairs of processes, of whole numbers below 2⁷⁴. A sum that is
+        // no such number saturates; NaN becomes 0.
+        let whole = |x: f64| u128::from(x as u64);
+        let [low, high, squares] = [Tail::HashLow, Tail::HashHigh, Tail::HashSquares].map(|which| whole(sum(which)));
+        let pairs = low.checked_mul(low).zip(high.checked_mul(high)).and_then(|(low, high)| low.checked_add(high));
+        pairs == Some(whole(sum(Tail::Processes)) * squares)
+    }
+}
 
 impl Layout {
     pub fn new(config: &Config) -> Self {
@@ -83,5 +145,58 @@ impl Layout {
 
     pub fn tail(&self, which: Tail) -> usize {
         self.products() + which as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The sums over processes with these hashes, of which there are so many each.
+    fn sums(layout: Layout, hashes: &[(Hash, f64)]) -> Vec<f64> {
+        let mut sums = vec![0.0; layout.len()];
+        for (hash, count) in hashes {
+            let mut partials = vec![0.0; layout.len()];
+            hash.write(layout, &mut partials);
+            partials[layout.tail(Tail::Processes)] = 1.0;
+            sums.iter_mut().zip(partials).for_each(|(sum, part)| *sum += count * part);
+        }
+        sums
+    }
+
+    #[test]
+    fn one_of_very_many_is_seen() {
+        let layout = Layout::new(&Config::default());
+        for halves in [[0, 0], [1, 0xffff], [0xffff, 0xffff]] {
+            let [usual, odd] = [halves, [halves[0], halves[1] ^ 1]].map(|halves| Hash { halves });
+            for count in [1.0, 2.0, 3.0, 1000.0, Hash::MAX_PROCESSES] {
+                assert!(Hash::is_common(layout, &sums(layout, &[(usual, count)])));
+                assert!(count == 1.0 || !Hash::is_common(layout, &sums(layout, &[(usual, count - 1.0), (odd, 1.0)])));
+            }
+        }
+    }
+
+    #[test]
+    fn versions_and_steps_have_other_hashes() {
+        let config = Config::default();
+        let hash = Hash::new(&config, "0.1.0", 1);
+        assert_eq!(hash, Hash::new(&config.with_threads(7), "0.1.0", 1));
+        for other in ["0.1.1", "0.10", "0.1.00", "1.0.0", ""] {
+            assert_ne!(hash, Hash::new(&config, other, 1));
+        }
+        for step in [0, 2, 1 + (1 << 16), 1 + (1 << 32), u64::MAX] {
+            assert_ne!(hash, Hash::new(&config, "0.1.0", step));
+        }
+    }
+
+    /// No more hashes of steps in a row are equal than of random ones.
+    #[test]
+    fn hashes_of_steps_are_spread() {
+        let config = Config::default();
+        let hash = |step| Hash::new(&config, "0.1.0", step).halves;
+        let mut hashes: Vec<_> = (1..=10_000).map(hash).collect();
+        hashes.sort_unstable();
+        hashes.dedup();
+        assert!(hashes.len() >= 9_998, "{} of 10,000", hashes.len());
     }
 }

@@ -5,7 +5,7 @@ use core::ops::Range;
 use super::block::Pending;
 use super::chunk::{Apply, Combination, Feed, Output};
 use super::lent::Lent;
-use super::partials::Tail;
+use super::partials::{Hash, Tail};
 use super::solve::{Step, bias, check_partials};
 use super::{Optimizer, Phase};
 use crate::config::{Config, Momentum};
@@ -117,7 +117,8 @@ impl<T: Element> Optimizer<T> {
 
     /// Adds up the chunks' sums in their order.
     pub(super) fn sum(&mut self) {
-        let number = (self.steps + 1) as f64;
+        let number = self.steps + 1;
+        let hash = Hash::new(&self.config(), env!("CARGO_PKG_VERSION"), number);
         let layout = self.layout;
         for (block, partials) in self.blocks.iter().zip(self.partials.chunks_exact_mut(layout.len())) {
             let mut chunks = self.chunks[block.chunks.clone()].iter();
@@ -131,8 +132,9 @@ impl<T: Element> Optimizer<T> {
                     *total += part;
                 }
             }
+            hash.write(layout, partials);
             partials[layout.tail(Tail::Processes)] = 1.0;
-            partials[layout.tail(Tail::Step)] = number;
+            partials[layout.tail(Tail::Step)] = number as f64;
         }
         self.phase = Phase::Summed;
     }

@@ -4,7 +4,7 @@
 use super::block::{Block, Pending};
 use super::norms::{Norms, Vectors};
 use super::overflow;
-use super::partials::{Layout, Tail};
+use super::partials::{Hash, Layout, Tail};
 use super::ring::Ring;
 use super::stats::BlockStats;
 use crate::config::{Clip, Config, Momentum};
@@ -374,6 +374,13 @@ pub(super) fn check_partials(step: &Step<'_>, partials: &[f64]) -> Result<()> {
         if numbers != processes * step.number as f64 {
             let expected = "the same step number on every process: they are out of step";
             return Err(Error::invalid("partials", Value::Real(numbers / processes), expected));
+        }
+        // After the step's number, which the hash has too: the sum of numbers may fit one process by chance. All refuse
+        // all the same, this one in other words.
+        if !Hash::is_common(step.layout, block) {
+            let value = Value::Name("a sum over processes that differ");
+            let expected = "the same options (but threads), learning rate, library version and step on every process";
+            return Err(Error::invalid("partials", value, expected));
         }
     }
     let bad: f64 = blocks().map(|block| block[step.layout.tail(Tail::NonFinite)]).sum();

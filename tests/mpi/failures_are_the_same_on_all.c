@@ -196,6 +196,38 @@ static void handles_that_differ_are_refused(void)
     free_model(&third);
 }
 
+static void options_that_differ_are_refused(void)
+{
+    const lmada_config_t usual = variant(0);
+    AT("process %d of %d, options that differ", rank, size);
+    for (int at = 0; at < size; at++) {
+        for (int option = 0; option < 4; option++) {
+            lmada_config_t config = usual;
+            model m, twin;
+            real gradient[20] = {1, 2, 3};
+            if (rank == at && option == 0) config.lr = usual.lr * 2;
+            if (rank == at && option == 1) config.clip_factor = usual.clip_factor * 2; /* not in use */
+            if (rank == at && option == 2) config.weight_decay = 1e-3;
+            config.threads = 1 + (uint32_t)rank; /* may differ */
+            m = new_model(&config, 20);
+            twin = new_model(&config, 20);
+            if (rank == at && option == 3) CHECK_OK(lmada_set_lr(m.opt, usual.lr * 2));
+            if (size > 1) {
+                CHECK_STATUS(mpi_step(m.opt, m.params, gradient, 20, MPI_COMM_WORLD), LMADA_ERROR_INVALID_ARGUMENT);
+                CHECK(strstr(lmada_mpi_last_error(), "options") && strstr(lmada_mpi_last_error(), "learning rate"));
+                CHECK_STATUS(mpi_direction(m.opt, m.params, gradient, 20, MPI_COMM_WORLD),
+                             LMADA_ERROR_INVALID_ARGUMENT);
+                if (option == 3) CHECK_OK(lmada_set_lr(m.opt, usual.lr)); /* it is part of the saved state */
+                CHECK(same_model(&m, &twin));
+            }
+            if (option == 3) CHECK_OK(lmada_set_lr(m.opt, usual.lr * 2));
+            if (option == 3) CHECK_OK(mpi_step(m.opt, m.params, gradient, 20, MPI_COMM_WORLD));
+            free_model(&m);
+            free_model(&twin);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     start(&argc, &argv);
@@ -205,6 +237,7 @@ int main(int argc, char **argv)
     }
     all_at_fault_say_the_same();
     handles_that_differ_are_refused();
+    options_that_differ_are_refused();
     MPI_Finalize();
     return 0;
 }

@@ -132,7 +132,8 @@ function solve!(prepare, opt::Optimizer, comm)
     total, squares = UInt64(message[2]), UInt64(message[3])
     if squares * comm_size(comm) != total^2
         throw(LmadaError(INVALID_ARGUMENT, "the optimizers of comm have different numbers of partials " *
-                                           "($(length(sums)) here): they differ in options or blocks"))
+                                           "($(length(sums)) here): they differ in options, blocks or version " *
+                                           "of the library"))
     end
     copyto!(sums, 1, message, HEAD + 1, first)
     for start in first+1:LONGEST_SUM:length(sums)
