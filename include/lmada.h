@@ -284,6 +284,25 @@ typedef struct lmada_config_t {
      * kappa*diagonal_eps^(-1/4)*|u| may overflow.
      */
     double diagonal_eps;
+    /**
+     * Factor on every gradient before anything is done with it, >= 0. Default 1. To undo the scale of a loss (gradients
+     * in half precision), or to average a gradient that was summed over several batches. `lmada_set_grad_scale` changes
+     * it between steps. It costs no pass over memory. `grad_norm` in the stats is of g as given, without it.
+     */
+    double grad_scale;
+    /**
+     * Largest norm of a gradient, >= 0; a longer one is scaled down to it. Default 0: off. The norm is that of the
+     * gradient as stored (with `diagonal_beta`: as scaled), after `grad_scale`, over all blocks together. The stored
+     * column keeps its numbers and gets a weight, so it costs no pass over memory. Against single gradients that are
+     * orders of magnitude too long: one of them would dominate the window for k steps.
+     */
+    double grad_clip_norm;
+    /**
+     * beta of an average of the parameters, `p <- beta*p + (1 - beta)*w` after each step: [0, 1). Default 0: off.
+     * `lmada_averaged_params` gives it, bias-corrected. What to evaluate where the learning rate does not fall: 0.99 to
+     * 0.9999. One more buffer of `dim` elements. Not with `lmada_direction`, which does not see the parameters.
+     */
+    double average_beta;
 } lmada_config_t;
 
 /** @} */
@@ -338,7 +357,25 @@ typedef struct lmada_stats_t {
      * Memory that the handle holds, in bytes.
      */
     uint64_t state_bytes;
+    /**
+     * Learning rate of the next step.
+     */
+    double lr;
+    /**
+     * Steps refused with `LMADA_ERROR_NON_FINITE` since creation or reset. It is not part of a saved state.
+     */
+    uint64_t refused;
+    /**
+     * The first element that was NaN or infinite in the last gradient that was refused, counted over this handle's
+     * parameters; `UINT64_MAX` where there is none: no gradient was refused, or not for an element of this handle.
+     */
+    uint64_t non_finite_index;
 } lmada_stats_t;
+
+/**
+ * How a learning rate goes on after the warm-up of `lmada_schedule`.
+ */
+typedef int32_t lmada_schedule_t;
 
 /** @} */
 
@@ -519,6 +556,21 @@ typedef struct lmada_stats_t {
  */
 #define LMADA_GRAFT_INPUT 6
 
+/**
+ * It stays at the peak.
+ */
+#define LMADA_SCHEDULE_CONSTANT 0
+
+/**
+ * It falls to 0 at the last step, by as much each step.
+ */
+#define LMADA_SCHEDULE_LINEAR 1
+
+/**
+ * It falls to 0 at the last step, along half a period of a cosine.
+ */
+#define LMADA_SCHEDULE_COSINE 2
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -674,7 +726,8 @@ lmada_status_t lmada_step_f64(lmada_t *opt, double *params, const double *grads,
  *
  * @param opt     a handle of type `LMADA_F32`
  * @param params  `count` pointers to the tensors of the parameters; no two overlap
- * @param grads   `count` pointers to their gradients
+ * @param grads   `count` pointers to their gradients. One that is NULL counts as zeros, and those parameters keep their
+ *                bits, under weight decay too.
  * @param lens    length of each tensor; their sum is the handle's `dim`. A tensor of length 0 may be NULL.
  * @param count   number of tensors
  * @return as `lmada_step`; a message names the tensor at fault, as `grads[3]`. `LMADA_ERROR_OUT_OF_MEMORY` where a
@@ -713,7 +766,8 @@ lmada_status_t lmada_step_tensors_f64(lmada_t *opt,
  * @param direction  receives `dim` elements; may not overlap `grads`
  * @param grads      `dim` partial derivatives of the loss
  * @param dim        number of parameters: the handle's
- * @return as `lmada_step`; on failure nothing is written
+ * @return as `lmada_step`; `LMADA_ERROR_INVALID_ARGUMENT` also with `average_beta`, since the parameters are not known;
+ *         on failure nothing is written
  *
  * @pre `opt` is NULL or a live handle; the arrays are NULL or have `dim` elements.
  */

@@ -277,6 +277,17 @@ options! {
         /// ε_d, added to the average of squared gradients of which a parameter's scale is the fourth root, > 0. Default
         /// 1e-16: the square of Adam's usual 1e-8. It should be far below the squares of all gradients that matter.
         pub diagonal_eps (with_diagonal_eps): f64 = 1e-16,
+        /// Factor on every gradient before anything is done with it, ≥ 0. Default 1. It undoes the scale of a loss (f16
+        /// gradients), or averages a gradient that was summed over several batches;
+        /// [`Optimizer::set_grad_scale`](crate::Optimizer::set_grad_scale) changes it between steps. It costs no pass.
+        pub grad_scale (with_grad_scale): f64 = 1.0,
+        /// Largest norm of a gradient, ≥ 0: a longer one, over all blocks, is scaled down to it. It is the norm of the
+        /// gradient as stored, after `grad_scale`. 0, the default: off. It costs no pass.
+        pub grad_clip_norm (with_grad_clip_norm): f64 = 0.0,
+        /// β of an average of the parameters themselves, `p̄ ← βp̄ + (1−β)w` after each step: [0, 1). 0, the default:
+        /// off. [`Optimizer::averaged_params`](crate::Optimizer::averaged_params) gives it: what to evaluate where the
+        /// learning rate does not fall. One more buffer of the model's length.
+        pub average_beta (with_average_beta): f64 = 0.0,
     }
 }
 
@@ -351,6 +362,9 @@ impl Config {
                 self.diagonal_eps.is_finite() && self.diagonal_eps > 0.0,
                 "a finite number > 0",
             ),
+            ("config.grad_scale", self.grad_scale, not_negative(self.grad_scale), "a finite number >= 0"),
+            ("config.grad_clip_norm", self.grad_clip_norm, not_negative(self.grad_clip_norm), "a finite number >= 0"),
+            ("config.average_beta", self.average_beta, closed_below(self.average_beta), "a number in [0, 1)"),
         ];
         for (argument, value, good, expected) in checks {
             if !good {
@@ -395,6 +409,17 @@ impl Config {
     /// Whether the window works in diagonal coordinates, and the root of the average of squares is kept.
     pub(crate) fn is_diagonal(&self) -> bool {
         self.diagonal_beta != 0.0
+    }
+
+    /// Whether the format adds what it could not store to the next gradient, so that a factor on gradients has to act
+    /// before it stores. With the others it weighs the column.
+    pub(crate) fn has_feedback(&self) -> bool {
+        self.history_format == HistoryFormat::Sparse
+    }
+
+    /// Whether an average of the parameters is kept.
+    pub(crate) fn averages_params(&self) -> bool {
+        self.average_beta != 0.0
     }
 
     /// Whether a momentum buffer of the model's length is kept.

@@ -48,6 +48,8 @@ pub enum Error {
         what: &'static str,
         /// How many such values there are, where they were counted; 0 otherwise.
         count: u64,
+        /// Where the first of them is, if it is among this optimizer's.
+        first: Option<Place>,
     },
     /// Memory could not be had.
     #[non_exhaustive]
@@ -89,6 +91,25 @@ pub enum Error {
         /// What it returned.
         value: Value,
     },
+}
+
+/// Where an element lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Place {
+    /// Its index among the optimizer's parameters.
+    pub index: u64,
+    /// The tensor it is in and its index there, where the call had a list of tensors.
+    pub tensor: Option<(usize, u64)>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.tensor {
+            Some((tensor, index)) => write!(f, "element {} (grads[{tensor}][{index}])", self.index),
+            None => write!(f, "element {}", self.index),
+        }
+    }
 }
 
 /// An argument by name, and by index where it is an array: `grads[3]`.
@@ -170,6 +191,10 @@ impl Error {
         Self::InvalidArgument { argument: argument.into(), value, expected }
     }
 
+    pub(crate) const fn non_finite(what: &'static str) -> Self {
+        Self::NonFinite { what, count: 0, first: None }
+    }
+
     pub(crate) const fn bad_state(reason: &'static str) -> Self {
         Self::BadState { index: None, reason }
     }
@@ -197,10 +222,16 @@ impl fmt::Display for Error {
             Self::DimensionMismatch { argument, found, expected } => {
                 write!(f, "{argument} is {found}: this optimizer has {expected}")
             }
-            Self::NonFinite { what, count: 0 } => write!(f, "{what} is not finite; the step was refused"),
-            Self::NonFinite { what, count } => {
+            Self::NonFinite { what, count: 0, .. } => write!(f, "{what} is not finite; the step was refused"),
+            Self::NonFinite { what, count, first } => {
                 let values = if count == 1 { "value" } else { "values" };
-                write!(f, "{what} has {count} NaN or infinite {values}; the step was refused")
+                write!(f, "{what} has {count} NaN or infinite {values}")?;
+                match first {
+                    Some(place) if count == 1 => write!(f, ", {place}")?,
+                    Some(place) => write!(f, ", the first at {place}")?,
+                    None => {}
+                }
+                f.write_str("; the step was refused")
             }
             Self::OutOfMemory { what, bytes: u64::MAX } => {
                 write!(f, "out of memory: the size of {what} overflows")

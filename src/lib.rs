@@ -103,11 +103,13 @@ mod kernels;
 mod memory;
 mod optimizer;
 mod parallel;
+mod schedule;
 mod spectral;
 mod tensors;
 mod window;
 
 pub use config::{Clip, Config, Dtype, HistoryFormat, Momentum};
-pub use error::{Argument, Error, Result, Value};
+pub use error::{Argument, Error, Place, Result, Value};
 pub use kernels::Element;
-pub use optimizer::{Optimizer, Stats};
+pub use optimizer::{Group, Optimizer, Stats};
+pub use schedule::Schedule;

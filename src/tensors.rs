@@ -2,13 +2,13 @@
 
 use core::marker::PhantomData;
 
-use crate::kernels::Element;
+use crate::memory::Pod;
 
 /// Tensors one after the other, to be read.
 ///
 /// # Safety
-/// Every tensor is aligned and has its length of initialised elements for as long as the list lives. Nobody writes them
-/// but through this list, where it is a [`TensorListMut`].
+/// Every tensor is aligned and has its length of initialised elements for as long as the list lives, or is NULL. Nobody
+/// writes them but through this list, where it is a [`TensorListMut`]; none of that is NULL.
 pub(crate) unsafe trait TensorList<T>: Sync {
     /// Number of tensors.
     fn count(&self) -> usize;
@@ -32,6 +32,11 @@ pub(crate) struct One<'a, T>(&'a [T]);
 pub(crate) struct OneMut<'a, T>(*mut T, usize, PhantomData<&'a mut [T]>);
 /// Slices that are read.
 pub(crate) struct Many<'a, T>(pub &'a [&'a [T]]);
+/// Slices that are read where they are there. Those that are not are as long as another list's.
+pub(crate) struct Optional<'a, T> {
+    pub given: &'a [Option<&'a [T]>],
+    pub like: &'a ManyMut<'a, T>,
+}
 /// Slices that are written.
 pub(crate) struct ManyMut<'a, T>(*const *mut [T], usize, PhantomData<&'a mut [&'a mut [T]]>);
 
@@ -61,12 +66,12 @@ impl<'a, T> ManyMut<'a, T> {
 }
 
 // SAFETY: it stands for an exclusive borrow of elements that may be used from any thread.
-unsafe impl<T: Element> Sync for OneMut<'_, T> {}
+unsafe impl<T: Pod> Sync for OneMut<'_, T> {}
 // SAFETY: as above.
-unsafe impl<T: Element> Sync for ManyMut<'_, T> {}
+unsafe impl<T: Pod> Sync for ManyMut<'_, T> {}
 
 // SAFETY: a slice is one tensor; it is only read.
-unsafe impl<T: Element> TensorList<T> for One<'_, T> {
+unsafe impl<T: Pod> TensorList<T> for One<'_, T> {
     fn count(&self) -> usize {
         1
     }
@@ -76,7 +81,7 @@ unsafe impl<T: Element> TensorList<T> for One<'_, T> {
 }
 
 // SAFETY: an exclusive slice is one tensor.
-unsafe impl<T: Element> TensorList<T> for OneMut<'_, T> {
+unsafe impl<T: Pod> TensorList<T> for OneMut<'_, T> {
     fn count(&self) -> usize {
         1
     }
@@ -86,14 +91,14 @@ unsafe impl<T: Element> TensorList<T> for OneMut<'_, T> {
 }
 
 // SAFETY: the pointer is that of the exclusive slice.
-unsafe impl<T: Element> TensorListMut<T> for OneMut<'_, T> {
+unsafe impl<T: Pod> TensorListMut<T> for OneMut<'_, T> {
     fn start_mut(&self, _: usize) -> *mut T {
         self.0
     }
 }
 
 // SAFETY: slices are tensors; they are only read.
-unsafe impl<T: Element> TensorList<T> for Many<'_, T> {
+unsafe impl<T: Pod> TensorList<T> for Many<'_, T> {
     fn count(&self) -> usize {
         self.0.len()
     }
@@ -102,8 +107,21 @@ unsafe impl<T: Element> TensorList<T> for Many<'_, T> {
     }
 }
 
+// SAFETY: slices are tensors, which are only read, and the others are NULL.
+unsafe impl<T: Pod> TensorList<T> for Optional<'_, T> {
+    fn count(&self) -> usize {
+        self.given.len()
+    }
+    fn tensor(&self, index: usize) -> (*const T, usize) {
+        match self.given[index] {
+            Some(slice) => (slice.as_ptr(), slice.len()),
+            None => (core::ptr::null(), self.like.tensor(index).1),
+        }
+    }
+}
+
 // SAFETY: exclusive slices are tensors.
-unsafe impl<T: Element> TensorList<T> for ManyMut<'_, T> {
+unsafe impl<T: Pod> TensorList<T> for ManyMut<'_, T> {
     fn count(&self) -> usize {
         self.1
     }
@@ -114,7 +132,7 @@ unsafe impl<T: Element> TensorList<T> for ManyMut<'_, T> {
 }
 
 // SAFETY: exclusive slices cannot overlap, and the pointer is that of one of them.
-unsafe impl<T: Element> TensorListMut<T> for ManyMut<'_, T> {
+unsafe impl<T: Pod> TensorListMut<T> for ManyMut<'_, T> {
     fn start_mut(&self, index: usize) -> *mut T {
         self.slice(index).cast()
     }
@@ -132,6 +150,14 @@ pub(crate) struct Placed<'a, L: ?Sized> {
 pub(crate) type Tensors<'a, T> = Placed<'a, dyn TensorList<T> + 'a>;
 /// Tensors that are written.
 pub(crate) type TensorsMut<'a, T> = Placed<'a, dyn TensorListMut<T> + 'a>;
+
+// Not derived: a list need not be `Clone` for a reference to it to be.
+impl<L: ?Sized> Clone for Placed<'_, L> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<L: ?Sized> Copy for Placed<'_, L> {}
 
 /// Elements of a list that lie together.
 struct Run {
@@ -185,30 +211,38 @@ impl<'a, L: ?Sized> Placed<'a, L> {
     }
 }
 
-impl<T: Element> Tensors<'_, T> {
-    /// `len` elements from `position` on: in place where they lie together, else copied into `staging`.
+impl<T: Pod> Tensors<'_, T> {
+    /// `len` elements from `position` on: in place where they lie together, else copied into `staging`. None is in a
+    /// tensor that is NULL.
     pub fn read<'s>(&'s self, position: usize, len: usize, staging: &'s mut [T]) -> &'s [T] {
         let first = self.run(position, len);
         if first.len == len {
             return self.elements(&first);
         }
-        let mut filled = 0;
-        while filled < len {
-            let run = self.elements(&self.run(position + filled, len - filled));
-            staging[filled..filled + run.len()].copy_from_slice(run);
-            filled += run.len();
-        }
+        self.runs(position, len, |first, run| staging[first..first + run.len()].copy_from_slice(run));
         &staging[..len]
+    }
+
+    /// Calls `read(first, elements)` for the runs that make up the `len` elements from `position` on; `first` counts
+    /// from `position`. None is in a tensor that is NULL.
+    pub fn runs(&self, position: usize, len: usize, mut read: impl FnMut(usize, &[T])) {
+        let mut done = 0;
+        while done < len {
+            let run = self.elements(&self.run(position + done, len - done));
+            read(done, run);
+            done += run.len();
+        }
     }
 
     fn elements(&self, run: &Run) -> &[T] {
         let start = self.list.tensor(run.index).0;
-        // SAFETY: `run` lies inside one tensor, as `Placed::run` has checked.
+        assert!(!start.is_null(), "a tensor that is NULL is not read");
+        // SAFETY: `run` lies inside one tensor, as `Placed::run` has checked, and the tensor is there.
         unsafe { core::slice::from_raw_parts(start.add(run.skipped), run.len) }
     }
 }
 
-impl<T: Element> TensorsMut<'_, T> {
+impl<T: Pod> TensorsMut<'_, T> {
     /// Calls `write(first, elements)` for the runs that make up the `len` elements from `position` on; `first` counts
     /// from `position`.
     ///

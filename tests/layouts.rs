@@ -1,7 +1,7 @@
 //! The structs of the C interface are laid out in Rust as the C compiler lays them out: what C says stands in
 //! tests/abi/recorded/layouts.txt. A struct may have grown since; tests/abi says then that it is to be recorded anew.
 
-use lmada::capi::{lmada_config_t, lmada_stats_t};
+use lmada::capi::{lmada_config_t, lmada_group_t, lmada_stats_t};
 use std::mem::{align_of, offset_of};
 
 /// Size and alignment of a struct, and each field with its offset and size.
@@ -46,6 +46,9 @@ fn structs_are_laid_out_as_in_c() {
             threads,
             diagonal_beta,
             diagonal_eps,
+            grad_scale,
+            grad_clip_norm,
+            average_beta,
         }),
         layout!(lmada_stats_t {
             struct_size,
@@ -58,7 +61,11 @@ fn structs_are_laid_out_as_in_c() {
             eig_max,
             eig_min,
             state_bytes,
+            lr,
+            refused,
+            non_finite_index,
         }),
+        layout!(lmada_group_t { offset, len, lr_scale, weight_decay_scale }),
     ];
     let recorded = include_str!("abi/recorded/layouts.txt");
     let lines = |start: &str| recorded.lines().filter(|line| line.starts_with(start)).collect::<Vec<_>>();

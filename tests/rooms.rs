@@ -5,8 +5,8 @@ use std::fs::{read_dir, read_to_string};
 use std::path::Path;
 
 /// From the top down. A room may use those below it that it names here, and no other.
-const ROOMS: [(&str, &[&str]); 13] = [
-    ("capi", &["optimizer", "tensors", "parallel", "kernels", "memory", "fault", "config", "error"]),
+const ROOMS: [(&str, &[&str]); 14] = [
+    ("capi", &["optimizer", "schedule", "tensors", "parallel", "kernels", "memory", "fault", "config", "error"]),
     (
         "optimizer",
         &[
@@ -23,8 +23,9 @@ const ROOMS: [(&str, &[&str]); 13] = [
             "error",
         ],
     ),
+    ("schedule", &[]),
     ("window", &["checkpoint", "kernels", "memory", "config", "error"]),
-    ("tensors", &["kernels"]),
+    ("tensors", &["memory"]),
     ("checkpoint", &["memory", "error"]),
     ("gram", &["memory", "error"]),
     ("spectral", &["kernels", "memory", "config", "error"]),

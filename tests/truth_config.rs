@@ -31,6 +31,9 @@ fn reals() -> Vec<(&'static str, Set, Vec<f64>, Vec<f64>)> {
         ("config.weight_decay", |c, x| c.weight_decay = x, not_negative()),
         ("config.diagonal_beta", |c, x| c.diagonal_beta = x, under_one()),
         ("config.diagonal_eps", |c, x| c.diagonal_eps = x, (vec![least, 1.0, f64::MAX], vec![0.0, -0.0, -least])),
+        ("config.grad_scale", |c, x| c.grad_scale = x, not_negative()),
+        ("config.grad_clip_norm", |c, x| c.grad_clip_norm = x, not_negative()),
+        ("config.average_beta", |c, x| c.average_beta = x, under_one()),
     ];
     table.into_iter().map(|(name, set, (good, bad))| (name, set, good, bad)).collect()
 }

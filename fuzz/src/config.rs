@@ -62,6 +62,9 @@ const FIELDS: &[Field] = fields! {
     threads: Range::Count(0, u32::MAX),
     diagonal_beta: BELOW_ONE,
     diagonal_eps: POSITIVE,
+    grad_scale: NOT_NEGATIVE,
+    grad_clip_norm: NOT_NEGATIVE,
+    average_beta: BELOW_ONE,
 };
 
 const REALS: [f64; 20] = [

@@ -106,6 +106,9 @@ pub fn to_c(config: &Config) -> lmada_config_t {
     c.threads = config.threads;
     c.diagonal_beta = config.diagonal_beta;
     c.diagonal_eps = config.diagonal_eps;
+    c.grad_scale = config.grad_scale;
+    c.grad_clip_norm = config.grad_clip_norm;
+    c.average_beta = config.average_beta;
     c
 }
 

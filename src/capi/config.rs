@@ -21,7 +21,7 @@ use crate::error::{Error, Result, Value};
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lmada_config_init(config: *mut lmada_config_t, config_size: usize) -> lmada_status_t {
     // SAFETY: the caller's promise is passed on.
-    guard(|| unsafe { write_prefix("config", "config_size", config, config_size, to_c(&Config::default())) })
+    guard(|| unsafe { write_prefix("config", "config_size", config, config_size, config_to_c(&Config::default())) })
 }
 
 /// Fills `config` with the setting that trained best in this library's own measurements (docs/recommended.md says how
@@ -43,7 +43,7 @@ pub unsafe extern "C" fn lmada_config_recommended(config: *mut lmada_config_t, c
     let knows_diagonal = config_size >= offset_of!(lmada_config_t, diagonal_beta) + size_of::<f64>();
     let setting = if knows_diagonal { Config::recommended() } else { Config::recommended_in_plain_coordinates() };
     // SAFETY: the caller's promise is passed on.
-    guard(|| unsafe { write_prefix("config", "config_size", config, config_size, to_c(&setting)) })
+    guard(|| unsafe { write_prefix("config", "config_size", config, config_size, config_to_c(&setting)) })
 }
 
 /// A struct whose first member is its size, and which grows at the end only.
@@ -104,21 +104,30 @@ pub(super) unsafe fn read_config(config: *const lmada_config_t) -> Result<Config
     if config.is_null() {
         return Ok(Config::default());
     }
+    // SAFETY: the caller's promise is passed on.
+    unsafe { read_config_over(config, &Config::default()) }
+}
+
+/// The caller's options, checked; those that are not wholly inside the struct are as in `others`.
+///
+/// # Safety
+/// `config` points at as many bytes as its first member says.
+pub(super) unsafe fn read_config_over(config: *const lmada_config_t, others: &Config) -> Result<Config> {
     check_struct("config", config, "config.struct_size", size_of::<usize>())?;
     // SAFETY: not NULL and aligned; its first member is readable by the caller's promise.
     let size = unsafe { (&raw const (*config).struct_size).read() };
     check_struct("config", config, "config.struct_size", size)?;
-    let mut known = to_c(&Config::default());
+    let mut known = config_to_c(others);
     // SAFETY: `size` bytes are readable by the caller's promise and fit in `known`, whose fields may hold any bits.
-    // Fields that lie only partly inside are put back to their defaults below.
+    // Fields that lie only partly inside are put back below.
     unsafe { core::ptr::copy_nonoverlapping(config.cast::<u8>(), (&raw mut known).cast::<u8>(), size) };
-    let config = from_c(&known, size)?;
+    let config = from_c(&known, size, others)?;
     config.validate()?;
     Ok(config)
 }
 
 /// The options as the C struct.
-fn to_c(config: &Config) -> lmada_config_t {
+pub(super) fn config_to_c(config: &Config) -> lmada_config_t {
     // SAFETY: every field is a number, for which zeros are a value; this clears the padding too, so that nothing
     // uninitialised is copied out.
     let mut c: lmada_config_t = unsafe { core::mem::zeroed() };
@@ -147,12 +156,14 @@ fn to_c(config: &Config) -> lmada_config_t {
     c.threads = config.threads;
     c.diagonal_beta = config.diagonal_beta;
     c.diagonal_eps = config.diagonal_eps;
+    c.grad_scale = config.grad_scale;
+    c.grad_clip_norm = config.grad_clip_norm;
+    c.average_beta = config.average_beta;
     c
 }
 
-/// The C struct's first `size` bytes as options; fields that are not wholly inside take their defaults.
-fn from_c(c: &lmada_config_t, size: usize) -> Result<Config> {
-    let default = Config::default();
+/// The C struct's first `size` bytes as options; fields that are not wholly inside are as in `others`.
+fn from_c(c: &lmada_config_t, size: usize, others: &Config) -> Result<Config> {
     macro_rules! field {
         ($name:ident) => {
             field!($name, |value| Ok(value))
@@ -162,7 +173,7 @@ fn from_c(c: &lmada_config_t, size: usize) -> Result<Config> {
                 #[allow(clippy::redundant_closure_call)]
                 ($convert)(c.$name)?
             } else {
-                default.$name
+                others.$name
             }
         };
     }
@@ -191,6 +202,9 @@ fn from_c(c: &lmada_config_t, size: usize) -> Result<Config> {
         threads: field!(threads),
         diagonal_beta: field!(diagonal_beta),
         diagonal_eps: field!(diagonal_eps),
+        grad_scale: field!(grad_scale),
+        grad_clip_norm: field!(grad_clip_norm),
+        average_beta: field!(average_beta),
     })
 }
 

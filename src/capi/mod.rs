@@ -4,6 +4,7 @@
 //! `guard`, which turns errors and panics into statuses. The header is generated from these files; what stands in a
 //! doc comment here is what a C programmer reads.
 
+mod bf16;
 mod boolean;
 mod config;
 mod create;
@@ -12,6 +13,8 @@ mod defects;
 mod guard;
 mod info;
 mod message;
+mod options;
+mod own_rule;
 mod panics;
 mod phases;
 mod pointers;
@@ -20,11 +23,14 @@ mod step;
 mod types;
 mod words;
 
+pub use bf16::*;
 pub use boolean::CBool;
 pub use config::*;
 pub use create::*;
 pub use guard::lmada_t;
 pub use info::*;
+pub use options::*;
+pub use own_rule::*;
 pub use phases::*;
 pub use state::*;
 pub use step::*;

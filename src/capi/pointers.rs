@@ -84,10 +84,19 @@ pub(super) unsafe fn slice_mut<'a, T>(name: &'static str, pointer: *mut T, len: 
 
 /// Refuses an output that overlaps the gradients, before a slice is made of either.
 pub(super) fn check_pair<T>(output_name: &'static str, output: *const T, grads: *const T, len: usize) -> Result<()> {
+    check_apart((output_name, output), ("grads", grads), len)
+}
+
+/// Refuses an output that overlaps another array of as many elements, before a slice is made of either.
+pub(super) fn check_apart<O, T>(
+    (output_name, output): (&'static str, *const O),
+    (name, other): (&'static str, *const T),
+    len: usize,
+) -> Result<()> {
     check(output_name.into(), output, len)?;
-    check("grads".into(), grads, len)?;
-    let bytes = len * size_of::<T>();
-    if output.addr() < grads.addr() + bytes && grads.addr() < output.addr() + bytes {
+    check(name.into(), other, len)?;
+    let (output_end, end) = (output.addr() + len * size_of::<O>(), other.addr() + len * size_of::<T>());
+    if output.addr() < end && other.addr() < output_end {
         return Err(overlap(output_name.into(), output.addr()));
     }
     Ok(())
@@ -143,7 +152,8 @@ unsafe impl<T: Element> TensorListMut<T> for RawTensors<'_, *mut T> {
     }
 }
 
-/// The two lists of `lmada_step_tensors`, checked: no NULL with elements, nothing written twice or read while written.
+/// The two lists of `lmada_step_tensors`, checked: no parameters that are NULL with elements, nothing written twice or
+/// read while written.
 ///
 /// # Safety
 /// The arrays are NULL or have `count` entries; every tensor is NULL or has its length of initialised elements that
@@ -166,11 +176,15 @@ pub(super) unsafe fn lists<'a, T: Element>(
     })?;
     for (index, &len) in lens.iter().enumerate() {
         check(Argument::element("params", index), params[index], len)?;
-        check(Argument::element("grads", index), grads[index], len)?;
+        if !grads[index].is_null() {
+            check(Argument::element("grads", index), grads[index], len)?;
+        }
         if len > 0 {
             let bytes = len * size_of::<T>();
             for (pointer, output) in [(params[index].cast_const(), true), (grads[index], false)] {
-                extents.push(Extent { start: pointer.addr(), end: pointer.addr() + bytes, output, index });
+                if !pointer.is_null() {
+                    extents.push(Extent { start: pointer.addr(), end: pointer.addr() + bytes, output, index });
+                }
             }
         }
     }

@@ -71,6 +71,9 @@ fn to_c(stats: &Stats) -> lmada_stats_t {
     c.eig_max = stats.eig_max;
     c.eig_min = stats.eig_min;
     c.state_bytes = stats.state_bytes;
+    c.lr = stats.lr;
+    c.refused = stats.refused;
+    c.non_finite_index = stats.non_finite_index.unwrap_or(u64::MAX);
     c
 }
 

@@ -66,7 +66,7 @@ unsafe fn step<T: Native>(opt: *mut lmada_t, params: *mut T, grads: *const T, di
     }
 }
 
-fn check_dim(dim: usize, expected: usize) -> Result<()> {
+pub(super) fn check_dim(dim: usize, expected: usize) -> Result<()> {
     if dim != expected {
         return Err(Error::mismatch("dim", dim as u64, expected as u64));
     }
@@ -85,7 +85,8 @@ fn check_dim(dim: usize, expected: usize) -> Result<()> {
 ///
 /// @param opt     a handle of type `LMADA_F32`
 /// @param params  `count` pointers to the tensors of the parameters; no two overlap
-/// @param grads   `count` pointers to their gradients
+/// @param grads   `count` pointers to their gradients. One that is NULL counts as zeros, and those parameters keep their
+///                bits, under weight decay too.
 /// @param lens    length of each tensor; their sum is the handle's `dim`. A tensor of length 0 may be NULL.
 /// @param count   number of tensors
 /// @return as `lmada_step`; a message names the tensor at fault, as `grads[3]`. `LMADA_ERROR_OUT_OF_MEMORY` where a
@@ -151,7 +152,8 @@ unsafe fn step_tensors<T: Native>(
 /// @param direction  receives `dim` elements; may not overlap `grads`
 /// @param grads      `dim` partial derivatives of the loss
 /// @param dim        number of parameters: the handle's
-/// @return as `lmada_step`; on failure nothing is written
+/// @return as `lmada_step`; `LMADA_ERROR_INVALID_ARGUMENT` also with `average_beta`, since the parameters are not known;
+///         on failure nothing is written
 ///
 /// # Safety
 /// `opt` is NULL or a live handle; the arrays are NULL or have `dim` elements.

@@ -115,6 +115,31 @@ pub const LMADA_GRAFT_EMA_VECTOR: lmada_clip_t = 5;
 /// long as Adam's, without the smoothing of `kappa`.
 pub const LMADA_GRAFT_INPUT: lmada_clip_t = 6;
 
+/// How a learning rate goes on after the warm-up of `lmada_schedule`.
+pub type lmada_schedule_t = i32;
+/// It stays at the peak.
+pub const LMADA_SCHEDULE_CONSTANT: lmada_schedule_t = 0;
+/// It falls to 0 at the last step, by as much each step.
+pub const LMADA_SCHEDULE_LINEAR: lmada_schedule_t = 1;
+/// It falls to 0 at the last step, along half a period of a cosine.
+pub const LMADA_SCHEDULE_COSINE: lmada_schedule_t = 2;
+
+/// Parameters with factors of their own on learning rate and weight decay, for `lmada_set_groups`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct lmada_group_t {
+    /// The first parameter.
+    pub offset: usize,
+    /// How many there are.
+    pub len: usize,
+    /// Factor on the learning rate, >= 0. 0 freezes: the gradient there is not read and counts as zeros, and the
+    /// parameters keep their bits.
+    pub lr_scale: f64,
+    /// Factor on the weight decay, >= 0.
+    pub weight_decay_scale: f64,
+}
+
 /// Options of an optimizer. Fill it with `lmada_config_init` or `lmada_config_recommended`, then change what you want;
 /// never set it field by field from nothing.
 ///
@@ -223,6 +248,19 @@ pub struct lmada_config_t {
     /// 1e-19*sqrt(diagonal_eps) may count as 0 in q. Steps are refused with `LMADA_ERROR_NON_FINITE` where
     /// kappa*diagonal_eps^(-1/4)*|u| may overflow.
     pub diagonal_eps: f64,
+    /// Factor on every gradient before anything is done with it, >= 0. Default 1. To undo the scale of a loss (gradients
+    /// in half precision), or to average a gradient that was summed over several batches. `lmada_set_grad_scale` changes
+    /// it between steps. It costs no pass over memory. `grad_norm` in the stats is of g as given, without it.
+    pub grad_scale: f64,
+    /// Largest norm of a gradient, >= 0; a longer one is scaled down to it. Default 0: off. The norm is that of the
+    /// gradient as stored (with `diagonal_beta`: as scaled), after `grad_scale`, over all blocks together. The stored
+    /// column keeps its numbers and gets a weight, so it costs no pass over memory. Against single gradients that are
+    /// orders of magnitude too long: one of them would dominate the window for k steps.
+    pub grad_clip_norm: f64,
+    /// beta of an average of the parameters, `p <- beta*p + (1 - beta)*w` after each step: [0, 1). Default 0: off.
+    /// `lmada_averaged_params` gives it, bias-corrected. What to evaluate where the learning rate does not fall: 0.99 to
+    /// 0.9999. One more buffer of `dim` elements. Not with `lmada_direction`, which does not see the parameters.
+    pub average_beta: f64,
 }
 
 /// What the last step looked like. Between `lmada_solve` and `lmada_end` it is the step under way. Over several blocks
@@ -251,4 +289,11 @@ pub struct lmada_stats_t {
     pub eig_min: f64,
     /// Memory that the handle holds, in bytes.
     pub state_bytes: u64,
+    /// Learning rate of the next step.
+    pub lr: f64,
+    /// Steps refused with `LMADA_ERROR_NON_FINITE` since creation or reset. It is not part of a saved state.
+    pub refused: u64,
+    /// The first element that was NaN or infinite in the last gradient that was refused, counted over this handle's
+    /// parameters; `UINT64_MAX` where there is none: no gradient was refused, or not for an element of this handle.
+    pub non_finite_index: u64,
 }

@@ -13,7 +13,7 @@ use super::{Ahead, Element, Smoothing};
 /// Bytes that are fetched at once.
 const LINE: usize = 64;
 
-/// What scales depend on beside the gradients. `q ← beta·q + (1 − beta)·g²`, kept as its root; a scale is
+/// What scales depend on beside the gradients. `q ← beta·q + (1 − beta)·(factor·g)²`, kept as its root; a scale is
 /// `(correction·q + eps)^(−1/4)`.
 #[derive(Clone, Copy, Debug)]
 #[doc(hidden)]
@@ -24,6 +24,8 @@ pub struct Diagonal {
     pub correction: f64,
     /// Positive.
     pub eps: f64,
+    /// What gradients are multiplied with before they are squared.
+    pub factor: f64,
 }
 
 /// Where the scales of a gradient go, and the gradient times its scales: of its length.
@@ -118,8 +120,8 @@ fn scales<S: Scaling<T>, T: Element>(
     given: &[T; TWIN],
     diagonal: &Diagonal,
 ) -> (S::Twin, S::Twin) {
-    let Diagonal { beta, correction, eps } = *diagonal;
-    let (root, given) = (lanes.load(root), lanes.load(given));
+    let Diagonal { beta, correction, eps, factor } = *diagonal;
+    let (root, given) = (lanes.load(root), lanes.mul(lanes.load(given), lanes.splat(factor)));
     let least = lanes.splat(eps.sqrt().max(T::SMALLEST));
     let [power, root_of_power, inverse] = lanes.powers(lanes.max_abs(lanes.max_abs(root, given), least));
     let (root, given, least) = (lanes.mul(root, power), lanes.mul(given, power), lanes.mul(least, power));

@@ -82,6 +82,14 @@ pub trait Element:
     /// The nearest value of this type.
     fn from_f64(value: f64) -> Self;
 
+    /// The nearest value of this type to a bfloat16: the same.
+    #[doc(hidden)]
+    fn from_bf16(value: Bf16) -> Self;
+
+    /// The nearest bfloat16, of two as near the even one; the largest in place of an infinity.
+    #[doc(hidden)]
+    fn to_bf16(self) -> Bf16;
+
     /// The same value.
     fn to_f64(self) -> f64 {
         self.into()
@@ -114,6 +122,16 @@ macro_rules! element {
             #[inline]
             fn from_f64(value: f64) -> Self {
                 value as Self
+            }
+
+            #[inline]
+            fn from_bf16(value: Bf16) -> Self {
+                value.to_f32().into()
+            }
+
+            #[inline]
+            fn to_bf16(self) -> Bf16 {
+                Bf16::from_f32(self as f32)
             }
 
             fn available() -> impl Iterator<Item = &'static Kernels<Self>> {

@@ -1,7 +1,7 @@
 //! What history formats store in place of the numbers of the gradient, and the loops over columns of it.
 
 use super::{Columns, Element};
-use crate::memory::Pod;
+use crate::memory::{Pod, recast, recast_mut};
 
 /// A number as a window stores it.
 #[doc(hidden)]
@@ -53,6 +53,16 @@ impl Bf16 {
 
     pub(crate) fn to_f32(self) -> f32 {
         f32::from_bits(u32::from(self.0) << 16)
+    }
+
+    /// Numbers from their bits.
+    pub(crate) fn of_bits(bits: &[u16]) -> &[Self] {
+        recast(bits)
+    }
+
+    /// Numbers from their bits, to be written.
+    pub(crate) fn of_bits_mut(bits: &mut [u16]) -> &mut [Self] {
+        recast_mut(bits)
     }
 }
 

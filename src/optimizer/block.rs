@@ -25,7 +25,10 @@ pub(crate) struct Block {
 
 /// What solve decides and end makes so. Until then it is not state: a cancelled step leaves it behind unread.
 pub(crate) struct Pending {
-    /// c, by slot, for the stored columns as they lie (weights and centering worked in).
+    /// Products of the newest gradient with the columns, by slot, all weighted: the new row of the Gram matrix.
+    pub row: Buffer<f64>,
+    /// c, by slot, for the stored columns as they lie (weights and centering worked in), and room for one of a vector
+    /// beside them.
     pub coefficients: Buffer<f64>,
     /// Factor on m in the update: that of the part which the window does not span.
     pub vector: f64,
@@ -49,7 +52,8 @@ impl Block {
             momentum_bound: 0.0,
             stats: BlockStats::default(),
             pending: Pending {
-                coefficients: Buffer::zeroed(size, "the coefficients of a step")?,
+                row: Buffer::zeroed(size, "the coefficients of a step")?,
+                coefficients: Buffer::zeroed(size + 1, "the coefficients of a step")?,
                 vector: 0.0,
                 scale: 1.0,
                 narrow: false,
@@ -62,8 +66,8 @@ impl Block {
     }
 
     /// Makes the solved step the block's state.
-    pub fn accept(&mut self, newest: usize, products: &[f64]) {
-        self.gram.accept(newest, products);
+    pub fn accept(&mut self, newest: usize, held: usize) {
+        self.gram.accept(newest, &self.pending.row[..held]);
         self.norms = self.pending.norms;
         self.momentum_bound = self.pending.momentum_bound;
         self.stats = self.pending.stats;
@@ -77,6 +81,6 @@ impl Block {
     }
 
     pub fn bytes(&self) -> usize {
-        size_of_val(self.gram.entries()) + self.pending.coefficients.bytes()
+        size_of_val(self.gram.entries()) + self.pending.row.bytes() + self.pending.coefficients.bytes()
     }
 }

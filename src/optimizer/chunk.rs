@@ -4,6 +4,8 @@
 
 use core::ops::Range;
 
+use super::given::Given;
+use super::output::{Averaging, Output};
 use super::partials::{Layout, Tail};
 use super::ring::Ring;
 use crate::config::{Config, Momentum};
@@ -11,7 +13,6 @@ use crate::error::Result;
 use crate::fault;
 use crate::kernels::{Ahead, BLOCK, Diagonal, Element, Kernels, Run, Scaled, Smoothing};
 use crate::memory::{Arena, Buffer};
-use crate::tensors::{Tensors, TensorsMut};
 use crate::window::{Factors, Room, Shape, TILE, Window};
 
 /// Chunks that a block is cut into when it is large. A smaller one has a tile a chunk.
@@ -34,21 +35,27 @@ pub(crate) struct Chunk<T: Element> {
     pub average: Buffer<T>,
     /// The root of q, or nothing.
     pub root: Buffer<T>,
+    /// p̄, the average of the parameters, or nothing.
+    pub params: Buffer<T>,
     /// Its part of the block's partials.
     pub sums: Buffer<f64>,
+    /// The first of its parameters whose gradient was found not to be finite, of those fed in this step.
+    pub first_bad: usize,
 }
 
 /// A thread's room for a tile of what it works on.
 pub(super) struct Scratch<T: Element> {
-    gradient: Buffer<f64>,
+    pub gradient: Buffer<f64>,
     momentum: Buffer<f64>,
-    average: Buffer<f64>,
-    update: Buffer<f64>,
-    staging: Buffer<T>,
+    pub average: Buffer<f64>,
+    pub update: Buffer<f64>,
+    pub staging: Buffer<T>,
     /// The scales of diagonal coordinates, the gradient in them, m in them; nothing without.
-    scale: Buffer<T>,
-    scaled: Buffer<T>,
+    pub scale: Buffer<T>,
+    pub scaled: Buffer<T>,
     scaled_momentum: Buffer<T>,
+    /// The gradient times `grad_scale`, where a format needs that before it stores; nothing else.
+    factored: Buffer<T>,
     room: Room<T>,
 }
 
@@ -67,13 +74,14 @@ impl<T: Element> Scratch<T> {
             scale: tile(diagonal)?,
             scaled: tile(diagonal)?,
             scaled_momentum: tile(diagonal && config.momentum_kind == Momentum::Gradient)?,
+            factored: tile(config.has_feedback())?,
             room: Room::new(shape)?,
         })
     }
 
     pub fn bytes(&self) -> usize {
         let wide = [&self.gradient, &self.momentum, &self.average, &self.update];
-        let narrow = [&self.staging, &self.scale, &self.scaled, &self.scaled_momentum];
+        let narrow = [&self.staging, &self.scale, &self.scaled, &self.scaled_momentum, &self.factored];
         wide.iter().map(|buffer| buffer.bytes()).sum::<usize>()
             + narrow.iter().map(|buffer| buffer.bytes()).sum::<usize>()
             + self.room.bytes()
@@ -87,16 +95,10 @@ pub(super) struct Feed<'a, T: Element> {
     pub ring: Ring,
     pub momentum_kind: Momentum,
     pub diagonal: Option<Diagonal>,
-    pub gradients: Tensors<'a, T>,
+    /// Factor on a gradient before it is stored; 1 where it weighs the column instead.
+    pub factor: f64,
+    pub gradients: Given<'a, T>,
     pub range: Range<usize>,
-}
-
-/// What pass two does with the direction.
-pub(super) enum Output<'a, T> {
-    /// `w ← keep·w − lr·direction`.
-    Move { params: TensorsMut<'a, T>, keep: f64, lr: f64 },
-    /// Written as it is.
-    Write(TensorsMut<'a, T>),
 }
 
 /// What pass two needs to know of the whole step.
@@ -109,7 +111,11 @@ pub(super) struct Apply<'a, T: Element> {
     pub clip_beta: f64,
     /// What the update momentum is divided by.
     pub correction: f64,
-    pub gradients: Tensors<'a, T>,
+    /// Factor on a gradient before it is stored; 1 where it weighs the column instead.
+    pub factor: f64,
+    /// Weight of the newest column.
+    pub weight: f64,
+    pub gradients: Given<'a, T>,
     pub output: Output<'a, T>,
     pub range: Range<usize>,
 }
@@ -123,18 +129,36 @@ pub(super) struct Combination<'a> {
     pub narrow: bool,
 }
 
-/// Buffers of a chunk beside its window: momentum, average of updates, root of the average of squares.
-pub(super) const AVERAGES: usize = 3;
+/// Buffers of a chunk beside its window: momentum, average of updates, root of the average of squares, average of the
+/// parameters.
+pub(super) const AVERAGES: usize = 4;
 
 /// Their lengths over `len` parameters.
 pub(super) fn averages(config: &Config, len: usize) -> [usize; AVERAGES] {
-    [config.keeps_momentum(), config.clips_by_vector(), config.is_diagonal()].map(|kept| if kept { len } else { 0 })
+    let kept = [config.keeps_momentum(), config.clips_by_vector(), config.is_diagonal(), config.averages_params()];
+    kept.map(|kept| if kept { len } else { 0 })
 }
 
 /// What comes after a tile, as much as that has.
 fn after<T>(array: &[T], tile: &Range<usize>) -> Run {
     let after = &array[tile.end..array.len().min(tile.end + tile.len())];
     (after.as_ptr().addr(), size_of_val(after))
+}
+
+/// `factor·x`, made in `product`; x itself where the factor is 1.
+fn times<'a, T: Element>(
+    kernels: &Kernels<T>,
+    factor: f64,
+    x: &'a [T],
+    widened: &mut [f64],
+    product: &'a mut [T],
+) -> &'a [T] {
+    if factor == 1.0 {
+        return x;
+    }
+    (kernels.widen)(x, widened);
+    (kernels.narrow)(widened, factor, product);
+    product
 }
 
 impl<T: Element> Chunk<T> {
@@ -147,14 +171,16 @@ impl<T: Element> Chunk<T> {
         range: Range<usize>,
         arena: &mut Arena,
     ) -> Result<Self> {
-        let [momentum, average, root] = averages(config, range.len());
+        let [momentum, average, root, params] = averages(config, range.len());
         Ok(Self {
             block,
             window: shape.window(config, range.len(), arena)?,
             momentum: arena.buffer(momentum),
             average: arena.buffer(average),
             root: arena.buffer(root),
+            params: arena.buffer(params),
             sums: arena.buffer(layout.len()),
+            first_bad: usize::MAX,
             range,
         })
     }
@@ -167,21 +193,23 @@ impl<T: Element> Chunk<T> {
     }
 
     pub fn bytes(&self) -> usize {
-        let averages = [&self.momentum, &self.average, &self.root];
-        self.window.bytes() + averages.iter().map(|buffer| buffer.bytes()).sum::<usize>() + self.sums.bytes()
+        let averages: usize = self.averages().iter().map(|buffer| buffer.bytes()).sum();
+        self.window.bytes() + averages + self.sums.bytes()
     }
 
     /// What it keeps of each parameter beside the window, in the order in which a saved state has it. Empty where the
     /// configuration does not keep it.
     pub fn averages(&self) -> [&Buffer<T>; AVERAGES] {
-        [&self.momentum, &self.average, &self.root]
+        [&self.momentum, &self.average, &self.root, &self.params]
     }
 
     /// [`Chunk::averages`], to be loaded, and whether each is good that may be in them.
     pub fn averages_mut(&mut self) -> [(&mut Buffer<T>, fn(T) -> bool); AVERAGES] {
         let is_finite = |x: T| x.to_f64().is_finite();
         let is_root = |x: T| x.to_f64().is_finite() && x.to_f64() >= 0.0;
-        [(&mut self.momentum, is_finite), (&mut self.average, is_finite), (&mut self.root, is_root)]
+        let Self { momentum, average, root, params, .. } = self;
+        // Parameters are not inspected: what became of them may be in their average.
+        [(momentum, is_finite), (average, is_finite), (root, is_root), (params, |_| true)]
     }
 
     pub fn clear(&mut self) {
@@ -190,10 +218,17 @@ impl<T: Element> Chunk<T> {
         self.momentum.clear();
         self.average.clear();
         self.root.clear();
+        self.params.clear();
+    }
+
+    /// Forgets the sums of the last step.
+    pub fn open(&mut self) {
+        self.sums.fill(0.0);
+        self.first_bad = usize::MAX;
     }
 
     /// The tiles of the part of the chunk that lies in `range`: positions in the chunk.
-    fn tiles(&self, range: &Range<usize>) -> impl Iterator<Item = Range<usize>> + use<T> {
+    pub fn tiles(&self, range: &Range<usize>) -> impl Iterator<Item = Range<usize>> + use<T> {
         let start = range.start.max(self.range.start) - self.range.start;
         let end = range.end.min(self.range.end) - self.range.start;
         let mut next = start;
@@ -224,17 +259,26 @@ impl<T: Element> Chunk<T> {
             } else {
                 (None, given)
             };
+            let factored = &mut scratch.factored[..if feed.factor == 1.0 { 0 } else { len }];
+            let taken_in = times(kernels, feed.factor, taken_in, &mut scratch.gradient, factored);
             let products = &mut self.sums[layout.gradient()][..ring.held];
             let taken = self.window.take(ring.newest, position, taken_in, ahead, products, &mut scratch.room);
             fault::point();
             let newest = taken.stored;
-            let norm2 = sums_of_given.map_or(taken.norm2, |sums| sums.norm2);
+            let norm2 = match sums_of_given {
+                Some(sums) => sums.norm2,
+                None if feed.factor != 1.0 => (kernels.dot)(given, given),
+                None => taken.norm2,
+            };
             self.sums[layout.tail(Tail::GradNorm2)] += norm2;
             if !(norm2.is_finite() && taken.norm2.is_finite() && taken.stored_norm2.is_finite()) {
                 // Or a sum overflowed, which the Gram matrix will tell.
-                let count = |x: &[T]| x.iter().filter(|x| !x.to_f64().is_finite()).count();
-                let bad = if norm2.is_finite() { count(newest) } else { count(given) };
-                self.sums[layout.tail(Tail::NonFinite)] += bad as f64;
+                let numbers = if norm2.is_finite() { newest } else { given };
+                let is_bad = |x: &T| !x.to_f64().is_finite();
+                self.sums[layout.tail(Tail::NonFinite)] += numbers.iter().filter(|x| is_bad(x)).count() as f64;
+                if let Some(first) = numbers.iter().position(is_bad) {
+                    self.first_bad = self.first_bad.min(place + first);
+                }
             }
             if feed.momentum_kind == Momentum::Gradient {
                 let mut m = &self.momentum[tile.clone()];
@@ -288,6 +332,8 @@ impl<T: Element> Chunk<T> {
             } else {
                 given
             };
+            let factored = &mut scratch.factored[..if apply.factor == 1.0 { 0 } else { len }];
+            let taken_in = times(kernels, apply.factor, taken_in, &mut scratch.gradient, factored);
             fault::point();
             let newest = self.window.store(ring.newest, position, taken_in, &mut scratch.room);
             fault::point();
@@ -298,12 +344,19 @@ impl<T: Element> Chunk<T> {
             if apply.momentum_kind == Momentum::Gradient {
                 let (g, m) = (&mut scratch.gradient, &mut scratch.momentum);
                 (kernels.widen)(newest, g);
+                let weigh = |g: &mut [f64]| {
+                    if apply.weight != 1.0 {
+                        (kernels.scale)(apply.weight, &mut g[..len]);
+                    }
+                };
+                weigh(g);
                 if apply.diagonal.is_some() {
                     // v is of the old m as it is in today's coordinates; m itself is in none.
                     let scaled = &mut scratch.scaled_momentum[..len];
                     (kernels.multiply)(scale_of, &self.momentum[tile.clone()], scaled);
                     (kernels.average)(scaled, apply.momentum, g, m);
                     (kernels.divide)(newest, scale_of, g);
+                    weigh(g);
                     (kernels.average)(&mut self.momentum[tile.clone()], apply.momentum, g, &mut scratch.average);
                 } else {
                     (kernels.average)(&mut self.momentum[tile.clone()], apply.momentum, g, m);
@@ -334,44 +387,15 @@ impl<T: Element> Chunk<T> {
                 u
             };
             fault::point();
+            let averaged = if self.params.is_empty() { 0..0 } else { position..position + len };
+            let averaging = Averaging {
+                average: &mut self.params[averaged],
+                widened: &mut scratch.gradient,
+                new: &mut scratch.average,
+            };
             // SAFETY: chunks and pieces are disjoint, so that no other thread or call is at these positions.
-            unsafe { apply.output.write(kernels, place, len, direction) };
+            unsafe { apply.output.write(kernels, place, len, direction, averaging) };
         }
         self.window.settle();
-    }
-}
-
-impl<T: Element> Output<'_, T> {
-    /// Where that lies, of the parameters from `place` to `end`, which will be moved.
-    fn ahead(&self, place: usize, end: usize) -> (usize, usize) {
-        match self {
-            Self::Move { params, .. } => params.ahead(place, end),
-            Self::Write(_) => (0, 0),
-        }
-    }
-
-    /// Moves the `len` parameters from `place` on against `direction`, or writes it there.
-    ///
-    /// # Safety
-    /// As [`Tensors::write`].
-    unsafe fn write(&self, kernels: &Kernels<T>, place: usize, len: usize, direction: &[f64]) {
-        match self {
-            Self::Move { params, keep, lr } => {
-                // SAFETY: the caller's promise is passed on.
-                unsafe {
-                    params.write(place, len, |first, target| {
-                        (kernels.descend)(target, *keep, *lr, &direction[first..]);
-                    });
-                }
-            }
-            Self::Write(target) => {
-                // SAFETY: as above.
-                unsafe {
-                    target.write(place, len, |first, target| {
-                        (kernels.narrow)(&direction[first..], 1.0, target);
-                    });
-                }
-            }
-        }
     }
 }

@@ -3,10 +3,12 @@
 use super::block::Block;
 use super::chunk::{Chunk, Scratch, chunk_len};
 use super::coverage::Coverage;
+use super::given::Frozen;
 use super::partials::Layout;
 use super::parts::Parts;
 use super::passes::{WORTH_A_SOLVING_THREAD, WORTH_A_THREAD};
 use super::solve::Solver;
+use super::stats::Refused;
 use super::{Optimizer, Phase, USUAL_TENSORS};
 use crate::config::Config;
 use crate::error::{Error, Result, Value};
@@ -57,21 +59,19 @@ impl<T: Element> Optimizer<T> {
             start = end;
         }
         let partials = dims.len().saturating_mul(layout.len());
-        let threads = useful_threads(&config, dim, dims.len(), chunk_count);
-        let mut scratch = try_vec(threads, "the threads' tiles")?;
-        for _ in 0..threads.min(chunk_count).max(1) {
-            scratch.push(Scratch::new(&config, &shape)?);
-        }
-        let mut solvers = try_vec(threads, "the k×k solvers")?;
-        for _ in 0..threads.min(dims.len()) {
-            solvers.push(Solver::new(&config, T::ROUNDOFF)?);
-        }
+        let Threads { pool, scratch, solvers } = Threads::new(&config, dim, dims.len(), chunk_count)?;
         fault::point();
         Ok(Self {
             lr: config.lr,
             config,
             dim,
             steps: 0,
+            averaged: 0,
+            refused: Refused::default(),
+            groups: Vec::new(),
+            frozen: Frozen::new(USUAL_TENSORS)?,
+            weights: Buffer::zeroed(config.history_size as usize, "the weights of the columns")?,
+            pending_weights: Buffer::zeroed(config.history_size as usize, "the weights of the columns")?,
             blocks,
             chunks,
             partials: Buffer::zeroed(partials, "the sums of a step")?,
@@ -80,7 +80,7 @@ impl<T: Element> Optimizer<T> {
             fed: Coverage::new(dim)?,
             parts: Parts::new(shape.unit, units)?,
             applied: Coverage::new(dim)?,
-            pool: Pool::new(threads),
+            pool,
             scratch,
             solvers,
             starts: try_vec(USUAL_TENSORS, "the starts of the tensors")?,
@@ -95,9 +95,39 @@ impl<T: Element> Optimizer<T> {
             + self.solvers.iter().map(Solver::bytes).sum::<usize>()
             + self.partials.bytes()
             + self.parts.bytes()
+            + self.weights.bytes()
+            + self.pending_weights.bytes()
             + size_of::<Self>()
             + self.chunks.capacity() * size_of::<Chunk<T>>()
             + self.blocks.capacity() * size_of::<Block>()
+    }
+}
+
+/// What a step's threads work with.
+pub(super) struct Threads<T: Element> {
+    pub pool: Pool,
+    pub scratch: Vec<Scratch<T>>,
+    pub solvers: Vec<Solver>,
+}
+
+impl<T: Element> Threads<T> {
+    /// For a model of so many parameters, blocks and chunks.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]
+    pub fn new(config: &Config, dim: usize, blocks: usize, chunks: usize) -> Result<Self> {
+        let shape = Shape::new(config);
+        let threads = useful_threads(config, dim, blocks, chunks);
+        let mut scratch = try_vec(threads, "the threads' tiles")?;
+        for _ in 0..threads.min(chunks).max(1) {
+            scratch.push(Scratch::new(config, &shape)?);
+        }
+        let mut solvers = try_vec(threads, "the k×k solvers")?;
+        for _ in 0..threads.min(blocks) {
+            solvers.push(Solver::new(config, T::ROUNDOFF)?);
+        }
+        fault::point();
+        Ok(Self { pool: Pool::new(threads), scratch, solvers })
     }
 }
 

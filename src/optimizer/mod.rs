@@ -4,13 +4,19 @@
 //! pieces. Pass one ([`chunk`]) only adds up sums, [`solve`] works on k×k matrices only, and pass two is the first that
 //! writes: by then nothing can fail.
 
+mod bf16;
 mod block;
 mod chunk;
 mod coverage;
 mod create;
+mod given;
+mod groups;
 mod lent;
 mod norms;
+mod options;
+mod output;
 mod overflow;
+mod own_rule;
 mod partials;
 mod parts;
 mod passes;
@@ -19,24 +25,29 @@ mod saved;
 mod shares;
 mod solve;
 mod stats;
+mod weights;
 
 use crate::config::Config;
-use crate::error::{Argument, Error, Result, Value};
+use crate::error::{Argument, Error, Place, Result, Value};
 use crate::fault;
 use crate::kernels::Element;
 use crate::memory::Buffer;
 use crate::parallel::Pool;
-use crate::tensors::{Many, ManyMut, One, OneMut, TensorList, TensorListMut, Tensors, TensorsMut};
+use crate::tensors::{Many, ManyMut, One, OneMut, Optional, TensorList, TensorListMut};
 use block::Block;
-use chunk::{Chunk, Output, Scratch};
+use chunk::{Chunk, Scratch};
 use coverage::Coverage;
+use given::{Frozen, GradList};
+pub use groups::Group;
 use lent::Lent;
+use output::Target;
 use partials::Layout;
 use parts::Parts;
 use ring::Ring;
 pub(crate) use saved::{BUFFER_LENGTH, SAME_OPTION};
 pub(crate) use shares::STATES;
 use solve::Solver;
+use stats::Refused;
 pub use stats::Stats;
 
 /// How errors name the length of a list of tensors.
@@ -77,6 +88,16 @@ pub struct Optimizer<T: Element> {
     lr: f64,
     dim: usize,
     steps: u64,
+    /// Steps that moved the parameters, which entered their average.
+    averaged: u64,
+    refused: Refused,
+    groups: Vec<Group>,
+    /// Parameters whose gradient is not read in the step under way.
+    frozen: Frozen,
+    /// γ of each column, by slot.
+    weights: Buffer<f64>,
+    /// The same with the newest of the step under way.
+    pending_weights: Buffer<f64>,
     blocks: Vec<Block>,
     chunks: Vec<Chunk<T>>,
     partials: Buffer<f64>,
@@ -130,11 +151,6 @@ impl<T: Element> Optimizer<T> {
         self.blocks.len()
     }
 
-    /// The options it was made with; the learning rate as it is now.
-    pub fn config(&self) -> Config {
-        Config { lr: self.lr, ..self.config }
-    }
-
     /// Takes in the gradient and moves the parameters.
     ///
     /// # Errors
@@ -150,58 +166,67 @@ impl<T: Element> Optimizer<T> {
     /// # Errors
     /// As [`Optimizer::step`]; [`Error::OutOfMemory`] where a list longer than any before needs room.
     pub fn step_tensors(&mut self, params: &mut [&mut [T]], grads: &[&[T]]) -> Result<()> {
-        if params.len() != grads.len() {
-            return Err(Error::mismatch("the number of grads", grads.len() as u64, params.len() as u64));
-        }
-        for (index, (param, grad)) in params.iter().zip(grads).enumerate() {
-            if param.len() != grad.len() {
-                let argument = Argument::element("the length of grads", index);
-                return Err(Error::mismatch(argument, grad.len() as u64, param.len() as u64));
-            }
-        }
+        check_lens(params, grads.iter().map(|grad| grad.len()))?;
         self.step_list(&ManyMut::new(params), &Many(grads))
+    }
+
+    /// As [`Optimizer::step_tensors`], for a model some of whose tensors have no gradient in this step: that counts as
+    /// zeros in the window, and those parameters keep their bits.
+    ///
+    /// # Errors
+    /// As [`Optimizer::step_tensors`].
+    pub fn step_some_tensors(&mut self, params: &mut [&mut [T]], grads: &[Option<&[T]>]) -> Result<()> {
+        let lens = grads.iter().zip(&*params).map(|(grad, param)| grad.map_or(param.len(), <[T]>::len));
+        check_lens(params, lens)?;
+        let params = ManyMut::new(params);
+        self.step_list(&params, &Optional { given: grads, like: &params })
     }
 
     /// Takes in the gradient and writes the direction that a step would move the parameters against, without learning
     /// rate and weight decay.
     ///
     /// # Errors
-    /// As [`Optimizer::step`].
+    /// As [`Optimizer::step`]; [`Error::InvalidArgument`] with `average_beta`, since the parameters are not known.
     pub fn direction(&mut self, direction: &mut [T], grads: &[T]) -> Result<()> {
         self.check_len("the length of direction", direction.len())?;
         self.check_len("the length of grads", grads.len())?;
-        self.whole("direction", &One::new(grads), &OneMut::new(direction), |target| Output::Write(target))
+        self.check_no_average()?;
+        self.whole("direction", GradList::Same(&One::new(grads)), Target::Direction(&OneMut::new(direction)))
     }
 
-    /// A step over two lists of tensors of the same lengths.
+    /// Takes in the gradient and moves nothing: the window learns, and all that is averaged over steps. Together with
+    /// [`precondition`](Self::precondition) it makes rules of one's own.
+    ///
+    /// # Errors
+    /// As [`Optimizer::step`].
+    pub fn observe(&mut self, grads: &[T]) -> Result<()> {
+        self.check_len("the length of grads", grads.len())?;
+        self.whole("observe", GradList::Same(&One::new(grads)), Target::None)
+    }
+
+    /// A step over two lists of tensors of the same lengths. Tensors of `grads` that are NULL count as zeros.
     pub(crate) fn step_list(&mut self, params: &dyn TensorListMut<T>, grads: &dyn TensorList<T>) -> Result<()> {
-        let (keep, lr) = (self.keep(), self.lr);
-        self.whole("step", grads, params, |params| Output::Move { params, keep, lr })
+        self.whole("step", GradList::Same(grads), Target::Params { params, copy: None })
     }
 
     /// All phases at once over tensor lists.
-    fn whole<'l>(
-        &mut self,
-        call: &'static str,
-        grads: &'l dyn TensorList<T>,
-        target: &'l dyn TensorListMut<T>,
-        output: impl for<'a> FnOnce(TensorsMut<'a, T>) -> Output<'a, T>,
-    ) -> Result<()> {
+    fn whole(&mut self, call: &'static str, grads: GradList<'_, T>, target: Target<'_, T>) -> Result<()> {
         self.check_idle(call)?;
         self.list_starts(grads)?;
+        let Self { frozen, groups, starts, .. } = self;
+        frozen.set(groups, grads, starts)?;
         let mut lent = Lent::new(self, |optimizer| &mut optimizer.starts);
         let Lent { owner: optimizer, field: starts, .. } = &mut lent;
         optimizer.open();
-        optimizer.feed_range(Tensors::new(grads, starts, 0), 0..optimizer.dim);
+        optimizer.feed_range(grads.place(starts, 0), 0..optimizer.dim);
         optimizer.sum();
         let result = optimizer.solve_blocks();
         if result.is_ok() {
-            let output = output(TensorsMut::new(target, starts, 0));
-            optimizer.apply_range(Tensors::new(grads, starts, 0), output, 0..optimizer.dim);
-            optimizer.accept();
+            optimizer.apply_range(grads, target, (starts, 0), 0..optimizer.dim);
+            optimizer.accept(matches!(target, Target::Params { .. }));
         }
         optimizer.phase = Phase::Idle;
-        result
+        result.map_err(|error| in_tensor(error, starts))
     }
 
     /// Opens a step in phases: [`feed`](Self::feed) for every piece of the gradient, in any order, then
@@ -212,6 +237,8 @@ impl<T: Element> Optimizer<T> {
     /// [`Error::WrongPhase`] where one is open already.
     pub fn begin(&mut self) -> Result<()> {
         self.check_idle("begin")?;
+        let Self { frozen, groups, .. } = self;
+        frozen.set_groups(groups)?;
         self.open();
         Ok(())
     }
@@ -223,11 +250,16 @@ impl<T: Element> Optimizer<T> {
     /// [`Error::WrongPhase`], [`Error::InvalidArgument`] where it overlaps another or is out of range,
     /// [`Error::OutOfMemory`] where the pieces lie in very many separate runs, or cut very many units of the format.
     pub fn feed(&mut self, offset: usize, grads: &[T]) -> Result<()> {
+        self.feed_list(offset, grads.len(), GradList::Same(&One::new(grads)))
+    }
+
+    /// Takes in a piece of this length.
+    fn feed_list(&mut self, offset: usize, len: usize, grads: GradList<'_, T>) -> Result<()> {
         if self.phase != Phase::Open {
             return Err(self.wrong("feed"));
         }
-        if let Some(piece) = self.fed.admit(offset, grads.len())? {
-            self.feed_piece(offset, grads, piece.range.clone())?;
+        if let Some(piece) = self.fed.admit(offset, len)? {
+            self.feed_piece(grads.place(&[], offset), piece.range.clone())?;
             fault::point();
             self.fed.enter(piece);
         }
@@ -264,38 +296,38 @@ impl<T: Element> Optimizer<T> {
     /// # Errors
     /// As [`Optimizer::feed`]; [`Error::DimensionMismatch`] where the lengths differ.
     pub fn apply(&mut self, offset: usize, params: &mut [T], grads: &[T]) -> Result<()> {
-        let (keep, lr) = (self.keep(), self.lr);
-        self.apply_piece("apply", offset, params, grads, |params| Output::Move { params, keep, lr })
+        check_piece(params.len(), grads.len())?;
+        let target = Target::Params { params: &OneMut::new(params), copy: None };
+        self.apply_list("apply", offset, grads.len(), GradList::Same(&One::new(grads)), target)
     }
 
     /// As [`Optimizer::apply`], but writes the direction instead of moving parameters, without learning rate and weight
     /// decay.
     ///
     /// # Errors
-    /// As [`Optimizer::apply`].
+    /// As [`Optimizer::apply`] and [`Optimizer::direction`].
     pub fn apply_direction(&mut self, offset: usize, direction: &mut [T], grads: &[T]) -> Result<()> {
-        self.apply_piece("apply_direction", offset, direction, grads, |direction| Output::Write(direction))
+        self.check_no_average()?;
+        check_piece(direction.len(), grads.len())?;
+        let target = Target::Direction(&OneMut::new(direction));
+        self.apply_list("apply_direction", offset, grads.len(), GradList::Same(&One::new(grads)), target)
     }
 
-    fn apply_piece(
+    /// Pass two over a piece of this length.
+    fn apply_list(
         &mut self,
         call: &'static str,
         offset: usize,
-        target: &mut [T],
-        grads: &[T],
-        output: impl for<'a> FnOnce(TensorsMut<'a, T>) -> Output<'a, T>,
+        len: usize,
+        grads: GradList<'_, T>,
+        target: Target<'_, T>,
     ) -> Result<()> {
         if !matches!(self.phase, Phase::Solved | Phase::Applying) {
             return Err(self.wrong(call));
         }
-        if target.len() != grads.len() {
-            return Err(Error::mismatch("the length of grads", grads.len() as u64, target.len() as u64));
-        }
-        if let Some(piece) = self.applied.admit(offset, grads.len())? {
-            let (grads, target) = (One::new(grads), OneMut::new(target));
-            let output = output(TensorsMut::new(&target, &[], offset));
+        if let Some(piece) = self.applied.admit(offset, len)? {
             self.phase = Phase::Applying;
-            self.apply_range(Tensors::new(&grads, &[], offset), output, piece.range.clone());
+            self.apply_range(grads, target, (&[], offset), piece.range.clone());
             self.applied.enter(piece);
         }
         Ok(())
@@ -312,7 +344,7 @@ impl<T: Element> Optimizer<T> {
         if !self.applied.is_complete() {
             return Err(Error::WrongPhase { call: "end", reason: "not every parameter is applied" });
         }
-        self.accept();
+        self.accept(true);
         fault::point();
         self.phase = Phase::Idle;
         Ok(())
@@ -334,25 +366,12 @@ impl<T: Element> Optimizer<T> {
     /// it.
     pub fn reset(&mut self) {
         self.steps = 0;
+        self.averaged = 0;
+        self.refused = Refused::default();
         self.phase = Phase::Idle;
         fault::point();
         self.blocks.iter_mut().for_each(Block::clear);
         self.chunks.iter_mut().for_each(Chunk::clear);
-    }
-
-    /// Sets the learning rate of the steps to come.
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`], [`Error::WrongPhase`] in an open step.
-    pub fn set_lr(&mut self, lr: f64) -> Result<()> {
-        self.check_idle("set_lr")?;
-        Config { lr, weight_decay: 0.0, ..self.config }.validate().map_err(|error| match error {
-            Error::InvalidArgument { value, expected, .. } => Error::invalid("lr", value, expected),
-            other => other,
-        })?;
-        self.check_decay("lr", lr)?;
-        self.lr = lr;
-        Ok(())
     }
 
     fn check_len(&self, name: &'static str, len: usize) -> Result<()> {
@@ -370,18 +389,14 @@ impl<T: Element> Optimizer<T> {
         Error::WrongPhase { call, reason: self.phase.reason() }
     }
 
-    /// Refuses a learning rate that does not go with the weight decay.
-    fn check_decay(&self, name: &'static str, lr: f64) -> Result<()> {
-        if self.config.is_decay_in_range(lr) {
-            return Ok(());
+    /// Refuses to write directions where an average of the parameters is kept, which it would miss.
+    fn check_no_average(&self) -> Result<()> {
+        if self.config.averages_params() {
+            let value = Value::Real(self.config.average_beta);
+            let expected = "0 where directions are written: the parameters are not known then";
+            return Err(Error::invalid("config.average_beta", value, expected));
         }
-        let expected = "at most 1/weight_decay, or weight decay reverses parameters, or makes them overflow";
-        Err(Error::invalid(name, Value::Real(lr), expected))
-    }
-
-    /// Factor of decoupled weight decay.
-    fn keep(&self) -> f64 {
-        1.0 - self.lr * self.config.weight_decay
+        Ok(())
     }
 
     fn ring(&self) -> Ring {
@@ -389,7 +404,7 @@ impl<T: Element> Optimizer<T> {
     }
 
     /// Where each tensor of a list starts, once their lengths are known to add up.
-    fn list_starts(&mut self, list: &dyn TensorList<T>) -> Result<()> {
+    fn list_starts(&mut self, list: GradList<'_, T>) -> Result<()> {
         let count = list.count();
         self.starts.clear();
         self.starts.try_reserve(count).map_err(|_| Error::OutOfMemory {
@@ -399,7 +414,7 @@ impl<T: Element> Optimizer<T> {
         let mut total = 0usize;
         for index in 0..count {
             self.starts.push(total);
-            total = total.saturating_add(list.tensor(index).1);
+            total = total.saturating_add(list.len(index));
         }
         self.check_len(SUM_OF_LENGTHS, total)
     }
@@ -415,5 +430,39 @@ impl<T: Element> Optimizer<T> {
             Phase::Open => Err(Error::WrongPhase { call, reason: "part of the gradient is missing" }),
             _ => Err(self.wrong(call)),
         }
+    }
+}
+
+/// Refuses a piece whose gradient has another length.
+fn check_piece(len: usize, grads: usize) -> Result<()> {
+    if len == grads {
+        return Ok(());
+    }
+    Err(Error::mismatch("the length of grads", grads as u64, len as u64))
+}
+
+/// Refuses gradients that are not as long as their parameters.
+fn check_lens<T>(params: &[&mut [T]], lens: impl ExactSizeIterator<Item = usize>) -> Result<()> {
+    if params.len() != lens.len() {
+        return Err(Error::mismatch("the number of grads", lens.len() as u64, params.len() as u64));
+    }
+    for (index, (param, len)) in params.iter().zip(lens).enumerate() {
+        if param.len() != len {
+            let argument = Argument::element("the length of grads", index);
+            return Err(Error::mismatch(argument, len as u64, param.len() as u64));
+        }
+    }
+    Ok(())
+}
+
+/// The same error, where the element at fault is looked for in the tensors that start at `starts`.
+fn in_tensor(error: Error, starts: &[usize]) -> Error {
+    match error {
+        Error::NonFinite { what, count, first: Some(Place { index, .. }) } if starts.len() > 1 => {
+            let tensor = starts.partition_point(|&start| start as u64 <= index) - 1;
+            let place = Place { index, tensor: Some((tensor, index - starts[tensor] as u64)) };
+            Error::NonFinite { what, count, first: Some(place) }
+        }
+        other => other,
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn check(
     before: f64,
 ) -> Result<()> {
     let config = step.config;
-    let bad = |what| Err(Error::NonFinite { what, count: 0 });
+    let bad = |what| Err(Error::non_finite(what));
     if !pending.coefficients.iter().all(|c| c.is_finite()) || !norm.is_finite() {
         return bad("the update");
     }
@@ -45,7 +45,8 @@ pub(super) fn check(
         pending.momentum_bound = average * (1.0 + 2.0 * step.unit);
     }
     // A product that overflows is above half too.
-    if step.lr.max(1.0) * direction > half {
+    let lr = step.lr * (1.0 + partials[step.layout.tail(Tail::Excess)]);
+    if lr.max(1.0) * direction > half {
         return bad(
             "the step (max(1, lr) times the direction's length is over half the largest number of the element type)",
         );

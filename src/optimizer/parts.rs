@@ -65,19 +65,19 @@ impl<T: Element> Parts<T> {
         })
     }
 
-    /// Enters the elements from `position` on, which are part of the unit at `range`, and for which there is room.
-    /// Returns whether that completes it.
-    pub fn enter(&mut self, range: &Range<usize>, position: usize, elements: &[T]) -> bool {
+    /// Enters the elements at `part`, of the unit at `range`, for which there is room: `copy` is given where they go.
+    /// Returns whether that completes the unit.
+    pub fn enter(&mut self, range: &Range<usize>, part: &Range<usize>, copy: impl FnOnce(&mut [T])) -> bool {
         let index = self.place(range).unwrap_or_else(|| {
             self.open.push(Open { range: range.clone(), missing: range.len() });
             fault::point();
             self.elements.resize(self.elements.len() + self.unit, T::default());
             self.open.len() - 1
         });
-        let first = index * self.unit + position - range.start;
-        self.elements[first..first + elements.len()].copy_from_slice(elements);
+        let first = index * self.unit + part.start - range.start;
+        copy(&mut self.elements[first..first + part.len()]);
         fault::point();
-        self.open[index].missing -= elements.len();
+        self.open[index].missing -= part.len();
         self.open[index].missing == 0
     }
 
@@ -120,7 +120,7 @@ mod tests {
             for unit in units.iter().filter(|unit| turn < unit.len()) {
                 parts.reserve([unit].into_iter()).unwrap();
                 let position = unit.end - 1 - turn;
-                let complete = parts.enter(unit, position, &[position as f32]);
+                let complete = parts.enter(unit, &(position..position + 1), |x| x.fill(position as f32));
                 assert_eq!(complete, turn == unit.len() - 1);
                 if complete {
                     let expected: Vec<f32> = unit.clone().map(|position| position as f32).collect();
@@ -140,7 +140,7 @@ mod tests {
         let units: Vec<Range<usize>> = (0..USUAL_UNITS).map(|unit| unit * 256..(unit + 1) * 256).collect();
         for pair in units.chunks(2) {
             parts.reserve(pair.iter()).unwrap();
-            pair.iter().for_each(|unit| assert!(!parts.enter(unit, unit.start, &[1.0; 100])));
+            pair.iter().for_each(|unit| assert!(!parts.enter(unit, &(unit.start..unit.start + 100), |x| x.fill(1.0))));
             parts.reserve(pair.iter()).unwrap();
         }
         assert_eq!(parts.bytes(), bytes);

@@ -3,17 +3,21 @@
 use core::ops::Range;
 
 use super::block::Pending;
-use super::chunk::{Apply, Combination, Feed, Output};
+use super::chunk::{Apply, Chunk, Combination, Feed};
+use super::given::{Given, GradList, Source};
+use super::groups;
 use super::lent::Lent;
+use super::output::{Move, Output, Target};
 use super::partials::{Hash, Tail};
 use super::solve::{Step, bias, check_partials};
+use super::weights;
 use super::{Optimizer, Phase};
 use crate::config::{Config, Momentum};
-use crate::error::Result;
+use crate::error::{Error, Place, Result};
 use crate::fault;
 use crate::kernels::{Diagonal, Element};
 use crate::parallel::Order;
-use crate::tensors::{One, Tensors};
+use crate::tensors::{One, Tensors, TensorsMut};
 
 /// Below this many multiply-adds a pass is done before a second thread would have woken up.
 pub(super) const WORTH_A_THREAD: usize = 1 << 16;
@@ -26,29 +30,30 @@ impl<T: Element> Optimizer<T> {
         self.parts.clear();
         self.applied.clear();
         fault::point();
-        self.chunks.iter_mut().for_each(|chunk| chunk.sums.fill(0.0));
+        self.chunks.iter_mut().for_each(Chunk::open);
+        self.refused.this_step = false;
         self.phase = Phase::Open;
     }
 
     /// What scales of the step under way depend on, where there are any.
     fn diagonal(&self) -> Option<Diagonal> {
-        let Config { diagonal_beta: beta, diagonal_eps: eps, .. } = self.config;
-        self.config.is_diagonal().then(|| Diagonal { beta, correction: 1.0 / bias(beta, self.steps + 1), eps })
+        let Config { diagonal_beta: beta, diagonal_eps: eps, grad_scale: factor, .. } = self.config;
+        self.config.is_diagonal().then(|| Diagonal { beta, correction: 1.0 / bias(beta, self.steps + 1), eps, factor })
     }
 
     /// The chunks that have a part in `range`.
-    fn chunks_in(&self, range: &Range<usize>) -> Range<usize> {
+    pub(super) fn chunks_in(&self, range: &Range<usize>) -> Range<usize> {
         let first = self.chunks.partition_point(|chunk| chunk.range.end <= range.start);
         let end = self.chunks.partition_point(|chunk| chunk.range.start < range.end);
         first..end.max(first)
     }
 
     /// Threads worth waking for a pass over `len` parameters.
-    fn threads_for(&self, len: usize) -> usize {
+    pub(super) fn threads_for(&self, len: usize) -> usize {
         if len.saturating_mul(self.ring().held) < WORTH_A_THREAD { 1 } else { self.pool.threads() }
     }
 
-    pub(super) fn feed_range(&mut self, gradients: Tensors<'_, T>, range: Range<usize>) {
+    pub(super) fn feed_range(&mut self, source: Source<'_, T>, range: Range<usize>) {
         let touched = self.chunks_in(&range);
         let threads = self.threads_for(range.len());
         let feed = Feed {
@@ -57,7 +62,8 @@ impl<T: Element> Optimizer<T> {
             ring: self.ring(),
             momentum_kind: self.config.momentum_kind,
             diagonal: self.diagonal(),
-            gradients,
+            factor: weights::factor(&self.config),
+            gradients: Given { source, frozen: self.frozen.runs() },
             range,
         };
         self.pool.for_each(
@@ -76,7 +82,7 @@ impl<T: Element> Optimizer<T> {
     ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`] where it cuts a unit that there is no room for; nothing is taken in then.
-    pub(super) fn feed_piece(&mut self, offset: usize, gradient: &[T], range: Range<usize>) -> Result<()> {
+    pub(super) fn feed_piece(&mut self, source: Source<'_, T>, range: Range<usize>) -> Result<()> {
         let (first, last) = (self.unit_at(range.start), self.unit_at(range.end - 1));
         let cuts_first = first.start != range.start;
         let cuts_last = last.end != range.end && !(cuts_first && first == last);
@@ -85,23 +91,23 @@ impl<T: Element> Optimizer<T> {
         let cut = [cuts_first.then_some(&first), cuts_last.then_some(&last)];
         self.parts.reserve(cut.into_iter().flatten())?;
         if start < end {
-            self.feed_range(Tensors::new(&One::new(gradient), &[], offset), start..end);
+            self.feed_range(source, start..end);
         }
         if cuts_first {
-            self.feed_part(first, offset, gradient, range.start..start);
+            self.feed_part(first, source, range.start..start);
         }
         if cuts_last {
-            self.feed_part(last, offset, gradient, end..range.end);
+            self.feed_part(last, source, end..range.end);
         }
         Ok(())
     }
 
-    fn feed_part(&mut self, unit: Range<usize>, offset: usize, gradient: &[T], part: Range<usize>) {
-        let elements = &gradient[part.start - offset..part.end - offset];
-        if self.parts.enter(&unit, part.start, elements) {
+    fn feed_part(&mut self, unit: Range<usize>, source: Source<'_, T>, part: Range<usize>) {
+        let is_whole = self.parts.enter(&unit, &part, |elements| source.copy(part.start, elements));
+        if is_whole {
             let lent = Lent::new(self, |optimizer| &mut optimizer.parts);
             let whole = One::new(lent.field.elements(&unit));
-            lent.owner.feed_range(Tensors::new(&whole, &[], unit.start), unit.clone());
+            lent.owner.feed_range(Source::Same(Tensors::new(&whole, &[], unit.start)), unit.clone());
             drop(lent);
             self.parts.remove(&unit);
         }
@@ -115,10 +121,24 @@ impl<T: Element> Optimizer<T> {
         start..chunk.end.min(start + self.parts.unit())
     }
 
-    /// Adds up the chunks' sums in their order.
+    /// Adds up the chunks' sums, and says of which step they are.
     pub(super) fn sum(&mut self) {
+        self.add_up();
         let number = self.steps + 1;
         let hash = Hash::new(&self.config(), env!("CARGO_PKG_VERSION"), number);
+        let excess = groups::excess(&self.groups);
+        let layout = self.layout;
+        for partials in self.partials.chunks_exact_mut(layout.len()) {
+            hash.write(layout, partials);
+            partials[layout.tail(Tail::Excess)] = excess;
+            partials[layout.tail(Tail::Processes)] = 1.0;
+            partials[layout.tail(Tail::Step)] = number as f64;
+        }
+        self.phase = Phase::Summed;
+    }
+
+    /// Adds up the chunks' sums in their order.
+    pub(super) fn add_up(&mut self) {
         let layout = self.layout;
         for (block, partials) in self.blocks.iter().zip(self.partials.chunks_exact_mut(layout.len())) {
             let mut chunks = self.chunks[block.chunks.clone()].iter();
@@ -132,25 +152,46 @@ impl<T: Element> Optimizer<T> {
                     *total += part;
                 }
             }
-            hash.write(layout, partials);
-            partials[layout.tail(Tail::Processes)] = 1.0;
-            partials[layout.tail(Tail::Step)] = number as f64;
         }
-        self.phase = Phase::Summed;
     }
 
+    /// Computes the step of every block. Counts a step that is refused as non-finite, once.
+    ///
+    /// # Errors
+    /// Those of [`check_partials`] and [`super::solve::Solver::solve`].
     pub(super) fn solve_blocks(&mut self) -> Result<()> {
+        let result = self.try_solve_blocks();
+        let Err(Error::NonFinite { what, count, .. }) = result else {
+            return result;
+        };
+        let bad = self.chunks.iter().map(|chunk| chunk.first_bad).min().filter(|&bad| bad != usize::MAX);
+        let element = bad.map(|bad| bad as u64);
+        if !self.refused.this_step {
+            self.refused.count += 1;
+        }
+        (self.refused.this_step, self.refused.element) = (true, element);
+        Err(Error::NonFinite { what, count, first: element.map(|index| Place { index, tensor: None }) })
+    }
+
+    fn try_solve_blocks(&mut self) -> Result<()> {
+        let ring = self.ring();
+        check_partials(self.layout, self.steps + 1, &self.partials)?;
+        self.pending_weights.copy_from_slice(&self.weights);
+        self.pending_weights[ring.newest] = weights::newest(&self.config, self.layout, ring, &self.partials);
+        let weights = &self.pending_weights[..ring.held];
         let step = Step {
             config: &self.config,
             layout: self.layout,
-            ring: self.ring(),
+            ring,
             number: self.steps + 1,
             lr: self.lr,
+            weights,
+            weighs: weights.iter().any(|&weight| weight != 1.0),
             largest: T::LARGEST,
             unit: T::ROUNDOFF,
         };
-        check_partials(&step, &self.partials)?;
-        let work = self.blocks.len() * step.ring.held.pow(3);
+        weights::check(&step, &self.partials)?;
+        let work = self.blocks.len() * ring.held.pow(3);
         let threads = if work < WORTH_A_SOLVING_THREAD { 1 } else { self.pool.threads() };
         let (partials, layout) = (&self.partials, self.layout);
         self.pool.for_each(threads, Order::Forward, &mut self.blocks, &mut self.solvers, |index, block, solver| {
@@ -163,20 +204,45 @@ impl<T: Element> Optimizer<T> {
         self.blocks.iter().try_for_each(|block| block.pending.result)
     }
 
-    pub(super) fn apply_range(&mut self, gradients: Tensors<'_, T>, output: Output<'_, T>, range: Range<usize>) {
+    /// Pass two over the parameters at `range`. `grads` and `target` lie from parameter `origin` on; `starts` are the sums of
+    /// the lengths before each of their tensors.
+    pub(super) fn apply_range(
+        &mut self,
+        grads: GradList<'_, T>,
+        target: Target<'_, T>,
+        (starts, origin): (&[usize], usize),
+        range: Range<usize>,
+    ) {
         let touched = self.chunks_in(&range);
         let threads = self.threads_for(range.len());
         let config = &self.config;
         let corrected = config.momentum_kind == Momentum::Update && config.bias_correction;
+        let frozen = self.frozen.runs();
+        let output = match target {
+            Target::Params { params, copy } => Output::Move(Move {
+                params: TensorsMut::new(params, starts, origin),
+                copy: copy.map(|copy| TensorsMut::new(copy, starts, origin)),
+                lr: self.lr,
+                weight_decay: config.weight_decay,
+                groups: &self.groups,
+                frozen,
+                average_beta: config.average_beta,
+            }),
+            Target::Direction(direction) => Output::Write(TensorsMut::new(direction, starts, origin)),
+            Target::None => Output::Nowhere,
+        };
+        let ring = self.ring();
         let apply = Apply {
             kernels: T::kernels(),
-            ring: self.ring(),
+            ring,
             momentum_kind: config.momentum_kind,
             momentum: config.momentum,
             diagonal: self.diagonal(),
             clip_beta: config.clip_beta,
             correction: if corrected { bias(config.momentum, self.steps + 1) } else { 1.0 },
-            gradients,
+            factor: weights::factor(config),
+            weight: self.pending_weights[ring.newest],
+            gradients: Given { source: grads.place(starts, origin), frozen },
             output,
             range,
         };
@@ -196,13 +262,15 @@ impl<T: Element> Optimizer<T> {
         );
     }
 
-    /// Makes the solved and applied step the state.
-    pub(super) fn accept(&mut self) {
+    /// Makes the solved and applied step the state. `moved`: whether parameters moved.
+    pub(super) fn accept(&mut self, moved: bool) {
         let ring = self.ring();
-        for (block, partials) in self.blocks.iter_mut().zip(self.partials.chunks_exact(self.layout.len())) {
-            block.accept(ring.newest, &partials[self.layout.gradient()][..ring.held]);
+        for block in &mut self.blocks {
+            block.accept(ring.newest, ring.held);
             fault::point();
         }
+        self.weights[ring.newest] = self.pending_weights[ring.newest];
+        self.averaged += u64::from(moved);
         self.steps += 1;
     }
 }

@@ -1,13 +1,15 @@
 //! What a saved optimizer consists of. The window is saved column by column in the order of the ring's slots, so that
 //! a run that loads it goes on with the same bits, whatever the chunks and tiles of the version that loads it.
 //!
-//! The parts of a state: [`Head`]; the lengths of the blocks; the contents, block by block. `Optimizer::write` and
+//! The parts of a state: [`Head`]; the lengths of the blocks, the weights of the columns and the parameter groups; the
+//! contents, block by block. `Optimizer::write` and
 //! `Optimizer::load_contents` have the contents' order, and `Optimizer::sections` the size of what has the model's
 //! length.
 
 use super::Optimizer;
 use super::block::Block;
 use super::chunk::{AVERAGES, averages};
+use super::groups::{Group, is_decay_in_range, sorted};
 use super::stats::BlockStats;
 use crate::checkpoint::{
     BAD_NUMBER, CHECKSUM, OTHER_VERSION, PRELUDE, Reader, Runs, Sink, Source, Stream, Writer, source_of, take_part,
@@ -16,7 +18,7 @@ use crate::config::{Config, Dtype};
 use crate::error::{Argument, Error, Result, Value};
 use crate::fault;
 use crate::kernels::Element;
-use crate::memory::as_bytes_mut;
+use crate::memory::{as_bytes_mut, try_vec};
 use crate::window::Shape;
 use std::io;
 
@@ -36,21 +38,26 @@ pub(super) struct Head {
     /// All options; the learning rate as it was when the state was saved.
     pub config: Config,
     pub steps: u64,
-    /// How many blocks there are. Their lengths are the next part.
+    /// Steps that entered the average of the parameters.
+    pub averaged: u64,
+    /// How many blocks there are. Their lengths begin the next part.
     pub blocks: u64,
+    /// How many parameter groups there are. They end the next part.
+    pub groups: u64,
 }
 
 impl Head {
     /// Bytes before the options.
     const COUNT: usize = size_of::<u32>();
     /// Bytes of the options and what follows them.
-    const REST: usize = (Config::OPTIONS + 2) * size_of::<u64>();
+    const REST: usize = (Config::OPTIONS + 4) * size_of::<u64>();
+    /// Bytes of a parameter group.
+    const GROUP: usize = 4 * size_of::<u64>();
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<()> {
         writer.put(Config::OPTIONS as u32)?;
         writer.put_all(&self.config.to_words())?;
-        writer.put(self.steps)?;
-        writer.put(self.blocks)?;
+        writer.put_all(&[self.steps, self.averaged, self.blocks, self.groups])?;
         writer.end_part()
     }
 
@@ -62,16 +69,30 @@ impl Head {
         stream.expect(Self::REST + CHECKSUM);
         let mut words = [0; Config::OPTIONS];
         stream.take_into(as_bytes_mut(&mut words))?;
-        let (steps, blocks) = (stream.take()?, stream.take()?);
+        let [steps, averaged, blocks, groups] = [stream.take()?, stream.take()?, stream.take()?, stream.take()?];
         stream.end_part()?;
         let config = Config::from_words(&words).filter(|config| config.validate().is_ok());
         let config = config.ok_or(Error::bad_state("it holds options that no optimizer can have"))?;
-        if steps < MOST_STEPS && blocks > 0 { Ok(Self { config, steps, blocks }) } else { Err(BAD_NUMBER) }
+        let is_good = steps < MOST_STEPS && averaged <= steps && blocks > 0;
+        if is_good { Ok(Self { config, steps, averaged, blocks, groups }) } else { Err(BAD_NUMBER) }
     }
 
     /// Bytes of the parts before the contents.
-    fn bytes(blocks: usize) -> usize {
-        PRELUDE + Self::COUNT + Self::REST + CHECKSUM + blocks * size_of::<u64>() + CHECKSUM
+    fn bytes(&self) -> usize {
+        let [lens, weights, groups] = self.arrays();
+        PRELUDE + Self::COUNT + Self::REST + CHECKSUM + lens + weights + groups + CHECKSUM
+    }
+
+    /// Bytes of the arrays of the second part; saturates.
+    fn arrays(&self) -> [usize; 3] {
+        let of = |count: u64, bytes: usize| usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(bytes);
+        let weights = of(self.config.history_size.into(), size_of::<f64>());
+        [of(self.blocks, size_of::<u64>()), weights, of(self.groups, Self::GROUP)]
+    }
+
+    /// Bytes of the second part without its checksum; saturates.
+    fn second(&self) -> usize {
+        self.arrays().into_iter().fold(0, usize::saturating_add)
     }
 }
 
@@ -80,6 +101,9 @@ pub(super) struct Saved<'a> {
     pub head: Head,
     /// The lengths of the blocks, each a `u64`.
     pub lens: Runs<'a>,
+    /// The weights of the columns, by slot.
+    weights: Runs<'a>,
+    groups: Runs<'a>,
     pub contents: &'a [u8],
 }
 
@@ -91,11 +115,30 @@ impl<'a> Saved<'a> {
         let head = Head::read(&mut stream)?;
         let mut checksum = stream.into_checksum();
         drop(source);
-        let lens = usize::try_from(head.blocks).unwrap_or(usize::MAX).saturating_mul(size_of::<u64>());
-        let lens = Runs::one(take_part(&mut rest, lens, &mut checksum)?);
+        let second = take_part(&mut rest, head.second(), &mut checksum)?;
+        let [lens, weights, _] = head.arrays();
+        let (lens, second) = second.split_at(lens);
+        let (weights, groups) = second.split_at(weights);
+        let [lens, weights, groups] = [lens, weights, groups].map(Runs::one);
         let contents = rest.len().saturating_sub(CHECKSUM);
         let contents = take_part(&mut rest, contents, &mut checksum)?;
-        Ok(Self { head, lens, contents })
+        Ok(Self { head, lens, weights, groups, contents })
+    }
+
+    /// The weight of a column.
+    fn weight(&self, slot: usize) -> Result<f64> {
+        self.weights.at(slot).filter(|&weight| is_length(weight)).ok_or(BAD_NUMBER)
+    }
+
+    /// The parameter groups, of an optimizer with `dim` parameters.
+    fn groups(&self, dim: usize) -> Result<Vec<Group>> {
+        let count = self.head.groups as usize;
+        let mut groups = try_vec(count, "the parameter groups")?;
+        for index in 0..count {
+            let word = |place: usize| self.groups.at::<u64>(4 * index + place).unwrap_or_default();
+            groups.push(group([word(0), word(1), word(2), word(3)]));
+        }
+        saved_groups(groups, dim)
     }
 
     /// The length of a block, of which there are [`Head::blocks`].
@@ -109,6 +152,8 @@ pub(crate) struct Incoming<'a> {
     stream: Stream<'a>,
     head: Head,
     dims: Vec<usize>,
+    weights: Vec<f64>,
+    groups: Vec<Group>,
 }
 
 impl<'a> Incoming<'a> {
@@ -118,18 +163,25 @@ impl<'a> Incoming<'a> {
         let mut stream = Stream::new(source)?;
         let head = Head::read(&mut stream)?;
         let blocks = usize::try_from(head.blocks).unwrap_or(usize::MAX);
-        stream.expect(blocks.saturating_mul(size_of::<u64>()).saturating_add(CHECKSUM));
+        stream.expect(head.second().saturating_add(CHECKSUM));
+        // They grow as numbers come in: nothing is reserved because a state says so.
         let mut dims = Vec::new();
         for _ in 0..blocks {
-            // It grows as lengths come in: nothing is reserved because a state says so.
-            dims.try_reserve(1).map_err(|_| Error::OutOfMemory {
-                what: "the lengths of the blocks",
-                bytes: head.blocks.saturating_mul(size_of::<usize>() as u64),
-            })?;
-            dims.push(usize::try_from(stream.take::<u64>()?).unwrap_or(usize::MAX));
+            push(&mut dims, usize::try_from(stream.take::<u64>()?).unwrap_or(usize::MAX))?;
+        }
+        let mut weights = Vec::new();
+        for _ in 0..head.config.history_size {
+            push(&mut weights, stream.take::<f64>()?)?;
+        }
+        let mut groups = Vec::new();
+        for _ in 0..head.groups {
+            push(&mut groups, group([stream.take()?, stream.take()?, stream.take()?, stream.take()?]))?;
         }
         stream.end_part()?;
-        Ok(Self { stream, head, dims })
+        if !weights.iter().all(|&weight| is_length(weight)) {
+            return Err(BAD_NUMBER);
+        }
+        Ok(Self { stream, head, dims, weights, groups })
     }
 
     /// The element type of the optimizer that it is of.
@@ -144,19 +196,34 @@ impl<'a> Incoming<'a> {
             return Err(Error::invalid("the state's dtype", value, SAME_OPTION));
         }
         let mut optimizer = Optimizer::new(&self.head.config, &self.dims)?;
+        let groups = saved_groups(self.groups, optimizer.dim)?;
+        optimizer.check_saved_decay(&groups, self.head.config.lr).map_err(|_| BAD_NUMBER)?;
+        optimizer.frozen.reserve(groups.len())?;
+        optimizer.groups = groups;
+        optimizer.weights.copy_from_slice(&self.weights);
         self.stream.expect(optimizer.contents_bytes() + CHECKSUM);
         let mut source = |target: &mut [u8]| self.stream.take_into(target);
         optimizer.load_block_contents(&mut Reader::Streaming(&mut source), self.head.steps)?;
         self.stream.end_part()?;
-        optimizer.steps = self.head.steps;
+        (optimizer.steps, optimizer.averaged) = (self.head.steps, self.head.averaged);
         Ok(optimizer)
     }
 }
 
 impl<T: Element> Optimizer<T> {
-    /// Size of a saved state in bytes. It depends on configuration and lengths only.
+    /// Size of a saved state in bytes. It depends on configuration, lengths and the number of parameter groups only.
     pub fn state_size(&self) -> usize {
-        Head::bytes(self.blocks.len()) + self.contents_bytes() + CHECKSUM
+        self.head().bytes() + self.contents_bytes() + CHECKSUM
+    }
+
+    fn head(&self) -> Head {
+        Head {
+            config: self.config(),
+            steps: self.steps,
+            averaged: self.averaged,
+            blocks: self.blocks.len() as u64,
+            groups: self.groups.len() as u64,
+        }
     }
 
     /// Saves the state into `buffer`, which has exactly [`Optimizer::state_size`] bytes.
@@ -220,18 +287,37 @@ impl<T: Element> Optimizer<T> {
                 return Err(Error::mismatch(Argument::element("the state's dims", index), found, len));
             }
         }
-        self.load_contents(Runs::one(saved.contents), &saved.head)
+        let groups = saved.groups(self.dim)?;
+        self.frozen.reserve(groups.len())?;
+        self.load_contents(Runs::one(saved.contents), &saved, &groups)?;
+        self.groups = groups;
+        Ok(())
     }
 
-    /// Replaces everything by these contents, once they are checked.
-    pub(super) fn load_contents(&mut self, contents: Runs<'_>, head: &Head) -> Result<()> {
+    /// Refuses a learning rate with which weight decay would reverse parameters in one of `groups`.
+    fn check_saved_decay(&self, groups: &[Group], lr: f64) -> Result<()> {
+        if is_decay_in_range(groups, &self.config, lr) {
+            return Ok(());
+        }
+        let expected = "at most 1/weight_decay, or weight decay reverses parameters, or makes them overflow";
+        Err(Error::invalid("the state's lr", Value::Real(lr), expected))
+    }
+
+    /// Replaces everything but the groups by these contents of `saved`, once they are checked. The groups will be
+    /// `groups`.
+    pub(super) fn load_contents(&mut self, contents: Runs<'_>, saved: &Saved<'_>, groups: &[Group]) -> Result<()> {
+        let head = &saved.head;
         let lr = head.config.lr;
-        self.check_decay("the state's lr", lr)?;
+        self.check_saved_decay(groups, lr)?;
+        (0..self.weights.len()).try_for_each(|slot| saved.weight(slot).map(|_| ()))?;
         let mut reader = Reader::Checking(contents);
         self.load_block_contents(&mut reader, head.steps)?;
         reader.finish()?;
         self.load_block_contents(&mut Reader::Checked(contents), head.steps)?;
-        self.steps = head.steps;
+        for (slot, weight) in self.weights.iter_mut().enumerate() {
+            *weight = saved.weight(slot)?;
+        }
+        (self.steps, self.averaged) = (head.steps, head.averaged);
         fault::point();
         self.lr = lr;
         // It follows from the Gram matrix.
@@ -261,9 +347,12 @@ impl<T: Element> Optimizer<T> {
 
     fn write(&self, sink: &mut Sink<'_>) -> Result<()> {
         let mut writer = Writer::new(sink)?;
-        let head = Head { config: self.config(), steps: self.steps, blocks: self.blocks.len() as u64 };
-        head.write(&mut writer)?;
+        self.head().write(&mut writer)?;
         self.blocks.iter().try_for_each(|block| writer.put(block.len as u64))?;
+        writer.put_all(&self.weights)?;
+        for group in &self.groups {
+            writer.put_all(&words(group))?;
+        }
         writer.end_part()?;
         for block in &self.blocks {
             write_block(&mut writer, block)?;
@@ -302,6 +391,7 @@ impl<T: Element> Optimizer<T> {
                 Value::Count(its.momentum_kind as u64),
             ),
             ("the state's clip_kind", its.clip_kind != own.clip_kind, Value::Clip(its.clip_kind)),
+            ("the state's average_beta", its.averages_params() != own.averages_params(), Value::Real(its.average_beta)),
             ("the state's diagonal_beta", its.is_diagonal() != own.is_diagonal(), Value::Real(its.diagonal_beta)),
         ];
         if let Some(&(name, _, value)) = differing.iter().find(|(_, differs, _)| *differs) {
@@ -332,8 +422,9 @@ impl<T: Element> Optimizer<T> {
     /// lies.
     pub(super) fn sections(&self, len: usize) -> [(usize, usize); 2 + AVERAGES] {
         let saved = Shape::<T>::new(&self.config).saved(&self.config, len);
-        let [momentum, average, root] = averages(&self.config, len).map(|len| (1, len.saturating_mul(size_of::<T>())));
-        [(self.config.history_size as usize, saved.column), (1, saved.rest), momentum, average, root]
+        let [momentum, average, root, params] =
+            averages(&self.config, len).map(|len| (1, len.saturating_mul(size_of::<T>())));
+        [(self.config.history_size as usize, saved.column), (1, saved.rest), momentum, average, root, params]
     }
 }
 
@@ -367,13 +458,48 @@ pub(super) fn block_bytes(block: &Block) -> usize {
 fn read_block(reader: &mut Reader<'_>, block: &mut Block, steps: u64) -> Result<()> {
     let size = block.gram.size();
     reader.load_together(block.gram.entries_mut(), |at| is_gram(size, at))?;
-    let is_length = |x: f64| x.is_finite() && x >= 0.0;
     reader.load(&mut block.norms.sum, is_length)?;
     reader.load(&mut block.norms.count, |count| count <= steps)?;
     let BlockStats { grad_norm, update_norm, scale, spectrum: _ } = &mut block.stats;
     for length in [&mut block.momentum_bound, grad_norm, update_norm, scale] {
         reader.load(length, is_length)?;
     }
+    Ok(())
+}
+
+/// Whether a number can be a length or a weight.
+fn is_length(x: f64) -> bool {
+    x.is_finite() && x >= 0.0
+}
+
+/// A parameter group as it lies in a state.
+fn words(group: &Group) -> [u64; 4] {
+    [group.offset as u64, group.len as u64, group.lr_scale.to_bits(), group.weight_decay_scale.to_bits()]
+}
+
+fn group([offset, len, lr_scale, weight_decay_scale]: [u64; 4]) -> Group {
+    let position = |word: u64| usize::try_from(word).unwrap_or(usize::MAX);
+    let (lr_scale, weight_decay_scale) = (f64::from_bits(lr_scale), f64::from_bits(weight_decay_scale));
+    Group { offset: position(offset), len: position(len), lr_scale, weight_decay_scale }
+}
+
+/// The groups of a state, if they can be those of an optimizer with `dim` parameters.
+fn saved_groups(groups: Vec<Group>, dim: usize) -> Result<Vec<Group>> {
+    let is_empty = groups.iter().any(|group| group.len == 0);
+    let sorted = sorted(&groups, dim).map_err(|error| match error {
+        Error::OutOfMemory { .. } => error,
+        _ => BAD_NUMBER,
+    })?;
+    if is_empty || sorted != groups { Err(BAD_NUMBER) } else { Ok(sorted) }
+}
+
+/// Appends a number that was read.
+fn push<N>(numbers: &mut Vec<N>, number: N) -> Result<()> {
+    numbers.try_reserve(1).map_err(|_| Error::OutOfMemory {
+        what: "the lengths of the blocks and the groups of a state",
+        bytes: ((numbers.len() + 1) * size_of::<N>()) as u64,
+    })?;
+    numbers.push(number);
     Ok(())
 }
 

@@ -8,6 +8,7 @@
 use core::ops::Range;
 
 use super::Optimizer;
+use super::lent::Lent;
 use super::saved::{Head, Saved, block_bytes};
 use crate::checkpoint::Runs;
 use crate::error::{Argument, Error, Result, Value};
@@ -30,7 +31,7 @@ type Part = Range<usize>;
 impl<T: Element> Optimizer<T> {
     /// Puts together the state of this optimizer from `states` that were saved by others, which held the same model in
     /// other shares. In each block the shares of the states follow each other, and `firsts` says how many elements they
-    /// hold before this optimizer's. Everything is checked before anything changes.
+    /// hold before this optimizer's. Everything is checked before anything changes. The parameter groups stay as they are.
     ///
     /// # Errors
     /// As [`Optimizer::state_load`]; [`Error::InvalidArgument`] where the states do not hold all of a share, are not of
@@ -45,7 +46,7 @@ impl<T: Element> Optimizer<T> {
             let share = self.share(state).map_err(|error| error.in_state(index))?;
             let head = &share.saved.head;
             let first: &Head = shares.first().map_or(head, |first: &Share<'_>| &first.saved.head);
-            if head.steps != first.steps || head.config.lr != first.config.lr {
+            if (head.steps, head.averaged, head.config.lr) != (first.steps, first.averaged, first.config.lr) {
                 return Err(other_step(index, head.steps));
             }
             shares.push(share);
@@ -59,7 +60,8 @@ impl<T: Element> Optimizer<T> {
             self.parts(index, first, &shares, &mut parts)?;
             self.gather(index, &parts, &mut shares, &mut runs)?;
         }
-        self.load_contents(Runs::several(&runs), &shares[0].saved.head)
+        let lent = Lent::new(self, |optimizer| &mut optimizer.groups);
+        lent.owner.load_contents(Runs::several(&runs), &shares[0].saved, &lent.field)
     }
 
     /// A saved state of any lengths, which its size agrees with.

@@ -7,12 +7,13 @@ use super::overflow;
 use super::partials::{Hash, Layout, Tail};
 use super::ring::Ring;
 use super::stats::BlockStats;
+use super::weights;
 use crate::config::{Clip, Config, Momentum};
 use crate::error::{Error, Result, Value};
 use crate::gram::Candidate;
 use crate::kernels::NARROW_GROUP;
 use crate::memory::Buffer;
-use crate::spectral::{Entries, Preconditioner, Spectrum, Vector, Workspace};
+use crate::spectral::{Entries, Preconditioner, Solution, Spectrum, Vector, Workspace};
 
 /// r, the moving average of the norms of unclipped updates.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -47,14 +48,25 @@ pub(super) struct Step<'a> {
     /// Its number, from 1 on.
     pub number: u64,
     pub lr: f64,
+    /// Weights of the columns by slot, that of the newest too.
+    pub weights: &'a [f64],
+    /// Whether one of them is not 1.
+    pub weighs: bool,
     /// Largest number of the element type.
     pub largest: f64,
     /// Its unit roundoff.
     pub unit: f64,
 }
 
-/// A thread's room for solving a block.
+/// A thread's scratch for solving a block.
 pub(crate) struct Solver {
+    /// The sums over weighted columns.
+    weighted: Buffer<f64>,
+    algebra: Algebra,
+}
+
+/// What of it knows no weights.
+struct Algebra {
     workspace: Workspace,
     weights: Buffer<f64>,
     span: Buffer<f64>,
@@ -66,6 +78,62 @@ pub(crate) struct Solver {
 impl Solver {
     /// For a configuration and an element type with this unit roundoff.
     pub fn new(config: &Config, unit: f64) -> Result<Self> {
+        let weighted = Buffer::zeroed(Layout::new(config).len(), "the k×k solver")?;
+        Ok(Self { weighted, algebra: Algebra::new(config, unit)? })
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.weighted.bytes() + self.algebra.bytes()
+    }
+
+    /// Prepares the step of `block` whose sums are `partials`, which have been checked. On failure the block's pending
+    /// step is unspecified.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`] where the step is not finite.
+    pub fn solve(&mut self, step: &Step<'_>, block: &mut Block, partials: &[f64]) -> Result<()> {
+        let Self { weighted, algebra } = self;
+        let mut partials = partials;
+        if step.weighs {
+            weights::apply(step, partials, weighted);
+            if !weighted.iter().all(|sum| sum.is_finite()) {
+                return Err(Error::non_finite("an inner product of gradients"));
+            }
+            partials = weighted;
+        }
+        let held = step.ring.held;
+        block.pending.row[..held].copy_from_slice(&partials[step.layout.gradient()][..held]);
+        algebra.solve(step, block, partials)
+    }
+
+    /// The coefficients on the stored columns that precondition a vector which need not be in their span, then that of
+    /// the vector itself. `products` are those of the vector with the stored columns, `norm2` is its square, `kappa` a
+    /// factor on all.
+    ///
+    /// # Errors
+    /// Those of the eigensolver; [`Error::NonFinite`].
+    pub fn precondition(
+        &mut self,
+        step: &Step<'_>,
+        block: &mut Block,
+        products: &[f64],
+        norm2: f64,
+        kappa: f64,
+    ) -> Result<()> {
+        self.algebra.precondition(step, block, products, norm2, kappa)
+    }
+
+    /// The directions of the window whose products are `gram`.
+    ///
+    /// # Errors
+    /// Those of the eigensolver.
+    pub fn spectrum(&mut self, config: &Config, ring: Ring, gram: Candidate<'_>) -> Result<Spectrum> {
+        self.algebra.spectrum(config, ring, gram)
+    }
+}
+
+impl Algebra {
+    fn new(config: &Config, unit: f64) -> Result<Self> {
         let history_size = config.history_size as usize;
         let buffer = || Buffer::zeroed(history_size, "the k×k solver");
         // m and ē may join the gradients.
@@ -80,17 +148,13 @@ impl Solver {
         })
     }
 
-    pub fn bytes(&self) -> usize {
+    fn bytes(&self) -> usize {
         let buffers = [&self.weights, &self.span, &self.products, &self.means];
         self.workspace.bytes() + self.norms.bytes() + buffers.iter().map(|buffer| buffer.bytes()).sum::<usize>()
     }
 
-    /// Prepares the step of `block` whose sums are `partials`, which have been checked. On failure the block's pending
-    /// step is unspecified.
-    ///
-    /// # Errors
-    /// [`Error::NonFinite`] where the step is not finite.
-    pub fn solve(&mut self, step: &Step<'_>, block: &mut Block, partials: &[f64]) -> Result<()> {
+    /// As [`Solver::solve`], with the sums over weighted columns.
+    fn solve(&mut self, step: &Step<'_>, block: &mut Block, partials: &[f64]) -> Result<()> {
         let Step { config, layout, ring, .. } = *step;
         let held = ring.held;
         let gradient = &partials[layout.gradient()][..held];
@@ -137,7 +201,43 @@ impl Solver {
             pending.vector *= kappa;
         }
         pending.narrow = narrow_is_enough(step, gram, coefficients, kappa * norm);
-        overflow::check(step, gram, partials, pending, kappa * norm, block.momentum_bound)
+        overflow::check(step, gram, partials, pending, kappa * norm, block.momentum_bound)?;
+        weigh_coefficients(step, pending)
+    }
+
+    /// As [`Solver::precondition`].
+    fn precondition(
+        &mut self,
+        step: &Step<'_>,
+        block: &mut Block,
+        products: &[f64],
+        norm2: f64,
+        kappa: f64,
+    ) -> Result<()> {
+        let Step { config, ring, .. } = *step;
+        let held = ring.held;
+        let pending = &mut block.pending;
+        let gram = block.gram.current(ring.newest, held);
+        let matrix = Weighted::new(config, ring, gram, &mut self.weights, &mut self.means);
+        for ((target, product), weight) in self.products[..held].iter_mut().zip(products).zip(step.weights) {
+            *target = product * weight;
+        }
+        pending.coefficients.fill(0.0);
+        let coefficients = &mut pending.coefficients[..held];
+        general(config, &matrix, &mut self.products[..held], norm2, &mut self.workspace, coefficients)?;
+        coefficients.iter_mut().for_each(|c| *c *= kappa);
+        // No term of any element is longer than this.
+        let length = |slot: usize| gram.at(slot, slot).max(0.0).sqrt();
+        let columns: f64 = coefficients.iter().enumerate().map(|(slot, c)| c.abs() * length(slot)).sum();
+        let complement = kappa * config.orthogonal_scale;
+        pending.coefficients[held] = complement;
+        let reach = columns + complement * norm2.sqrt();
+        let rescaled = if config.is_diagonal() { reach * config.diagonal_eps.powf(-0.25) } else { reach };
+        // A sum that is not a number is not below either.
+        if !(rescaled <= step.largest / 2.0) {
+            return Err(Error::non_finite("the preconditioned vector"));
+        }
+        weigh_coefficients(step, pending)
     }
 
     /// Step 3: the vector to precondition, as `span` where it is a combination of columns, else as `products`.
@@ -224,7 +324,6 @@ impl Solver {
     ) -> Result<BlockStats> {
         let Step { config, ring, .. } = *step;
         let held = ring.held;
-        let preconditioner = Preconditioner::new(config);
         let general = config.momentum_kind == Momentum::Gradient;
         let matrix = Weighted::new(config, ring, gram, &mut self.weights, &mut self.means);
         let (span, products) = (&mut self.span[..held], &mut self.products[..held]);
@@ -236,22 +335,16 @@ impl Solver {
         } else {
             0.0
         };
-        let vector = if centered || general {
-            matrix.weigh(products, |product, weight| product * weight);
-            if centered {
-                subtract_mean(products);
-            }
-            Vector::Products { products, norm2, orthogonal_scale: config.orthogonal_scale }
+        let solution = if centered || general {
+            self::general(config, &matrix, products, norm2, &mut self.workspace, coefficients)?
         } else {
             // Coordinates on the weighted columns. Window momentum decays no faster than the weights.
             matrix.weigh(span, |a, weight| if a == 0.0 { 0.0 } else { a / weight });
-            Vector::Span(span)
+            let solution =
+                self.workspace.solve(&Preconditioner::new(config), &matrix, &Vector::Span(span), coefficients)?;
+            matrix.weigh(coefficients, |c, weight| c * weight);
+            solution
         };
-        let solution = self.workspace.solve(&preconditioner, &matrix, &vector, coefficients)?;
-        if centered {
-            subtract_mean(coefficients);
-        }
-        matrix.weigh(coefficients, |c, weight| c * weight);
         if centered && !general {
             // The complement of a v that is a combination of columns needs no vector of its own.
             for (c, a) in coefficients.iter_mut().zip(span.iter()) {
@@ -265,15 +358,54 @@ impl Solver {
         })
     }
 
-    /// The directions of the window whose products are `gram`.
-    ///
-    /// # Errors
-    /// Those of the eigensolver.
-    pub fn spectrum(&mut self, config: &Config, ring: Ring, gram: Candidate<'_>) -> Result<Spectrum> {
+    /// As [`Solver::spectrum`].
+    fn spectrum(&mut self, config: &Config, ring: Ring, gram: Candidate<'_>) -> Result<Spectrum> {
         let matrix = Weighted::new(config, ring, gram, &mut self.weights, &mut self.means);
         let leaves_span = matrix.centering.is_some() || config.momentum_kind == Momentum::Gradient;
         self.workspace.spectrum(&Preconditioner::new(config), &matrix, ring.held, leaves_span)
     }
+}
+
+/// Preconditions a vector that may leave the span of the columns, given its products with them.
+fn general(
+    config: &Config,
+    matrix: &Weighted<'_>,
+    products: &mut [f64],
+    norm2: f64,
+    workspace: &mut Workspace,
+    coefficients: &mut [f64],
+) -> Result<Solution> {
+    let centered = matrix.centering.is_some();
+    matrix.weigh(products, |product, weight| product * weight);
+    if centered {
+        subtract_mean(products);
+    }
+    let vector = Vector::Products { products, norm2, orthogonal_scale: config.orthogonal_scale };
+    let solution = workspace.solve(&Preconditioner::new(config), matrix, &vector, coefficients)?;
+    if centered {
+        subtract_mean(coefficients);
+    }
+    matrix.weigh(coefficients, |c, weight| c * weight);
+    Ok(solution)
+}
+
+/// From coefficients on weighted columns to those on the columns as they are stored.
+///
+/// # Errors
+/// [`Error::NonFinite`] where one overflows.
+fn weigh_coefficients(step: &Step<'_>, pending: &mut Pending) -> Result<()> {
+    if !step.weighs {
+        return Ok(());
+    }
+    for (c, weight) in pending.coefficients.iter_mut().zip(step.weights) {
+        *c *= weight;
+        // Far from where narrow sums lose bits.
+        pending.narrow &= *c == 0.0 || (1e-20..1e20).contains(&c.abs());
+        if !c.is_finite() {
+            return Err(Error::non_finite("the update"));
+        }
+    }
+    Ok(())
 }
 
 /// The Gram matrix of the weighted and centered columns.
@@ -362,42 +494,42 @@ impl Entries for Weighted<'_> {
 ///
 /// # Errors
 /// [`Error::InvalidArgument`] for partials that are no sum of processes at this step, [`Error::NonFinite`].
-pub(super) fn check_partials(step: &Step<'_>, partials: &[f64]) -> Result<()> {
-    let blocks = || partials.chunks_exact(step.layout.len());
+pub(super) fn check_partials(layout: Layout, step: u64, partials: &[f64]) -> Result<()> {
+    let blocks = || partials.chunks_exact(layout.len());
     for block in blocks() {
-        let processes = block[step.layout.tail(Tail::Processes)];
+        let processes = block[layout.tail(Tail::Processes)];
         if !(processes >= 1.0 && processes.fract() == 0.0) {
             let expected = "a sum over processes of their partials: its count of processes is a whole number from 1 on";
             return Err(Error::invalid("partials", Value::Real(processes), expected));
         }
-        let numbers = block[step.layout.tail(Tail::Step)];
-        if numbers != processes * step.number as f64 {
+        let numbers = block[layout.tail(Tail::Step)];
+        if numbers != processes * step as f64 {
             let expected = "the same step number on every process: they are out of step";
             return Err(Error::invalid("partials", Value::Real(numbers / processes), expected));
         }
         // After the step's number, which the hash has too: the sum of numbers may fit one process by chance. All refuse
         // all the same, this one in other words.
-        if !Hash::is_common(step.layout, block) {
+        if !Hash::is_common(layout, block) {
             let value = Value::Name("a sum over processes that differ");
             let expected = "the same options (but threads), learning rate, library version and step on every process";
             return Err(Error::invalid("partials", value, expected));
         }
     }
-    let bad: f64 = blocks().map(|block| block[step.layout.tail(Tail::NonFinite)]).sum();
+    let bad: f64 = blocks().map(|block| block[layout.tail(Tail::NonFinite)]).sum();
     if bad != 0.0 {
-        let given = blocks().any(|block| !block[step.layout.tail(Tail::GradNorm2)].is_finite());
+        let given = blocks().any(|block| !block[layout.tail(Tail::GradNorm2)].is_finite());
         let what = if given { "grads" } else { "what would be stored of grads" };
-        return Err(Error::NonFinite { what, count: bad as u64 });
+        return Err(Error::NonFinite { what, count: bad as u64, first: None });
     }
     if !partials.iter().fold(true, |finite, sum| finite & sum.is_finite()) {
-        return Err(Error::NonFinite { what: "an inner product of gradients", count: 0 });
+        return Err(Error::non_finite("an inner product of gradients"));
     }
     Ok(())
 }
 
 /// κ, the factor on an update in diagonal preconditioning: with it, `S·M̃c` is as long as Adam's step, whatever the
 /// units of the loss. 1 where the length is that of v.
-fn kappa(step: &Step<'_>, partials: &[f64]) -> f64 {
+pub(super) fn kappa(step: &Step<'_>, partials: &[f64]) -> f64 {
     let Step { config, layout, number, .. } = *step;
     if !config.is_diagonal() || config.clip_kind == Clip::GraftInput {
         return 1.0;

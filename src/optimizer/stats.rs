@@ -31,6 +31,22 @@ pub struct Stats {
     pub eig_min: f64,
     /// Memory held, in bytes.
     pub state_bytes: u64,
+    /// Learning rate of the next step.
+    pub lr: f64,
+    /// Steps refused as non-finite since the optimizer was made or reset.
+    pub refused: u64,
+    /// The first element that was not finite in the last gradient that was refused, where it was one of this optimizer's.
+    pub non_finite_index: Option<u64>,
+}
+
+/// What became of gradients that were refused.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Refused {
+    pub count: u64,
+    /// The first element that was not finite in the last of them.
+    pub element: Option<u64>,
+    /// Whether the step under way is one of them.
+    pub this_step: bool,
 }
 
 /// One block's part of it.
@@ -66,19 +82,18 @@ impl<T: Element> Optimizer<T> {
         for block in &mut self.blocks {
             total.add(block.shown(under_way))?;
         }
-        Ok(total.stats(steps, self.config.history_size as usize, self.bytes()))
+        Ok(total.stats(self, steps))
     }
 
     /// Computes the spectra that no one has asked for yet, after so many steps.
     fn complete_spectra(&mut self, steps: u64, under_way: bool) {
         let ring = Ring::after(steps - 1, self.config.history_size as usize);
-        let (config, partials, layout) = (&self.config, &self.partials, self.layout);
+        let config = &self.config;
         let threads = self.pool.threads();
-        self.pool.for_each(threads, Order::Forward, &mut self.blocks, &mut self.solvers, |index, block, solver| {
+        self.pool.for_each(threads, Order::Forward, &mut self.blocks, &mut self.solvers, |_, block, solver| {
             if block.shown(under_way).spectrum.is_none() {
-                let row = &partials[index * layout.len()..][layout.gradient()];
                 let gram = if under_way {
-                    block.gram.with(ring.newest, &row[..ring.held])
+                    block.gram.with(ring.newest, &block.pending.row[..ring.held])
                 } else {
                     block.gram.current(ring.newest, ring.held)
                 };
@@ -136,18 +151,21 @@ impl Total {
         Ok(())
     }
 
-    fn stats(self, steps: u64, history_size: usize, state_bytes: usize) -> Stats {
+    fn stats<T: Element>(self, optimizer: &Optimizer<T>, steps: u64) -> Stats {
         let Spectrum { rank, largest, smallest } = self.spectrum;
         Stats {
             steps,
-            history_len: steps.min(history_size as u64) as u32,
+            history_len: steps.min(optimizer.config.history_size.into()) as u32,
             rank: u32::try_from(rank).unwrap_or(u32::MAX),
             grad_norm: self.grad_norm,
             update_norm: self.update_norm,
             scale: self.scale,
             eig_max: largest,
             eig_min: if rank > 0 { smallest } else { 0.0 },
-            state_bytes: state_bytes as u64,
+            state_bytes: optimizer.bytes() as u64,
+            lr: optimizer.lr,
+            refused: optimizer.refused.count,
+            non_finite_index: optimizer.refused.element,
         }
     }
 }

@@ -200,4 +200,4 @@ impl Workspace {
     }
 }
 
-const NOT_FINITE: Error = Error::NonFinite { what: "the Gram matrix of the gradients", count: 0 };
+const NOT_FINITE: Error = Error::non_finite("the Gram matrix of the gradients");

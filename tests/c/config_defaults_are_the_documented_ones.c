@@ -40,6 +40,9 @@ static void each_default_is_as_documented(void)
     CHECK(config.threads == 0);
     CHECK(config.diagonal_beta == 0);
     CHECK(config.diagonal_eps == 1e-16);
+    CHECK(config.grad_scale == 1);
+    CHECK(config.grad_clip_norm == 0);
+    CHECK(config.average_beta == 0);
 }
 
 /* The order of the fields is fixed: options are appended, never moved. */
@@ -58,7 +61,8 @@ static void the_fields_lie_where_the_first_version_put_them(void)
         offsetof(lmada_config_t, clip_norm),       offsetof(lmada_config_t, clip_factor),
         offsetof(lmada_config_t, clip_beta),       offsetof(lmada_config_t, weight_decay),
         offsetof(lmada_config_t, threads),         offsetof(lmada_config_t, diagonal_beta),
-        offsetof(lmada_config_t, diagonal_eps),
+        offsetof(lmada_config_t, diagonal_eps),    offsetof(lmada_config_t, grad_scale),
+        offsetof(lmada_config_t, grad_clip_norm),  offsetof(lmada_config_t, average_beta),
     };
     CHECK(order[0] == 0);
     for (size_t i = 1; i < sizeof order / sizeof *order; i++) CHECK(order[i - 1] < order[i]);

@@ -88,6 +88,9 @@ static const config_field config_fields[] = {
     {FIELD(threads), KIND_U32, no_threads, thread_counts},
     {FIELD(diagonal_beta), KIND_F64, outside_0_below_1, from_0_below_1},
     {FIELD(diagonal_eps), KIND_F64, not_positive, positive},
+    {FIELD(grad_scale), KIND_F64, negative, not_negative},
+    {FIELD(grad_clip_norm), KIND_F64, negative, not_negative},
+    {FIELD(average_beta), KIND_F64, outside_0_below_1, from_0_below_1},
 };
 #undef FIELD
 

@@ -25,7 +25,7 @@ fn scales_are_fourth_roots<T: Element>(kernels: &Kernels<T>) {
     for len in (0..40).chain([1000, 1023]) {
         for (beta, eps, steps) in [(0.99, 1e-16, 1), (0.9, 1e-8, 7), (0.5, 1.0, 3), (0.999, 1e-70, 1000)] {
             let correction = 1.0 / (1.0 - f64::powi(beta, steps));
-            let diagonal = Diagonal { beta, correction, eps };
+            let diagonal = Diagonal { beta, correction, eps, factor: 1.0 };
             let given = numbers::<T>(len, 3);
             let root: Vec<T> = numbers::<T>(len, 4).iter().map(|r| T::from_f64(r.to_f64().abs())).collect();
             let (mut scale, mut scaled) = (vec![T::default(); len], vec![T::default(); len]);
@@ -71,7 +71,7 @@ fn scales_are_fourth_roots<T: Element>(kernels: &Kernels<T>) {
 }
 
 fn elements_do_not_depend_on_their_place<T: Element>(kernels: &Kernels<T>) {
-    let diagonal = Diagonal { beta: 0.9, correction: 2.5, eps: 1e-12 };
+    let diagonal = Diagonal { beta: 0.9, correction: 2.5, eps: 1e-12, factor: 1.0 };
     for len in [1, 7, 8, 9, 31, 100] {
         let (given, root) = (numbers::<T>(len, 5), vec![T::from_f64(0.25); len]);
         let (mut scale, mut scaled, mut advanced) = (given.clone(), given.clone(), root.clone());
@@ -109,7 +109,7 @@ fn elements_do_not_depend_on_their_place<T: Element>(kernels: &Kernels<T>) {
 
 /// A NaN or an infinity stays one, and stays where it is.
 fn what_is_not_finite_is_seen<T: Element>(kernels: &Kernels<T>) {
-    let diagonal = Diagonal { beta: 0.99, correction: 100.0, eps: 1e-16 };
+    let diagonal = Diagonal { beta: 0.99, correction: 100.0, eps: 1e-16, factor: 1.0 };
     for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let mut given = vec![T::from_f64(1.0); 20];
         given[13] = T::from_f64(bad);

@@ -1,0 +1,134 @@
+//! Mixed precision: gradients and a copy of the parameters in bfloat16.
+
+use super::guard::{lmada_t, with_handle};
+use super::pointers::{check_apart, native, slice, slice_mut};
+use super::step::check_dim;
+use super::types::*;
+use crate::error::Result;
+
+/// `lmada_step` with the gradient in bfloat16, the upper halves of `float`s: half the traffic of reading it. The
+/// parameters stay `float`; where `params_bf16` is given it receives them, rounded to the nearest bfloat16, of two as
+/// near the even one (a finite parameter beyond the largest bfloat16 becomes that). A step is the one that the same
+/// numbers would give as `float`.
+///
+/// ```c
+/// // The forward and backward passes use params_bf16 and leave grads_bf16.
+/// if (lmada_step_bf16(opt, params, params_bf16, grads_bf16, dim) != LMADA_OK) fail(lmada_last_error());
+/// ```
+///
+/// @param opt          a handle of type `LMADA_F32`
+/// @param params       `dim` parameters, updated in place. No two of the arrays overlap.
+/// @param params_bf16  receives `dim` parameters in bfloat16; NULL is fine. On failure nothing is written.
+/// @param grads_bf16   `dim` partial derivatives of the loss in bfloat16
+/// @param dim          number of parameters: the handle's
+/// @return as `lmada_step`
+///
+/// # Safety
+/// `opt` is NULL or a live handle; the arrays are NULL or have `dim` elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_step_bf16(
+    opt: *mut lmada_t,
+    params: *mut f32,
+    params_bf16: *mut u16,
+    grads_bf16: *const u16,
+    dim: usize,
+) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on; the arrays do not overlap, as is checked first.
+    unsafe {
+        with_handle(opt, |inner| {
+            let (optimizer, _) = native::<f32>(inner)?;
+            check_dim(dim, optimizer.dim())?;
+            let (params, copy, grads) = arrays(params, params_bf16, grads_bf16, dim)?;
+            optimizer.step_bf16(params, copy, grads)
+        })
+    }
+}
+
+/// The arrays of a step or a piece of it.
+type Arrays<'a> = (&'a mut [f32], Option<&'a mut [u16]>, &'a [u16]);
+
+/// # Safety
+/// The arrays are NULL or have `len` elements that nobody else touches.
+unsafe fn arrays<'a>(
+    params: *mut f32,
+    params_bf16: *mut u16,
+    grads_bf16: *const u16,
+    len: usize,
+) -> Result<Arrays<'a>> {
+    check_apart(("params", params), ("grads_bf16", grads_bf16), len)?;
+    if !params_bf16.is_null() {
+        check_apart(("params_bf16", params_bf16), ("grads_bf16", grads_bf16), len)?;
+        check_apart(("params_bf16", params_bf16), ("params", params.cast_const()), len)?;
+    }
+    // SAFETY: the caller's promise is passed on; the arrays do not overlap. Old contents of the copy are never read, and
+    // any bits are a number.
+    unsafe {
+        let copy = if params_bf16.is_null() { None } else { Some(slice_mut("params_bf16", params_bf16, len)?) };
+        Ok((slice_mut("params", params, len)?, copy, slice("grads_bf16", grads_bf16, len)?))
+    }
+}
+
+/// `lmada_feed` with the gradient in bfloat16.
+///
+/// @param opt         a handle of type `LMADA_F32` with an open step
+/// @param offset      first parameter of the piece
+/// @param grads_bf16  `len` partial derivatives in bfloat16; NULL is fine where `len` is 0
+/// @param len         length of the piece
+/// @return as `lmada_feed`
+///
+/// # Safety
+/// `opt` is NULL or a live handle; `grads_bf16` is NULL or has `len` elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_feed_bf16(
+    opt: *mut lmada_t,
+    offset: usize,
+    grads_bf16: *const u16,
+    len: usize,
+) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe {
+        with_handle(opt, |inner| {
+            let (optimizer, _) = native::<f32>(inner)?;
+            optimizer.feed_bf16(offset, slice("grads_bf16", grads_bf16, len)?)
+        })
+    }
+}
+
+/// `lmada_apply` with the gradient in bfloat16, and a copy of the parameters as in `lmada_step_bf16`.
+///
+/// ```c
+/// lmada_begin(opt);
+/// if (lmada_feed_bf16(opt, 0, grads_bf16, dim) != LMADA_OK) fail(lmada_last_error());
+/// if (lmada_solve(opt) != LMADA_OK) fail(lmada_last_error());
+/// if (lmada_apply_bf16(opt, 0, params, params_bf16, grads_bf16, dim) != LMADA_OK) fail(lmada_last_error());
+/// lmada_end(opt);
+/// ```
+///
+/// @param opt          a handle of type `LMADA_F32` with a solved step
+/// @param offset       first parameter of the piece
+/// @param params       `len` parameters, updated in place. No two of the arrays overlap; NULL is fine where `len` is 0.
+/// @param params_bf16  receives `len` parameters in bfloat16; NULL is fine
+/// @param grads_bf16   the same partial derivatives that `lmada_feed_bf16` got for these parameters
+/// @param len          length of the piece
+/// @return as `lmada_apply`
+///
+/// # Safety
+/// `opt` is NULL or a live handle; the arrays are NULL or have `len` elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_apply_bf16(
+    opt: *mut lmada_t,
+    offset: usize,
+    params: *mut f32,
+    params_bf16: *mut u16,
+    grads_bf16: *const u16,
+    len: usize,
+) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on; the arrays do not overlap, as is checked first.
+    unsafe {
+        with_handle(opt, |inner| {
+            let (optimizer, _) = native::<f32>(inner)?;
+            let (params, copy, grads) = arrays(params, params_bf16, grads_bf16, len)?;
+            optimizer.apply_bf16(offset, params, copy, grads)
+        })
+    }
+}

@@ -1,0 +1,153 @@
+//! What rules of one's own are built from, and the average of the parameters.
+
+use super::guard::{lmada_t, with_handle};
+use super::pointers::{Native, check_apart, native, slice, slice_mut};
+use super::step::check_dim;
+use super::types::*;
+
+/// Takes the gradient into the window and moves nothing: what the optimizer keeps of gradients and updates changes as in
+/// `lmada_step`, and the step counts. With `lmada_precondition` it makes rules of one's own.
+///
+/// @param opt    a handle of type `LMADA_F32`
+/// @param grads  `dim` partial derivatives of the loss
+/// @param dim    number of parameters: the handle's
+/// @return as `lmada_step`
+///
+/// # Safety
+/// `opt` is NULL or a live handle; `grads` is NULL or has `dim` elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_observe(opt: *mut lmada_t, grads: *const f32, dim: usize) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe { observe(opt, grads, dim) }
+}
+
+/// `lmada_observe` for a handle of type `LMADA_F64`.
+///
+/// # Safety
+/// As `lmada_observe`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_observe_f64(opt: *mut lmada_t, grads: *const f64, dim: usize) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe { observe(opt, grads, dim) }
+}
+
+unsafe fn observe<T: Native>(opt: *mut lmada_t, grads: *const T, dim: usize) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe {
+        with_handle(opt, |inner| {
+            let (optimizer, _) = native::<T>(inner)?;
+            check_dim(dim, optimizer.dim())?;
+            optimizer.observe(slice("grads", grads, dim)?)
+        })
+    }
+}
+
+/// Preconditions a vector with the window as it is: writes u = U f(S^2) U' v + orthogonal_scale*(v - U U' v), with M
+/// weighted, and centered where that is on. No state changes. For the newest gradient that is the direction of the last
+/// step, without clip, graft and momentum, up to rounding.
+///
+/// With `diagonal_beta` v is scaled first, and u once more, as in a step.
+///
+/// ```c
+/// // A rule of one's own: heavy-ball momentum on the preconditioned gradient.
+/// if (lmada_observe(opt, grads, dim) != LMADA_OK) fail(lmada_last_error());
+/// if (lmada_precondition(opt, direction, grads, dim) != LMADA_OK) fail(lmada_last_error());
+/// for (size_t i = 0; i < dim; i++) {
+///     velocity[i] = 0.9f * velocity[i] + direction[i];
+///     params[i] -= 0.01f * velocity[i];
+/// }
+/// ```
+///
+/// @param opt  a handle of type `LMADA_F32`
+/// @param out  receives `dim` elements; may not overlap `v`
+/// @param v    `dim` elements
+/// @param dim  number of parameters: the handle's
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_DIMENSION_MISMATCH`; `LMADA_ERROR_INVALID_ARGUMENT`
+///         where out and v overlap or the handle is of the other type; `LMADA_ERROR_NON_FINITE` where v has a NaN or
+///         infinity or u may not be finite; `LMADA_ERROR_WRONG_PHASE` before the first step and inside a step in
+///         phases; `LMADA_ERROR_BUSY`. On failure nothing is written.
+///
+/// # Safety
+/// `opt` is NULL or a live handle; the arrays are NULL or have `dim` elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_precondition(
+    opt: *mut lmada_t,
+    out: *mut f32,
+    v: *const f32,
+    dim: usize,
+) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe { precondition(opt, out, v, dim) }
+}
+
+/// `lmada_precondition` for a handle of type `LMADA_F64`.
+///
+/// # Safety
+/// As `lmada_precondition`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_precondition_f64(
+    opt: *mut lmada_t,
+    out: *mut f64,
+    v: *const f64,
+    dim: usize,
+) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe { precondition(opt, out, v, dim) }
+}
+
+unsafe fn precondition<T: Native>(opt: *mut lmada_t, out: *mut T, v: *const T, dim: usize) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on; the arrays do not overlap, as is checked first. The old contents of
+    // `out` are never read, and any bits are a number.
+    unsafe {
+        with_handle(opt, |inner| {
+            let (optimizer, _) = native::<T>(inner)?;
+            check_dim(dim, optimizer.dim())?;
+            check_apart(("out", out), ("v", v), dim)?;
+            optimizer.precondition(slice_mut("out", out, dim)?, slice("v", v, dim)?)
+        })
+    }
+}
+
+/// Writes the average of the parameters over the steps, bias-corrected: with `average_beta`, what to evaluate where the
+/// learning rate does not fall. The average takes in the parameters after each step that moves them.
+///
+/// ```c
+/// if (lmada_averaged_params(opt, averaged, dim) != LMADA_OK) fail(lmada_last_error());
+/// printf("loss of the average: %g\n", loss(averaged));
+/// ```
+///
+/// @param opt  a handle of type `LMADA_F32`
+/// @param out  receives `dim` elements
+/// @param dim  number of parameters: the handle's
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_DIMENSION_MISMATCH`; `LMADA_ERROR_INVALID_ARGUMENT`
+///         where the handle is of the other type; `LMADA_ERROR_WRONG_PHASE` before the first step, inside a step in
+///         phases, and with `average_beta` 0; `LMADA_ERROR_BUSY`. On failure nothing is written.
+///
+/// # Safety
+/// `opt` is NULL or a live handle; `out` is NULL or has `dim` elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_averaged_params(opt: *const lmada_t, out: *mut f32, dim: usize) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe { averaged_params(opt, out, dim) }
+}
+
+/// `lmada_averaged_params` for a handle of type `LMADA_F64`.
+///
+/// # Safety
+/// As `lmada_averaged_params`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_averaged_params_f64(opt: *const lmada_t, out: *mut f64, dim: usize) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    unsafe { averaged_params(opt, out, dim) }
+}
+
+unsafe fn averaged_params<T: Native>(opt: *const lmada_t, out: *mut T, dim: usize) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on. The old contents of `out` are never read, and any bits are a number.
+    unsafe {
+        with_handle(opt, |inner| {
+            let (optimizer, _) = native::<T>(inner)?;
+            check_dim(dim, optimizer.dim())?;
+            optimizer.averaged_params(slice_mut("out", out, dim)?)
+        })
+    }
+}

@@ -1,0 +1,148 @@
+//! Where pass two puts the direction: into the parameters, or into a buffer of the caller's, or nowhere.
+
+use core::ops::Range;
+
+use super::given::overlapping;
+use super::groups::{Group, Rates, rates};
+use crate::kernels::{Bf16, Element, Kernels};
+use crate::tensors::{TensorListMut, TensorsMut};
+
+/// What a caller gives a step to write to.
+#[derive(Clone, Copy)]
+pub(super) enum Target<'a, T> {
+    /// Parameters, and where they go in bfloat16.
+    Params { params: &'a dyn TensorListMut<T>, copy: Option<&'a dyn TensorListMut<Bf16>> },
+    /// A buffer for the direction.
+    Direction(&'a dyn TensorListMut<T>),
+    /// Nothing.
+    None,
+}
+
+/// What pass two does with the direction.
+pub(super) enum Output<'a, T> {
+    /// Parameters move against it.
+    Move(Move<'a, T>),
+    /// Written as it is.
+    Write(TensorsMut<'a, T>),
+    /// Not needed.
+    Nowhere,
+}
+
+/// `w ← (1 − lr·weight_decay)·w − lr·direction`, with the factors of the parameter's group.
+pub(super) struct Move<'a, T> {
+    pub params: TensorsMut<'a, T>,
+    /// Receives the parameters in bfloat16.
+    pub copy: Option<TensorsMut<'a, Bf16>>,
+    pub lr: f64,
+    pub weight_decay: f64,
+    pub groups: &'a [Group],
+    /// Parameters that keep their bits: sorted, disjoint.
+    pub frozen: &'a [Range<usize>],
+    /// β of the average of the parameters.
+    pub average_beta: f64,
+}
+
+/// Scratch for the average of the parameters, a tile each.
+pub(super) struct Averaging<'a, T> {
+    /// p̄, of the tile's parameters; nothing where none is kept.
+    pub average: &'a mut [T],
+    pub widened: &'a mut [f64],
+    pub new: &'a mut [f64],
+}
+
+impl<T: Element> Output<'_, T> {
+    /// Where the parameters lie that will be moved, from `place` on to `end`: address and bytes.
+    pub fn ahead(&self, place: usize, end: usize) -> (usize, usize) {
+        match self {
+            Self::Move(Move { params, .. }) => params.ahead(place, end),
+            Self::Write(_) | Self::Nowhere => (0, 0),
+        }
+    }
+
+    /// Moves the `len` parameters from `place` on against `direction`, or writes it there.
+    ///
+    /// # Safety
+    /// As [`TensorsMut::write`].
+    pub unsafe fn write(
+        &self,
+        kernels: &Kernels<T>,
+        place: usize,
+        len: usize,
+        direction: &[f64],
+        averaging: Averaging<'_, T>,
+    ) {
+        match self {
+            // SAFETY: the caller's promise is passed on.
+            Self::Move(moves) => unsafe { moves.apply(kernels, place, len, direction, averaging) },
+            Self::Write(target) => {
+                // SAFETY: as above.
+                unsafe {
+                    target.write(place, len, |first, target| {
+                        (kernels.narrow)(&direction[first..], 1.0, target);
+                    });
+                }
+            }
+            Self::Nowhere => {}
+        }
+    }
+}
+
+impl<T: Element> Move<'_, T> {
+    /// # Safety
+    /// As [`TensorsMut::write`].
+    unsafe fn apply(
+        &self,
+        kernels: &Kernels<T>,
+        place: usize,
+        len: usize,
+        direction: &[f64],
+        averaging: Averaging<'_, T>,
+    ) {
+        let Averaging { average, widened, new } = averaging;
+        let write = |first: usize, target: &mut [T]| {
+            self.move_run(kernels, place + first, target, &direction[first..]);
+            if !average.is_empty() {
+                (kernels.widen)(target, widened);
+                let average = &mut average[first..first + target.len()];
+                (kernels.average)(average, self.average_beta, widened, new);
+            }
+            if let Some(copy) = &self.copy {
+                // SAFETY: the caller's promise, for the copy of these parameters.
+                unsafe {
+                    copy.write(place + first, target.len(), |first, copy| {
+                        for (short, wide) in copy.iter_mut().zip(&target[first..]) {
+                            *short = wide.to_bf16();
+                        }
+                    });
+                }
+            }
+        };
+        // SAFETY: the caller's promise is passed on.
+        unsafe { self.params.write(place, len, write) }
+    }
+
+    /// Moves parameters from `place` on that lie together.
+    fn move_run(&self, kernels: &Kernels<T>, place: usize, target: &mut [T], direction: &[f64]) {
+        let end = place + target.len();
+        if self.groups.is_empty() && self.frozen.is_empty() {
+            return (kernels.descend)(target, 1.0 - self.lr * self.weight_decay, self.lr, direction);
+        }
+        let mut next = place;
+        while next < end {
+            let Rates { len, lr_scale, weight_decay_scale } = rates(self.groups, &(next..end));
+            // As far as all of them are frozen, or none is.
+            let (is_frozen, stop) = match overlapping(self.frozen, &(next..next + len)).first() {
+                Some(run) if run.start <= next => (true, run.end.min(next + len)),
+                Some(run) => (false, run.start),
+                None => (false, next + len),
+            };
+            if !is_frozen {
+                let lr = self.lr * lr_scale;
+                let keep = 1.0 - lr * (self.weight_decay * weight_decay_scale);
+                let target = &mut target[next - place..stop - place];
+                (kernels.descend)(target, keep, lr, &direction[next - place..]);
+            }
+            next = stop;
+        }
+    }
+}

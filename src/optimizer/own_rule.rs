@@ -1,0 +1,212 @@
+//! What rules of one's own are built from: a vector of the caller's, preconditioned by the window as it is, and the
+//! average of the parameters. Neither changes the state.
+
+use core::ops::Range;
+
+use super::Optimizer;
+use super::chunk::{Chunk, Scratch};
+use super::partials::{Layout, Tail};
+use super::ring::Ring;
+use super::solve::{Step, bias, kappa};
+use crate::config::Config;
+use crate::error::{Error, Place, Result};
+use crate::kernels::{Ahead, Diagonal, Element, Kernels, Scaled};
+use crate::parallel::Order;
+use crate::tensors::{One, OneMut, Tensors, TensorsMut};
+use crate::window::Factors;
+
+/// How errors name the average of parameters that is not kept.
+const NO_AVERAGE: &str = "no average of the parameters is kept";
+
+impl<T: Element> Optimizer<T> {
+    /// Writes `U f(Σ²) Uᵀv + orthogonal_scale·(v − UUᵀv)`, step 5 of the update rule for this v, with the window as it
+    /// is. Of the newest gradient that is the direction of the last step, without clip and momentum. Changes no state.
+    ///
+    /// With diagonal preconditioning v is scaled first, and the result once more, as in a step.
+    ///
+    /// # Errors
+    /// [`Error::DimensionMismatch`]; [`Error::NonFinite`] where v is not finite or the result may not be;
+    /// [`Error::WrongPhase`] in an open step, and before the first.
+    pub fn precondition(&mut self, out: &mut [T], v: &[T]) -> Result<()> {
+        self.check_len("the length of out", out.len())?;
+        self.check_len("the length of v", v.len())?;
+        self.check_idle("precondition")?;
+        if self.steps == 0 {
+            return Err(Error::WrongPhase { call: "precondition", reason: "no gradient is in the window" });
+        }
+        let ring = Ring::after(self.steps - 1, self.config.history_size as usize);
+        let Config { diagonal_beta, diagonal_eps: eps, .. } = self.config;
+        // q as it is: nothing is taken in.
+        let correction = 1.0 / bias(diagonal_beta, self.steps);
+        let diagonal = self.config.is_diagonal().then_some(Diagonal { beta: 1.0, correction, eps, factor: 0.0 });
+        let (v, out) = (One::new(v), OneMut::new(out));
+        let work = Work {
+            kernels: T::kernels(),
+            layout: self.layout,
+            held: ring.held,
+            diagonal,
+            vector: Tensors::new(&v, &[], 0),
+            out: TensorsMut::new(&out, &[], 0),
+        };
+        let threads = self.threads_for(self.dim);
+        self.chunks.iter_mut().for_each(Chunk::open);
+        self.pool.for_each(threads, Order::Forward, &mut self.chunks, &mut self.scratch, |_, chunk, scratch| {
+            chunk.products(&work, scratch);
+        });
+        self.add_up();
+        self.check_vector()?;
+        let weights = &self.weights[..ring.held];
+        let step = Step {
+            config: &self.config,
+            layout: self.layout,
+            ring,
+            number: self.steps,
+            lr: self.lr,
+            weights,
+            weighs: weights.iter().any(|&weight| weight != 1.0),
+            largest: T::LARGEST,
+            unit: T::ROUNDOFF,
+        };
+        let (partials, layout) = (&self.partials, self.layout);
+        self.pool.for_each(threads, Order::Forward, &mut self.blocks, &mut self.solvers, |index, block, solver| {
+            let sums = &partials[index * layout.len()..][..layout.len()];
+            block.pending.result = solver.precondition(
+                &step,
+                block,
+                &sums[layout.gradient()][..ring.held],
+                sums[layout.tail(Tail::GradNorm2)],
+                kappa(&step, sums),
+            );
+        });
+        self.blocks.iter().try_for_each(|block| block.pending.result)?;
+        let blocks = &self.blocks;
+        self.pool.for_each(threads, Order::Backward, &mut self.chunks, &mut self.scratch, |_, chunk, scratch| {
+            let coefficients = &blocks[chunk.block].pending.coefficients[..ring.held + 1];
+            // SAFETY: chunks are disjoint, so that no other thread is at these positions.
+            unsafe { chunk.precondition(&work, coefficients, scratch) };
+        });
+        Ok(())
+    }
+
+    /// Refuses a vector that was found not to be finite.
+    fn check_vector(&self) -> Result<()> {
+        let tail = |which| self.partials.chunks_exact(self.layout.len()).map(move |b| b[self.layout.tail(which)]);
+        let count: f64 = tail(Tail::NonFinite).sum();
+        if count != 0.0 {
+            let first = self.chunks.iter().map(|chunk| chunk.first_bad).min().unwrap_or_default();
+            let first = Some(Place { index: first as u64, tensor: None });
+            return Err(Error::NonFinite { what: "v", count: count as u64, first });
+        }
+        if !self.partials.iter().all(|sum| sum.is_finite()) {
+            return Err(Error::non_finite("an inner product of v"));
+        }
+        Ok(())
+    }
+
+    /// Writes the average of the parameters, `average_beta`, bias-corrected.
+    ///
+    /// # Errors
+    /// [`Error::DimensionMismatch`]; [`Error::WrongPhase`] in an open step, before the first step that moved parameters,
+    /// and where no average is kept.
+    pub fn averaged_params(&self, out: &mut [T]) -> Result<()> {
+        self.check_len("the length of out", out.len())?;
+        self.check_idle("averaged_params")?;
+        let refused = |reason| Err(Error::WrongPhase { call: "averaged_params", reason });
+        if !self.config.averages_params() {
+            return refused(NO_AVERAGE);
+        }
+        if self.averaged == 0 {
+            return refused("no step has moved the parameters");
+        }
+        let correction = 1.0 / bias(self.config.average_beta, self.averaged);
+        for chunk in &self.chunks {
+            for (out, p) in out[chunk.range.clone()].iter_mut().zip(chunk.params.iter()) {
+                *out = T::from_f64(correction * p.to_f64());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the passes over a vector of the caller's need to know.
+struct Work<'a, T: Element> {
+    kernels: &'static Kernels<T>,
+    layout: Layout,
+    /// Columns in the window.
+    held: usize,
+    diagonal: Option<Diagonal>,
+    vector: Tensors<'a, T>,
+    out: TensorsMut<'a, T>,
+}
+
+impl<T: Element> Chunk<T> {
+    /// Adds up the products of the vector with every column, in place of those of a gradient.
+    fn products(&mut self, work: &Work<'_, T>, scratch: &mut Scratch<T>) {
+        let Work { kernels, layout, held, .. } = *work;
+        for tile in self.tiles(&self.range.clone()) {
+            let place = self.range.start + tile.start;
+            let given = work.vector.read(place, tile.len(), &mut scratch.staging);
+            let is_bad = |x: &T| !x.to_f64().is_finite();
+            if let Some(first) = given.iter().position(is_bad) {
+                let count = given.iter().filter(|x| is_bad(x)).count();
+                self.sums[layout.tail(Tail::NonFinite)] += count as f64;
+                self.first_bad = self.first_bad.min(place + first);
+                continue;
+            }
+            let (scale, scaled) = (&mut scratch.scale, &mut scratch.scaled);
+            let mut x = given;
+            if let Some(diagonal) = &work.diagonal {
+                self.sums[layout.tail(Tail::Roots)] += self.rescale(kernels, diagonal, &tile, given, scale, scaled);
+                x = &scaled[..tile.len()];
+            }
+            self.sums[layout.tail(Tail::GradNorm2)] += (kernels.dot)(x, x);
+            // The column left out is the one after the last. Its sum, which belongs to something else, stays as it is.
+            self.window.dots(held, tile.start, x, &mut self.sums[layout.gradient().start..][..held + 1]);
+        }
+    }
+
+    /// Writes the columns and the vector, times their coefficients.
+    ///
+    /// # Safety
+    /// No other call touches the chunk's positions of `work.out` at the same time.
+    unsafe fn precondition(&mut self, work: &Work<'_, T>, coefficients: &[f64], scratch: &mut Scratch<T>) {
+        let Work { kernels, held, .. } = *work;
+        for tile in self.tiles(&self.range.clone()) {
+            let (place, len) = (self.range.start + tile.start, tile.len());
+            let given = work.vector.read(place, len, &mut scratch.staging);
+            let (scale, scaled) = (&mut scratch.scale, &mut scratch.scaled);
+            let mut x = given;
+            if let Some(diagonal) = &work.diagonal {
+                self.rescale(kernels, diagonal, &tile, given, scale, scaled);
+                x = &scaled[..len];
+            }
+            let u = &mut scratch.update;
+            let factors = Factors { coefficients, narrow: false };
+            self.window.combine(held, x, tile.start, factors, Ahead::default(), u);
+            if work.diagonal.is_some() {
+                (kernels.magnify)(&scale[..len], 1.0, u);
+            }
+            // SAFETY: the caller's promise is passed on.
+            unsafe { work.out.write(place, len, |first, out| (kernels.narrow)(&u[first..], 1.0, out)) };
+        }
+    }
+
+    /// Scales a tile of the vector by q as it is. Returns the sum of the roots of q.
+    fn rescale(
+        &self,
+        kernels: &Kernels<T>,
+        diagonal: &Diagonal,
+        tile: &Range<usize>,
+        given: &[T],
+        scale: &mut [T],
+        scaled: &mut [T],
+    ) -> f64 {
+        let root = &self.root[tile.clone()];
+        let (scale, scaled) = (&mut scale[..tile.len()], &mut scaled[..tile.len()]);
+        // The roots stand for a gradient of which nothing is taken in.
+        let target = Scaled { scale: &mut *scale, scaled: &mut *scaled };
+        let sums = (kernels.coordinates)(root, root, diagonal, Ahead::default(), target);
+        (kernels.multiply)(scale, given, scaled);
+        sums.roots
+    }
+}
