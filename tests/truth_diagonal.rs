@@ -23,8 +23,10 @@ use oracle::tolerance::{Doubt, Rounding};
 struct State {
     steps: u64,
     norms: (f64, u64),
-    /// By slot.
+    /// By slot, as stored.
     columns: Vec<Vec<f64>>,
+    /// By slot.
+    weights: Vec<f64>,
     feedback: Vec<f64>,
     momentum: Vec<f64>,
     root: Vec<f64>,
@@ -36,7 +38,7 @@ impl State {
         let k = config.history_size as usize;
         let mut bytes = vec![0; optimizer.state_size()];
         optimizer.state_save(&mut bytes).unwrap();
-        let Parts { steps, dims, contents: mut bytes, .. } = Parts::of(&bytes);
+        let Parts { steps, dims, weights, contents: mut bytes, .. } = Parts::of(&bytes);
         assert_eq!(dims, [(dim as u64).to_le_bytes()]);
         bytes.0 = &bytes.0[k * k * 8..];
         let norms = (bytes.f64(), bytes.u64());
@@ -56,17 +58,27 @@ impl State {
         let momentum = array(matches!(config.momentum_kind, Momentum::Gradient | Momentum::Update));
         let root = array(true);
         assert!(bytes.0.is_empty());
-        Self { steps, norms, columns, feedback, momentum, root }
+        Self { steps, norms, columns, weights, feedback, momentum, root }
     }
 
-    /// The columns, oldest first.
+    /// The columns as seen, oldest first.
     fn window(&self) -> Vec<Vec<f64>> {
         let k = self.columns.len() as u64;
-        (self.steps.saturating_sub(k)..self.steps).map(|step| self.columns[(step % k) as usize].clone()).collect()
+        let seen = |slot: usize| self.columns[slot].iter().map(|x| self.weights[slot] * x).collect();
+        (self.steps.saturating_sub(k)..self.steps).map(|step| seen((step % k) as usize)).collect()
     }
 
+    fn newest_slot(&self) -> usize {
+        ((self.steps - 1) % self.columns.len() as u64) as usize
+    }
+
+    /// As stored.
     fn newest(&self) -> &[f64] {
-        &self.columns[((self.steps - 1) % self.columns.len() as u64) as usize]
+        &self.columns[self.newest_slot()]
+    }
+
+    fn newest_weight(&self) -> f64 {
+        self.weights[self.newest_slot()]
     }
 }
 
@@ -174,6 +186,11 @@ fn scales_after(config: &Config, before: &State, g: &[f64]) -> Scales {
     scales(config, &times(&before.root, &before.root), before.steps + 1, g)
 }
 
+/// The factor on a gradient before it is stored.
+fn stored_factor(config: &Config) -> f64 {
+    if config.history_format == HistoryFormat::Sparse { config.grad_scale } else { 1.0 }
+}
+
 /// The oracle for one step from a state, in that step's coordinates. Update momentum is beyond it.
 fn oracle_for<T: Number>(config: &Config, before: &State, s: &[f64]) -> (Oracle, Doubt) {
     let plain = config.with_history_format(HistoryFormat::Full).with_diagonal_beta(0.0).with_momentum_kind(
@@ -182,6 +199,8 @@ fn oracle_for<T: Number>(config: &Config, before: &State, s: &[f64]) -> (Oracle,
             other => other,
         },
     );
+    // What sparse stores has the factor in it.
+    let plain = plain.with_grad_scale(1.0 / stored_factor(config) * config.grad_scale);
     let momentum =
         if config.momentum_kind == Momentum::Gradient { times(s, &before.momentum) } else { vec![0.0; s.len()] };
     // Of S·m by S and by the product, of each at most a unit in the last place.
@@ -207,7 +226,12 @@ fn look<T: Number>(
     let expected = q.iter().map(|q| q.sqrt()).collect::<Vec<_>>();
     near::<T>(&roots.collect::<Vec<_>>(), &expected, 2.0, &format!("{what}: root"));
     assert!(after.root.iter().zip(&q).all(|(found, q)| q.sqrt() >= nothing || *found <= nothing), "{what}: root");
-    is_stored::<T>(config, &times(&s, g), before, &after, what);
+    let factor = stored_factor(config);
+    let scaled: Vec<f64> = times(&s, g).iter().map(|x| factor * x).collect();
+    is_stored::<T>(config, &scaled, before, &after, what);
+    let (given, longest) = (config.grad_scale / factor, config.grad_clip_norm);
+    let clipped = if longest > 0.0 { given.min(longest / norm(after.newest())) } else { given };
+    assert!((after.newest_weight() / clipped - 1.0).abs() < 1e-12, "{what}: weight {:e}", after.newest_weight());
 
     let (mut oracle, mut doubt) = oracle_for::<T>(config, before, &s);
     let outcome = oracle.step(after.newest());
@@ -236,8 +260,9 @@ fn look<T: Number>(
         allowed = allowed / weight + rounded + CORRECTION * norm(&expected);
     }
     if config.momentum_kind == Momentum::Gradient {
-        let m = mean(config.momentum, &before.momentum, &over(after.newest(), &s));
-        let allowed = 8.0 * T::UNIT * (norm(&before.momentum) + norm(&over(after.newest(), &s))) + T::LEAST;
+        let seen: Vec<f64> = over(after.newest(), &s).iter().map(|x| after.newest_weight() * x).collect();
+        let m = mean(config.momentum, &before.momentum, &seen);
+        let allowed = 8.0 * T::UNIT * (norm(&before.momentum) + norm(&seen)) + T::LEAST;
         assert!(distance(&after.momentum, &m) <= allowed, "{what}: m");
     }
     let off = distance(&over(direction, &s), &expected);
@@ -254,7 +279,8 @@ fn look<T: Number>(
 fn may_refuse<T: Number>(config: &Config, before: &State, g: &[f64]) -> bool {
     let Scales { s, kappa, .. } = scales_after(config, before, g);
     let (mut oracle, mut doubt) = oracle_for::<T>(config, before, &s);
-    let outcome = oracle.step(&times(&s, g));
+    let scaled: Vec<f64> = times(&s, g).iter().map(|x| stored_factor(config) * x).collect();
+    let outcome = oracle.step(&scaled);
     let radii = doubt.step::<T>(&oracle, &outcome);
     let length = outcome.scale * outcome.update_norm + radii.direction;
     config.lr.max(1.0) * kappa * length * config.diagonal_eps.powf(-0.25) > T::MAX / 2.0
@@ -284,6 +310,8 @@ fn configs(k: u32) -> impl Iterator<Item = Config> {
             .with_eps_relative([0.0, 1e-9, 0.0][index / 3 % 3])
             .with_diagonal_beta([0.99, 0.9, 0.5][index / 2 % 3])
             .with_diagonal_eps([1e-16, 1e-30, 1e-8][index / 3 % 3])
+            .with_grad_scale([1.0, 0.02, 1.0, 30.0][index % 4])
+            .with_grad_clip_norm([0.0, 0.0, 0.7, 2.0][index % 4])
             .with_threads(1)
     })
 }

@@ -195,10 +195,13 @@ fn hostile_numbers_are_refused() {
     let mut holder = model(&config, &[4], 5);
     let state = model(&config, &[4], 5).state();
     let [head, lens, end] = part_ends(&state);
-    // Steps and blocks come last before the first checksum.
-    let (lr, steps, blocks) = (OPTIONS + 8 * 4, head - 16, head - 8);
+    // Counts come last before the first checksum.
+    let (lr, steps, averaged, blocks, groups) = (OPTIONS + 8 * 4, head - 32, head - 24, head - 16, head - 8);
+    let weight = head + 4 + 8;
     let u64_at = |state: &[u8], at: usize| u64::from_le_bytes(state[at..at + 8].try_into().unwrap());
     assert_eq!((u64_at(&state, steps), u64_at(&state, blocks)), (5, 1), "the layout has changed: mend this test");
+    assert_eq!((u64_at(&state, averaged), u64_at(&state, groups)), (5, 0), "the layout has changed: mend this test");
+    assert_eq!(f64::from_bits(u64_at(&state, weight)), 1.0, "the layout has changed: mend this test");
     assert_eq!(f64::from_bits(u64_at(&state, lr)), config.lr);
     let (gram, last) = (lens + 4, end - 4);
     let put = |at: usize, bytes: &[u8]| {
@@ -220,6 +223,11 @@ fn hostile_numbers_are_refused() {
         (put(OPTIONS + 8 * 8, &2u64.to_le_bytes()), "a flag neither off nor on"),
         (put(steps, &u64::MAX.to_le_bytes()), "too many steps"),
         (put(blocks, &0u64.to_le_bytes()), "no blocks"),
+        (put(averaged, &6u64.to_le_bytes()), "more averaged steps than steps"),
+        (put(groups, &1u64.to_le_bytes()), "a group that is not there"),
+        (put(groups, &u64::MAX.to_le_bytes()), "too many groups"),
+        (wide(weight, f64::NAN), "a weight NaN"),
+        (wide(weight + 8, -1.0), "a weight negative"),
         (wide(lr, f64::NAN), "lr NaN"),
         (wide(lr, -1.0), "lr negative"),
         (wide(lr, f64::INFINITY), "lr infinite"),

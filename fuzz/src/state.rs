@@ -224,9 +224,10 @@ const COUNTS: [u64; 12] =
 /// Where the parts of a state that is as it was saved end, and a checksum follows.
 fn part_ends(state: &[u8]) -> [usize; 3] {
     let options = u32::from_le_bytes(state[COUNT].try_into().expect("4 bytes")) as usize;
-    let head = OPTIONS + 8 * options + 16;
-    let blocks = u64::from_le_bytes(state[head - 8..head].try_into().expect("8 bytes")) as usize;
-    [head, head + CHECKSUM + 8 * blocks, state.len() - CHECKSUM]
+    let head = OPTIONS + 8 * options + 32;
+    let word = |at: usize| u64::from_le_bytes(state[at..at + 8].try_into().expect("8 bytes")) as usize;
+    let (blocks, history_size, groups) = (word(head - 16), word(OPTIONS + 8), word(head - 8));
+    [head, head + CHECKSUM + 8 * (blocks + history_size + 4 * groups), state.len() - CHECKSUM]
 }
 
 /// What a handle takes of a state: all but the options, of which it takes the learning rate. The checksums depend on the
@@ -234,7 +235,7 @@ fn part_ends(state: &[u8]) -> [usize; 3] {
 fn loaded(state: &[u8]) -> [&[u8]; 4] {
     let [head, lens, contents] = part_ends(state);
     let rate = OPTIONS + 8 * LR;
-    [&state[rate..rate + 8], &state[head - 16..head], &state[head + CHECKSUM..lens], &state[lens + CHECKSUM..contents]]
+    [&state[rate..rate + 8], &state[head - 32..head], &state[head + CHECKSUM..lens], &state[lens + CHECKSUM..contents]]
 }
 
 /// Gives the state checksums that fit, where the parts end of which it was made.

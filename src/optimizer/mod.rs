@@ -368,6 +368,7 @@ impl<T: Element> Optimizer<T> {
         self.steps = 0;
         self.averaged = 0;
         self.refused = Refused::default();
+        self.weights.clear();
         self.phase = Phase::Idle;
         fault::point();
         self.blocks.iter_mut().for_each(Block::clear);

@@ -1,6 +1,6 @@
 /* The saved form of version 3, as it is documented in src/checkpoint.rs and src/optimizer/saved.rs: magic (8 bytes),
- * version (4), number of options (4), the options (8 each), steps (8), number of blocks (8); their lengths (8 each); the
- * contents. After each of these three parts comes a CRC-32 (4) of all bytes so far but the checksums before it. */
+ * version (4), number of options (4), the options (8 each), steps, averaged steps, number of blocks, number of groups (8
+ * each); the lengths of the blocks (8 each), the weights of the columns (8 each), the groups (32 each); the contents. After each of these three parts comes a CRC-32 (4) of all bytes so far but the checksums before it. */
 #ifndef SAVED_FORM_H
 #define SAVED_FORM_H
 
@@ -21,12 +21,14 @@ typedef struct {
 static inline saved_form form_of(const unsigned char *state, size_t bytes)
 {
     uint32_t options;
-    uint64_t blocks;
+    uint64_t blocks, groups, history_size;
     saved_form form;
     memcpy(&options, state + FORM_COUNT, sizeof options);
-    form.ends[0] = FORM_OPTIONS + 8 * (size_t)options + 16;
-    memcpy(&blocks, state + form.ends[0] - 8, sizeof blocks);
-    form.ends[1] = form.ends[0] + FORM_CHECKSUM + 8 * (size_t)blocks;
+    form.ends[0] = FORM_OPTIONS + 8 * (size_t)options + 32;
+    memcpy(&blocks, state + form.ends[0] - 16, sizeof blocks);
+    memcpy(&groups, state + form.ends[0] - 8, sizeof groups);
+    memcpy(&history_size, state + FORM_OPTIONS + 8 * OPTION_HISTORY_SIZE, sizeof history_size);
+    form.ends[1] = form.ends[0] + FORM_CHECKSUM + 8 * (size_t)(blocks + history_size + 4 * groups);
     form.ends[2] = bytes - FORM_CHECKSUM;
     return form;
 }

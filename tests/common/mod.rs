@@ -127,12 +127,13 @@ impl<T: Element> Model<T> {
 }
 
 /// Where the parts of a saved state end, at which a checksum of 4 bytes follows: the options and counts, the lengths of
-/// the blocks, the contents. The last of these is where a state of this length would have it.
+/// the blocks with the weights of the columns and the groups, the contents. The last of these is where a state of this length would have it.
 pub fn part_ends(state: &[u8]) -> [usize; 3] {
     let word = |at: usize| u64::from_le_bytes(state[at..at + 8].try_into().unwrap()) as usize;
     let options = u32::from_le_bytes(state[12..16].try_into().unwrap()) as usize;
-    let head = OPTIONS + 8 * options + 16;
-    [head, head + 4 + 8 * word(head - 8), state.len() - 4]
+    let head = OPTIONS + 8 * options + 32;
+    let (blocks, history_size, groups) = (word(head - 16), word(OPTIONS + 8), word(head - 8));
+    [head, head + 4 + 8 * (blocks + history_size + 4 * groups), state.len() - 4]
 }
 
 /// Where the options of a saved state begin, 8 bytes each; and the number of that which may differ where all else is

@@ -12,10 +12,10 @@ pub struct Scales {
     pub kappa: f64,
 }
 
-/// Of step number `step` (from 1 on), which sees `g` after `q`.
+/// Of step number `step` (from 1 on), which sees `g`, times `grad_scale`, after `q`.
 pub fn scales(config: &Config, q: &[f64], step: u64, g: &[f64]) -> Scales {
-    let Config { diagonal_beta: beta, diagonal_eps: eps, .. } = *config;
-    let q: Vec<f64> = q.iter().zip(g).map(|(q, g)| beta * q + (1.0 - beta) * g * g).collect();
+    let Config { diagonal_beta: beta, diagonal_eps: eps, grad_scale: factor, .. } = *config;
+    let q: Vec<f64> = q.iter().zip(g).map(|(q, g)| beta * q + (1.0 - beta) * (factor * g).powi(2)).collect();
     let correction = 1.0 - beta.powi(step as i32);
     let s = q.iter().map(|q| (q / correction + eps).powf(-0.25)).collect();
     let kappa = match config.clip_kind {

@@ -16,7 +16,7 @@ pub mod svd;
 pub mod tolerance;
 
 use formats::Store;
-use lmada::{Clip, Config, Momentum};
+use lmada::{Clip, Config, HistoryFormat, Momentum};
 use spectrum::Spectrum;
 use svd::{add, norm};
 
@@ -27,7 +27,7 @@ pub struct Oracle {
     /// Rounds to the element type, as what is stored is rounded.
     round: fn(f64) -> f64,
     store: Store,
-    /// Gradients as stored, oldest first.
+    /// Gradients as seen, oldest first: as stored, times the weights of their columns.
     window: Vec<Vec<f64>>,
     pub steps: u64,
     /// m or b, as stored.
@@ -86,7 +86,7 @@ impl Oracle {
         Self { window, steps, momentum, norm_average, norms: norms as i32, ..new }
     }
 
-    /// The stored gradients, oldest first.
+    /// The gradients as seen, oldest first.
     pub fn window(&self) -> &[Vec<f64>] {
         &self.window
     }
@@ -98,19 +98,19 @@ impl Oracle {
 
     /// Whether the history format can store this gradient next.
     pub fn can_store(&self, g: &[f64]) -> bool {
-        self.store.clone().take(g).is_some()
+        self.store.clone().take(&self.to_be_stored(g)).is_some()
     }
 
     /// Takes a gradient in without computing its update: a cheap step, for rules that do not remember updates.
     pub fn skip(&mut self, g: &[f64]) {
         assert!(!self.remembers_updates());
-        let g = self.as_stored(g);
+        let g = self.as_seen(g);
         self.take_in(&g);
     }
 
     pub fn step(&mut self, g: &[f64]) -> Outcome {
         let before = norm(&self.momentum);
-        let g = &self.as_stored(g);
+        let g = &self.as_seen(g);
         let v = self.take_in(g);
         let beta = self.config.momentum;
         let length = match self.config.momentum_kind {
@@ -130,9 +130,24 @@ impl Oracle {
         Outcome { spectrum, v, length, coordinates, update, update_norm, scale, reference, direction }
     }
 
-    /// All that follows works with this.
-    fn as_stored(&mut self, g: &[f64]) -> Vec<f64> {
-        self.store.take(g).expect("a gradient that can be stored")
+    /// Step 0, and step 1 as far as it stores: all that follows works with this.
+    fn as_seen(&mut self, g: &[f64]) -> Vec<f64> {
+        let stored = self.store.take(&self.to_be_stored(g)).expect("a gradient that can be stored");
+        let Config { grad_scale, grad_clip_norm: longest, .. } = self.config;
+        let factor = if self.has_feedback() { 1.0 } else { grad_scale };
+        let length = factor * norm(&stored);
+        let weight = if longest > 0.0 && length > longest { factor * (longest / length) } else { factor };
+        stored.iter().map(|x| weight * x).collect()
+    }
+
+    /// Where what is not stored joins the next gradient, a factor on gradients comes first.
+    fn to_be_stored(&self, g: &[f64]) -> Vec<f64> {
+        let factor = if self.has_feedback() { self.config.grad_scale } else { 1.0 };
+        g.iter().map(|x| if factor == 1.0 { *x } else { (self.round)(factor * x) }).collect()
+    }
+
+    fn has_feedback(&self) -> bool {
+        self.config.history_format == HistoryFormat::Sparse
     }
 
     /// Steps 1 and 3: the window, and the vector to precondition.

@@ -8,8 +8,14 @@ pub struct Parts<'a> {
     /// By number, as in `lmada::Config`: each 8 bytes, whatever its type is.
     pub options: &'a [[u8; 8]],
     pub steps: u64,
+    /// Steps that entered the average of the parameters.
+    pub averaged: u64,
     /// A length for each block.
     pub dims: &'a [[u8; 8]],
+    /// The weights of the columns, by slot.
+    pub weights: Vec<f64>,
+    /// Offset, length and two factors of each parameter group.
+    pub groups: &'a [[u8; 8]],
     pub contents: Bytes<'a>,
     /// Where the contents begin.
     pub start: usize,
@@ -22,12 +28,14 @@ impl<'a> Parts<'a> {
         let mut bytes = Bytes(&state[12..]);
         let count = u32::from_le_bytes(bytes.take()) as usize;
         let options = bytes.words(count);
-        let (steps, blocks) = (bytes.u64(), bytes.u64() as usize);
+        let (steps, averaged, blocks, groups) = (bytes.u64(), bytes.u64(), bytes.u64() as usize, bytes.u64() as usize);
         bytes.take::<4>();
         let dims = bytes.words(blocks);
+        let weights = (0..u64::from_le_bytes(options[1])).map(|_| bytes.f64()).collect();
+        let groups = bytes.words(4 * groups);
         bytes.take::<4>();
         let start = state.len() - bytes.0.len();
-        Self { options, steps, dims, contents: Bytes(&bytes.0[..bytes.0.len() - 4]), start }
+        Self { options, steps, averaged, dims, weights, groups, contents: Bytes(&bytes.0[..bytes.0.len() - 4]), start }
     }
 }
 

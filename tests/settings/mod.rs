@@ -23,6 +23,8 @@ pub enum Setting {
     ClipNorm(f64),
     ClipEma(Clip, f64, f64),
     GraftInput,
+    GradScale(f64),
+    GradClip(f64),
 }
 
 impl Setting {
@@ -43,6 +45,8 @@ impl Setting {
                 (config.clip_kind, config.clip_factor, config.clip_beta) = (kind, factor, beta);
             }
             Self::GraftInput => config.clip_kind = Clip::GraftInput,
+            Self::GradScale(x) => config.grad_scale = x,
+            Self::GradClip(x) => config.grad_clip_norm = x,
         }
     }
 
@@ -64,6 +68,8 @@ impl Setting {
             all.extend([(1.0, 0.99), (0.1, 0.5), (2.0, 0.0)].map(|(factor, beta)| Self::ClipEma(kind, factor, beta)));
         }
         all.push(Self::GraftInput);
+        all.extend([0.0, 1e-3, 0.3, 40.0].map(Self::GradScale));
+        all.extend([1e-3, 0.8, 1e4].map(Self::GradClip));
         all
     }
 }
@@ -96,6 +102,8 @@ pub fn any_setting() -> impl Strategy<Value = Setting> {
         Just(Setting::NoBiasCorrection),
         decades(-3.0, 3.0).prop_map(Setting::ClipNorm),
         Just(Setting::GraftInput),
+        decades(-6.0, 6.0).prop_map(Setting::GradScale),
+        decades(-4.0, 4.0).prop_map(Setting::GradClip),
         (ema, decades(-2.0, 2.0), 0.0..0.999).prop_map(|(kind, factor, beta)| Setting::ClipEma(kind, factor, beta)),
     ]
 }
