@@ -17,8 +17,8 @@
  *
  * Rules that hold for every function:
  * - A call that returns anything but `LMADA_OK` changed nothing: not the parameters, not the state, not its outputs
- *   (but `lmada_create` and `lmada_create_blocks` put NULL into `*out`). `LMADA_ERROR_INTERNAL` alone, a defect of the
- *   library, may leave parameters or outputs half written.
+ *   (but the functions that create put NULL into `*out`, and `lmada_state_write` may have called its callback).
+ *   `LMADA_ERROR_INTERNAL` alone, a defect of the library, may leave parameters or outputs half written.
  * - Arrays belong to the caller and are used during the call only. No pointer to them is kept.
  * - Different handles may be used from different threads at once. On one handle the second call at a time returns
  *   `LMADA_ERROR_BUSY`.
@@ -64,7 +64,7 @@
  */
 
 /**
- * An optimizer. Made by `lmada_create` or `lmada_create_blocks`, released by `lmada_free`.
+ * An optimizer. Made by `lmada_create`, `lmada_create_blocks` or `lmada_create_from_state`, released by `lmada_free`.
  *
  * Different handles may be used from different threads at once. A call on a handle that another thread is inside of
  * returns `LMADA_ERROR_BUSY`. A handle may be used in a child after `fork()`, unless a call on it was under way in
@@ -380,6 +380,30 @@ typedef int32_t lmada_schedule_t;
 /** @} */
 
 /**
+ * @addtogroup state Saved states
+ * @{
+ */
+
+/**
+ * Takes the next `len` bytes of a state, for `lmada_state_write`. Returns 0 to go on, or any other number to stop the
+ * call. `context` is what the caller passed along with it.
+ *
+ * Callbacks are called by the thread that called the library, one at a time. They end by returning: no C++ exception
+ * and no `longjmp` may leave them. They may use other handles; a call on the handle that is being written returns
+ * `LMADA_ERROR_BUSY`. They run in the default floating-point mode, and a thread that is cancelled meanwhile ends after
+ * the library's call. The stack that they need comes on top of what the library needs.
+ */
+typedef int (*lmada_write_t)(void *context, const void *bytes, size_t len);
+
+/**
+ * Puts the next `len` bytes of a state to `bytes`, all of them, for `lmada_create_from_state`. Returns 0, or any other
+ * number where it cannot, which stops the call. Otherwise as `lmada_write_t`.
+ */
+typedef int (*lmada_read_t)(void *context, void *bytes, size_t len);
+
+/** @} */
+
+/**
  * @addtogroup info Statuses, messages, versions
  * @{
  */
@@ -437,8 +461,8 @@ typedef int32_t lmada_schedule_t;
 #define LMADA_ERROR_INTERNAL 9
 
 /**
- * What the caller gave to be called failed: MPI, in the functions of `lmada_mpi.h`. No other of this version calls
- * anything of the caller's.
+ * A callback supplied by the caller failed: `write` of `lmada_state_write`, `read` of `lmada_create_from_state`, or MPI
+ * in the functions of `lmada_mpi.h`.
  */
 #define LMADA_ERROR_CALLBACK 10
 
@@ -650,6 +674,30 @@ lmada_status_t lmada_create_blocks(const lmada_config_t *config,
                                    const size_t *dims,
                                    size_t count,
                                    lmada_t **out);
+
+/**
+ * Computes the memory that a handle for `dim` parameters would hold, without creating one: `state_bytes` of
+ * `lmada_stats_t` right after `lmada_create`. Besides this, a handle holds small amounts that do not depend on `dim`.
+ *
+ * It takes no memory of the model's length, but for the moment of the call that of a solver, a few times
+ * `history_size*history_size` doubles.
+ *
+ * ```c
+ * uint64_t bytes;
+ * if (lmada_memory(&config, dim, &bytes) != LMADA_OK) fail(lmada_last_error());
+ * if (bytes > 16e9) config.history_format = LMADA_HISTORY_F16; // half as much
+ * ```
+ *
+ * @param config  options; NULL for the defaults. `threads` counts: each thread has a tile of its own
+ * @param dim     number of parameters, at least 1
+ * @param bytes   receives the number of bytes
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `bytes`; `LMADA_ERROR_INVALID_ARGUMENT` where an option is out of
+ *         range, `dim` is 0, or `config` or `bytes` is not aligned; `LMADA_ERROR_OUT_OF_MEMORY` where the number
+ *         overflows, or there is no memory for a solver
+ *
+ * @pre `config` is NULL or points at as many bytes as its first member says; `bytes` is NULL or points at a `uint64_t`.
+ */
+lmada_status_t lmada_memory(const lmada_config_t *config, size_t dim, uint64_t *bytes);
 
 /**
  * Forgets every gradient and average, as if just created. Configuration and learning rate are kept, the latter as
@@ -1063,9 +1111,10 @@ lmada_status_t lmada_stats(const lmada_t *opt, lmada_stats_t *stats, size_t stat
 lmada_status_t lmada_state_size(const lmada_t *opt, size_t *bytes);
 
 /**
- * Saves the whole state: window as stored, error feedback, averages, step count, learning rate. Versioned,
- * checksummed, little-endian; a run that loads it goes on with the same bits as one that was never interrupted (on a
- * processor with the same vector instructions). The configuration is not in it: create the handle with the same one.
+ * Saves the whole state: window as stored, error feedback, averages, step count, learning rate, and the configuration
+ * with the lengths of the blocks, from which `lmada_create_from_state` makes the handle anew. Versioned, checksummed,
+ * little-endian; a run that loads it goes on with the same bits as one that was never interrupted (on a processor with
+ * the same vector instructions). `lmada_state_write` saves the same without a buffer of this size.
  *
  * ```c
  * size_t bytes;
@@ -1090,8 +1139,8 @@ lmada_status_t lmada_state_save(const lmada_t *opt, void *buffer, size_t bytes);
 /**
  * Puts a saved state in place of the present one. The handle must have been created with the same element type,
  * `history_size`, `history_format`, `density`, lengths, `momentum_kind` and `clip_kind`, and with `diagonal_beta` on or
- * off alike; other options may differ. The state's learning rate becomes the handle's. Everything is checked before
- * anything is changed.
+ * off alike; other options may differ, and stay those of the handle. The state's learning rate becomes the handle's.
+ * Everything is checked before anything is changed.
  *
  * ```c
  * size_t bytes;
@@ -1102,7 +1151,7 @@ lmada_status_t lmada_state_save(const lmada_t *opt, void *buffer, size_t bytes);
  * ```
  *
  * @param opt     the handle
- * @param buffer  what `lmada_state_save` wrote
+ * @param buffer  what `lmada_state_save` or `lmada_state_write` wrote
  * @param bytes   its size
  * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_BAD_STATE` where it is damaged, cut short or of an
  *         unknown version; `LMADA_ERROR_DIMENSION_MISMATCH` where `history_size` or a length differs;
@@ -1154,6 +1203,79 @@ lmada_status_t lmada_state_load_shares(lmada_t *opt,
                                        const void *const *states,
                                        const size_t *bytes,
                                        size_t count);
+
+/**
+ * Saves the state as `lmada_state_save` does, the same bytes, but gives them to a callback, piece by piece. So no memory
+ * of the state's size is needed besides the handle: long pieces are passed where they lie in the handle, short ones are
+ * gathered to pieces of about 2 KiB.
+ *
+ * ```c
+ * FILE *file = fopen("run.state", "wb");
+ * if (!file) fail("run.state cannot be written");
+ * if (lmada_state_write(opt, write_to_file, file) != LMADA_OK) fail(lmada_last_error());
+ * if (fclose(file) != 0) fail("run.state cannot be written");
+ * ```
+ *
+ * where the callback is
+ *
+ * ```text
+ * int write_to_file(void *context, const void *bytes, size_t len)
+ * {
+ *     return fwrite(bytes, 1, len, context) == len ? 0 : 1;
+ * }
+ * ```
+ *
+ * Where the call fails half way, the callback has already taken part of the state. That part is no state: write to a new
+ * file, and give it its name once the call has returned `LMADA_OK`.
+ *
+ * @param opt      the handle
+ * @param write    called with the pieces, one after the other
+ * @param context  passed to `write`
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `opt` or `write`; `LMADA_ERROR_CALLBACK` where `write` does not
+ *         return 0; `LMADA_ERROR_WRONG_PHASE` inside a step in phases; `LMADA_ERROR_BUSY`
+ *
+ * @pre `opt` is NULL or a live handle; `write` is NULL or a function that may be called with `context`.
+ */
+lmada_status_t lmada_state_write(const lmada_t *opt,
+                                 lmada_write_t write,
+                                 void *context);
+
+/**
+ * Creates the handle whose state a callback gives: with the configuration, the lengths of the blocks and the learning
+ * rate that were saved with it. It goes on with the same bits as the handle that was saved. The state is read straight
+ * into the new handle: no second copy of it is held, and no byte after its end is asked for.
+ *
+ * ```c
+ * FILE *file = fopen("run.state", "rb");
+ * if (!file) fail("run.state cannot be read");
+ * if (lmada_create_from_state(read_from_file, file, &opt) != LMADA_OK) fail(lmada_last_error());
+ * fclose(file);
+ * ```
+ *
+ * where the callback is
+ *
+ * ```text
+ * int read_from_file(void *context, void *bytes, size_t len)
+ * {
+ *     return fread(bytes, 1, len, context) == len ? 0 : 1;
+ * }
+ * ```
+ *
+ * The state may come from anywhere. Damage is found before the handle is given out, and damage to a length before
+ * memory is reserved for it. A state that was made up, with checksums that fit, may still ask for as much memory as
+ * there is: `LMADA_ERROR_OUT_OF_MEMORY`, if the system refuses it.
+ *
+ * @param read     called for the pieces, one after the other
+ * @param context  passed to `read`
+ * @param out      receives the handle; NULL is put there on failure
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `read` or `out`; `LMADA_ERROR_INVALID_ARGUMENT` where `out` is not
+ *         aligned; `LMADA_ERROR_CALLBACK` where `read` does not return 0, as for a state that is cut short;
+ *         `LMADA_ERROR_BAD_STATE` where the state is damaged or of an unknown version; `LMADA_ERROR_OUT_OF_MEMORY`
+ *
+ * @pre `read` is NULL or a function that may be called with `context`, and that fills what it is given; `out` is NULL or
+ * points at a pointer.
+ */
+lmada_status_t lmada_create_from_state(lmada_read_t read, void *context, lmada_t **out);
 
 /** @} */
 

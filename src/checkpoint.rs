@@ -27,8 +27,9 @@ pub(crate) const OTHER_VERSION: Error = Error::bad_state("it was saved by a vers
 const DAMAGED: Error = Error::bad_state("its checksum does not match: it is damaged or cut short");
 const TOO_SHORT: Error = Error::bad_state("it ends too early");
 
-/// Bytes that short pieces are gathered in. Longer pieces go straight between the source or sink and the state.
-const GATHERED: usize = 4096;
+/// Bytes in which short pieces are gathered, on the stack. Longer pieces go straight between the state and the source or
+/// sink.
+const GATHERED: usize = 2048;
 /// Numbers that are checked at a time where they are not loaded.
 const CHECKED: usize = 256;
 

@@ -130,11 +130,15 @@ unsafe impl Send for Arena {}
 impl Arena {
     /// Room for buffers whose sizes by [`Arena::room`] add up to `bytes`. `what` names it in the error.
     pub(crate) fn new(bytes: usize, what: &'static str) -> Result<Self> {
+        Self::check(bytes, what)?;
+        let region = if bytes > 0 { Some(Region::take(bytes, what)?) } else { None };
+        Ok(Self { region, used: 0, size: bytes })
+    }
+
+    /// Refuses sizes that no arena can have.
+    pub(crate) fn check(bytes: usize, what: &'static str) -> Result<()> {
         // Half the address space is more than any system gives; below it no sum in here overflows.
-        let size = Some(bytes).filter(|&bytes| bytes <= isize::MAX as usize / 2);
-        let size = size.ok_or(Error::OutOfMemory { what, bytes: u64::MAX })?;
-        let region = if size > 0 { Some(Region::take(size, what)?) } else { None };
-        Ok(Self { region, used: 0, size })
+        if bytes <= isize::MAX as usize / 2 { Ok(()) } else { Err(Error::OutOfMemory { what, bytes: u64::MAX }) }
     }
 
     /// Bytes that a buffer of `len` elements takes of an arena; so many that there are none where they overflow.

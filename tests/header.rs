@@ -5,12 +5,13 @@ use std::path::Path;
 
 /// The sections of the header, which are the groups of the C reference: name, title, and how the declaration starts
 /// before which it opens. It ends where the next one opens; one that opens again goes on.
-const SECTIONS: [(&str, &str, &str); 14] = [
+const SECTIONS: [(&str, &str, &str); 15] = [
     ("info", "Statuses, messages, versions", "#define LMADA_ABI_VERSION "),
     ("handle", "Handles", "typedef struct lmada_t lmada_t;"),
     ("info", "Statuses, messages, versions", "typedef int32_t lmada_status_t;"),
     ("options", "Options", "typedef int32_t lmada_dtype_t;"),
     ("stats", "Statistics", "typedef struct lmada_stats_t {"),
+    ("state", "Saved states", "typedef int (*lmada_write_t)("),
     ("info", "Statuses, messages, versions", "#define LMADA_OK "),
     ("options", "Options", "#define LMADA_F32 "),
     ("handle", "Handles", "lmada_status_t lmada_create("),
@@ -26,7 +27,7 @@ fn generate() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).unwrap();
     let mut builder = cbindgen::Builder::new().with_config(config);
-    for file in ["types", "guard", "config", "create", "step", "phases", "state", "info"] {
+    for file in ["types", "guard", "config", "create", "step", "phases", "state", "stream", "info"] {
         builder = builder.with_src(root.join(format!("src/capi/{file}.rs")));
     }
     let mut header = Vec::new();

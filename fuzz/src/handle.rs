@@ -1,6 +1,6 @@
 //! A handle of the C interface, and its functions by element type.
 
-use core::ffi::CStr;
+use core::ffi::{CStr, c_int, c_void};
 use core::marker::PhantomData;
 use core::ptr::null_mut;
 
@@ -82,7 +82,8 @@ real!(f64, f32, lmada_step_f64, lmada_step_tensors_f64, lmada_direction_f64, lma
 
 /// What holds of every status: it is one of the header, no defect of the library, and a failure has its words.
 pub fn checked(status: Status) -> Status {
-    assert!((LMADA_OK..=LMADA_ERROR_BAD_STATE).contains(&status), "status {status}: {}", last_error());
+    let known = (LMADA_OK..=LMADA_ERROR_BAD_STATE).contains(&status) || status == LMADA_ERROR_CALLBACK;
+    assert!(known, "status {status}: {}", last_error());
     assert!(status == LMADA_OK || !last_error().is_empty(), "status {status} without words");
     status
 }
@@ -91,6 +92,26 @@ pub fn checked(status: Status) -> Status {
 pub fn last_error() -> String {
     // SAFETY: it is never NULL and ends in a NUL.
     unsafe { CStr::from_ptr(lmada_last_error()) }.to_string_lossy().into_owned()
+}
+
+/// Takes what comes next of the slice at `context`, if there is as much.
+unsafe extern "C" fn read(context: *mut c_void, bytes: *mut c_void, len: usize) -> c_int {
+    // SAFETY: the context is a slice, and the library gives room for so many bytes.
+    let (rest, bytes) =
+        unsafe { (&mut *context.cast::<&[u8]>(), core::slice::from_raw_parts_mut(bytes.cast::<u8>(), len)) };
+    let Some((next, after)) = rest.split_at_checked(len) else { return 1 };
+    bytes.copy_from_slice(next);
+    *rest = after;
+    0
+}
+
+/// Appends to the vector at `context`.
+unsafe extern "C" fn write(context: *mut c_void, bytes: *const c_void, len: usize) -> c_int {
+    // SAFETY: the context is a vector, and the library gives so many bytes.
+    let (vec, bytes) =
+        unsafe { (&mut *context.cast::<Vec<u8>>(), core::slice::from_raw_parts(bytes.cast::<u8>(), len)) };
+    vec.extend_from_slice(bytes);
+    0
 }
 
 /// A live handle, freed in the end.
@@ -113,6 +134,32 @@ impl<T: Real> Handle<T> {
     pub fn from_raw(raw: *mut lmada_t) -> Self {
         assert!(!raw.is_null(), "a create that succeeded gives no handle");
         Self { raw, element: PhantomData }
+    }
+
+    /// One that is created from a state, of whatever element type that is, and how many bytes were read; or the status.
+    pub fn of_state(state: &[u8]) -> Result<(Self, usize), Status> {
+        let mut rest = state;
+        let mut raw = core::ptr::dangling_mut();
+        let context = (&raw mut rest).cast();
+        // SAFETY: `read` may be called with the slice, and there is a place for the handle.
+        match checked(unsafe { lmada_create_from_state(Some(read), context, &mut raw) }) {
+            LMADA_OK => Ok((Self::from_raw(raw), state.len() - rest.len())),
+            status => {
+                assert!(raw.is_null(), "a create that failed gives a handle");
+                Err(status)
+            }
+        }
+    }
+
+    /// What [`lmada_state_write`] writes.
+    pub fn write(&self) -> Result<Vec<u8>, Status> {
+        let mut bytes = Vec::<u8>::new();
+        let context = (&raw mut bytes).cast();
+        // SAFETY: the handle is live, and `write` may be called with the vector.
+        match checked(unsafe { lmada_state_write(self.raw, Some(write), context) }) {
+            LMADA_OK => Ok(bytes),
+            status => Err(status),
+        }
     }
 
     /// For calls that may be wrong.

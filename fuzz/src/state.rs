@@ -1,6 +1,6 @@
 //! Bytes that claim to be a saved state: a real one with hostile contents under a checksum that fits, or any bytes.
 //! They are refused, and the handle is bit for bit what it was; or they are taken, and are what is saved again, and
-//! whatever follows is a status, the same on every handle that took them.
+//! whatever follows is a status, the same on every handle that took them. As a stream they make a handle or none.
 
 use lmada::Dtype;
 use lmada::capi::*;
@@ -52,6 +52,7 @@ fn load<T: Real>(input: &mut Input<'_>) {
     let saved = source.state();
     let state = edited(input, &saved);
     as_shares(&mut twin, &state);
+    as_stream::<T>(&saved, &state);
     let status = subject.handle.load(&state);
     if state == saved && alike {
         assert_eq!(status, LMADA_OK, "a good state was refused: {}", crate::handle::last_error());
@@ -89,6 +90,25 @@ fn as_shares<T: Real>(model: &mut Model<T>, state: &[u8]) {
                 assert!(model.state() == before, "refused states of shares have changed the handle");
             }
             other => panic!("load_shares answers {other}"),
+        }
+    }
+}
+
+/// Given as a stream that ends where the bytes end: a handle whose state is what was read, or none.
+fn as_stream<T: Real>(saved: &[u8], state: &[u8]) {
+    match Handle::<T>::of_state(state) {
+        Ok((handle, read)) => {
+            let again = handle.save().expect("no step is open");
+            assert!(again == state[..read], "a handle made of a state has another");
+            assert!(handle.write().expect("no step is open") == again, "a state is written otherwise than saved");
+            handle.stats();
+        }
+        Err(status) => {
+            assert!(state != saved, "a good state was refused: {}", crate::handle::last_error());
+            assert!(
+                [LMADA_ERROR_BAD_STATE, LMADA_ERROR_CALLBACK, LMADA_ERROR_OUT_OF_MEMORY].contains(&status),
+                "create_from_state answers {status}"
+            );
         }
     }
 }

@@ -28,9 +28,9 @@ pub unsafe extern "C" fn lmada_create(
 ) -> lmada_status_t {
     // SAFETY: the caller's promise is passed on.
     guard(|| unsafe {
-        create(config, out, || match dim {
-            0 => Err(Error::invalid("dim", Value::Count(0), "at least 1")),
-            _ => Ok(core::slice::from_ref(&dim)),
+        create(config, out, || {
+            check_dim(dim)?;
+            Ok(core::slice::from_ref(&dim))
         })
     })
 }
@@ -87,10 +87,59 @@ unsafe fn create<'a>(
         Dtype::F32 => Engine::F32(Optimizer::new(&config, dims)?),
         Dtype::F64 => Engine::F64(Optimizer::new(&config, dims)?),
     };
-    let handle = Box::into_raw(try_box(lmada_t::new(engine)?)?);
     // SAFETY: as above.
+    unsafe { hand_out(engine, out) }
+}
+
+/// Makes a handle of the optimizer.
+///
+/// # Safety
+/// `out` points at a pointer.
+pub(super) unsafe fn hand_out(engine: Engine, out: *mut *mut lmada_t) -> Result<()> {
+    let handle = Box::into_raw(try_box(lmada_t::new(engine)?)?);
+    // SAFETY: the caller's promise.
     unsafe { out.write(handle) };
     Ok(())
+}
+
+/// Computes the memory that a handle for `dim` parameters would hold, without creating one: `state_bytes` of
+/// `lmada_stats_t` right after `lmada_create`. Besides this, a handle holds small amounts that do not depend on `dim`.
+///
+/// It takes no memory of the model's length, but for the moment of the call that of a solver, a few times
+/// `history_size*history_size` doubles.
+///
+/// ```c
+/// uint64_t bytes;
+/// if (lmada_memory(&config, dim, &bytes) != LMADA_OK) fail(lmada_last_error());
+/// if (bytes > 16e9) config.history_format = LMADA_HISTORY_F16; // half as much
+/// ```
+///
+/// @param config  options; NULL for the defaults. `threads` counts: each thread has a tile of its own
+/// @param dim     number of parameters, at least 1
+/// @param bytes   receives the number of bytes
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `bytes`; `LMADA_ERROR_INVALID_ARGUMENT` where an option is out of
+///         range, `dim` is 0, or `config` or `bytes` is not aligned; `LMADA_ERROR_OUT_OF_MEMORY` where the number
+///         overflows, or there is no memory for a solver
+///
+/// # Safety
+/// `config` is NULL or points at as many bytes as its first member says; `bytes` is NULL or points at a `uint64_t`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lmada_memory(config: *const lmada_config_t, dim: usize, bytes: *mut u64) -> lmada_status_t {
+    // SAFETY: the caller's promise is passed on.
+    guard(|| unsafe {
+        check_place("bytes", bytes)?;
+        let config = read_config(config)?;
+        let dims = [check_dim(dim)?];
+        bytes.write(match config.dtype {
+            Dtype::F32 => Optimizer::<f32>::memory(&config, &dims)?,
+            Dtype::F64 => Optimizer::<f64>::memory(&config, &dims)?,
+        });
+        Ok(())
+    })
+}
+
+fn check_dim(dim: usize) -> Result<usize> {
+    if dim == 0 { Err(Error::invalid("dim", Value::Count(0), "at least 1")) } else { Ok(dim) }
 }
 
 /// Forgets every gradient and average, as if just created. Configuration and learning rate are kept, the latter as

@@ -16,7 +16,7 @@ use crate::optimizer::{Optimizer, USUAL_TENSORS};
 use crate::parallel::cancellation::held_off;
 use crate::parallel::float_mode::in_default_mode;
 
-/// An optimizer. Made by `lmada_create` or `lmada_create_blocks`, released by `lmada_free`.
+/// An optimizer. Made by `lmada_create`, `lmada_create_blocks` or `lmada_create_from_state`, released by `lmada_free`.
 ///
 /// Different handles may be used from different threads at once. A call on a handle that another thread is inside of
 /// returns `LMADA_ERROR_BUSY`. A handle may be used in a child after `fork()`, unless a call on it was under way in

@@ -20,6 +20,7 @@ mod phases;
 mod pointers;
 mod state;
 mod step;
+mod stream;
 mod types;
 mod words;
 
@@ -34,4 +35,5 @@ pub use own_rule::*;
 pub use phases::*;
 pub use state::*;
 pub use step::*;
+pub use stream::*;
 pub use types::*;

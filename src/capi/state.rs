@@ -98,9 +98,10 @@ pub unsafe extern "C" fn lmada_state_size(opt: *const lmada_t, bytes: *mut usize
     }
 }
 
-/// Saves the whole state: window as stored, error feedback, averages, step count, learning rate. Versioned,
-/// checksummed, little-endian; a run that loads it goes on with the same bits as one that was never interrupted (on a
-/// processor with the same vector instructions). The configuration is not in it: create the handle with the same one.
+/// Saves the whole state: window as stored, error feedback, averages, step count, learning rate, and the configuration
+/// with the lengths of the blocks, from which `lmada_create_from_state` makes the handle anew. Versioned, checksummed,
+/// little-endian; a run that loads it goes on with the same bits as one that was never interrupted (on a processor with
+/// the same vector instructions). `lmada_state_write` saves the same without a buffer of this size.
 ///
 /// ```c
 /// size_t bytes;
@@ -137,8 +138,8 @@ pub unsafe extern "C" fn lmada_state_save(
 
 /// Puts a saved state in place of the present one. The handle must have been created with the same element type,
 /// `history_size`, `history_format`, `density`, lengths, `momentum_kind` and `clip_kind`, and with `diagonal_beta` on or
-/// off alike; other options may differ. The state's learning rate becomes the handle's. Everything is checked before
-/// anything is changed.
+/// off alike; other options may differ, and stay those of the handle. The state's learning rate becomes the handle's.
+/// Everything is checked before anything is changed.
 ///
 /// ```c
 /// size_t bytes;
@@ -149,7 +150,7 @@ pub unsafe extern "C" fn lmada_state_save(
 /// ```
 ///
 /// @param opt     the handle
-/// @param buffer  what `lmada_state_save` wrote
+/// @param buffer  what `lmada_state_save` or `lmada_state_write` wrote
 /// @param bytes   its size
 /// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_BAD_STATE` where it is damaged, cut short or of an
 ///         unknown version; `LMADA_ERROR_DIMENSION_MISMATCH` where `history_size` or a length differs;

@@ -31,8 +31,8 @@ pub const LMADA_ERROR_BAD_STATE: lmada_status_t = 8;
 /// A defect of the library: please report what `lmada_last_error` says. What the call was writing, parameters too, may be
 /// half written. The handle answers with this until `lmada_reset`, which makes it as new.
 pub const LMADA_ERROR_INTERNAL: lmada_status_t = 9;
-/// What the caller gave to be called failed: MPI, in the functions of `lmada_mpi.h`. No other of this version calls
-/// anything of the caller's.
+/// A callback supplied by the caller failed: `write` of `lmada_state_write`, `read` of `lmada_create_from_state`, or MPI
+/// in the functions of `lmada_mpi.h`.
 pub const LMADA_ERROR_CALLBACK: lmada_status_t = 10;
 
 /// Element type of parameters, gradients and stored state: `LMADA_F32` or `LMADA_F64`.

@@ -18,13 +18,24 @@ use crate::memory::{Arena, Buffer, try_vec};
 use crate::parallel::{self, Pool};
 use crate::window::Shape;
 
-impl<T: Element> Optimizer<T> {
-    /// An optimizer for parameters in blocks of the given lengths, one after the other; each block has a
-    /// preconditioner of its own. A length may be 0. `config.dtype` is not looked at: `T` decides.
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`] for an option out of range or no block at all; [`Error::OutOfMemory`].
-    pub fn new(config: &Config, dims: &[usize]) -> Result<Self> {
+/// What has the model's length, in errors.
+const MODEL: &str = "the window of gradients and the averages";
+
+/// An optimizer before anything of it is made.
+struct Plan<T: Element> {
+    config: Config,
+    shape: Shape<T>,
+    layout: Layout,
+    dim: usize,
+    /// Units of the history format.
+    units: usize,
+    chunk_count: usize,
+    /// Bytes of all that has the model's length; saturates.
+    room: usize,
+}
+
+impl<T: Element> Plan<T> {
+    fn new(config: &Config, dims: &[usize]) -> Result<Self> {
         let config = Config { dtype: T::DTYPE, ..*config };
         config.validate()?;
         let shape = Shape::new(&config);
@@ -42,8 +53,35 @@ impl<T: Element> Optimizer<T> {
             let of_rest = if rest > 0 { Chunk::room(&config, &shape, layout, rest) } else { 0 };
             room = room.saturating_add(of_whole).saturating_add(of_rest);
         }
+        Ok(Self { config, shape, layout, dim, units, chunk_count, room })
+    }
+}
+
+/// Numbers of the partials of so many blocks; saturates.
+fn partials(blocks: usize, layout: Layout) -> usize {
+    blocks.saturating_mul(layout.len())
+}
+
+/// Threads that go over chunks, each with scratch of its own.
+fn scratches(threads: usize, chunks: usize) -> usize {
+    threads.min(chunks).max(1)
+}
+
+/// Threads that solve blocks, each with a solver of its own.
+fn solvers_of(threads: usize, blocks: usize) -> usize {
+    threads.min(blocks)
+}
+
+impl<T: Element> Optimizer<T> {
+    /// An optimizer for parameters in blocks of the given lengths, one after the other; each block has a
+    /// preconditioner of its own. A length may be 0. `config.dtype` is not looked at: `T` decides.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for an option out of range or no block at all; [`Error::OutOfMemory`].
+    pub fn new(config: &Config, dims: &[usize]) -> Result<Self> {
+        let Plan { config, shape, layout, dim, units, chunk_count, room } = Plan::new(config, dims)?;
         // All that has the model's length lies in one piece of memory, in the order in which the passes go over it.
-        let mut arena = Arena::new(room, "the window of gradients and the averages")?;
+        let mut arena = Arena::new(room, MODEL)?;
         let mut blocks = try_vec(dims.len(), "the blocks")?;
         let mut chunks = try_vec(chunk_count, "the chunks")?;
         let mut start = 0;
@@ -58,7 +96,6 @@ impl<T: Element> Optimizer<T> {
             blocks.push(Block::new(&config, len, first..chunks.len())?);
             start = end;
         }
-        let partials = dims.len().saturating_mul(layout.len());
         let Threads { pool, scratch, solvers } = Threads::new(&config, dim, dims.len(), chunk_count)?;
         fault::point();
         Ok(Self {
@@ -74,7 +111,7 @@ impl<T: Element> Optimizer<T> {
             pending_weights: Buffer::zeroed(config.history_size as usize, "the weights of the columns")?,
             blocks,
             chunks,
-            partials: Buffer::zeroed(partials, "the sums of a step")?,
+            partials: Buffer::zeroed(partials(dims.len(), layout), "the sums of a step")?,
             layout,
             phase: Phase::Idle,
             fed: Coverage::new(dim)?,
@@ -85,6 +122,31 @@ impl<T: Element> Optimizer<T> {
             solvers,
             starts: try_vec(USUAL_TENSORS, "the starts of the tensors")?,
         })
+    }
+
+    /// Bytes that an optimizer with these options and blocks would hold: [`Stats::state_bytes`](super::Stats) of a new
+    /// one. Makes a k×k solver to ask it for its size, but nothing that has the model's length.
+    ///
+    /// # Errors
+    /// As [`Optimizer::new`]; [`Error::OutOfMemory`] where the size overflows.
+    pub fn memory(config: &Config, dims: &[usize]) -> Result<u64> {
+        let Plan { config, shape, layout, dim, units, chunk_count, room } = Plan::<T>::new(config, dims)?;
+        Arena::check(room, MODEL)?;
+        let threads = useful_threads(&config, dim, dims.len(), chunk_count);
+        let several = |count: usize, bytes: usize| (count as u64).checked_mul(bytes as u64);
+        let sizes = [
+            several(1, room),
+            several(dims.len(), Block::new(&config, 0, 0..0)?.bytes() + size_of::<Block>()),
+            several(scratches(threads, chunk_count), Scratch::<T>::new(&config, &shape)?.bytes()),
+            several(solvers_of(threads, dims.len()), Solver::new(&config, T::ROUNDOFF)?.bytes()),
+            several(1, Arena::room::<f64>(partials(dims.len(), layout))),
+            several(2, Arena::room::<f64>(config.history_size as usize)),
+            several(1, Parts::<T>::new(shape.unit, units)?.bytes()),
+            several(1, size_of::<Self>()),
+            several(chunk_count, size_of::<Chunk<T>>()),
+        ];
+        let total = sizes.into_iter().try_fold(0u64, |total, bytes| total.checked_add(bytes?));
+        total.ok_or(Error::OutOfMemory { what: MODEL, bytes: u64::MAX })
     }
 
     /// Bytes that the optimizer holds.
@@ -119,11 +181,11 @@ impl<T: Element> Threads<T> {
         let shape = Shape::new(config);
         let threads = useful_threads(config, dim, blocks, chunks);
         let mut scratch = try_vec(threads, "the threads' tiles")?;
-        for _ in 0..threads.min(chunks).max(1) {
+        for _ in 0..scratches(threads, chunks) {
             scratch.push(Scratch::new(config, &shape)?);
         }
         let mut solvers = try_vec(threads, "the k×k solvers")?;
-        for _ in 0..threads.min(blocks) {
+        for _ in 0..solvers_of(threads, blocks) {
             solvers.push(Solver::new(config, T::ROUNDOFF)?);
         }
         fault::point();

@@ -44,7 +44,7 @@ use output::Target;
 use partials::Layout;
 use parts::Parts;
 use ring::Ring;
-pub(crate) use saved::{BUFFER_LENGTH, SAME_OPTION};
+pub(crate) use saved::{BUFFER_LENGTH, Incoming, SAME_OPTION};
 pub(crate) use shares::STATES;
 use solve::Solver;
 use stats::Refused;

@@ -244,8 +244,8 @@ impl<T: Element> Optimizer<T> {
         })
     }
 
-    /// Writes the state, the same bytes as [`Optimizer::state_save`], in pieces of at most some 16 KiB: no copy of it is
-    /// made. The file that it goes to need not be buffered.
+    /// Writes the state, the same bytes as [`Optimizer::state_save`], without a copy of it. Short pieces are gathered, so
+    /// that a file need not be buffered.
     ///
     /// # Errors
     /// [`Error::Callback`] where `writer` fails, which leaves what it has taken by then; [`Error::WrongPhase`] in an open
@@ -261,8 +261,7 @@ impl<T: Element> Optimizer<T> {
     }
 
     /// The optimizer whose state `reader` has: its configuration, learning rate and blocks are those of the state. No
-    /// copy of the state is made. Of `reader` just the bytes of the state are read, and the file that they come from need
-    /// not be buffered.
+    /// copy of the state is made. No byte after the state's end is read; a file need not be buffered.
     ///
     /// # Errors
     /// [`Error::BadState`] for damage; [`Error::Callback`] where `reader` fails, as at its end; [`Error::OutOfMemory`],

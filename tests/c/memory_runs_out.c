@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "failing_allocator.h"
 #include "model.h"
+#include "stream.h"
 #include "process.h"
 
 /* UNITS: more of those that a format stores together than a handle has room for, cut all at once. */
@@ -158,6 +159,25 @@ static lmada_status_t load_shares(model *m)
     return status;
 }
 
+/* Writes the state to memory and goes on with the handle that is created from it. */
+static lmada_status_t create_from_state(model *m)
+{
+    static unsigned char state[1 << 23];
+    stream s = {state, sizeof state, 0, 0, 0};
+    lmada_t *opt;
+    lmada_status_t status = lmada_state_write(m->opt, stream_write, &s);
+    s.at = 0;
+    if (status == LMADA_OK) {
+        status = lmada_create_from_state(stream_read, &s, &opt);
+        CHECK((status == LMADA_OK) == (opt != NULL));
+    }
+    if (status == LMADA_OK) {
+        lmada_free(m->opt);
+        m->opt = opt;
+    }
+    return status;
+}
+
 static lmada_status_t stats(model *m)
 {
     lmada_stats_t found;
@@ -194,7 +214,7 @@ static const struct {
 } calls[] = {
     {"step", step},     {"direction", direction},         {"step_tensors", step_tensors}, {"phases", phases},
     {"set_lr", set_lr}, {"save and load", save_and_load}, {"load shares", load_shares},   {"stats", stats},
-    {"reset", reset},
+    {"reset", reset},   {"create from state", create_from_state},
 };
 
 static model new_past(int number, size_t dim, uint32_t threads)
@@ -318,7 +338,8 @@ int main(void)
         const size_t unit = unit_of(number);
         for (size_t call = 0; call < sizeof calls / sizeof *calls; call++) {
             const size_t asked = each_request_of_a_call_may_fail(call, number, 2 * RUNS, 1);
-            CHECK(asked > 0 || (calls[call].call != step_tensors && calls[call].call != load_shares)); /* need room */
+            CHECK(asked > 0 || (calls[call].call != step_tensors && calls[call].call != load_shares &&
+                               calls[call].call != create_from_state)); /* need room */
             each_request_of_a_call_may_fail(call, number, LONG, 3);
         }
         /* Both sides of the step ask for room where runs are many, and the first where units are. */

@@ -75,6 +75,16 @@ void *read_file(const char *name, size_t *count)
     return bytes;
 }
 
+int write_to_file(void *context, const void *bytes, size_t len)
+{
+    return fwrite(bytes, 1, len, context) == len ? 0 : 1;
+}
+
+int read_from_file(void *context, void *bytes, size_t len)
+{
+    return fread(bytes, 1, len, context) == len ? 0 : 1;
+}
+
 /* What four processes saved, after no step. */
 static void write_shares(void)
 {
