@@ -21,7 +21,7 @@ impl Trickle<'_> {
 
     fn most(&mut self) -> io::Result<usize> {
         self.calls += 1;
-        if self.calls % 3 == 0 { Err(ErrorKind::Interrupted.into()) } else { Ok(self.calls % 7 + 1) }
+        if self.calls.is_multiple_of(3) { Err(ErrorKind::Interrupted.into()) } else { Ok(self.calls % 7 + 1) }
     }
 }
 

@@ -129,6 +129,9 @@ pub(super) struct Combination<'a> {
     pub narrow: bool,
 }
 
+/// A buffer that a saved state is loaded into, and whether a number may be in it.
+type Loaded<'a, T> = (&'a mut Buffer<T>, fn(T) -> bool);
+
 /// Buffers of a chunk beside its window: momentum, average of updates, root of the average of squares, average of the
 /// parameters.
 pub(super) const AVERAGES: usize = 4;
@@ -203,8 +206,8 @@ impl<T: Element> Chunk<T> {
         [&self.momentum, &self.average, &self.root, &self.params]
     }
 
-    /// [`Chunk::averages`], to be loaded, and whether each is good that may be in them.
-    pub fn averages_mut(&mut self) -> [(&mut Buffer<T>, fn(T) -> bool); AVERAGES] {
+    /// [`Chunk::averages`], to be loaded.
+    pub fn averages_mut(&mut self) -> [Loaded<'_, T>; AVERAGES] {
         let is_finite = |x: T| x.to_f64().is_finite();
         let is_root = |x: T| x.to_f64().is_finite() && x.to_f64() >= 0.0;
         let Self { momentum, average, root, params, .. } = self;

@@ -45,6 +45,7 @@ static lmada_status_t set_lr(void) { return lmada_set_lr(shared.opt, -1); }
 static lmada_status_t stats(void) { return lmada_stats(shared.opt, NULL, 0); }
 static lmada_status_t state_size(void) { return lmada_state_size(shared.opt, NULL); }
 static lmada_status_t state_save(void) { return lmada_state_save(shared.opt, NULL, 1); }
+static lmada_status_t state_write(void) { return lmada_state_write(shared.opt, NULL, NULL); }
 static lmada_status_t state_load(void) { return lmada_state_load(shared.opt, NULL, 1); }
 static lmada_status_t reset(void) { return lmada_reset(shared.opt); }
 
@@ -69,7 +70,7 @@ static const struct {
     {"cancel", cancel},       {"set_lr", set_lr},
     {"stats", stats},         {"state_size", state_size},
     {"reset", reset},         {"state_save", state_save},
-    {"state_load", state_load},
+    {"state_load", state_load}, {"state_write", state_write},
 };
 
 /* Has the other thread step, waits until it is inside the handle, or was, and calls. */

@@ -4,6 +4,7 @@
  * Not run under valgrind or the sanitizers of addresses and threads, which open files themselves. */
 #define _GNU_SOURCE
 #include "model.h"
+#include "stream.h"
 #include "sandbox.h"
 
 #include <fcntl.h>
@@ -71,6 +72,7 @@ static void use(model *m)
     unsigned char *state;
     lmada_config_t config;
     lmada_t *none;
+    stream s = {NULL, 0, 0, 0, 0};
     CHECK_OK(lmada_config_recommended(&config, sizeof config));
     config.lr = -1;
     CHECK_STATUS(lmada_create(&config, DIM, &none), LMADA_ERROR_INVALID_ARGUMENT);
@@ -81,6 +83,10 @@ static void use(model *m)
     states[0] = state;
     CHECK_OK(lmada_state_load(m->opt, state, bytes));
     CHECK_OK(lmada_state_load_shares(m->opt, &first, states, &bytes, 1));
+    s.bytes = state;
+    s.size = bytes;
+    CHECK_OK(lmada_state_write(m->opt, stream_write, &s));
+    lmada_free(handle_of(state, bytes));
     step_model(m, 5, 5);
     step_model(&twin, 5, 5);
     CHECK(same_model(m, &twin));

@@ -3,6 +3,7 @@
  * on several. */
 #define _GNU_SOURCE
 #include "model.h"
+#include "stream.h"
 
 #include <pthread.h>
 #include <time.h>
@@ -47,10 +48,15 @@ static void whole_states(model *m)
     unsigned char *state;
     const void *states[1];
     const size_t first[2] = {0, 0}; /* for each block */
+    stream s = {NULL, 0, 0, 0, 0};
     CHECK_OK(lmada_state_size(m->opt, &bytes));
     state = check_alloc(bytes);
     CHECK_OK(lmada_state_save(m->opt, state, bytes));
     CHECK_OK(lmada_state_load(m->opt, state, bytes));
+    s.bytes = state;
+    s.size = bytes;
+    CHECK_OK(lmada_state_write(m->opt, stream_write, &s));
+    lmada_free(handle_of(state, bytes));
     states[0] = state;
     CHECK_OK(lmada_state_load_shares(m->opt, first, states, &bytes, 1));
     free(state);

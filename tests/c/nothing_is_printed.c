@@ -1,6 +1,7 @@
 /* Whatever succeeds or fails, nothing comes out on stdout or stderr. */
 #define _POSIX_C_SOURCE 200809L
 #include "model.h"
+#include "stream.h"
 
 #include <math.h>
 #include <unistd.h>
@@ -28,12 +29,16 @@ static void fail(int number)
     model m = new_model(&config, DIM);
     real *grads = new_gradient(DIM, 1);
     lmada_t *out;
+    stream none = {NULL, 0, 0, 0, 1};
     CHECK_STATUS(real_step(m.opt, m.params, m.params, DIM), LMADA_ERROR_INVALID_ARGUMENT);
     CHECK_STATUS(real_step(m.opt, m.params, grads, 1), LMADA_ERROR_DIMENSION_MISMATCH);
     CHECK_STATUS(real_step(NULL, NULL, NULL, 0), LMADA_ERROR_NULL_POINTER);
     CHECK_STATUS(lmada_end(m.opt), LMADA_ERROR_WRONG_PHASE);
     CHECK_STATUS(lmada_state_load(m.opt, grads, DIM), LMADA_ERROR_BAD_STATE);
     CHECK_STATUS(lmada_create(&config, SIZE_MAX, &out), LMADA_ERROR_OUT_OF_MEMORY);
+    CHECK_STATUS(lmada_create_from_state(stream_read, &none, &out), LMADA_ERROR_CALLBACK);
+    none.calls = 0;
+    CHECK_STATUS(lmada_state_write(m.opt, stream_write, &none), LMADA_ERROR_CALLBACK);
     config.lr = -1;
     CHECK_STATUS(lmada_create(&config, DIM, &out), LMADA_ERROR_INVALID_ARGUMENT);
     grads[DIM / 2] = (real)NAN;

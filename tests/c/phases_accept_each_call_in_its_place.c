@@ -1,6 +1,7 @@
 /* Every function at every point of a step in phases: its status, and that a call which is refused, or only looks,
  * changes nothing of the step under way. */
 #include "model.h"
+#include "stream.h"
 
 #include <math.h>
 
@@ -82,6 +83,15 @@ static lmada_status_t save(model *m)
     return status;
 }
 
+static lmada_status_t write_state(model *m)
+{
+    stream s = {check_alloc(old_state_bytes), old_state_bytes, 0, 0, 0};
+    lmada_status_t status = lmada_state_write(m->opt, stream_write, &s);
+    CHECK(s.at == (status == LMADA_OK ? old_state_bytes : 0));
+    free(s.bytes);
+    return status;
+}
+
 static lmada_status_t stats(model *m)
 {
     lmada_stats_t found;
@@ -121,6 +131,7 @@ static const struct {
     {"step_tensors", step_tensors, "OWWWWWWWW"},
     {"direction", direction, "OWWWWWWWW"},
     {"state_save", save, "oWWWWWWWW"},
+    {"state_write", write_state, "oWWWWWWWW"},
     {"state_load", load, "OWWWWWWWW"},
     {"stats", stats, "ooooooooo"},
     {"state_size", state_size, "ooooooooo"},

@@ -5,6 +5,7 @@
  * Not under valgrind, AddressSanitizer and ThreadSanitizer: they put data of their own on stacks. */
 #define _GNU_SOURCE
 #include "model.h"
+#include "stream.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -80,6 +81,17 @@ static void save(void)
     CHECK_OK(lmada_state_save(m.opt, state, state_bytes));
 }
 static void load(void) { CHECK_OK(lmada_state_load(m.opt, state, state_bytes)); }
+static void stream_state(void)
+{
+    stream s = {state, state_bytes, 0, 0, 0};
+    uint64_t bytes;
+    lmada_t *opt;
+    CHECK_OK(lmada_state_write(m.opt, stream_write, &s));
+    s.at = 0;
+    CHECK_OK(lmada_create_from_state(stream_read, &s, &opt));
+    lmada_free(opt);
+    CHECK_OK(lmada_memory(&config, DIM, &bytes));
+}
 static void shares(void)
 {
     const size_t first = 0;
@@ -92,7 +104,7 @@ static void release(void) { lmada_free(m.opt); }
 static const job jobs[] = {
     {"create", create}, {"create_blocks", create_blocks}, {"config_init", init}, {"failure", fail}, {"step", step},
     {"direction", direction}, {"step_tensors", tensors}, {"phases", phases}, {"stats", stats}, {"set_lr", rate},
-    {"state_save", save}, {"state_load", load}, {"state_load_shares", shares}, {"reset", reset}, {"step", step},
+    {"state_save", save}, {"state_load", load}, {"state_load_shares", shares}, {"streams", stream_state}, {"reset", reset}, {"step", step},
     {"free", release},
 };
 

@@ -1,6 +1,7 @@
 //! What is believed of a saved state, and what a slot is while nothing is stored in it.
 
 use super::*;
+use crate::checkpoint::{PRELUDE, Runs, source_of};
 use crate::config::HistoryFormat;
 use crate::error::Error;
 
@@ -14,15 +15,55 @@ fn window() -> Sparse<f32> {
     Sparse::new(&config, LEN, &mut arena)
 }
 
-/// The bytes of a saved state with these numbers in it.
-fn state(numbers: &[u16]) -> Vec<u8> {
-    let mut counting = Writer::counting();
-    counting.put_all(numbers);
-    let mut bytes = vec![0; counting.finish()];
-    let mut writer = Writer::new(&mut bytes);
-    writer.put_all(numbers);
-    writer.finish();
-    bytes
+/// What is written of a state.
+fn saved(save: impl FnOnce(&mut Writer<'_>) -> Result<()>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut sink = |piece: &[u8]| {
+        bytes.extend_from_slice(piece);
+        Ok(())
+    };
+    let mut writer = Writer::new(&mut sink).unwrap();
+    save(&mut writer).unwrap();
+    writer.finish().unwrap();
+    bytes[PRELUDE..].to_vec()
+}
+
+/// Loads bytes in each of the ways there are: what is only checked changes nothing, and a stream is refused if and only
+/// if the check refuses. Returns what the check says.
+fn load(
+    window: &mut Sparse<f32>,
+    bytes: &[u8],
+    load: impl Fn(&mut Sparse<f32>, &mut Reader<'_>) -> Result<()>,
+) -> Result<()> {
+    let all = |window: &Sparse<f32>| {
+        saved(|writer| {
+            (0..2).try_for_each(|slot| window.save(slot, writer))?;
+            window.save_rest(writer)
+        })
+    };
+    let before = all(window);
+    let mut reader = Reader::Checking(Runs::one(bytes));
+    let checked = load(window, &mut reader);
+    assert!(all(window) == before, "a check changed something");
+    if checked.is_ok() {
+        reader.finish().unwrap();
+        let mut reader = Reader::Checked(Runs::one(bytes));
+        load(window, &mut reader).unwrap();
+        reader.finish().unwrap();
+    }
+    let mut rest = bytes;
+    let mut source = source_of(&mut rest);
+    let mut other = self::window();
+    let streamed = load(&mut other, &mut Reader::Streaming(&mut source));
+    assert_eq!(streamed.is_ok(), checked.is_ok());
+    if checked.is_ok() {
+        assert!(all(&other) == all(window), "a stream loads something else");
+    }
+    checked
+}
+
+fn load_column(window: &mut Sparse<f32>, numbers: &[u16]) -> Result<()> {
+    load(window, as_bytes(numbers), |window, reader| window.load(1, reader))
 }
 
 /// A column that may be: ascending indices up to the last, values of every kind.
@@ -37,30 +78,18 @@ fn column() -> Vec<u16> {
 #[test]
 fn columns_are_checked_and_loaded() {
     let mut window = window();
-    let good = state(&column());
-    let mut reader = Reader::new(&good).unwrap();
-    window.check(&mut reader.clone()).unwrap();
-    window.load(1, &mut reader).unwrap();
-    reader.finish().unwrap();
-    let mut saved = vec![0; good.len()];
-    let mut writer = Writer::new(&mut saved);
-    window.save(1, &mut writer);
-    writer.finish();
-    assert_eq!(saved, good);
+    load_column(&mut window, &column()).unwrap();
+    assert_eq!(saved(|writer| window.save(1, writer)), as_bytes(&column()));
 }
 
 #[test]
 fn a_column_that_was_never_stored_is_one_that_may_be() {
-    let window = window();
-    let empty = state(&[0; 2 * (KEPT[0] + KEPT[1])]);
-    let mut reader = Reader::new(&empty).unwrap();
-    window.check(&mut reader).unwrap();
-    reader.finish().unwrap();
+    load_column(&mut window(), &[0; 2 * (KEPT[0] + KEPT[1])]).unwrap();
 }
 
 #[test]
 fn what_no_column_can_hold_is_refused() {
-    let window = window();
+    let mut window = window();
     let tile = 2 * KEPT[0];
     // Place and number: equal indices, descending ones, one beyond the tile; numbers that are not finite.
     let spoiled = [(1, 0), (3, 13), (40, 4096), (40, u16::MAX), (41, 0x7f80), (60, 0xff80), (81, 0x7fc0)];
@@ -68,19 +97,16 @@ fn what_no_column_can_hold_is_refused() {
     for (place, number) in spoiled.into_iter().chain(in_short_tile) {
         let mut numbers = column();
         numbers[place] = number;
-        let bytes = state(&numbers);
-        let refused = window.check(&mut Reader::new(&bytes).unwrap());
+        let refused = load_column(&mut window, &numbers);
         assert!(matches!(refused, Err(Error::BadState { .. })), "{number} at {place}");
     }
     // Zeros that stand for an empty column have no values.
     for place in [KEPT[0], tile - 1, tile + KEPT[1]] {
         let mut numbers = [0; 2 * (KEPT[0] + KEPT[1])];
         numbers[place] = 0x3f80;
-        let bytes = state(&numbers);
-        assert!(window.check(&mut Reader::new(&bytes).unwrap()).is_err(), "a value at {place}");
+        assert!(load_column(&mut window, &numbers).is_err(), "a value at {place}");
     }
-    let short = state(&column()[1..]);
-    assert!(window.check(&mut Reader::new(&short).unwrap()).is_err());
+    assert!(load_column(&mut window, &column()[1..]).is_err());
 }
 
 #[test]
@@ -89,17 +115,10 @@ fn feedback_is_finite() {
     for bad in [None, Some(f32::NAN), Some(f32::INFINITY)] {
         window.feedback.fill(1.5);
         window.feedback[LEN - 1] = bad.unwrap_or(f32::MAX);
-        let mut counting = Writer::counting();
-        window.save_rest(&mut counting);
-        let mut bytes = vec![0; counting.finish()];
-        let mut writer = Writer::new(&mut bytes);
-        window.save_rest(&mut writer);
-        writer.finish();
-        let mut reader = Reader::new(&bytes).unwrap();
-        assert_eq!(window.check_rest(&mut reader.clone()).is_err(), bad.is_some());
+        let bytes = saved(|writer| window.save_rest(writer));
         window.feedback.clear();
-        window.load_rest(&mut reader).unwrap();
-        assert_eq!(window.feedback[0], 1.5);
-        reader.finish().unwrap();
+        let loaded = load(&mut window, &bytes, |window, reader| window.load_rest(reader));
+        assert_eq!(loaded.is_err(), bad.is_some());
+        assert_eq!(window.feedback[0], if bad.is_some() { 0.0 } else { 1.5 });
     }
 }
