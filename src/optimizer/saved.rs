@@ -2,9 +2,8 @@
 //! a run that loads it goes on with the same bits, whatever the chunks and tiles of the version that loads it.
 //!
 //! The parts of a state: [`Head`]; the lengths of the blocks, the weights of the columns and the parameter groups; the
-//! contents, block by block. `Optimizer::write` and
-//! `Optimizer::load_contents` have the contents' order, and `Optimizer::sections` the size of what has the model's
-//! length.
+//! contents, block by block. `Optimizer::write` and `Optimizer::load_block_contents` have the order of the contents, and
+//! `Optimizer::sections` the size of what has the model's length.
 
 use super::Optimizer;
 use super::block::Block;
@@ -47,7 +46,7 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// Bytes before the options.
+    /// Bytes of the number of options, which comes first.
     const COUNT: usize = size_of::<u32>();
     /// Bytes of the options and what follows them.
     const REST: usize = (Config::OPTIONS + 4) * size_of::<u64>();
@@ -147,7 +146,7 @@ impl<'a> Saved<'a> {
     }
 }
 
-/// A state that comes as a stream, as far as its contents.
+/// A state from a stream, read up to its contents.
 pub(crate) struct Incoming<'a> {
     stream: Stream<'a>,
     head: Head,
@@ -184,12 +183,12 @@ impl<'a> Incoming<'a> {
         Ok(Self { stream, head, dims, weights, groups })
     }
 
-    /// The element type of the optimizer that it is of.
+    /// The element type of the saved optimizer.
     pub fn dtype(&self) -> Dtype {
         self.head.config.dtype
     }
 
-    /// The optimizer that it is of.
+    /// Creates the optimizer, and reads the contents into it.
     pub fn into_optimizer<T: Element>(mut self) -> Result<Optimizer<T>> {
         if self.dtype() != T::DTYPE {
             let value = Value::Count(self.dtype() as u64);
@@ -254,7 +253,7 @@ impl<T: Element> Optimizer<T> {
         self.state_write_to(&mut |bytes| writer.write_all(bytes).map_err(|error| failed("writer", &error)))
     }
 
-    /// [`Optimizer::state_write`], to whatever takes bytes.
+    /// [`Optimizer::state_write`], for any sink.
     pub(crate) fn state_write_to(&self, sink: &mut Sink<'_>) -> Result<()> {
         self.check_idle("state_write")?;
         self.write(sink)
