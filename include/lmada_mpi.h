@@ -33,6 +33,11 @@
  *   its share, 0 where it has none. A step is refused on all processes with `LMADA_ERROR_INVALID_ARGUMENT` where handles
  *   differ in the number of blocks, an option other than `threads`, the learning rate, the version of the library, or
  *   the number of steps taken.
+ * - A handle is for one call at a time. A second call of this header on a handle, from another thread, fails with
+ *   `LMADA_ERROR_BUSY` on all processes of its `comm` and changes nothing. (With GCC, Clang and compilers like them;
+ *   with others, `lmada_mpi_step` and its like return `LMADA_ERROR_WRONG_PHASE`.) A function of lmada.h that another
+ *   thread calls meanwhile finds an open step, as during a step in phases: `lmada_step` and its like return
+ *   `LMADA_ERROR_WRONG_PHASE`; do not call those that would go on with the step or end it.
  * - Where the history format is not the full one, a share starts at a multiple of 4,096 parameters from the start of
  *   its block, or other numbers are stored than one process would.
  * - An error of MPI ends the program, as MPI wants it, unless `comm` has `MPI_ERRORS_RETURN`: then it is
@@ -77,6 +82,56 @@ enum { LMADA_MPI_WORDS = 640 };
 static inline char *lmada_mpi_words(void) {
     static LMADA_MPI_OF_THREAD char words[LMADA_MPI_WORDS];
     return words;
+}
+
+/* Not for callers: the handles that calls of this header are inside of, in all source files of the program. Between the
+ * calls of lmada.h that a step makes, the handle itself is not busy. Beyond LMADA_MPI_PLACES calls at a time, handles
+ * are not entered here. */
+enum { LMADA_MPI_PLACES = 64, LMADA_MPI_NO_PLACE = LMADA_MPI_PLACES, LMADA_MPI_BUSY };
+#ifdef __GNUC__
+struct lmada_mpi_inside {
+    int locked;
+    const lmada_t *handles[LMADA_MPI_PLACES];
+};
+#ifdef __cplusplus
+extern "C" {
+#endif
+extern struct lmada_mpi_inside lmada_mpi_inside;
+__attribute__((weak)) struct lmada_mpi_inside lmada_mpi_inside = {0, {0}};
+#ifdef __cplusplus
+}
+#endif
+#endif
+
+/* Not for callers: enters `opt`. Returns a place for `lmada_mpi_leave`, or LMADA_MPI_BUSY if a call is inside of `opt`.
+ */
+static inline int lmada_mpi_enter(const lmada_t *opt) {
+    int place = LMADA_MPI_NO_PLACE;
+#ifdef __GNUC__
+    if (!opt) return place;
+    while (__atomic_exchange_n(&lmada_mpi_inside.locked, 1, __ATOMIC_ACQUIRE)) continue;
+    for (int i = LMADA_MPI_PLACES - 1; i >= 0 && place != LMADA_MPI_BUSY; i--) {
+        if (!lmada_mpi_inside.handles[i]) place = i;
+        if (lmada_mpi_inside.handles[i] == opt) place = LMADA_MPI_BUSY;
+    }
+    if (place < LMADA_MPI_PLACES) lmada_mpi_inside.handles[place] = opt;
+    __atomic_store_n(&lmada_mpi_inside.locked, 0, __ATOMIC_RELEASE);
+#else
+    (void)opt;
+#endif
+    return place;
+}
+
+/* Not for callers: leaves the handle that was entered at `place`. */
+static inline void lmada_mpi_leave(int place) {
+#ifdef __GNUC__
+    if (place >= LMADA_MPI_PLACES) return;
+    while (__atomic_exchange_n(&lmada_mpi_inside.locked, 1, __ATOMIC_ACQUIRE)) continue;
+    lmada_mpi_inside.handles[place] = NULL;
+    __atomic_store_n(&lmada_mpi_inside.locked, 0, __ATOMIC_RELEASE);
+#else
+    (void)place;
+#endif
 }
 
 /** @endcond */
@@ -124,43 +179,16 @@ static inline lmada_status_t lmada_mpi_first_failure(lmada_status_t status, int 
     } failure;
     memset(&failure, 0, sizeof failure);
     failure.status = status;
-    snprintf(failure.words, sizeof failure.words, "process %d: %.512s", rank, lmada_last_error());
+    snprintf(failure.words, sizeof failure.words, "process %d: %.512s", rank,
+             status == LMADA_ERROR_BUSY ? "another thread is inside a call on this handle" : lmada_last_error());
     error = MPI_Bcast(&failure, (int)sizeof failure, MPI_BYTE, first, comm);
     if (error != MPI_SUCCESS) return lmada_mpi_failed("MPI_Bcast", error);
     memcpy(lmada_mpi_words(), failure.words, LMADA_MPI_WORDS);
     return failure.status;
 }
 
-/** @endcond */
-
-/**
- * `lmada_solve` for a step in phases that the processes of `comm` take together: adds up their partials, then solves.
- * For gradients that come in pieces; where they come whole, `lmada_mpi_step` is all it needs.
- *
- * ```c
- * lmada_status_t status = lmada_begin(opt);
- * for (int i = LAYERS - 1; i >= 0; i--) { // while the backward pass goes on to the layer before
- *     backward(i, params, grads);
- *     if (status == LMADA_OK) status = lmada_feed(opt, first[i], grads + first[i], lens[i]);
- * }
- * status = lmada_mpi_solve(opt, status, comm); // every process comes here, whatever happened to it
- * if (status == LMADA_OK) {
- *     lmada_apply(opt, 0, params, grads, share);
- *     lmada_end(opt);
- * } else {
- *     lmada_cancel(opt);
- *     fail(lmada_mpi_last_error());
- * }
- * ```
- *
- * @param opt     this process's handle, with an open step whose gradient is complete
- * @param status  the first failure of this process in the step so far, which every process then returns; else `LMADA_OK`
- * @param comm    the processes
- * @return the same on all: `LMADA_OK`; the `status` of the first process that has another; as `lmada_solve`;
- *         `LMADA_ERROR_INVALID_ARGUMENT` where handles differ (see the rules above); `LMADA_ERROR_CALLBACK`
- *         where MPI failed. As after `lmada_solve`, a step that was refused is still open.
- */
-static inline lmada_status_t lmada_mpi_solve(lmada_t *opt, lmada_status_t status, MPI_Comm comm) {
+/* Not for callers: `lmada_mpi_solve` in a handle that is entered. */
+static inline lmada_status_t lmada_mpi_solve_inside(lmada_t *opt, lmada_status_t status, MPI_Comm comm) {
     /* Of a length that every process knows, whatever its handle is like: how many failed; of the number of partials its
      * last bits and their square, exact in a double; then the partials, or the first of them. */
     enum { FAILED, COUNT, SQUARE, VALUES, TOTAL = 128 };
@@ -202,6 +230,43 @@ static inline lmada_status_t lmada_mpi_solve(lmada_t *opt, lmada_status_t status
     return status;
 }
 
+/** @endcond */
+
+/**
+ * `lmada_solve` for a step in phases that the processes of `comm` take together: adds up their partials, then solves.
+ * For gradients that come in pieces; where they come whole, `lmada_mpi_step` is all it needs.
+ *
+ * ```c
+ * lmada_status_t status = lmada_begin(opt);
+ * for (int i = LAYERS - 1; i >= 0; i--) { // while the backward pass goes on to the layer before
+ *     backward(i, params, grads);
+ *     if (status == LMADA_OK) status = lmada_feed(opt, first[i], grads + first[i], lens[i]);
+ * }
+ * status = lmada_mpi_solve(opt, status, comm); // every process comes here, whatever happened to it
+ * if (status == LMADA_OK) {
+ *     lmada_apply(opt, 0, params, grads, share);
+ *     lmada_end(opt);
+ * } else {
+ *     lmada_cancel(opt);
+ *     fail(lmada_mpi_last_error());
+ * }
+ * ```
+ *
+ * @param opt     this process's handle, with an open step whose gradient is complete
+ * @param status  the first failure of this process in the step so far, which every process then returns; else `LMADA_OK`
+ * @param comm    the processes
+ * @return the same on all: `LMADA_OK`; the `status` of the first process that has another; as `lmada_solve`;
+ *         `LMADA_ERROR_INVALID_ARGUMENT` where handles differ, `LMADA_ERROR_BUSY` where another thread is inside a call
+ *         of this header on a handle (see the rules above); `LMADA_ERROR_CALLBACK` where MPI failed. As after
+ *         `lmada_solve`, a step that was refused is still open.
+ */
+static inline lmada_status_t lmada_mpi_solve(lmada_t *opt, lmada_status_t status, MPI_Comm comm) {
+    const int place = lmada_mpi_enter(opt);
+    status = lmada_mpi_solve_inside(opt, place == LMADA_MPI_BUSY ? LMADA_ERROR_BUSY : status, comm);
+    lmada_mpi_leave(place);
+    return status;
+}
+
 /**
  * `lmada_step` for the processes of `comm` together: takes the gradient into the window and moves the parameters, each
  * process its share.
@@ -212,8 +277,9 @@ static inline lmada_status_t lmada_mpi_solve(lmada_t *opt, lmada_status_t status
  * @param dim     number of parameters of its share
  * @param comm    the processes that hold the model together
  * @return the same on all: `LMADA_OK`; what `lmada_step` says of the first process at fault; `LMADA_ERROR_NON_FINITE`
- *         wherever the NaN is; `LMADA_ERROR_INVALID_ARGUMENT` where handles differ (see the rules above);
- *         `LMADA_ERROR_CALLBACK` where MPI failed. Then nothing changed on any process.
+ *         wherever the NaN is; `LMADA_ERROR_INVALID_ARGUMENT` where handles differ, `LMADA_ERROR_BUSY` where another
+ *         thread is inside a call on a handle (see the rules above); `LMADA_ERROR_CALLBACK` where MPI failed. Then
+ *         nothing changed on any process.
  */
 static inline lmada_status_t lmada_mpi_step(lmada_t *opt, float *params, const float *grads, size_t dim,
                                             MPI_Comm comm);
@@ -253,13 +319,15 @@ static inline lmada_status_t lmada_mpi_direction_f64(lmada_t *opt, double *direc
  * handle's stats, which makes it busy, it will be done in a moment. */
 #define LMADA_MPI_WHOLE(name, real, whole, feed, apply)                                                                \
     static inline lmada_status_t name(lmada_t *opt, real *written, const real *grads, size_t dim, MPI_Comm comm) {     \
-        const lmada_status_t opened = lmada_begin(opt);                                                                \
+        const int place = lmada_mpi_enter(opt);                                                                        \
+        const lmada_status_t opened = place == LMADA_MPI_BUSY ? LMADA_ERROR_BUSY : lmada_begin(opt);                   \
         lmada_status_t status = opened;                                                                                \
         if (status == LMADA_OK) status = whole(opt, written, grads, dim);                                              \
         if (opened == LMADA_OK && status == LMADA_ERROR_WRONG_PHASE) status = feed(opt, 0, grads, dim);                \
-        status = lmada_mpi_solve(opt, status, comm);                                                                   \
+        status = lmada_mpi_solve_inside(opt, status, comm);                                                            \
         if (status != LMADA_OK) {                                                                                      \
             while (opened == LMADA_OK && lmada_cancel(opt) == LMADA_ERROR_BUSY) continue;                              \
+            lmada_mpi_leave(place);                                                                                    \
             return status;                                                                                             \
         }                                                                                                              \
         do status = apply(opt, 0, written, grads, dim);                                                                \
@@ -269,6 +337,7 @@ static inline lmada_status_t lmada_mpi_direction_f64(lmada_t *opt, double *direc
             while (status == LMADA_ERROR_BUSY);                                                                        \
         }                                                                                                              \
         if (status != LMADA_OK) snprintf(lmada_mpi_words(), LMADA_MPI_WORDS, "%.512s", lmada_last_error());            \
+        lmada_mpi_leave(place);                                                                                        \
         return status;                                                                                                 \
     }
 
