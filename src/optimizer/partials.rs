@@ -63,8 +63,7 @@ impl Hash {
         // `add` is one to one in the state and in the value: lists that differ in one value never end in one state.
         let mut state = 0_u64;
         let mut add = |value: u64| {
-            state = (state ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            state ^= state >> 32;
+            state = (state.rotate_left(26) ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         };
         for (name, word) in Config::NAMES.iter().zip(config.to_words()) {
             // Of the words of all types, only that of −0 is this one; −0 is 0.
@@ -76,7 +75,7 @@ impl Hash {
         version.bytes().for_each(|byte| add(byte.into()));
         add(step);
         add(0);
-        Self { halves: [state as u16, (state >> 16) as u16] }
+        Self { halves: [(state >> 32) as u16, (state >> 48) as u16] }
     }
 
     /// Writes what processes add up.
@@ -95,11 +94,10 @@ impl Hash {
             return true;
         }
         // n·Σ|x|² − |Σx|² is the sum of |x − y|² over all pairs of processes, of whole numbers below 2⁷⁴. A sum that is
-        // no such number saturates; NaN becomes 0.
-        let whole = |x: f64| u128::from(x as u64);
-        let [low, high, squares] = [Tail::HashLow, Tail::HashHigh, Tail::HashSquares].map(|which| whole(sum(which)));
-        let pairs = low.checked_mul(low).zip(high.checked_mul(high)).and_then(|(low, high)| low.checked_add(high));
-        pairs == Some(whole(sum(Tail::Processes)) * squares)
+        // no such number saturates at 2⁶⁴ − 1; NaN becomes 0.
+        let whole = |which| u128::from(sum(which) as u64);
+        let [low, high] = [Tail::HashLow, Tail::HashHigh].map(whole);
+        whole(Tail::Processes) * whole(Tail::HashSquares) == (low * low).wrapping_add(high * high)
     }
 }
 
