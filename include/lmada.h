@@ -372,11 +372,6 @@ typedef struct lmada_stats_t {
     uint64_t non_finite_index;
 } lmada_stats_t;
 
-/**
- * How a learning rate goes on after the warm-up of `lmada_schedule`.
- */
-typedef int32_t lmada_schedule_t;
-
 /** @} */
 
 /**
@@ -400,6 +395,11 @@ typedef int (*lmada_write_t)(void *context, const void *bytes, size_t len);
  * number where it cannot, which stops the call. Otherwise as `lmada_write_t`.
  */
 typedef int (*lmada_read_t)(void *context, void *bytes, size_t len);
+
+/**
+ * How a learning rate goes on after the warm-up of `lmada_schedule`.
+ */
+typedef int32_t lmada_schedule_t;
 
 /** @} */
 

@@ -44,6 +44,9 @@ pub fn every_kind() -> impl Iterator<Item = Config> {
             .with_orthogonal_scale([0.0, 0.5][index % 2])
             .with_history_decay([1.0, 0.95][index / 2 % 2])
             .with_weight_decay(0.1)
+            .with_grad_scale([1.0, 1.0, 0.3][index % 3])
+            .with_grad_clip_norm([0.0, 2.0][index / 3 % 2])
+            .with_average_beta([0.0, 0.0, 0.0, 0.9][index % 4])
             .with_threads(1)
     })
 }
@@ -76,6 +79,9 @@ pub fn every_diagonal_kind() -> impl Iterator<Item = Config> {
             .with_orthogonal_scale([0.0, 0.5][index / 2 % 2])
             .with_history_decay([1.0, 0.95][index % 2])
             .with_weight_decay(0.1)
+            .with_grad_scale([1.0, 0.3][index % 2])
+            .with_grad_clip_norm([0.0, 0.0, 2.0][index % 3])
+            .with_average_beta([0.0, 0.0, 0.5][index % 3])
             .with_threads(1)
     })
 }
