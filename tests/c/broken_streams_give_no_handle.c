@@ -29,9 +29,9 @@ static void reader_fails_at_each_call(unsigned char *state, size_t bytes)
     }
 }
 
-static void state_is_cut_short(const unsigned char *state, size_t bytes)
+static void state_is_cut_short(const unsigned char *state, size_t bytes, size_t stride)
 {
-    for (size_t length = 0; length < bytes; length++) {
+    for (size_t length = 0; length < bytes; length += stride) {
         unsigned char *cut = check_alloc(length);
         memcpy(cut, state, length);
         check_no_handle(cut, length, LMADA_ERROR_CALLBACK);
@@ -39,10 +39,10 @@ static void state_is_cut_short(const unsigned char *state, size_t bytes)
     }
 }
 
-static void any_byte_is_damaged(unsigned char *state, size_t bytes)
+static void any_byte_is_damaged(unsigned char *state, size_t bytes, size_t stride)
 {
     const unsigned char masks[] = {0x01, 0x80, 0xFF};
-    for (size_t byte = 0; byte < bytes; byte++) {
+    for (size_t byte = 0; byte < bytes; byte += stride) {
         for (size_t mask = 0; mask < sizeof masks; mask++) {
             state[byte] ^= masks[mask];
             check_no_handle(state, bytes, LMADA_ERROR_BAD_STATE);
@@ -52,8 +52,8 @@ static void any_byte_is_damaged(unsigned char *state, size_t bytes)
 }
 
 /* Under checksums that fit: each byte another. What is taken is a handle that answers with statuses. Lengths may be more
- * than the bytes that are there, or than memory. */
-static void any_byte_is_made_up(const unsigned char *state, size_t bytes, size_t stride)
+ * than the bytes that are there, or than memory. Contents are taken just where lmada_state_load takes them. */
+static void any_byte_is_made_up(lmada_t *loaded, const unsigned char *state, size_t bytes, size_t stride)
 {
     const unsigned char masks[] = {0x01, 0x80, 0xFF};
     const saved_form form = form_of(state, bytes);
@@ -70,6 +70,7 @@ static void any_byte_is_made_up(const unsigned char *state, size_t bytes, size_t
             changed[byte] ^= masks[mask];
             seal(changed, bytes, form);
             status = lmada_create_from_state(stream_read, &s, &opt);
+            if (byte >= contents_of(&form)) CHECK_STATUS(lmada_state_load(loaded, changed, bytes), status);
             if (status == LMADA_OK) {
                 taken++;
                 for (size_t dim = TWIN_DIM - 1; dim <= TWIN_DIM + 1; dim++) {
@@ -89,6 +90,7 @@ static void any_byte_is_made_up(const unsigned char *state, size_t bytes, size_t
     free(changed);
 }
 
+/* Of each byte in turn; reduced, of some. */
 static void each_variant(bool reduced)
 {
     EACH_VARIANT (number, reduced) {
@@ -99,9 +101,9 @@ static void each_variant(bool reduced)
         step_model(&m, 0, TWIN_PAST);
         state = saved_state(m.opt, &bytes);
         reader_fails_at_each_call(state, bytes);
-        state_is_cut_short(state, bytes);
-        if (!reduced || number == 1) any_byte_is_damaged(state, bytes);
-        any_byte_is_made_up(state, bytes, reduced ? 7 : 1);
+        state_is_cut_short(state, bytes, reduced ? 19 : 1);
+        any_byte_is_damaged(state, bytes, reduced ? 29 : 1);
+        any_byte_is_made_up(m.opt, state, bytes, reduced ? 31 : 1);
         free(state);
         free_model(&m);
     }
