@@ -8,6 +8,7 @@
 pub mod calls;
 pub mod config;
 pub mod coverage;
+mod form;
 pub mod handle;
 pub mod input;
 pub mod options;

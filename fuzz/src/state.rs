@@ -5,20 +5,11 @@
 use lmada::Dtype;
 use lmada::capi::*;
 
+use crate::form::{COUNT, MAGIC, OPTIONS, VERSION, loaded, part_ends, seal};
 use crate::handle::{Handle, Real, Status};
 use crate::input::Input;
 use crate::options;
 use crate::oracle::number::bits;
-
-/// The saved form of version 3: magic, version, number of options, the options (8 bytes each), steps, number of blocks;
-/// their lengths; the contents. After each of these three parts comes a CRC-32 of all so far but the checksums.
-const MAGIC: &[u8; 8] = b"lmada\0st";
-const VERSION: core::ops::Range<usize> = 8..12;
-const COUNT: core::ops::Range<usize> = 12..16;
-const OPTIONS: usize = 16;
-const CHECKSUM: usize = 4;
-/// Which of the options is the learning rate.
-const LR: usize = 4;
 
 /// Changes of one input, at most.
 const EDITS: usize = 12;
@@ -241,36 +232,6 @@ const REALS: [f64; 16] = [
 const COUNTS: [u64; 12] =
     [0, 1, 2, 3, 7, 255, 65535, u32::MAX as u64, 1 << 53, (1 << 53) - 1, u64::MAX, i64::MAX as u64];
 
-/// Where the parts of a state that is as it was saved end, and a checksum follows.
-fn part_ends(state: &[u8]) -> [usize; 3] {
-    let options = u32::from_le_bytes(state[COUNT].try_into().expect("4 bytes")) as usize;
-    let head = OPTIONS + 8 * options + 32;
-    let word = |at: usize| u64::from_le_bytes(state[at..at + 8].try_into().expect("8 bytes")) as usize;
-    let (blocks, history_size, groups) = (word(head - 16), word(OPTIONS + 8), word(head - 8));
-    [head, head + CHECKSUM + 8 * (blocks + history_size + 4 * groups), state.len() - CHECKSUM]
-}
-
-/// What a handle takes of a state: all but the options, of which it takes the learning rate. The checksums depend on the
-/// options.
-fn loaded(state: &[u8]) -> [&[u8]; 4] {
-    let [head, lens, contents] = part_ends(state);
-    let rate = OPTIONS + 8 * LR;
-    [&state[rate..rate + 8], &state[head - 32..head], &state[head + CHECKSUM..lens], &state[lens + CHECKSUM..contents]]
-}
-
-/// Gives the state checksums that fit, where the parts end of which it was made.
-fn seal(state: &mut [u8], ends: [usize; 3]) {
-    let mut covered = Vec::new();
-    let mut start = 0;
-    for end in [ends[0], ends[1], state.len().saturating_sub(CHECKSUM)] {
-        if start <= end && end + CHECKSUM <= state.len() {
-            covered.extend_from_slice(&state[start..end]);
-            state[end..end + CHECKSUM].copy_from_slice(&crc32(&covered).to_le_bytes());
-            start = end + CHECKSUM;
-        }
-    }
-}
-
 /// The state with what the input changes of it, mostly under checksums that fit.
 fn edited(input: &mut Input<'_>, saved: &[u8]) -> Vec<u8> {
     let mut state = saved.to_vec();
@@ -331,23 +292,4 @@ fn edit(input: &mut Input<'_>, state: &mut Vec<u8>) {
             }
         }
     }
-}
-
-const CRC_TABLE: [u32; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let (mut crc, mut bit) = (byte as u32, 0);
-        while bit < 8 {
-            crc = crc >> 1 ^ (if crc & 1 == 1 { 0xedb8_8320 } else { 0 });
-            bit += 1;
-        }
-        table[byte] = crc;
-        byte += 1;
-    }
-    table
-};
-
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |crc, &byte| crc >> 8 ^ CRC_TABLE[usize::from(crc as u8 ^ byte)])
 }

@@ -10,6 +10,7 @@ mod wrong;
 use lmada::capi::*;
 use lmada::{Config, Dtype};
 
+use crate::form::without_threads;
 use crate::handle::{Handle, Real, Status};
 use crate::input::Input;
 use crate::options;
@@ -117,7 +118,8 @@ impl<T: Real> World<T> {
     /// Whatever has gone before, both have the same state, and it goes on.
     fn finish(mut self) {
         self.close();
-        assert!(self.subject.handle.save() == self.twin.handle.save(), "the states differ");
+        let state = self.subject.handle.save().expect("no step is open");
+        self.check_twin(state);
         self.gradient.fill(T::of(0.25));
         self.take_step(|subject, gradient| subject.handle.step(&mut subject.params, gradient));
         self.stats();
@@ -170,7 +172,7 @@ impl<T: Real> World<T> {
             Err(status) => assert!(!expect(status, &self.unless_idle())),
             Ok(state) => {
                 assert!(expect(LMADA_OK, &self.unless_idle()));
-                assert!(self.twin.handle.save().as_ref() == Ok(&state), "the states differ");
+                self.check_twin(state.clone());
                 let place = input.below(STATES);
                 self.saved.truncate(STATES);
                 let entry = (state, self.known.clone());
@@ -179,14 +181,24 @@ impl<T: Real> World<T> {
         }
     }
 
-    /// Loads a state that was saved before, into this handle or a new one.
+    /// The twin has the same state. It may use another number of threads.
+    fn check_twin(&self, state: Vec<u8>) {
+        let other = self.twin.handle.save().expect("no step is open");
+        assert!(without_threads(state) == without_threads(other), "the states differ");
+    }
+
+    /// Loads a state that was saved before, into this handle or a new one, or one that is made of it.
     fn load(&mut self, input: &mut Input<'_>) {
         if self.saved.is_empty() {
             return;
         }
         let (state, known) = &self.saved[input.below(self.saved.len())];
         if input.rarely(4) && self.open.is_none() && !known.spoilt {
-            self.subject.handle = Handle::new(&options::to_c(&self.config), &self.dims);
+            self.subject.handle = if input.rarely(2) {
+                Handle::of_state(state).expect("a good state").0
+            } else {
+                Handle::new(&options::to_c(&self.config), &self.dims)
+            };
         }
         let status = self.subject.handle.load(state);
         // Sums that are none may have left behind what no state can hold.

@@ -55,6 +55,9 @@ impl<T: Real> World<T> {
                 lmada_state_size(opt, &mut number),
                 lmada_state_save(opt, values.cast(), 0),
                 lmada_state_load(opt, grads.cast(), 0),
+                lmada_state_write(opt, None, null_mut()),
+                lmada_create_from_state(None, null_mut(), null_mut()),
+                lmada_memory(null(), 1, null_mut()),
             ]
         };
         // SAFETY: as above.
@@ -84,6 +87,7 @@ impl<T: Real> World<T> {
                 lmada_state_size(opt, null_mut()),
                 lmada_state_save(opt, null_mut(), 100),
                 lmada_state_load(opt, null(), 0),
+                lmada_state_write(opt, None, null_mut()),
                 lmada_stats(opt, null_mut(), size_of::<lmada_stats_t>()),
             ]
         };
