@@ -7,8 +7,10 @@
 mod bf16;
 mod block;
 mod chunk;
+mod columns;
 mod coverage;
 mod create;
+mod form;
 mod given;
 mod groups;
 mod lent;
@@ -37,6 +39,7 @@ use crate::tensors::{Many, ManyMut, One, OneMut, Optional, TensorList, TensorLis
 use block::Block;
 use chunk::{Chunk, Scratch};
 use coverage::Coverage;
+pub(crate) use form::Incoming;
 use given::{Frozen, GradList};
 pub use groups::Group;
 use lent::Lent;
@@ -44,7 +47,7 @@ use output::Target;
 use partials::Layout;
 use parts::Parts;
 use ring::Ring;
-pub(crate) use saved::{BUFFER_LENGTH, Incoming, SAME_OPTION};
+pub(crate) use saved::{BUFFER_LENGTH, SAME_OPTION};
 pub(crate) use shares::STATES;
 use solve::Solver;
 use stats::Refused;

@@ -4,6 +4,7 @@
 use core::ops::Range;
 
 use crate::config::{Config, Momentum};
+use crate::error::{Error, Result, Value};
 
 /// Places in a block's partials.
 #[derive(Clone, Copy)]
@@ -99,6 +100,43 @@ impl Hash {
         let [low, high] = [Tail::HashLow, Tail::HashHigh].map(whole);
         whole(Tail::Processes) * whole(Tail::HashSquares) == (low * low).wrapping_add(high * high)
     }
+}
+
+/// Whether the sums of all blocks are over processes that take the same step, and over finite gradients.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] for partials that are no sum of processes at this step, [`Error::NonFinite`].
+pub(super) fn check_partials(layout: Layout, step: u64, partials: &[f64]) -> Result<()> {
+    let blocks = || partials.chunks_exact(layout.len());
+    for block in blocks() {
+        let processes = block[layout.tail(Tail::Processes)];
+        if !(processes >= 1.0 && processes.fract() == 0.0) {
+            let expected = "a sum over processes of their partials: its count of processes is a whole number from 1 on";
+            return Err(Error::invalid("partials", Value::Real(processes), expected));
+        }
+        let numbers = block[layout.tail(Tail::Step)];
+        if numbers != processes * step as f64 {
+            let expected = "the same step number on every process: they are out of step";
+            return Err(Error::invalid("partials", Value::Real(numbers / processes), expected));
+        }
+        // After the step's number, which the hash has too: the sum of numbers may fit one process by chance. All refuse
+        // all the same, this one in other words.
+        if !Hash::is_common(layout, block) {
+            let value = Value::Name("a sum over processes that differ");
+            let expected = "the same options (but threads), learning rate, library version and step on every process";
+            return Err(Error::invalid("partials", value, expected));
+        }
+    }
+    let bad: f64 = blocks().map(|block| block[layout.tail(Tail::NonFinite)]).sum();
+    if bad != 0.0 {
+        let given = blocks().any(|block| !block[layout.tail(Tail::GradNorm2)].is_finite());
+        let what = if given { "grads" } else { "what would be stored of grads" };
+        return Err(Error::NonFinite { what, count: bad as u64, first: None });
+    }
+    if !partials.iter().fold(true, |finite, sum| finite & sum.is_finite()) {
+        return Err(Error::non_finite("an inner product of gradients"));
+    }
+    Ok(())
 }
 
 impl Layout {

@@ -8,8 +8,9 @@
 use core::ops::Range;
 
 use super::Optimizer;
+use super::form::{Head, Saved};
 use super::lent::Lent;
-use super::saved::{Head, Saved, block_bytes};
+use super::saved::block_bytes;
 use crate::checkpoint::Runs;
 use crate::error::{Argument, Error, Result, Value};
 use crate::kernels::Element;

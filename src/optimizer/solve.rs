@@ -2,18 +2,19 @@
 //! clipping. Section numbers are those of the update rule in the crate's documentation.
 
 use super::block::{Block, Pending};
+use super::columns::{Weighted, general};
 use super::norms::{Norms, Vectors};
 use super::overflow;
-use super::partials::{Hash, Layout, Tail};
+use super::partials::{Layout, Tail};
 use super::ring::Ring;
 use super::stats::BlockStats;
 use super::weights;
 use crate::config::{Clip, Config, Momentum};
-use crate::error::{Error, Result, Value};
+use crate::error::{Error, Result};
 use crate::gram::Candidate;
 use crate::kernels::NARROW_GROUP;
 use crate::memory::Buffer;
-use crate::spectral::{Entries, Preconditioner, Solution, Spectrum, Vector, Workspace};
+use crate::spectral::{Preconditioner, Spectrum, Vector, Workspace};
 
 /// r, the moving average of the norms of unclipped updates.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -366,29 +367,6 @@ impl Algebra {
     }
 }
 
-/// Preconditions a vector that may leave the span of the columns, given its products with them.
-fn general(
-    config: &Config,
-    matrix: &Weighted<'_>,
-    products: &mut [f64],
-    norm2: f64,
-    workspace: &mut Workspace,
-    coefficients: &mut [f64],
-) -> Result<Solution> {
-    let centered = matrix.centering.is_some();
-    matrix.weigh(products, |product, weight| product * weight);
-    if centered {
-        subtract_mean(products);
-    }
-    let vector = Vector::Products { products, norm2, orthogonal_scale: config.orthogonal_scale };
-    let solution = workspace.solve(&Preconditioner::new(config), matrix, &vector, coefficients)?;
-    if centered {
-        subtract_mean(coefficients);
-    }
-    matrix.weigh(coefficients, |c, weight| c * weight);
-    Ok(solution)
-}
-
 /// From coefficients on weighted columns to those on the columns as they are stored.
 ///
 /// # Errors
@@ -404,125 +382,6 @@ fn weigh_coefficients(step: &Step<'_>, pending: &mut Pending) -> Result<()> {
         if !c.is_finite() {
             return Err(Error::non_finite("the update"));
         }
-    }
-    Ok(())
-}
-
-/// The Gram matrix of the weighted and centered columns.
-struct Weighted<'a> {
-    gram: Candidate<'a>,
-    /// By slot; nothing where all are 1.
-    weights: Option<&'a [f64]>,
-    /// The means of the weighted matrix's rows, and the mean of these, where it is centered.
-    centering: Option<(&'a [f64], f64)>,
-}
-
-impl<'a> Weighted<'a> {
-    /// Takes `weights` and `means` as room for what it needs.
-    fn new(config: &Config, ring: Ring, gram: Candidate<'a>, weights: &'a mut [f64], means: &'a mut [f64]) -> Self {
-        let held = ring.held;
-        let mut matrix = Self { gram, weights: None, centering: None };
-        if config.history_decay != 1.0 {
-            let weights = &mut weights[..held];
-            for (slot, weight) in weights.iter_mut().enumerate() {
-                *weight = config.history_decay.powi(ring.age(slot) as i32);
-            }
-            matrix.weights = Some(weights);
-        }
-        if config.centered && held > 1 {
-            let means = &mut means[..held];
-            for (i, row) in means.iter_mut().enumerate() {
-                *row = (0..held).map(|j| matrix.at(i, j)).sum::<f64>() / held as f64;
-            }
-            let mean = average(means);
-            matrix.centering = Some((means, mean));
-        }
-        matrix
-    }
-
-    /// Takes numbers of columns together with their weights.
-    fn weigh(&self, numbers: &mut [f64], weigh: impl Fn(f64, f64) -> f64) {
-        if let Some(weights) = self.weights {
-            for (number, weight) in numbers.iter_mut().zip(weights) {
-                *number = weigh(*number, *weight);
-            }
-        }
-    }
-
-    /// Whether it is the Gram matrix itself.
-    fn is_plain(&self) -> bool {
-        self.weights.is_none() && self.centering.is_none()
-    }
-
-    fn weight(&self, slot: usize) -> f64 {
-        self.weights.map_or(1.0, |weights| weights[slot])
-    }
-}
-
-impl Entries for Weighted<'_> {
-    fn at(&self, i: usize, j: usize) -> f64 {
-        let entry = self.weight(i) * self.weight(j) * self.gram.at(i, j);
-        self.centering.map_or(entry, |(means, mean)| entry - means[i] - means[j] + mean)
-    }
-
-    fn norm(&self, j: usize) -> f64 {
-        // Of a centered column: of what it is the difference of.
-        let mean = self.centering.map_or(0.0, |(_, mean)| mean.max(0.0).sqrt());
-        self.weight(j) * self.gram.at(j, j).max(0.0).sqrt() + mean
-    }
-
-    fn diagonal(&self, target: &mut [f64]) {
-        if self.is_plain() {
-            return self.gram.diagonal(target);
-        }
-        target.iter_mut().enumerate().for_each(|(i, entry)| *entry = self.at(i, i));
-    }
-
-    fn arranged<'a>(&self, order: &[usize], scale: f64, columns: impl Iterator<Item = (usize, &'a mut [f64])>) {
-        if self.is_plain() {
-            return self.gram.arranged(order, scale, columns);
-        }
-        for (&j, (first, column)) in order.iter().zip(columns) {
-            for (entry, &i) in column.iter_mut().zip(&order[first..]) {
-                *entry = scale * self.at(i, j);
-            }
-        }
-    }
-}
-
-/// Whether the sums of all blocks are over processes that take the same step, and over finite gradients.
-///
-/// # Errors
-/// [`Error::InvalidArgument`] for partials that are no sum of processes at this step, [`Error::NonFinite`].
-pub(super) fn check_partials(layout: Layout, step: u64, partials: &[f64]) -> Result<()> {
-    let blocks = || partials.chunks_exact(layout.len());
-    for block in blocks() {
-        let processes = block[layout.tail(Tail::Processes)];
-        if !(processes >= 1.0 && processes.fract() == 0.0) {
-            let expected = "a sum over processes of their partials: its count of processes is a whole number from 1 on";
-            return Err(Error::invalid("partials", Value::Real(processes), expected));
-        }
-        let numbers = block[layout.tail(Tail::Step)];
-        if numbers != processes * step as f64 {
-            let expected = "the same step number on every process: they are out of step";
-            return Err(Error::invalid("partials", Value::Real(numbers / processes), expected));
-        }
-        // After the step's number, which the hash has too: the sum of numbers may fit one process by chance. All refuse
-        // all the same, this one in other words.
-        if !Hash::is_common(layout, block) {
-            let value = Value::Name("a sum over processes that differ");
-            let expected = "the same options (but threads), learning rate, library version and step on every process";
-            return Err(Error::invalid("partials", value, expected));
-        }
-    }
-    let bad: f64 = blocks().map(|block| block[layout.tail(Tail::NonFinite)]).sum();
-    if bad != 0.0 {
-        let given = blocks().any(|block| !block[layout.tail(Tail::GradNorm2)].is_finite());
-        let what = if given { "grads" } else { "what would be stored of grads" };
-        return Err(Error::NonFinite { what, count: bad as u64, first: None });
-    }
-    if !partials.iter().fold(true, |finite, sum| finite & sum.is_finite()) {
-        return Err(Error::non_finite("an inner product of gradients"));
     }
     Ok(())
 }
@@ -594,13 +453,4 @@ fn rounding(gram: Candidate<'_>, coefficients: &[f64]) -> f64 {
 
 fn dot(x: &[f64], y: &[f64]) -> f64 {
     x.iter().zip(y).map(|(x, y)| x * y).sum()
-}
-
-fn average(x: &[f64]) -> f64 {
-    x.iter().sum::<f64>() / x.len() as f64
-}
-
-fn subtract_mean(x: &mut [f64]) {
-    let mean = average(x);
-    x.iter_mut().for_each(|x| *x -= mean);
 }
