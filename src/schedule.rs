@@ -25,8 +25,8 @@ impl Schedule {
     /// ```
     /// use lmada::Schedule;
     ///
-    /// let rates: Vec<f64> = (1..=7).map(|step| Schedule::Linear.lr(0.4, step, 2, 6)).collect();
-    /// assert_eq!(rates, [0.2, 0.4, 0.3, 0.2, 0.1, 0.0, 0.0]);
+    /// let rates: Vec<f64> = (1..=7).map(|step| Schedule::Linear.lr(1.0, step, 2, 6)).collect();
+    /// assert_eq!(rates, [0.5, 1.0, 0.75, 0.5, 0.25, 0.0, 0.0]);
     /// ```
     pub fn lr(self, peak: f64, step: u64, warmup: u64, total: u64) -> f64 {
         if step == 0 || warmup > total || !(peak.is_finite() && peak >= 0.0) {

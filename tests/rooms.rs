@@ -110,7 +110,9 @@ fn unsafe_code_stands_where_the_rules_say() {
         if let Ok(entries) = read_dir(source.join(room)) {
             files.extend(entries.map(|entry| entry.unwrap().path()));
         }
-        for file in files.iter().filter(|file| file.exists() && !file.ends_with("optimizer/chunk.rs")) {
+        // Where a chunk writes its part of what the caller gave.
+        let writes = ["chunk.rs", "output.rs", "own_rule.rs"].map(|file| source.join("optimizer").join(file));
+        for file in files.iter().filter(|file| file.exists() && !writes.contains(file)) {
             assert!(!code(file).contains("unsafe "), "{}", file.display());
         }
     }

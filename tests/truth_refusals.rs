@@ -24,7 +24,13 @@ fn twins<T: Element>(config: &Config, steps: usize) -> [Model<T>; 2] {
 /// They are the same now, and after as many steps as replace the window twice.
 fn assert_twins<T: Element>(mut model: Model<T>, mut twin: Model<T>, what: &str) {
     assert_same(&model, &twin, what);
-    assert_eq!(model.optimizer.stats().unwrap(), twin.optimizer.stats().unwrap(), "{what}");
+    let stats = |model: &mut Model<T>| {
+        let mut stats = model.optimizer.stats().unwrap();
+        // All but what became of the steps that were refused.
+        (stats.refused, stats.non_finite_index) = (0, None);
+        stats
+    };
+    assert_eq!(stats(&mut model), stats(&mut twin), "{what}");
     for number in 100..111 {
         model.step(number);
         twin.step(number);
@@ -42,9 +48,11 @@ fn refuse_every_way<T: Element>(model: &mut Model<T>, grads: &[T]) {
     non_finite(optimizer.step(params, grads));
     let (head, tail) = params.split_at_mut(3);
     non_finite(optimizer.step_tensors(&mut [head, &mut [], tail], &[&grads[..3], &[], &grads[3..]]));
-    let mut direction = vec![T::from_f64(7.5); DIM];
-    non_finite(optimizer.direction(&mut direction, grads));
-    assert!(direction.iter().all(|x| x.to_f64() == 7.5), "a refused direction was written");
+    if optimizer.config().average_beta == 0.0 {
+        let mut direction = vec![T::from_f64(7.5); DIM];
+        non_finite(optimizer.direction(&mut direction, grads));
+        assert!(direction.iter().all(|x| x.to_f64() == 7.5), "a refused direction was written");
+    }
 
     optimizer.begin().unwrap();
     optimizer.feed(700, &grads[700..]).unwrap();
@@ -116,7 +124,7 @@ fn feedback_that_overflows() {
     let overflows = |config: &Config| config.diagonal_beta == 0.0 && config.clip_kind != Clip::GraftInput;
     let sparse = every_kind_and_format::<f32>().filter(|config| config.history_format == HistoryFormat::Sparse);
     for config in sparse.filter(overflows) {
-        let config = config.with_density(0.01).with_eps(1.0).with_orthogonal_scale(0.0);
+        let config = config.with_density(0.01).with_eps(1.0).with_orthogonal_scale(0.0).with_grad_scale(1.0);
         let [mut model, mut twin] = twins::<f32>(&config, 2);
         for block in [0..5, 6..DIM] {
             // One or eleven of these are stored, and the others kept back: twice that is more than there is.
@@ -430,7 +438,7 @@ fn partials_that_are_no_sums() {
         for spoil in [
             &(|sums: &mut [f64]| sums[0] = f64::NAN) as &dyn Fn(&mut [f64]),
             &|sums| sums[0] = f64::INFINITY,
-            &|sums| sums[sums.len() - 12] = 1.0,
+            &|sums| sums[sums.len() - 13] = 1.0,
         ] {
             let error = solve(spoil).unwrap_err();
             assert!(matches!(error, Error::NonFinite { .. }), "{error}");

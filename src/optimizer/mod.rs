@@ -193,6 +193,7 @@ impl<T: Element> Optimizer<T> {
     pub fn direction(&mut self, direction: &mut [T], grads: &[T]) -> Result<()> {
         self.check_len("the length of direction", direction.len())?;
         self.check_len("the length of grads", grads.len())?;
+        self.check_idle("direction")?;
         self.check_no_average()?;
         self.whole("direction", GradList::Same(&One::new(grads)), Target::Direction(&OneMut::new(direction)))
     }
@@ -310,8 +311,10 @@ impl<T: Element> Optimizer<T> {
     /// # Errors
     /// As [`Optimizer::apply`] and [`Optimizer::direction`].
     pub fn apply_direction(&mut self, offset: usize, direction: &mut [T], grads: &[T]) -> Result<()> {
-        self.check_no_average()?;
         check_piece(direction.len(), grads.len())?;
+        if matches!(self.phase, Phase::Solved | Phase::Applying) {
+            self.check_no_average()?;
+        }
         let target = Target::Direction(&OneMut::new(direction));
         self.apply_list("apply_direction", offset, grads.len(), GradList::Same(&One::new(grads)), target)
     }

@@ -45,7 +45,7 @@ pub(super) fn check(
         pending.momentum_bound = average * (1.0 + 2.0 * step.unit);
     }
     // A product that overflows is above half too.
-    let lr = step.lr * (1.0 + partials[step.layout.tail(Tail::Excess)]);
+    let lr = step.lr * (1.0 + partials[step.layout.tail(Tail::Excess)].max(0.0));
     if lr.max(1.0) * direction > half {
         return bad(
             "the step (max(1, lr) times the direction's length is over half the largest number of the element type)",

@@ -31,15 +31,15 @@ pub(crate) enum Tail {
     AverageNorm2,
     /// Σ√q with this gradient in it, before bias correction; 0 without diagonal preconditioning.
     Roots,
+    /// By how much the largest factor of a parameter group on the learning rate is above 1. The sum over processes bounds
+    /// all of theirs.
+    Excess,
     /// One half of [`Hash`].
     HashLow,
     /// The other half.
     HashHigh,
     /// The sum of both halves' squares.
     HashSquares,
-    /// By how much the largest factor of a parameter group on the learning rate is above 1. The sum over processes bounds
-    /// all of theirs.
-    Excess,
     /// 1: adds up to the number of processes.
     Processes,
     /// The step's number, from 1 on: adds up to that times the number of processes, or they are out of step.
