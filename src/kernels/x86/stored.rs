@@ -6,7 +6,7 @@ use super::super::lanes::{BLOCK, Decode, Encode, Encoder, Lanes, Load};
 use super::super::portable;
 use super::super::stored::{Bf16, Compressed, F16, StoredKernels, compressed_table, encode_loop, measure_loop};
 use super::super::whole::{RUN, Whole};
-use super::{Avx2, Avx512, has_avx2, has_avx512};
+use super::{Avx2, Avx512, Features};
 
 compressed_table!(Avx2, "avx2", ["avx2,fma,f16c"]);
 compressed_table!(Avx512, "avx512", ["avx512f"]);
@@ -24,11 +24,11 @@ pub(in super::super) fn compressed() -> [Option<&'static Compressed<f32>>; 4] {
         },
         ..Avx512::compressed_table()
     };
-    let bf16 = has_avx512() && is_x86_feature_detected!("avx512bf16") && is_x86_feature_detected!("avx512vl");
+    let has = Features::detected();
     [
-        bf16.then_some(AVX512_BF16),
-        has_avx512().then_some(AVX512),
-        has_avx2().then_some(AVX2),
+        has.avx512_bf16_loops().then_some(AVX512_BF16),
+        has.avx512_loops().then_some(AVX512),
+        has.avx2_loops().then_some(AVX2),
         Some(portable::COMPRESSED),
     ]
 }
