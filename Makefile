@@ -24,7 +24,7 @@ SONAME := liblmada.so.$(firstword $(subst ., ,$(VERSION)))
 # In the order in which `make test` runs them.
 SUITES := rust c ubsan mpi abi instructions fuzz examples cpp julia go install docs readme
 # Longer ones, not part of `make test`.
-LONG := asan tsan aarch64
+LONG := asan tsan aarch64 processors large
 
 .PHONY: all lib header docs demo demo-mpi recommended evidence-gpt bench bench-peers bench-scaling fuzz soak test
 .PHONY: $(SUITES:%=test-%) $(LONG:%=test-%)
@@ -92,6 +92,9 @@ $(SUITES:%=test-%): test-%: lib
 ## test-asan     the tests of core and C interface under AddressSanitizer and LeakSanitizer (long)
 ## test-tsan     what runs on several threads under ThreadSanitizer (long)
 ## test-aarch64  the core's tests and the C suite on aarch64, under qemu (long)
+## test-processors  the core's tests without AVX2, training on processors that lack a part of it, under qemu (long)
+## test-large    a model of more than 2^31 parameters, in the formats that memory allows (long)
+test-processors test-large: lib
 $(LONG:%=test-%): test-%:
 	@scripts/run-suites $*
 
