@@ -23,6 +23,9 @@
 //!
 //! Step t, parameters w, gradient g, `h = min(t, k)` gradients held as the columns of M.
 //!
+//! 0. *Gradient.* With `grad_scale` and `grad_clip_norm`, `γ·g` takes g's place, where
+//!    `γ = grad_scale·min(1, grad_clip_norm/(grad_scale·‖g‖))`, ‖g‖ of g as stored, over all blocks. γ is a weight of g's
+//!    column. (*Sparse*: `a = e + grad_scale·g`, and only the clip is a weight.)
 //! 1. *History.* g is appended, the oldest forgotten when more than k are held. A column of age a has weight
 //!    `history_decay^a`. From here on g is the gradient as stored (see *Storage*).
 //! 2. *Centering*, where on and `h ≥ 2`: M becomes `M J`, `J = I − 11ᵀ/h`. v below is not centered.
@@ -39,6 +42,10 @@
 //! 8. *Weight decay*: `w ← w·(1 − lr·weight_decay)`. `lr·weight_decay` above 1 is refused.
 //! 9. `w ← w − lr·u`.
 //!
+//! In a [`Group`] of parameters steps 8 and 9 go with `lr·lr_scale` and `weight_decay·weight_decay_scale`; with an
+//! `lr_scale` of 0 the gradient counts as zeros too, and w keeps its bits. With `average_beta` (β), `p̄ ← βp̄ + (1−β)w`
+//! follows each step.
+//!
 //! A step is refused where `max(1, lr)` times the length of what step 9 subtracts, or `max(1, lr)·s·‖u‖`, may be above
 //! half the largest number of the element type: no finite parameter becomes infinite, unless it is near overflow itself.
 //!
@@ -49,7 +56,7 @@
 //! # Diagonal preconditioning
 //!
 //! Where `diagonal_beta` is on (β₂), all of this happens in coordinates in which Adam is spherical (Kingma and Ba, ICLR
-//! 2015: its second moment, its correction). Element by element `q ← β₂q + (1−β₂)g²` and
+//! 2015: its second moment, its correction). Element by element `q ← β₂q + (1−β₂)(grad_scale·g)²` and
 //! `S = (q/(1−β₂ᵗ) + diagonal_eps)^(−1/4)`; the column appended is `S g`, with the S of its own step, and so v is made of
 //! such columns, or is `S m` with today's S. u, once it is `s·u`, is multiplied by today's S and by κ before it is
 //! averaged or moves parameters.

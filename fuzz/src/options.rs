@@ -68,6 +68,10 @@ pub fn good(input: &mut Input<'_>, dtype: Dtype) -> Config {
             config.clip_kind = Clip::None;
         }
     }
+    if others & 192 == 64 {
+        config.grad_scale = input.pick(&[1.0, 0.5, 1e-3, 30.0, 0.0]);
+        config.grad_clip_norm = input.pick(&[0.0, 0.5, 1e3, 1e-6]);
+    }
     if config.momentum_kind == Momentum::Window {
         config.history_decay = config.history_decay.max(config.momentum);
     }

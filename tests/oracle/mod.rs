@@ -27,6 +27,8 @@ pub struct Oracle {
     /// Rounds to the element type, as what is stored is rounded.
     round: fn(f64) -> f64,
     store: Store,
+    /// ‖g as stored‖ of the other blocks in the next step: the clip of the gradient's norm is of all blocks.
+    pub others: f64,
     /// Gradients as seen, oldest first: as stored, times the weights of their columns.
     window: Vec<Vec<f64>>,
     pub steps: u64,
@@ -64,6 +66,7 @@ impl Oracle {
             config: *config,
             round,
             store: Store::new(config, dim),
+            others: 0.0,
             window: Vec::new(),
             steps: 0,
             momentum: vec![0.0; dim],
@@ -135,9 +138,14 @@ impl Oracle {
         let stored = self.store.take(&self.to_be_stored(g)).expect("a gradient that can be stored");
         let Config { grad_scale, grad_clip_norm: longest, .. } = self.config;
         let factor = if self.has_feedback() { 1.0 } else { grad_scale };
-        let length = factor * norm(&stored);
+        let length = factor * norm(&stored).hypot(self.others);
         let weight = if longest > 0.0 && length > longest { factor * (longest / length) } else { factor };
         stored.iter().map(|x| weight * x).collect()
+    }
+
+    /// ‖g as stored‖, if the history format can store this gradient next.
+    pub fn stored_norm(&self, g: &[f64]) -> Option<f64> {
+        self.store.clone().take(&self.to_be_stored(g)).map(|stored| norm(&stored))
     }
 
     /// Where what is not stored joins the next gradient, a factor on gradients comes first.

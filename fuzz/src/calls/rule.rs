@@ -85,12 +85,18 @@ impl Rule {
             may_be_refused: false,
             must_be_refused: false,
         };
-        for block in &mut self.blocks {
+        let mut norms = Vec::new();
+        for Block { range, oracle, .. } in &self.blocks {
+            let Some(norm) = oracle.stored_norm(&widen(&gradient[range.clone()])) else {
+                return Verdict::CannotBeStored;
+            };
+            norms.push(norm);
+        }
+        for (index, block) in self.blocks.iter_mut().enumerate() {
             let Block { range, oracle, doubt, average } = block;
             let gradient = widen(&gradient[range.clone()]);
-            if !oracle.can_store(&gradient) {
-                return Verdict::CannotBeStored;
-            }
+            let others = norms.iter().enumerate().filter(|(other, _)| *other != index);
+            oracle.others = others.fold(0.0, |total: f64, (_, norm)| total.hypot(*norm));
             let outcome = oracle.step(&gradient);
             let radii = doubt.step::<T>(oracle, &outcome);
             let (radius, norm_radius) = (radii.direction, radii.update_norm);
