@@ -24,6 +24,8 @@ static void diagonal_with_momentum(lmada_config_t *config) {
     config->diagonal_beta = 0.99;
     config->momentum_kind = LMADA_MOMENTUM_UPDATE;
 }
+static void gradient_clipped(lmada_config_t *config) { config->grad_clip_norm = 0.5; }
+static void averaged(lmada_config_t *config) { config->average_beta = 0.99; }
 static void without_eps(lmada_config_t *config) { config->eps = 0; }
 
 static const struct line {
@@ -42,6 +44,11 @@ static const struct line {
     {"phases, 16 pieces", {.dim = 1000000, .k = 10, .way = PHASES}},
     {"50 tensors", {.dim = 1000000, .k = 10, .way = TENSORS}},
     {"direction", {.dim = 1000000, .k = 10, .way = DIRECTION}},
+    {"gradient in bf16", {.dim = 1000000, .k = 10, .way = BF16}},
+    {"gradient in bf16", {.dim = 10000000, .k = 3, .way = BF16}},
+    {"f32", {.dim = 10000000, .k = 3}},
+    {"gradient clipped", {.dim = 1000000, .k = 10, .change = gradient_clipped}},
+    {"parameters averaged", {.dim = 1000000, .k = 10, .change = averaged}},
     {"1,000 blocks", {.dim = 1000000, .k = 10, .blocks = 1000}},
     {"momentum of gradient", {.dim = 1000000, .k = 10, .change = gradient_momentum}},
     {"momentum of update", {.dim = 1000000, .k = 10, .change = update_momentum}},

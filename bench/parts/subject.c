@@ -3,7 +3,9 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "pages.h"
 #include "support.h"
@@ -25,6 +27,7 @@ struct subject {
     size_t element;          /* bytes */
     size_t gradients, turn;  /* how many there are; which is next */
     char *numbers;           /* the gradients */
+    uint16_t *bf16_numbers;  /* the same, cut to bfloat16, where they are needed so */
     void *params, *direction;
     float *tensors[TENSOR_COUNT];
     const float *tensor_grads[TENSOR_COUNT];
@@ -57,6 +60,15 @@ static void fill(struct subject *subject) {
             ((double *)subject->numbers)[i] = number;
         else
             ((float *)subject->numbers)[i] = (float)number;
+    }
+}
+
+static void cut_numbers(struct subject *subject) {
+    subject->bf16_numbers = pages_take(numbers_len(subject) * sizeof *subject->bf16_numbers);
+    for (size_t i = 0; i < numbers_len(subject); i++) {
+        uint32_t bits;
+        memcpy(&bits, subject->numbers + i * sizeof bits, sizeof bits);
+        subject->bf16_numbers[i] = (uint16_t)(bits >> 16);
     }
 }
 
@@ -101,6 +113,7 @@ struct subject *subject_new(const struct setting *setting) {
     if (setting->way == DIRECTION) subject->direction = pages_take(setting->dim * subject->element);
     if (setting->way == TENSORS) cut(subject);
     fill(subject);
+    if (setting->way == BF16) cut_numbers(subject);
     subject_step(subject, setting->k + 3);
     if (subject->config.history_format == LMADA_HISTORY_SPARSE) subject_step(subject, settling(subject));
     return subject;
@@ -152,6 +165,11 @@ static void step(struct subject *subject) {
             break;
         case TENSORS: step_tensors(subject); break;
         case PHASES: phases(subject, PIECES, false); break;
+        case BF16:
+            subject->turn = (subject->turn + 1) % subject->gradients;
+            check(lmada_step_bf16(subject->handle, subject->params, NULL,
+                                  subject->bf16_numbers + subject->turn * SHIFT, dim));
+            break;
     }
 }
 
@@ -179,7 +197,9 @@ size_t subject_sample(struct subject *subject) {
 }
 
 double subject_bytes(const struct subject *subject) {
-    return traffic(&subject->config, subject->setting.way == DIRECTION) * (double)subject->setting.dim;
+    double bytes = traffic(&subject->config, subject->setting.way == DIRECTION);
+    if (subject->setting.way == BF16) bytes -= 2 * (sizeof(float) - sizeof(uint16_t)); /* the gradient, read twice */
+    return bytes * (double)subject->setting.dim;
 }
 
 size_t subject_window(const struct subject *subject) {
@@ -195,6 +215,7 @@ size_t subject_state(const struct subject *subject) {
 void subject_free(struct subject *subject) {
     lmada_free(subject->handle);
     pages_give(subject->numbers, numbers_len(subject) * subject->element);
+    if (subject->bf16_numbers) pages_give(subject->bf16_numbers, numbers_len(subject) * sizeof *subject->bf16_numbers);
     pages_give(subject->params, subject->setting.dim * subject->element);
     if (subject->direction) pages_give(subject->direction, subject->setting.dim * subject->element);
     free(subject);

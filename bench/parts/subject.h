@@ -16,6 +16,7 @@ enum way {
     DIRECTION, /* lmada_direction */
     TENSORS,   /* lmada_step_tensors on 50 tensors (float only) */
     PHASES,    /* begin, 16 feeds, solve, 16 applies, end */
+    BF16,      /* lmada_step_bf16, without a copy of the parameters */
 };
 
 struct setting {

@@ -30,5 +30,6 @@ double traffic(const lmada_config_t *config, bool written) {
     if (config->clip_kind == LMADA_CLIP_EMA_VECTOR || config->clip_kind == LMADA_GRAFT_EMA_VECTOR)
         bytes += 3 * element; /* the average read twice, and written */
     if (config->diagonal_beta > 0) bytes += 3 * element; /* the root of q read twice, and written */
+    if (config->average_beta > 0) bytes += 2 * element; /* the average of the parameters read and written */
     return bytes;
 }
