@@ -305,6 +305,41 @@ typedef struct lmada_config_t {
     double average_beta;
 } lmada_config_t;
 
+/**
+ * Parameters with factors of their own on learning rate and weight decay, for `lmada_set_groups`.
+ */
+typedef struct lmada_group_t {
+    /**
+     * The first parameter.
+     */
+    size_t offset;
+    /**
+     * How many there are.
+     */
+    size_t len;
+    /**
+     * Factor on the learning rate, >= 0. 0 freezes: the gradient there is not read and counts as zeros, and the
+     * parameters keep their bits.
+     */
+    double lr_scale;
+    /**
+     * Factor on the weight decay, >= 0.
+     */
+    double weight_decay_scale;
+} lmada_group_t;
+
+/** @} */
+
+/**
+ * @addtogroup rate Learning rate
+ * @{
+ */
+
+/**
+ * How a learning rate goes on after the warm-up of `lmada_schedule`.
+ */
+typedef int32_t lmada_schedule_t;
+
 /** @} */
 
 /**
@@ -395,11 +430,6 @@ typedef int (*lmada_write_t)(void *context, const void *bytes, size_t len);
  * number where it cannot, which stops the call. Otherwise as `lmada_write_t`.
  */
 typedef int (*lmada_read_t)(void *context, void *bytes, size_t len);
-
-/**
- * How a learning rate goes on after the warm-up of `lmada_schedule`.
- */
-typedef int32_t lmada_schedule_t;
 
 /** @} */
 
@@ -580,6 +610,13 @@ typedef int32_t lmada_schedule_t;
  */
 #define LMADA_GRAFT_INPUT 6
 
+/** @} */
+
+/**
+ * @addtogroup rate Learning rate
+ * @{
+ */
+
 /**
  * It stays at the peak.
  */
@@ -598,6 +635,13 @@ typedef int32_t lmada_schedule_t;
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+/** @} */
+
+/**
+ * @addtogroup options Options
+ * @{
+ */
 
 /**
  * Fills `config` with the defaults: windowed full-matrix Adagrad as its description has it (k = 10 gradients as given,
@@ -1044,9 +1088,297 @@ lmada_status_t lmada_cancel(lmada_t *opt);
 /** @} */
 
 /**
+ * @addtogroup bf16 Mixed precision
+ * @{
+ */
+
+/**
+ * `lmada_step` with the gradient in bfloat16, the upper halves of `float`s: half the traffic of reading it. The
+ * parameters stay `float`; where `params_bf16` is given it receives them, rounded to the nearest bfloat16, of two as
+ * near the even one (a finite parameter beyond the largest bfloat16 becomes that). A step is the one that the same
+ * numbers would give as `float`.
+ *
+ * ```c
+ * // The forward and backward passes use params_bf16 and leave grads_bf16.
+ * if (lmada_step_bf16(opt, params, params_bf16, grads_bf16, dim) != LMADA_OK) fail(lmada_last_error());
+ * ```
+ *
+ * @param opt          a handle of type `LMADA_F32`
+ * @param params       `dim` parameters, updated in place. No two of the arrays overlap.
+ * @param params_bf16  receives `dim` parameters in bfloat16; NULL is fine. On failure nothing is written.
+ * @param grads_bf16   `dim` partial derivatives of the loss in bfloat16
+ * @param dim          number of parameters: the handle's
+ * @return as `lmada_step`
+ *
+ * @pre `opt` is NULL or a live handle; the arrays are NULL or have `dim` elements.
+ */
+lmada_status_t lmada_step_bf16(lmada_t *opt,
+                               float *params,
+                               uint16_t *params_bf16,
+                               const uint16_t *grads_bf16,
+                               size_t dim);
+
+/**
+ * `lmada_feed` with the gradient in bfloat16.
+ *
+ * @param opt         a handle of type `LMADA_F32` with an open step
+ * @param offset      first parameter of the piece
+ * @param grads_bf16  `len` partial derivatives in bfloat16; NULL is fine where `len` is 0
+ * @param len         length of the piece
+ * @return as `lmada_feed`
+ *
+ * @pre `opt` is NULL or a live handle; `grads_bf16` is NULL or has `len` elements.
+ */
+lmada_status_t lmada_feed_bf16(lmada_t *opt, size_t offset, const uint16_t *grads_bf16, size_t len);
+
+/**
+ * `lmada_apply` with the gradient in bfloat16, and a copy of the parameters as in `lmada_step_bf16`.
+ *
+ * ```c
+ * lmada_begin(opt);
+ * if (lmada_feed_bf16(opt, 0, grads_bf16, dim) != LMADA_OK) fail(lmada_last_error());
+ * if (lmada_solve(opt) != LMADA_OK) fail(lmada_last_error());
+ * if (lmada_apply_bf16(opt, 0, params, params_bf16, grads_bf16, dim) != LMADA_OK) fail(lmada_last_error());
+ * lmada_end(opt);
+ * ```
+ *
+ * @param opt          a handle of type `LMADA_F32` with a solved step
+ * @param offset       first parameter of the piece
+ * @param params       `len` parameters, updated in place. No two of the arrays overlap; NULL is fine where `len` is 0.
+ * @param params_bf16  receives `len` parameters in bfloat16; NULL is fine
+ * @param grads_bf16   the same partial derivatives that `lmada_feed_bf16` got for these parameters
+ * @param len          length of the piece
+ * @return as `lmada_apply`
+ *
+ * @pre `opt` is NULL or a live handle; the arrays are NULL or have `len` elements.
+ */
+lmada_status_t lmada_apply_bf16(lmada_t *opt,
+                                size_t offset,
+                                float *params,
+                                uint16_t *params_bf16,
+                                const uint16_t *grads_bf16,
+                                size_t len);
+
+/** @} */
+
+/**
+ * @addtogroup rules Rules of one's own, averaged parameters
+ * @{
+ */
+
+/**
+ * Takes the gradient into the window and moves nothing: what the optimizer keeps of gradients and updates changes as in
+ * `lmada_step`, and the step counts. With `lmada_precondition` it makes rules of one's own.
+ *
+ * @param opt    a handle of type `LMADA_F32`
+ * @param grads  `dim` partial derivatives of the loss
+ * @param dim    number of parameters: the handle's
+ * @return as `lmada_step`
+ *
+ * @pre `opt` is NULL or a live handle; `grads` is NULL or has `dim` elements.
+ */
+lmada_status_t lmada_observe(lmada_t *opt, const float *grads, size_t dim);
+
+/**
+ * `lmada_observe` for a handle of type `LMADA_F64`.
+ *
+ * @pre As `lmada_observe`.
+ */
+lmada_status_t lmada_observe_f64(lmada_t *opt, const double *grads, size_t dim);
+
+/**
+ * Preconditions a vector with the window as it is: writes u = U f(S^2) U' v + orthogonal_scale*(v - U U' v), with M
+ * weighted, and centered where that is on. No state changes. For the newest gradient that is the direction of the last
+ * step, without clip, graft and momentum, up to rounding.
+ *
+ * With `diagonal_beta` v is scaled first, and u once more, as in a step.
+ *
+ * ```c
+ * // A rule of one's own: heavy-ball momentum on the preconditioned gradient.
+ * if (lmada_observe(opt, grads, dim) != LMADA_OK) fail(lmada_last_error());
+ * if (lmada_precondition(opt, direction, grads, dim) != LMADA_OK) fail(lmada_last_error());
+ * for (size_t i = 0; i < dim; i++) {
+ *     velocity[i] = 0.9f * velocity[i] + direction[i];
+ *     params[i] -= 0.01f * velocity[i];
+ * }
+ * ```
+ *
+ * @param opt  a handle of type `LMADA_F32`
+ * @param out  receives `dim` elements; may not overlap `v`
+ * @param v    `dim` elements
+ * @param dim  number of parameters: the handle's
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_DIMENSION_MISMATCH`; `LMADA_ERROR_INVALID_ARGUMENT`
+ *         where out and v overlap or the handle is of the other type; `LMADA_ERROR_NON_FINITE` where v has a NaN or
+ *         infinity or u may not be finite; `LMADA_ERROR_WRONG_PHASE` before the first step and inside a step in
+ *         phases; `LMADA_ERROR_BUSY`. On failure nothing is written.
+ *
+ * @pre `opt` is NULL or a live handle; the arrays are NULL or have `dim` elements.
+ */
+lmada_status_t lmada_precondition(lmada_t *opt, float *out, const float *v, size_t dim);
+
+/**
+ * `lmada_precondition` for a handle of type `LMADA_F64`.
+ *
+ * @pre As `lmada_precondition`.
+ */
+lmada_status_t lmada_precondition_f64(lmada_t *opt, double *out, const double *v, size_t dim);
+
+/**
+ * Writes the average of the parameters over the steps, bias-corrected: with `average_beta`, what to evaluate where the
+ * learning rate does not fall. The average takes in the parameters after each step that moves them.
+ *
+ * ```c
+ * if (lmada_averaged_params(opt, averaged, dim) != LMADA_OK) fail(lmada_last_error());
+ * printf("loss of the average: %g\n", loss(averaged));
+ * ```
+ *
+ * @param opt  a handle of type `LMADA_F32`
+ * @param out  receives `dim` elements
+ * @param dim  number of parameters: the handle's
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_DIMENSION_MISMATCH`; `LMADA_ERROR_INVALID_ARGUMENT`
+ *         where the handle is of the other type; `LMADA_ERROR_WRONG_PHASE` before the first step, inside a step in
+ *         phases, and with `average_beta` 0; `LMADA_ERROR_BUSY`. On failure nothing is written.
+ *
+ * @pre `opt` is NULL or a live handle; `out` is NULL or has `dim` elements.
+ */
+lmada_status_t lmada_averaged_params(const lmada_t *opt, float *out, size_t dim);
+
+/**
+ * `lmada_averaged_params` for a handle of type `LMADA_F64`.
+ *
+ * @pre As `lmada_averaged_params`.
+ */
+lmada_status_t lmada_averaged_params_f64(const lmada_t *opt, double *out, size_t dim);
+
+/** @} */
+
+/**
+ * @addtogroup options Options
+ * @{
+ */
+
+/**
+ * Tells the options as they are now, the learning rate too.
+ *
+ * ```c
+ * lmada_config_t config;
+ * if (lmada_get_config(opt, &config, sizeof config) != LMADA_OK) fail(lmada_last_error());
+ * printf("lr %g, eps %g\n", config.lr, config.eps);
+ * ```
+ *
+ * @param opt          the handle
+ * @param config       struct to fill; nothing is written beyond `config_size` bytes
+ * @param config_size  `sizeof(lmada_config_t)`
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where `config_size` is below 8 or
+ *         above what this library knows, or `config` is not aligned; `LMADA_ERROR_BUSY`
+ *
+ * @pre `opt` is NULL or a live handle; `config` is NULL or points at `config_size` writable bytes.
+ */
+lmada_status_t lmada_get_config(const lmada_t *opt, lmada_config_t *config, size_t config_size);
+
+/**
+ * Sets the options of the steps to come: all that do not change the shape of the state. Fixed are `dtype`,
+ * `history_size`, `history_format`, `density`, `momentum_kind`, whether `diagonal_beta` and `average_beta` are 0, and
+ * whether `clip_kind` is one of the EMA vectors. Options beyond the caller's `struct_size` stay as they are.
+ *
+ * ```c
+ * lmada_config_t config;
+ * if (lmada_get_config(opt, &config, sizeof config) != LMADA_OK) fail(lmada_last_error());
+ * config.weight_decay = 0.1;
+ * config.grad_clip_norm = 1;
+ * if (lmada_set_config(opt, &config) != LMADA_OK) fail(lmada_last_error());
+ * ```
+ *
+ * @param opt     the handle
+ * @param config  the options, from `lmada_get_config`
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where an option is out of range or
+ *         would change the shape of the state; `LMADA_ERROR_OUT_OF_MEMORY` where more threads or another clip need
+ *         scratch; `LMADA_ERROR_WRONG_PHASE` inside a step in phases; `LMADA_ERROR_BUSY`. On failure nothing changes.
+ *
+ * @pre `opt` is NULL or a live handle; `config` is NULL or points at as many bytes as its first member says.
+ */
+lmada_status_t lmada_set_config(lmada_t *opt, const lmada_config_t *config);
+
+/**
+ * Sets the factor on the gradients of the steps to come, `grad_scale`: for a loss whose scale changes.
+ *
+ * ```c
+ * if (lmada_set_grad_scale(opt, 1 / loss_scale) != LMADA_OK) fail(lmada_last_error());
+ * lmada_status_t status = lmada_step(opt, params, grads, dim); // grads are those of loss_scale times the loss
+ * if (status == LMADA_ERROR_NON_FINITE) loss_scale /= 2; // nothing changed
+ * else if (status != LMADA_OK) fail(lmada_last_error());
+ * ```
+ *
+ * @param opt    the handle
+ * @param scale  finite, >= 0
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT`; `LMADA_ERROR_WRONG_PHASE` inside a
+ *         step in phases; `LMADA_ERROR_BUSY`
+ *
+ * @pre `opt` is NULL or a live handle.
+ */
+lmada_status_t lmada_set_grad_scale(lmada_t *opt, double scale);
+
+/**
+ * Sets the parameter groups of the steps to come, in place of all groups before: ranges of parameters with factors of
+ * their own on learning rate and weight decay. Elsewhere both factors are 1. The groups cost no traffic. They are part
+ * of a saved state, and `lmada_reset` keeps them.
+ *
+ * ```c
+ * // No weight decay on the biases; the embedding is frozen.
+ * const lmada_group_t groups[] = {
+ *     {.offset = biases_start, .len = biases, .lr_scale = 1, .weight_decay_scale = 0},
+ *     {.offset = 0, .len = embedding, .lr_scale = 0, .weight_decay_scale = 0},
+ * };
+ * if (lmada_set_groups(opt, groups, sizeof groups[0], 2) != LMADA_OK) fail(lmada_last_error());
+ * ```
+ *
+ * @param opt         the handle
+ * @param groups      `count` groups in any order, disjoint; NULL is fine where `count` is 0
+ * @param group_size  `sizeof(lmada_group_t)`
+ * @param count       number of groups; 0: none
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where a group is out of range or
+ *         overlaps another, a factor is negative or not finite, `lr*lr_scale*weight_decay*weight_decay_scale` exceeds
+ *         1, or `group_size` is below 16 or above what this library knows; `LMADA_ERROR_OUT_OF_MEMORY`;
+ *         `LMADA_ERROR_WRONG_PHASE` inside a step in phases; `LMADA_ERROR_BUSY`. On failure nothing changes.
+ *
+ * @pre `opt` is NULL or a live handle; `groups` is NULL or points at `count` structs of `group_size` bytes.
+ */
+lmada_status_t lmada_set_groups(lmada_t *opt,
+                                const lmada_group_t *groups,
+                                size_t group_size,
+                                size_t count);
+
+/** @} */
+
+/**
  * @addtogroup rate Learning rate
  * @{
  */
+
+/**
+ * The learning rate of a step by a schedule: warm-up, then constant, or falling to 0. Pure arithmetic: no handle, no
+ * state.
+ *
+ * Over the first `warmup` steps it rises linearly, from `peak/warmup` at step 1 to `peak` at step `warmup`. Then it is
+ * `peak` times 1, `1 - x` or `(1 + cos(pi*x))/2`, where x goes from 0 at step `warmup` to 1 at step `total`. Beyond
+ * `total` it is 0. A normalised step does not get shorter by itself as the loss settles, so train with one that falls.
+ *
+ * ```c
+ * for (uint64_t step = 1; step <= steps; step++) {
+ *     lmada_set_lr(opt, lmada_schedule(LMADA_SCHEDULE_COSINE, 0.01, step, steps / 20, steps));
+ *     compute_gradient(params, grads);
+ *     if (lmada_step(opt, params, grads, dim) != LMADA_OK) fail(lmada_last_error());
+ * }
+ * ```
+ *
+ * @param kind    `LMADA_SCHEDULE_CONSTANT`, `LMADA_SCHEDULE_LINEAR` or `LMADA_SCHEDULE_COSINE`
+ * @param peak    largest learning rate: finite, >= 0
+ * @param step    number of the step, from 1; the steps of the stats and 1
+ * @param warmup  steps of the warm-up, at most `total`; 0: none
+ * @param total   steps of the run
+ * @return the learning rate; NaN, which `lmada_set_lr` refuses, for arguments out of range
+ */
+double lmada_schedule(lmada_schedule_t kind, double peak, uint64_t step, uint64_t warmup, uint64_t total);
 
 /**
  * Sets the learning rate of the steps to come, for schedules.
