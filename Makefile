@@ -121,6 +121,7 @@ docs:
 STRIP = $(shell $(CC) -print-prog-name=strip 2>/dev/null || echo strip)
 
 headers := include/lmada.h include/lmada_mpi.h bindings/cpp/lmada.hpp
+cpp_parts := bindings/cpp/lmada/base.hpp
 pkgconfigdir = $(LIBDIR)/pkgconfig
 cmakedir = $(LIBDIR)/cmake/lmada
 
@@ -147,8 +148,9 @@ built: $(filter lib,$(MAKECMDGOALS:all=lib))
 	@scripts/built "$(BUILT)"
 
 install: built
-	install -d "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(LIBDIR)" "$(DESTDIR)$(pkgconfigdir)"
+	install -d "$(DESTDIR)$(INCLUDEDIR)/lmada" "$(DESTDIR)$(LIBDIR)" "$(DESTDIR)$(pkgconfigdir)"
 	install -m 644 $(headers) "$(DESTDIR)$(INCLUDEDIR)/"
+	install -m 644 $(cpp_parts) "$(DESTDIR)$(INCLUDEDIR)/lmada/"
 	install -m 644 "$(BUILT)/liblmada.a" "$(DESTDIR)$(LIBDIR)/"
 	$(STRIP) --strip-debug "$(DESTDIR)$(LIBDIR)/liblmada.a"
 	install -m 755 "$(BUILT)/liblmada.so" "$(DESTDIR)$(LIBDIR)/liblmada.so.$(VERSION)"
@@ -163,7 +165,8 @@ install-cmake:
 	$(install_cmake)
 
 uninstall:
-	rm -f $(patsubst %,"$(DESTDIR)$(INCLUDEDIR)/%",$(notdir $(headers)))
+	rm -f $(patsubst %,"$(DESTDIR)$(INCLUDEDIR)/%",$(notdir $(headers)) $(addprefix lmada/,$(notdir $(cpp_parts))))
+	[ ! -d "$(DESTDIR)$(INCLUDEDIR)/lmada" ] || rmdir --ignore-fail-on-non-empty "$(DESTDIR)$(INCLUDEDIR)/lmada"
 	rm -f "$(DESTDIR)$(LIBDIR)/liblmada.a"
 	rm -f "$(DESTDIR)$(LIBDIR)/liblmada.so" "$(DESTDIR)$(LIBDIR)/$(SONAME)" "$(DESTDIR)$(LIBDIR)/$(SONAME)".[0-9]*
 	rm -f "$(DESTDIR)$(pkgconfigdir)/lmada.pc"

@@ -10,7 +10,7 @@
 // of that header hold here too: a call that fails changed nothing, and no pointer to the caller's arrays is kept.
 //
 // Under -fno-exceptions the twins are all there is: what throws is left out, `tensor_list` and `state_list` too, which
-// allocate. Nothing here aborts then. RTTI is not needed.
+// allocate, and the forms for C++ streams. Nothing here aborts then. RTTI is not needed.
 //
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
@@ -20,282 +20,25 @@
 #include <lmada.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
-#include <iterator>
 #include <memory>
-#include <optional>
-#include <type_traits>
 #include <utility>
-#if defined(__cpp_exceptions) || defined(_CPPUNWIND)
-#define LMADA_HPP_THROWS 1
-#include <stdexcept>
-#include <vector>
-#endif
-#if __has_include(<version>)
-#include <version>
-#endif
-#ifdef __cpp_lib_span
-#include <span>
+
+#include "lmada/base.hpp"
+#ifdef LMADA_HPP_THROWS
+#include <ios>
+#include <istream>
+#include <ostream>
 #endif
 
 namespace lmada {
 
-// What became of a call.
-enum class status : lmada_status_t {
-    ok = LMADA_OK,
-    null_pointer = LMADA_ERROR_NULL_POINTER,
-    invalid_argument = LMADA_ERROR_INVALID_ARGUMENT,
-    dimension_mismatch = LMADA_ERROR_DIMENSION_MISMATCH,
-    non_finite = LMADA_ERROR_NON_FINITE,
-    out_of_memory = LMADA_ERROR_OUT_OF_MEMORY,
-    busy = LMADA_ERROR_BUSY,
-    wrong_phase = LMADA_ERROR_WRONG_PHASE,
-    bad_state = LMADA_ERROR_BAD_STATE,
-    internal = LMADA_ERROR_INTERNAL,
-    callback = LMADA_ERROR_CALLBACK,
-};
-
-// The C name of a status, as "LMADA_ERROR_BUSY".
-inline const char* to_string(status value) noexcept {
-    return lmada_status_string(static_cast<lmada_status_t>(value));
-}
-
-// The version of the library that is linked, as "0.1.0".
-inline const char* version() noexcept { return lmada_version(); }
-
-#ifdef LMADA_HPP_THROWS
-// A failed call: its status, and in `what()` which argument was wrong and what it was.
-class error : public std::runtime_error {
-public:
-    error(lmada::status status, const char* message) : std::runtime_error(message), status_(status) {}
-    lmada::status status() const noexcept { return status_; }
-
-private:
-    lmada::status status_;
-};
-#endif
-
-// What a `try_` call returns: a value, or a status and the words to it. The words are the library's, kept for each
-// thread: read them on the thread that made the call, before its next failure.
-template <class T = void>
-class result;
-
-template <>
-class [[nodiscard]] result<void> {
-public:
-    explicit result(lmada_status_t code) noexcept
-        : result(static_cast<lmada::status>(code), code == LMADA_OK ? "" : lmada_last_error()) {}
-    result(lmada::status status, const char* message) noexcept : status_(status), message_(message) {}
-
-    explicit operator bool() const noexcept { return status_ == lmada::status::ok; }
-    lmada::status status() const noexcept { return status_; }
-    const char* message() const noexcept { return message_; }
-#ifdef LMADA_HPP_THROWS
-    // Throws `error` after a failure.
-    void value() const {
-        if (!*this) throw error(status_, message_);
-    }
-#endif
-
-private:
-    lmada::status status_;
-    const char* message_;
-};
-
-template <class T>
-class [[nodiscard]] result : result<void> {
-    static_assert(std::is_nothrow_move_constructible_v<T>, "a result is made without throwing");
-
-public:
-    using result<void>::operator bool;
-    using result<void>::status;
-    using result<void>::message;
-
-    result(T value) noexcept : result<void>(LMADA_OK), value_(std::move(value)) {}
-    result(result<void> failure) noexcept : result<void>(failure) {}
-
-    // The value; only after success.
-    T& operator*() & noexcept { return *value_; }
-    const T& operator*() const& noexcept { return *value_; }
-    T&& operator*() && noexcept { return *std::move(value_); }
-    T* operator->() noexcept { return &*value_; }
-    const T* operator->() const noexcept { return &*value_; }
-#ifdef LMADA_HPP_THROWS
-    // The value; throws `error` after a failure.
-    T value() && {
-        result<void>::value();
-        return *std::move(value_);
-    }
-#endif
-
-private:
-    std::optional<T> value_;
-};
-
-// An array that belongs to somebody else: `std::span` where the standard library has it, else as much of it as is
-// needed here. Containers, arrays and `{pointer, size}` convert to it.
-#ifdef __cpp_lib_span
-template <class T>
-using span = std::span<T>;
-#else
-template <class T>
-class span {
-public:
-    constexpr span() noexcept = default;
-    constexpr span(T* data, std::size_t size) noexcept : data_(data), size_(size) {}
-    // From whatever has data and a size, where only `const` is added to its elements.
-    template <class Range, class Element = std::remove_pointer_t<decltype(std::data(std::declval<Range&>()))>,
-              class = std::enable_if_t<std::is_convertible_v<Element (*)[], T (*)[]> &&
-                                       !std::is_same_v<std::decay_t<Range>, span>>>
-    constexpr span(Range&& range) noexcept : data_(std::data(range)), size_(std::size(range)) {}
-
-    constexpr T* data() const noexcept { return data_; }
-    constexpr std::size_t size() const noexcept { return size_; }
-    constexpr bool empty() const noexcept { return size_ == 0; }
-    constexpr T& operator[](std::size_t index) const noexcept { return data_[index]; }
-    constexpr T* begin() const noexcept { return data_; }
-    constexpr T* end() const noexcept { return data_ + size_; }
-
-private:
-    T* data_ = nullptr;
-    std::size_t size_ = 0;
-};
-#endif
-
-// Values of `config::history_format`. All but `full` are for `optimizer<float>` only; `density` is of `sparse`.
-namespace history {
-inline constexpr lmada_history_format_t full = LMADA_HISTORY_FULL;
-inline constexpr lmada_history_format_t bf16 = LMADA_HISTORY_BF16;
-inline constexpr lmada_history_format_t f16 = LMADA_HISTORY_F16;
-inline constexpr lmada_history_format_t int8 = LMADA_HISTORY_INT8;
-inline constexpr lmada_history_format_t sparse = LMADA_HISTORY_SPARSE;
-}  // namespace history
-
-// Values of `config::momentum_kind`.
-namespace momentum {
-inline constexpr lmada_momentum_t none = LMADA_MOMENTUM_NONE;
-inline constexpr lmada_momentum_t gradient = LMADA_MOMENTUM_GRADIENT;
-inline constexpr lmada_momentum_t update = LMADA_MOMENTUM_UPDATE;
-inline constexpr lmada_momentum_t window = LMADA_MOMENTUM_WINDOW;
-}  // namespace momentum
-
-// Values of `config::clip_kind`.
-namespace clip {
-inline constexpr lmada_clip_t none = LMADA_CLIP_NONE;
-inline constexpr lmada_clip_t norm = LMADA_CLIP_NORM;
-inline constexpr lmada_clip_t ema_norm = LMADA_CLIP_EMA_NORM;
-inline constexpr lmada_clip_t ema_vector = LMADA_CLIP_EMA_VECTOR;
-}  // namespace clip
-
-// Values of `config::clip_kind` that set the length of an update instead of bounding it.
-namespace graft {
-inline constexpr lmada_clip_t ema_norm = LMADA_GRAFT_EMA_NORM;
-inline constexpr lmada_clip_t ema_vector = LMADA_GRAFT_EMA_VECTOR;
-inline constexpr lmada_clip_t input = LMADA_GRAFT_INPUT;
-}  // namespace graft
-
-// The options: the fields of `lmada_config_t`, starting from the defaults. `dtype` follows from the optimizer's type.
-struct config : lmada_config_t {
-    config() noexcept : lmada_config_t{} { fill(&lmada_config_init); }
-
-    // The options that trained best in the library's own measurements. They use diagonal preconditioning, which rules
-    // out `centered` and the clips by EMA vectors; `lr` is Adam's.
-    static config recommended() noexcept {
-        config options;
-        options.fill(&lmada_config_recommended);
-        return options;
-    }
-
-private:
-    void fill(lmada_status_t (*init)(lmada_config_t*, std::size_t)) noexcept {
-        // Fails only where the library is older than this header. The size then makes `lmada_create` say so.
-        if (init(this, sizeof(lmada_config_t)) != LMADA_OK) struct_size = sizeof(lmada_config_t);
-    }
-};
-
-#ifdef LMADA_HPP_THROWS
-// A model that lies in several arrays: pairs of parameters and their gradient, in the optimizer's order. It holds
-// addresses, so that it is made once and serves for every step, as long as the arrays stay where they are.
-template <class T>
-class tensor_list {
-public:
-    void add(span<T> params, span<const T> grads) {
-        if (params.size() != grads.size()) {
-            throw error(status::dimension_mismatch, "params and grads of a tensor differ in length");
-        }
-        const std::size_t last = lens_.size();
-        params_.resize(last + 1);
-        grads_.resize(last + 1);
-        params_[last] = params.data();
-        grads_[last] = grads.data();
-        lens_.push_back(params.size());  // last, for it is what counts: should memory be out, nothing was added
-    }
-
-    std::size_t size() const noexcept { return lens_.size(); }
-    T* const* params() const noexcept { return params_.data(); }
-    const T* const* grads() const noexcept { return grads_.data(); }
-    const std::size_t* lens() const noexcept { return lens_.data(); }
-
-private:
-    std::vector<T*> params_;
-    std::vector<const T*> grads_;
-    std::vector<std::size_t> lens_;
-};
-
-// Saved states of the shares of one model, in their order. It holds addresses.
-class state_list {
-public:
-    void add(span<const std::byte> state) {
-        states_.reserve(states_.size() + 1);  // first, so that nothing was added should memory be out
-        bytes_.push_back(state.size());
-        states_.push_back(state.data());
-    }
-
-    std::size_t size() const noexcept { return states_.size(); }
-    const void* const* states() const noexcept { return states_.data(); }
-    const std::size_t* bytes() const noexcept { return bytes_.data(); }
-
-private:
-    std::vector<const void*> states_;
-    std::vector<std::size_t> bytes_;
-};
-#endif
-
 namespace detail {
-
-// The C functions of an element type.
-template <class T>
-struct api;
-
-template <>
-struct api<float> {
-    static constexpr lmada_dtype_t dtype = LMADA_F32;
-    static constexpr auto step = &lmada_step;
-    static constexpr auto step_tensors = &lmada_step_tensors;
-    static constexpr auto direction = &lmada_direction;
-    static constexpr auto feed = &lmada_feed;
-    static constexpr auto apply = &lmada_apply;
-    static constexpr auto apply_direction = &lmada_apply_direction;
-};
-
-template <>
-struct api<double> {
-    static constexpr lmada_dtype_t dtype = LMADA_F64;
-    static constexpr auto step = &lmada_step_f64;
-    static constexpr auto step_tensors = &lmada_step_tensors_f64;
-    static constexpr auto direction = &lmada_direction_f64;
-    static constexpr auto feed = &lmada_feed_f64;
-    static constexpr auto apply = &lmada_apply_f64;
-    static constexpr auto apply_direction = &lmada_apply_direction_f64;
-};
 
 struct free_handle {
     void operator()(lmada_t* handle) const noexcept { lmada_free(handle); }
 };
-
-inline result<void> lengths_differ() noexcept {
-    return {status::dimension_mismatch, "the arrays of the call differ in length"};
-}
 
 }  // namespace detail
 
@@ -310,19 +53,35 @@ class optimizer {
 public:
     using value_type = T;
 
+    // The memory that an optimizer of `dim` parameters would hold, in bytes.
+    static result<std::uint64_t> try_memory(std::size_t dim, const lmada::config& options = {}) noexcept {
+        std::uint64_t bytes = 0;
+        const lmada_config_t typed = with_type(options);
+        if (result<> outcome(lmada_memory(&typed, dim, &bytes)); !outcome) return outcome;
+        return bytes;
+    }
+
     // For `dim` parameters.
-    static result<optimizer> try_create(std::size_t dim, const config& options = {}) noexcept {
+    static result<optimizer> try_create(std::size_t dim, const lmada::config& options = {}) noexcept {
         return create(options, [dim](const lmada_config_t* c, lmada_t** out) { return lmada_create(c, dim, out); });
     }
     // For parameters in blocks, one after the other, with a preconditioner each.
-    static result<optimizer> try_create_blocks(span<const std::size_t> dims, const config& options = {}) noexcept {
+    static result<optimizer> try_create_blocks(span<const std::size_t> dims,
+                                               const lmada::config& options = {}) noexcept {
         return create(options, [dims](const lmada_config_t* c, lmada_t** out) {
             return lmada_create_blocks(c, dims.data(), dims.size(), out);
         });
     }
     static result<optimizer> try_create_blocks(std::initializer_list<std::size_t> dims,
-                                               const config& options = {}) noexcept {
+                                               const lmada::config& options = {}) noexcept {
         return try_create_blocks(span<const std::size_t>(dims.begin(), dims.size()), options);
+    }
+    // From a saved state, with the configuration, blocks and learning rate in it. `read` is called with pieces
+    // `span<std::byte>`, fills them and returns whether it could.
+    template <class Read, class = detail::if_takes<Read, std::byte>, class Mode = detail::mode>
+    static result<optimizer> try_from_state(Read&& read) noexcept {
+        detail::reader<Read> callback(read);
+        return from_callback(callback);
     }
 
     // One step: moves `params` against the preconditioned direction of `grads`.
@@ -341,11 +100,35 @@ public:
         return result<>(api::direction(get(), out.data(), grads.data(), grads.size()));
     }
 
+    // With gradients and a copy of the parameters in bfloat16, of an `optimizer<float>`. The copy may be empty.
+    result<> try_step_bf16(span<T> params, span<std::uint16_t> copy, span<const std::uint16_t> grads) noexcept {
+        if (!fit(params, copy, grads)) return detail::lengths_differ();
+        return result<>(lmada_step_bf16(get(), params.data(), place(copy), grads.data(), grads.size()));
+    }
+
+    // For rules of one's own. observe: the window takes the gradient, nothing moves. precondition: the direction for
+    // any vector, without a change of state.
+    result<> try_observe(span<const T> grads) noexcept {
+        return result<>(api::observe(get(), grads.data(), grads.size()));
+    }
+    result<> try_precondition(span<T> out, span<const T> v) noexcept {
+        if (out.size() != v.size()) return detail::lengths_differ();
+        return result<>(api::precondition(get(), out.data(), v.data(), v.size()));
+    }
+    // The average of the parameters, with `average_beta`.
+    result<> try_averaged_params(span<T> out) const noexcept {
+        return result<>(api::averaged_params(get(), out.data(), out.size()));
+    }
+
     // A step in phases: begin, feed every piece, (partials,) solve, apply or apply_direction every piece, end. Or
     // cancel.
     result<> try_begin() noexcept { return result<>(lmada_begin(get())); }
     result<> try_feed(std::size_t offset, span<const T> grads) noexcept {
         return result<>(api::feed(get(), offset, grads.data(), grads.size()));
+    }
+    result<> try_feed_bf16(std::size_t offset, span<const std::uint16_t> grads) noexcept {
+        static_assert(std::is_same_v<T, float>, "bfloat16 is for optimizer<float>");
+        return result<>(lmada_feed_bf16(get(), offset, grads.data(), grads.size()));
     }
     // The sums to add up over processes, in place. They live until solve, cancel, reset or destruction.
     result<span<double>> try_partials() noexcept {
@@ -359,6 +142,11 @@ public:
         if (params.size() != grads.size()) return detail::lengths_differ();
         return result<>(api::apply(get(), offset, params.data(), grads.data(), grads.size()));
     }
+    result<> try_apply_bf16(std::size_t offset, span<T> params, span<std::uint16_t> copy,
+                            span<const std::uint16_t> grads) noexcept {
+        if (!fit(params, copy, grads)) return detail::lengths_differ();
+        return result<>(lmada_apply_bf16(get(), offset, params.data(), place(copy), grads.data(), grads.size()));
+    }
     // The same, but writes the direction instead of moving parameters.
     result<> try_apply_direction(std::size_t offset, span<T> out, span<const T> grads) noexcept {
         if (out.size() != grads.size()) return detail::lengths_differ();
@@ -370,6 +158,25 @@ public:
     // Back to before the first step; the options and the learning rate stay.
     result<> try_reset() noexcept { return result<>(lmada_reset(get())); }
     result<> try_set_lr(double lr) noexcept { return result<>(lmada_set_lr(get(), lr)); }
+    result<> try_set_grad_scale(double scale) noexcept { return result<>(lmada_set_grad_scale(get(), scale)); }
+
+    // The options as they are now, the learning rate too; and those of the steps to come.
+    result<lmada::config> try_config() const noexcept {
+        lmada::config options;
+        if (result<> outcome(lmada_get_config(get(), &options, sizeof(lmada_config_t))); !outcome) return outcome;
+        return options;
+    }
+    result<> try_set_config(const lmada::config& options) noexcept {
+        const lmada_config_t typed = with_type(options);
+        return result<>(lmada_set_config(get(), &typed));
+    }
+    // The parameter groups of the steps to come, in place of all before.
+    result<> try_set_groups(span<const group> groups) noexcept {
+        return result<>(lmada_set_groups(get(), groups.data(), sizeof(group), groups.size()));
+    }
+    result<> try_set_groups(std::initializer_list<group> groups) noexcept {
+        return try_set_groups(span<const group>(groups.begin(), groups.size()));
+    }
 
     // What the last step looked like.
     result<lmada_stats_t> try_stats() const noexcept {
@@ -386,6 +193,13 @@ public:
     }
     result<> try_save(span<std::byte> buffer) const noexcept {
         return result<>(lmada_state_save(get(), buffer.data(), buffer.size()));
+    }
+    // The same without a second copy of the state: `write` is called with pieces `span<const std::byte>`, and returns
+    // whether it took them.
+    template <class Write, class = detail::if_takes<Write, const std::byte>, class Mode = detail::mode>
+    result<> try_write(Write&& write) const noexcept {
+        detail::writer<Write> callback(write);
+        return result<>(lmada_state_write(get(), &callback.run, &callback));
     }
     result<> try_load(span<const std::byte> state) noexcept {
         return result<>(lmada_state_load(get(), state.data(), state.size()));
@@ -412,24 +226,51 @@ public:
         return try_load_shares(span<const std::size_t>(firsts.begin(), firsts.size()), states);
     }
 
+    result<> try_write(std::ostream& out) const noexcept { return try_write(to(out)); }
+    static result<optimizer> try_from_state(std::istream& in) noexcept { return try_from_state(from(in)); }
+
     // Each of these is its `try_` form that throws `error` where it fails.
-    explicit optimizer(std::size_t dim, const config& options = {}) : optimizer(try_create(dim, options).value()) {}
-    static optimizer create_blocks(span<const std::size_t> dims, const config& options = {}) {
+    explicit optimizer(std::size_t dim, const lmada::config& options = {})
+        : optimizer(try_create(dim, options).value()) {}
+    static optimizer create_blocks(span<const std::size_t> dims, const lmada::config& options = {}) {
         return try_create_blocks(dims, options).value();
     }
-    static optimizer create_blocks(std::initializer_list<std::size_t> dims, const config& options = {}) {
+    static optimizer create_blocks(std::initializer_list<std::size_t> dims, const lmada::config& options = {}) {
         return try_create_blocks(dims, options).value();
     }
+    static std::uint64_t memory(std::size_t dim, const lmada::config& options = {}) {
+        return try_memory(dim, options).value();
+    }
+    // What `read` or the stream throws comes out, as it is.
+    template <class Read, class = detail::if_takes<Read, std::byte>>
+    static optimizer from_state(Read&& read) {
+        detail::reader<Read> callback(read);
+        result<optimizer> outcome = from_callback(callback);
+        callback.rethrow();
+        return std::move(outcome).value();
+    }
+    static optimizer from_state(std::istream& in) { return from_state(from(in)); }
 
     void step(span<T> params, span<const T> grads) { try_step(params, grads).value(); }
     void step(const tensor_list<T>& tensors) { try_step(tensors).value(); }
     void direction(span<T> out, span<const T> grads) { try_direction(out, grads).value(); }
+    void step_bf16(span<T> params, span<std::uint16_t> copy, span<const std::uint16_t> grads) {
+        try_step_bf16(params, copy, grads).value();
+    }
+    void observe(span<const T> grads) { try_observe(grads).value(); }
+    void precondition(span<T> out, span<const T> v) { try_precondition(out, v).value(); }
+    void averaged_params(span<T> out) const { try_averaged_params(out).value(); }
 
     void begin() { try_begin().value(); }
     void feed(std::size_t offset, span<const T> grads) { try_feed(offset, grads).value(); }
+    void feed_bf16(std::size_t offset, span<const std::uint16_t> grads) { try_feed_bf16(offset, grads).value(); }
     span<double> partials() { return try_partials().value(); }
     void solve() { try_solve().value(); }
     void apply(std::size_t offset, span<T> params, span<const T> grads) { try_apply(offset, params, grads).value(); }
+    void apply_bf16(std::size_t offset, span<T> params, span<std::uint16_t> copy,
+                    span<const std::uint16_t> grads) {
+        try_apply_bf16(offset, params, copy, grads).value();
+    }
     void apply_direction(std::size_t offset, span<T> out, span<const T> grads) {
         try_apply_direction(offset, out, grads).value();
     }
@@ -438,6 +279,11 @@ public:
 
     void reset() { try_reset().value(); }
     void set_lr(double lr) { try_set_lr(lr).value(); }
+    void set_grad_scale(double scale) { try_set_grad_scale(scale).value(); }
+    lmada::config config() const { return try_config().value(); }
+    void set_config(const lmada::config& options) { try_set_config(options).value(); }
+    void set_groups(span<const group> groups) { try_set_groups(groups).value(); }
+    void set_groups(std::initializer_list<group> groups) { try_set_groups(groups).value(); }
     lmada_stats_t stats() const { return try_stats().value(); }
 
     std::size_t state_size() const { return try_state_size().value(); }
@@ -447,6 +293,15 @@ public:
         save(state);
         return state;
     }
+    // What `write` or the stream throws comes out, as it is.
+    template <class Write, class = detail::if_takes<Write, const std::byte>>
+    void write(Write&& write) const {
+        detail::writer<Write> callback(write);
+        const result<> outcome(lmada_state_write(get(), &callback.run, &callback));
+        callback.rethrow();
+        outcome.value();
+    }
+    void write(std::ostream& out) const { write(to(out)); }
     void load(span<const std::byte> state) { try_load(state).value(); }
     void load_shares(span<const std::size_t> firsts, const state_list& states) {
         try_load_shares(firsts, states).value();
@@ -465,13 +320,55 @@ public:
 private:
     explicit optimizer(owner handle) noexcept : handle_(std::move(handle)) {}
 
-    template <class Create>
-    static result<optimizer> create(lmada_config_t options, Create call) noexcept {
+    static lmada_config_t with_type(lmada_config_t options) noexcept {
         options.dtype = api::dtype;
+        return options;
+    }
+
+    template <class Create>
+    static result<optimizer> create(const lmada_config_t& options, Create call) noexcept {
+        const lmada_config_t typed = with_type(options);
         lmada_t* handle = nullptr;
-        if (result<> outcome(call(&options, &handle)); !outcome) return outcome;
+        if (result<> outcome(call(&typed, &handle)); !outcome) return outcome;
         return optimizer(owner(handle));
     }
+
+    template <class Callback>
+    static result<optimizer> from_callback(Callback& callback) noexcept {
+        lmada_t* handle = nullptr;
+        if (result<> outcome(lmada_create_from_state(&callback.run, &callback, &handle)); !outcome) return outcome;
+        optimizer created{owner(handle)};
+        const auto options = created.try_config();
+        if (!options) return result<>(options.status(), options.message());
+        if (options->dtype != api::dtype) {
+            return result<>(status::invalid_argument, "the state is of an optimizer of the other element type");
+        }
+        return created;
+    }
+
+    // Whether the arrays of a call in bfloat16 are of one length; and where the copy lies, NULL for none.
+    static bool fit(span<T> params, span<std::uint16_t> copy, span<const std::uint16_t> grads) noexcept {
+        static_assert(std::is_same_v<T, float>, "bfloat16 is for optimizer<float>");
+        return params.size() == grads.size() && (copy.empty() || copy.size() == grads.size());
+    }
+    static std::uint16_t* place(span<std::uint16_t> copy) noexcept { return copy.empty() ? nullptr : copy.data(); }
+
+#ifdef LMADA_HPP_THROWS
+    static auto to(std::ostream& out) noexcept {
+        return [&out](span<const std::byte> piece) {
+            const void* const bytes = piece.data();
+            out.write(static_cast<const char*>(bytes), static_cast<std::streamsize>(piece.size()));
+            return out.good();
+        };
+    }
+    static auto from(std::istream& in) noexcept {
+        return [&in](span<std::byte> piece) {
+            void* const bytes = piece.data();
+            in.read(static_cast<char*>(bytes), static_cast<std::streamsize>(piece.size()));
+            return in.good();
+        };
+    }
+#endif
 
     owner handle_;
 };

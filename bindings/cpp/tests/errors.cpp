@@ -1,7 +1,10 @@
 // What a caller learns from a failure, with exceptions and without.
 
 #include <cmath>
+#include <cstdint>
+#include <istream>
 #include <limits>
+#include <ostream>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
@@ -20,6 +23,8 @@ const std::vector<float> bad{3, std::numeric_limits<float>::quiet_NaN()};
 // Every operation has a form that cannot throw.
 using floats = lmada::span<float>;
 using const_floats = lmada::span<const float>;
+using halves = lmada::span<std::uint16_t>;
+using const_halves = lmada::span<const std::uint16_t>;
 template <class... Arguments>
 constexpr bool creates = noexcept(optimizer::try_create(std::declval<Arguments>()...));
 static_assert(creates<std::size_t> && creates<std::size_t, const lmada::config&>);
@@ -28,7 +33,13 @@ static_assert(noexcept(optimizer::try_create_blocks(std::declval<std::initialize
 static_assert(noexcept(std::declval<optimizer&>().try_step(floats(), const_floats())));
 static_assert(noexcept(std::declval<optimizer&>().try_step(std::declval<const lmada::tensor_list<float>&>())));
 static_assert(noexcept(std::declval<optimizer&>().try_direction(floats(), const_floats())));
+static_assert(noexcept(std::declval<optimizer&>().try_step_bf16(floats(), halves(), const_halves())));
+static_assert(noexcept(std::declval<optimizer&>().try_observe(const_floats())));
+static_assert(noexcept(std::declval<optimizer&>().try_precondition(floats(), const_floats())));
+static_assert(noexcept(std::declval<const optimizer&>().try_averaged_params(floats())));
 static_assert(noexcept(std::declval<optimizer&>().try_begin()));
+static_assert(noexcept(std::declval<optimizer&>().try_feed_bf16(0, const_halves())));
+static_assert(noexcept(std::declval<optimizer&>().try_apply_bf16(0, floats(), halves(), const_halves())));
 static_assert(noexcept(std::declval<optimizer&>().try_feed(0, const_floats())));
 static_assert(noexcept(std::declval<optimizer&>().try_partials()));
 static_assert(noexcept(std::declval<optimizer&>().try_solve()));
@@ -37,6 +48,13 @@ static_assert(noexcept(std::declval<optimizer&>().try_end()));
 static_assert(noexcept(std::declval<optimizer&>().try_cancel()));
 static_assert(noexcept(std::declval<optimizer&>().try_reset()));
 static_assert(noexcept(std::declval<optimizer&>().try_set_lr(0)));
+static_assert(noexcept(std::declval<optimizer&>().try_set_grad_scale(0)));
+static_assert(noexcept(std::declval<const optimizer&>().try_config()));
+static_assert(noexcept(std::declval<optimizer&>().try_set_config(std::declval<const lmada::config&>())));
+static_assert(noexcept(std::declval<optimizer&>().try_set_groups(lmada::span<const lmada::group>())));
+static_assert(noexcept(std::declval<optimizer&>().try_set_groups(std::initializer_list<lmada::group>())));
+static_assert(noexcept(optimizer::try_memory(1)) && noexcept(optimizer::try_from_state(std::declval<std::istream&>())));
+static_assert(noexcept(std::declval<const optimizer&>().try_write(std::declval<std::ostream&>())));
 static_assert(noexcept(std::declval<const optimizer&>().try_stats()));
 static_assert(noexcept(std::declval<const optimizer&>().try_state_size()));
 static_assert(noexcept(std::declval<const optimizer&>().try_save(lmada::span<std::byte>())));
@@ -49,6 +67,11 @@ constexpr bool resets = false;
 template <class Opt>
 constexpr bool resets<Opt, std::void_t<decltype(std::declval<Opt&>().reset())>> = true;
 static_assert(resets<optimizer> && !resets<const optimizer>);
+template <class Opt, class = void>
+constexpr bool sets_groups = false;
+template <class Opt>
+constexpr bool sets_groups<Opt, std::void_t<decltype(std::declval<Opt&>().set_groups({}))>> = true;
+static_assert(sets_groups<optimizer> && !sets_groups<const optimizer>);
 // A result of one type does not pass for one of another.
 static_assert(!std::is_convertible_v<lmada::result<lmada_stats_t>, lmada::result<std::size_t>>);
 

@@ -3,6 +3,7 @@
 #include "hostile_macros.hpp"
 
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 
 #include "check.hpp"
@@ -105,6 +106,79 @@ void a_saved_run_goes_on_with_the_same_bits() {
     CHECK(same_bits(params, a) && same_bits(params, b));
 }
 
+// What there is around a step: values in closed form where there is one. The first update is g/sqrt(|g|^2 + eps).
+template <class T>
+void what_is_around_a_step_needs_no_exceptions() {
+    lmada::config options;
+    options.lr = 0.5;
+    options.eps = 0;
+    options.average_beta = 0.5;
+    optimizer<T> opt = *optimizer<T>::try_create(2, options);
+    CHECK(*optimizer<T>::try_memory(2, options) == opt.try_stats()->state_bytes);
+    CHECK(opt.try_config()->average_beta == 0.5 && opt.try_set_grad_scale(0.5));
+    options = *opt.try_config();
+    CHECK(options.grad_scale == 0.5);
+    options.lr = lmada::schedule(lmada::schedule_kind::linear, 1, 3, 1, 5);
+    CHECK(options.lr == 0.5 && opt.try_set_config(options));
+    CHECK(opt.try_set_groups({{0, 1, 0}, {1, 1, 2}}));
+    std::vector<T> params{1, 1};
+    T* const tensors[] = {params.data(), params.data() + 1};
+    const std::vector<T> grads{3, 4};
+    const T* const gradients[] = {nullptr, grads.data() + 1};
+    const std::size_t lens[] = {1, 1};
+    CHECK(opt.try_step(tensors, gradients, lens));
+    CHECK(params[0] == 1 && std::abs(static_cast<double>(params[1])) < 1e-6);  // 1 - 2*0.5*1
+    std::vector<T> out(2);
+    CHECK(opt.try_averaged_params(out) && same_bits(out, params));
+    CHECK(opt.try_observe(grads) && opt.try_precondition(out, grads) && opt.try_stats()->steps == 2);
+    options.history_size = 3;
+    CHECK(opt.try_set_config(options).status() == status::invalid_argument);
+}
+
+void a_state_streams_through_functions() {
+    optimizer<float> opt = *optimizer<float>::try_create_blocks({700, 5});
+    std::vector<float> params(705, 1);
+    check::noise noise;
+    for (int step = 0; step < 5; ++step) CHECK(opt.try_step(params, noise.vector<float>(705)));
+    std::vector<std::byte> state;
+    const auto write = [&state](lmada::span<const std::byte> piece) {
+        state.insert(state.end(), piece.data(), piece.data() + piece.size());
+        return true;
+    };
+    CHECK(opt.try_write(write) && state.size() == *opt.try_state_size());
+    std::size_t given = 0;
+    const auto read = [&state, &given](lmada::span<std::byte> piece) {
+        if (piece.size() > state.size() - given) return false;
+        std::memcpy(piece.data(), state.data() + given, piece.size());
+        given += piece.size();
+        return true;
+    };
+    auto resumed = optimizer<float>::try_from_state(read);
+    CHECK(resumed && given == state.size());
+    std::vector<float> others = params;
+    for (int step = 0; step < 5; ++step) {
+        const auto grads = noise.vector<float>(705);
+        CHECK(opt.try_step(params, grads) && resumed->try_step(others, grads));
+    }
+    CHECK(same_bits(params, others));
+    CHECK(optimizer<float>::try_from_state(read).status() == status::callback);  // nothing is left
+    CHECK(opt.try_write([](lmada::span<const std::byte>) { return false; }).status() == status::callback);
+    given = 0;
+    CHECK(optimizer<double>::try_from_state(read).status() == status::invalid_argument);
+}
+
+void bfloat16_steps() {
+    optimizer<float> opt = *optimizer<float>::try_create(2);
+    std::vector<float> params{1, 1};
+    std::vector<std::uint16_t> copy(2);
+    const std::vector<std::uint16_t> grads{0x4040, 0xC080};  // 3 and -4
+    CHECK(opt.try_step_bf16(params, copy, grads));
+    CHECK(std::abs(params[0] - 0.994f) < 1e-6f && std::abs(params[1] - 1.008f) < 1e-6f);
+    CHECK(copy[0] == 0x3F7E && copy[1] == 0x3F81);  // 0.9921875 and 1.0078125
+    CHECK(opt.try_begin() && opt.try_feed_bf16(0, grads) && opt.try_solve());
+    CHECK(opt.try_apply_bf16(0, params, {}, grads) && opt.try_end() && opt.try_stats()->steps == 2);
+}
+
 void failures_are_results() {
     const auto none = optimizer<float>::try_create(0);
     CHECK(!none && none.status() == status::invalid_argument && check::contains(none.message(), "dim"));
@@ -142,5 +216,9 @@ int main() {
     all_ways_to_step_agree<float>();
     all_ways_to_step_agree<double>();
     a_saved_run_goes_on_with_the_same_bits();
+    what_is_around_a_step_needs_no_exceptions<float>();
+    what_is_around_a_step_needs_no_exceptions<double>();
+    a_state_streams_through_functions();
+    bfloat16_steps();
     failures_are_results();
 }
