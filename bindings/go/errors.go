@@ -28,7 +28,7 @@ const (
 	ErrBadState Status = C.LMADA_ERROR_BAD_STATE
 	// ErrInternal: a defect of the library.
 	ErrInternal Status = C.LMADA_ERROR_INTERNAL
-	// ErrCallback: a callback failed.
+	// ErrCallback: the caller's reader or writer failed.
 	ErrCallback Status = C.LMADA_ERROR_CALLBACK
 )
 
@@ -40,14 +40,23 @@ type Error struct {
 	Op      string // the function or method, as "Step"
 	Status  Status // the kind of failure
 	Message string // which argument was wrong, and what it was
+	Err     error  // the error of the caller's own reader or writer, with ErrCallback
 }
 
 // Error returns the message, led by the operation.
 func (e *Error) Error() string { return "lmada: " + e.Op + ": " + e.Message }
 
-// Unwrap returns the status.
-func (e *Error) Unwrap() error { return e.Status }
+// Unwrap returns the caller's own error where there is one, else the status.
+func (e *Error) Unwrap() error {
+	if e.Err != nil {
+		return e.Err
+	}
+	return e.Status
+}
 
-// ErrClosed is returned, as it is, by every method of an optimizer that was closed, is nil, or was not made by New or
-// NewBlocks.
+// Is tells whether target is the status: also where Unwrap leads to the caller's own error.
+func (e *Error) Is(target error) bool { return target == e.Status }
+
+// ErrClosed is returned, as it is, by every method of an optimizer that was closed, is nil, or was not made by New,
+// NewBlocks or NewFromState.
 var ErrClosed = errors.New("lmada: the optimizer is closed")

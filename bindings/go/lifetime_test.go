@@ -29,12 +29,19 @@ func TestClosedOptimizersSaySo(t *testing.T) {
 	for name, opt := range map[string]*Optimizer[float32]{"closed": closed, "zero": new(Optimizer[float32]), "nil": nil} {
 		_, stats := opt.Stats()
 		_, save := opt.Save()
+		_, config := opt.Config()
+		_, write := opt.WriteTo(io.Discard)
+		halves := []uint16{1, 1}
 		for method, err := range map[string]error{
 			"Step": opt.Step(a, b), "StepTensors": opt.StepTensors([][]float32{a}, [][]float32{b}),
 			"Direction": opt.Direction(a, b), "Reset": opt.Reset(), "SetLR": opt.SetLR(1), "Begin": opt.Begin(),
 			"Feed": opt.Feed(0, b), "Solve": opt.Solve(), "Apply": opt.Apply(0, a, b), "End": opt.End(),
 			"ReducePartials": opt.ReducePartials(func([]float64) error { return nil }), "Cancel": opt.Cancel(),
 			"Load": opt.Load([]byte{1}), "LoadShares": opt.LoadShares([]int{0}, [][]byte{{1}}),
+			"Config": config, "Set": opt.Set(), "SetGradScale": opt.SetGradScale(1), "SetGroups": opt.SetGroups(nil),
+			"AveragedParams": opt.AveragedParams(a), "Observe": opt.Observe(b), "Precondition": opt.Precondition(a, b),
+			"StepBF16": opt.StepBF16(a, nil, halves), "FeedBF16": opt.FeedBF16(0, halves),
+			"ApplyBF16": opt.ApplyBF16(0, a, nil, halves), "WriteTo": write,
 			"ApplyDirection": opt.ApplyDirection(0, a, b), "Stats": stats, "Save": save,
 		} {
 			if !errors.Is(err, ErrClosed) {

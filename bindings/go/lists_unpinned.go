@@ -23,6 +23,11 @@ func (o *Optimizer[T]) stepTensors(op string, params, grads [][]T) error {
 	if err := o.checkOverlaps(op, params, grads); err != nil {
 		return err
 	}
+	for i := range grads {
+		if grads[i] == nil && len(params[i]) > 0 {
+			return o.stepCopies(op, params, grads)
+		}
+	}
 	if err := failure(op, C.lmada_begin(o.handle)); err != nil {
 		return err
 	}
@@ -31,6 +36,52 @@ func (o *Optimizer[T]) stepTensors(op string, params, grads [][]T) error {
 		return err
 	}
 	return failure(op, applyAndEnd(o.handle, params, grads))
+}
+
+// stepCopies copies the tensors into C memory: only a list can say that a tensor has no gradient. The memory is cleared
+// for the reason that loadShares has.
+func (o *Optimizer[T]) stepCopies(op string, params, grads [][]T) error {
+	var zero T
+	count, size := len(params), unsafe.Sizeof(zero)
+	pointer := unsafe.Sizeof(uintptr(0))
+	memory := C.calloc(C.size_t(2*uintptr(count)*pointer+2*uintptr(o.dim)*size+1), 1)
+	if memory == nil {
+		return &Error{Op: op, Status: ErrOutOfMemory, Message: "out of memory for copies of the tensors"}
+	}
+	defer C.free(memory)
+	pointers := unsafe.Slice((*unsafe.Pointer)(memory), 2*count)
+	values := unsafe.Slice((*T)(unsafe.Add(memory, 2*uintptr(count)*pointer)), 2*o.dim)
+	lens := make([]C.size_t, count)
+	place := func(tensor []T) (copied []T) {
+		copied, values = values[:len(tensor)], values[len(tensor):]
+		copy(copied, tensor)
+		return copied
+	}
+	moved := make([][]T, count)
+	for i := range params {
+		lens[i] = C.size_t(len(params[i]))
+		moved[i] = place(params[i])
+		if len(params[i]) > 0 {
+			pointers[i] = unsafe.Pointer(&moved[i][0])
+			if grads[i] != nil {
+				pointers[count+i] = unsafe.Pointer(&place(grads[i])[0])
+			}
+		}
+	}
+	p, g := memory, unsafe.Add(memory, uintptr(count)*pointer)
+	var status C.lmada_status_t
+	if single[T]() {
+		status = C.lmada_step_tensors(o.handle, (**C.float)(p), (**C.float)(g), first(lens), C.size_t(count))
+	} else {
+		status = C.lmada_step_tensors_f64(o.handle, (**C.double)(p), (**C.double)(g), first(lens), C.size_t(count))
+	}
+	if err := failure(op, status); err != nil {
+		return err
+	}
+	for i := range params {
+		copy(params[i], moved[i])
+	}
+	return nil
 }
 
 func feedAndSolve[T Float](handle *C.lmada_t, grads [][]T) C.lmada_status_t {
@@ -74,7 +125,10 @@ func (o *Optimizer[T]) checkOverlaps(op string, params, grads [][]T) error {
 	*all = (*all)[:0]
 	for i := range params {
 		if len(params[i]) > 0 {
-			*all = append(*all, extentOf(params[i], true, i), extentOf(grads[i], false, i))
+			*all = append(*all, extentOf(params[i], true, i))
+			if grads[i] != nil {
+				*all = append(*all, extentOf(grads[i], false, i))
+			}
 		}
 	}
 	sort.Sort(all)

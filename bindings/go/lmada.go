@@ -103,10 +103,14 @@ func create[T Float](
 	if err := failure(op, call(&config, &handle)); err != nil {
 		return nil, err
 	}
+	return owner[T](handle, dim, blocks), nil
+}
+
+func owner[T Float](handle *C.lmada_t, dim, blocks int) *Optimizer[T] {
 	o := &Optimizer[T]{handle: handle, dim: dim, blocks: blocks}
 	// A net for optimizers that nobody closed. The collector does not know how much memory hangs on a handle.
 	runtime.SetFinalizer(o, (*Optimizer[T]).Close)
-	return o, nil
+	return o
 }
 
 // Close releases the optimizer's memory. It waits for a call under way in another goroutine. Closing again, or closing
@@ -188,6 +192,20 @@ func Version() string { return C.GoString(C.lmada_version()) }
 
 // enter takes the handle for one operation, which may be several calls of the library; leave gives it back.
 func (o *Optimizer[T]) enter(op string) error {
+	if err := o.lock(op); err != nil {
+		return err
+	}
+	enterLibrary()
+	return nil
+}
+
+func (o *Optimizer[T]) leave() {
+	leaveLibrary()
+	o.unlock()
+}
+
+// lock takes the handle, without entering the library.
+func (o *Optimizer[T]) lock(op string) error {
 	if o == nil {
 		return ErrClosed
 	}
@@ -198,12 +216,10 @@ func (o *Optimizer[T]) enter(op string) error {
 		o.mu.Unlock()
 		return ErrClosed
 	}
-	enterLibrary()
 	return nil
 }
 
-func (o *Optimizer[T]) leave() {
-	leaveLibrary()
+func (o *Optimizer[T]) unlock() {
 	o.mu.Unlock()
 	runtime.KeepAlive(o)
 }

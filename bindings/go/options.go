@@ -8,8 +8,9 @@ import (
 	"math"
 )
 
-// Option is an argument of New and NewBlocks. What is not given has the library's default. Values are checked by the
-// library: one out of range, used or not, is [ErrInvalidArgument], and the message names it.
+// Option is an argument of New, NewBlocks, Memory and [Optimizer.Set]. What is not given has the library's default, and
+// with Set the optimizer's present value. Values are checked by the library: one out of range, used or not, is
+// [ErrInvalidArgument], and the message names it.
 type Option func(*settings)
 
 // settings collects the options of one call.
@@ -196,8 +197,34 @@ func WithDiagonalEps(eps float64) Option {
 	return field(func(c *C.lmada_config_t) { c.diagonal_eps = C.double(eps) })
 }
 
+// WithGradScale sets the factor on every gradient before anything is done with it: >= 0, default 1. It undoes the scale
+// of a loss, or averages a gradient that was summed. [Optimizer.SetGradScale] changes it between steps.
+func WithGradScale(scale float64) Option {
+	return field(func(c *C.lmada_config_t) { c.grad_scale = C.double(scale) })
+}
+
+// WithGradClipNorm sets the largest norm of a gradient, over all blocks together: >= 0. A longer one is scaled down to
+// it. Default 0: off.
+func WithGradClipNorm(norm float64) Option {
+	return field(func(c *C.lmada_config_t) { c.grad_clip_norm = C.double(norm) })
+}
+
+// WithAverageBeta sets β of an average of the parameters, which [Optimizer.AveragedParams] gives: [0, 1). Default 0: off.
+func WithAverageBeta(beta float64) Option {
+	return field(func(c *C.lmada_config_t) { c.average_beta = C.double(beta) })
+}
+
 // newConfig is the library's options with opts put in.
 func newConfig[T Float](op string, opts []Option) (C.lmada_config_t, error) {
+	return configFrom[T](op, opts, func(config *C.lmada_config_t) C.lmada_status_t {
+		return C.lmada_config_init(config, C.sizeof_lmada_config_t)
+	})
+}
+
+// configFrom is what start fills in, or the recommended setting if opts ask for it, with opts put in.
+func configFrom[T Float](
+	op string, opts []Option, start func(*C.lmada_config_t) C.lmada_status_t,
+) (C.lmada_config_t, error) {
 	var s settings
 	for _, opt := range opts {
 		opt(&s)
@@ -210,7 +237,10 @@ func newConfig[T Float](op string, opts []Option) (C.lmada_config_t, error) {
 	if s.recommended {
 		status = C.lmada_config_recommended(&config, C.sizeof_lmada_config_t)
 	} else {
-		status = C.lmada_config_init(&config, C.sizeof_lmada_config_t)
+		status = start(&config)
+	}
+	if status != C.LMADA_OK {
+		return config, failure(op, status)
 	}
 	for _, set := range s.fields {
 		set(&config)
@@ -219,5 +249,5 @@ func newConfig[T Float](op string, opts []Option) (C.lmada_config_t, error) {
 	if single[T]() {
 		config.dtype = C.LMADA_F32
 	}
-	return config, failure(op, status)
+	return config, nil
 }

@@ -53,6 +53,9 @@ func TestEveryOptionSetsItsFieldAndNoOther(t *testing.T) {
 		{"threads", WithThreads(3), "3"},
 		{"diagonal_beta", WithDiagonalBeta(0.5), "0.5"},
 		{"diagonal_eps", WithDiagonalEps(0.25), "0.25"},
+		{"grad_scale", WithGradScale(0.5), "0.5"},
+		{"grad_clip_norm", WithGradClipNorm(2), "2"},
+		{"average_beta", WithAverageBeta(0.5), "0.5"},
 	} {
 		seen[test.field] = true
 		want := map[string]string{}

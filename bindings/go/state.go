@@ -3,7 +3,10 @@ package lmada
 // #include <lmada.h>
 import "C"
 
-import "unsafe"
+import (
+	"math"
+	"unsafe"
+)
 
 // Stats is what the last step looked like, or between Solve and End the one under way. Over several blocks the norms
 // are root-sum-squares, Scale is the least, Rank the sum.
@@ -17,7 +20,15 @@ type Stats struct {
 	EigMax     float64 // largest eigenvalue of MMᵀ, without ε
 	EigMin     float64 // smallest that counts as present
 	StateBytes uint64  // memory that the optimizer holds
+	LR         float64 // learning rate of the next step
+	Refused    uint64  // steps refused with ErrNonFinite since New or Reset
+	// NonFiniteIndex is the first element that was NaN or infinite in the last gradient refused, or NoIndex: no gradient
+	// was refused, or not for an element of this optimizer.
+	NonFiniteIndex uint64
 }
+
+// NoIndex is a NonFiniteIndex of no element.
+const NoIndex uint64 = math.MaxUint64
 
 // Stats tells what the last step looked like.
 func (o *Optimizer[T]) Stats() (Stats, error) {
@@ -40,11 +51,15 @@ func (o *Optimizer[T]) Stats() (Stats, error) {
 		EigMax:     float64(s.eig_max),
 		EigMin:     float64(s.eig_min),
 		StateBytes: uint64(s.state_bytes),
+		LR:         float64(s.lr),
+		Refused:    uint64(s.refused),
+
+		NonFiniteIndex: uint64(s.non_finite_index),
 	}, nil
 }
 
-// Save returns the whole state: window, averages, step count, learning rate. A run that loads it goes on with the same
-// bits. The options are not in it.
+// Save returns the whole state: window, averages, step count, learning rate, options, groups. A run that loads it goes
+// on with the same bits. [Optimizer.WriteTo] does without a second copy of the state.
 func (o *Optimizer[T]) Save() ([]byte, error) {
 	const op = "Save"
 	if err := o.enter(op); err != nil {
@@ -63,8 +78,8 @@ func (o *Optimizer[T]) Save() ([]byte, error) {
 }
 
 // Load puts a saved state in place of the present one. The optimizer must have been made with the same element type,
-// lengths, history size, format and density, momentum kind and clip kind. Everything is checked before anything is
-// changed.
+// lengths, history size, format and density, momentum kind and clip kind, and with diagonal beta and average beta on or
+// off alike; its other options stay. Everything is checked before anything is changed.
 func (o *Optimizer[T]) Load(state []byte) error {
 	const op = "Load"
 	if len(state) == 0 {
