@@ -26,7 +26,8 @@ SUITES := rust c ubsan mpi abi instructions fuzz examples cpp julia go install d
 # Longer ones, not part of `make test`.
 LONG := asan tsan aarch64 processors large
 
-.PHONY: all lib header docs demo demo-mpi recommended evidence-gpt bench bench-peers bench-scaling fuzz soak test
+.PHONY: all lib header option-lists docs demo demo-mpi recommended evidence-gpt bench bench-peers bench-scaling fuzz
+.PHONY: soak test
 .PHONY: $(SUITES:%=test-%) $(LONG:%=test-%)
 .PHONY: install install-cmake uninstall clean help
 .DEFAULT_GOAL := all
@@ -111,6 +112,11 @@ docs:
 	cargo doc --locked --no-deps
 	@echo "docs: $(CURDIR)/build/docs/c/index.html"
 	@echo "docs: $(target_dir)/doc/lmada/index.html"
+
+## option-lists  writes the lists of the options anew that are made from src/config.rs
+option-lists:
+	@scripts/need cc cargo
+	LMADA_WRITE_LISTS=1 cargo test --locked --test option_lists generated
 
 ## install       headers, libraries, lmada.pc and the CMake package, under DESTDIR/PREFIX (LIBDIR, INCLUDEDIR likewise)
 ## install-cmake the CMake package alone, beside a library that is installed (see CONTRIBUTING.md)

@@ -22,6 +22,7 @@ fn structs_are_laid_out_as_in_c() {
     let structs = [
         layout!(lmada_config_t {
             struct_size,
+            // options: generated from src/config.rs by `make option-lists`
             dtype,
             history_size,
             history_format,
@@ -49,6 +50,7 @@ fn structs_are_laid_out_as_in_c() {
             grad_scale,
             grad_clip_norm,
             average_beta,
+            // options: end
         }),
         layout!(lmada_stats_t {
             struct_size,

@@ -5,6 +5,7 @@ import "C"
 
 // Config is all options of an optimizer as they are. Each With function says what its option means.
 type Config struct {
+	// options: generated from src/config.rs by `make option-lists`
 	HistorySize     int
 	HistoryFormat   HistoryFormat
 	Density         float64
@@ -31,10 +32,12 @@ type Config struct {
 	GradScale       float64
 	GradClipNorm    float64
 	AverageBeta     float64
+	// options: end
 }
 
 func configOf(c *C.lmada_config_t) Config {
 	return Config{
+		// options: generated from src/config.rs by `make option-lists`
 		HistorySize:     int(c.history_size),
 		HistoryFormat:   HistoryFormat(c.history_format),
 		Density:         float64(c.density),
@@ -61,6 +64,7 @@ func configOf(c *C.lmada_config_t) Config {
 		GradScale:       float64(c.grad_scale),
 		GradClipNorm:    float64(c.grad_clip_norm),
 		AverageBeta:     float64(c.average_beta),
+		// options: end
 	}
 }
 

@@ -86,6 +86,7 @@ pub fn to_c(config: &Config) -> lmada_config_t {
         assert_eq!(lmada_config_init(c.as_mut_ptr(), size_of::<lmada_config_t>()), LMADA_OK);
         c.assume_init()
     };
+    // options: generated from src/config.rs by `make option-lists`
     c.dtype = config.dtype as i32;
     c.history_size = config.history_size;
     c.history_format = config.history_format as i32;
@@ -113,6 +114,7 @@ pub fn to_c(config: &Config) -> lmada_config_t {
     c.grad_scale = config.grad_scale;
     c.grad_clip_norm = config.grad_clip_norm;
     c.average_beta = config.average_beta;
+    // options: end
     c
 }
 
