@@ -234,8 +234,7 @@ impl Algebra {
         pending.coefficients[held] = complement;
         let reach = columns + complement * norm2.sqrt();
         let rescaled = if config.is_diagonal() { reach * config.diagonal_eps.powf(-0.25) } else { reach };
-        // A sum that is not a number is not below either.
-        if !(rescaled <= step.largest / 2.0) {
+        if rescaled.is_nan() || rescaled > step.largest / 2.0 {
             return Err(Error::non_finite("the preconditioned vector"));
         }
         weigh_coefficients(step, pending)

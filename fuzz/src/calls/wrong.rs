@@ -185,7 +185,6 @@ impl<T: Real> World<T> {
         let lens = [cut, self.dim - cut];
         let cases = [
             ([start, null_mut()], grads, lens, 2, LMADA_ERROR_NULL_POINTER),
-            (good, [null(), grads[1]], lens, 2, LMADA_ERROR_NULL_POINTER),
             ([start, start.wrapping_add(cut - 1)], grads, lens, 2, LMADA_ERROR_INVALID_ARGUMENT),
             (good, [start, grads[1]], lens, 2, LMADA_ERROR_INVALID_ARGUMENT),
             (good, grads, [cut, 0], 2, LMADA_ERROR_DIMENSION_MISMATCH),
