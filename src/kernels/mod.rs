@@ -140,7 +140,7 @@ macro_rules! element {
 
             fn kernels() -> &'static Kernels<Self> {
                 static BEST: OnceRef<'static, Kernels<$number>> = OnceRef::new();
-                best(&BEST, Self::available())
+                best(&BEST, Self::available)
             }
 
             fn compressed() -> impl Iterator<Item = &'static Compressed<Self>> {
@@ -157,8 +157,11 @@ element!(f32, Dtype::F32, machine::compressed().into_iter().flatten(), SparseKer
 element!(f64, Dtype::F64, core::iter::empty(), None);
 
 /// The first of the tables available, which is found out once: what a processor can do does not change.
-fn best<T: Sync>(found: &OnceRef<'static, T>, mut available: impl Iterator<Item = &'static T>) -> &'static T {
-    found.get_or_init(|| available.next().unwrap_or_else(|| unreachable!("the portable kernels run everywhere")))
+fn best<T: Sync, A: Iterator<Item = &'static T>>(
+    found: &OnceRef<'static, T>,
+    available: impl FnOnce() -> A,
+) -> &'static T {
+    found.get_or_init(|| available().next().unwrap_or_else(|| unreachable!("the portable kernels run everywhere")))
 }
 
 /// Columns side by side: column `j` begins at `data[j * stride]` and has as many elements as the vector beside it needs

@@ -104,7 +104,7 @@ impl SymmetricKernels {
     /// The best kernels on this machine.
     pub fn best() -> &'static Self {
         static BEST: OnceRef<'static, SymmetricKernels> = OnceRef::new();
-        super::best(&BEST, Self::available())
+        super::best(&BEST, Self::available)
     }
 }
 

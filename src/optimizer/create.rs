@@ -4,7 +4,7 @@ use super::block::Block;
 use super::chunk::{Chunk, Scratch, chunk_len};
 use super::coverage::Coverage;
 use super::given::Frozen;
-use super::partials::Layout;
+use super::partials::{HashedOptions, Layout};
 use super::parts::Parts;
 use super::passes::{WORTH_A_SOLVING_THREAD, WORTH_A_THREAD};
 use super::solve::Solver;
@@ -105,6 +105,7 @@ impl<T: Element> Optimizer<T> {
             steps: 0,
             averaged: 0,
             refused: Refused::default(),
+            hashed: HashedOptions::new(&config, env!("CARGO_PKG_VERSION")),
             groups: Vec::new(),
             frozen: Frozen::new(USUAL_TENSORS)?,
             weights: Buffer::zeroed(config.history_size as usize, "the weights of the columns")?,

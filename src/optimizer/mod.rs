@@ -44,7 +44,7 @@ use given::{Frozen, GradList};
 pub use groups::Group;
 use lent::Lent;
 use output::Target;
-use partials::Layout;
+use partials::{HashedOptions, Layout};
 use parts::Parts;
 use ring::Ring;
 pub(crate) use saved::{BUFFER_LENGTH, SAME_OPTION};
@@ -94,6 +94,7 @@ pub struct Optimizer<T: Element> {
     /// Steps that moved the parameters, which entered their average.
     averaged: u64,
     refused: Refused,
+    hashed: HashedOptions,
     groups: Vec<Group>,
     /// Parameters whose gradient is not read in the step under way.
     frozen: Frozen,

@@ -48,6 +48,38 @@ pub(crate) enum Tail {
 
 const TAIL: usize = Tail::Step as usize + 1;
 
+/// The part of a [`Hash`] that does not change from step to step, kept with the options that it was computed from.
+pub(super) struct HashedOptions {
+    config: Config,
+    state: u64,
+}
+
+impl HashedOptions {
+    /// `config` has the learning rate as it is now.
+    pub fn new(config: &Config, version: &str) -> Self {
+        let mut state = 0;
+        for (name, word) in Config::NAMES.iter().zip(config.to_words()) {
+            // Of the words of all types, only that of −0 is this one; −0 is 0.
+            let word = if word == (-0.0_f64).to_bits() { 0 } else { word };
+            if *name != "threads" {
+                state = add(state, word);
+            }
+        }
+        let state = version.bytes().fold(state, |state, byte| add(state, byte.into()));
+        Self { config: *config, state }
+    }
+
+    /// Whether these are the options.
+    pub fn are_of(&self, config: &Config) -> bool {
+        self.config == *config
+    }
+}
+
+/// One to one in the state and in the value: lists that differ in one value never end in one state.
+fn add(state: u64, value: u64) -> u64 {
+    (state.rotate_left(26) ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
 /// A hash, in two halves of 16 bits, of all that processes of one model have to have in common: the options but
 /// `threads`, the learning rate, the version of the library, and the step's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,23 +91,9 @@ impl Hash {
     /// Up to so many processes, the sums of halves and squares are exact in f64.
     const MAX_PROCESSES: f64 = (1 << 20) as f64;
 
-    /// `config` has the learning rate as it is now.
-    pub fn new(config: &Config, version: &str, step: u64) -> Self {
-        // `add` is one to one in the state and in the value: lists that differ in one value never end in one state.
-        let mut state = 0_u64;
-        let mut add = |value: u64| {
-            state = (state.rotate_left(26) ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        };
-        for (name, word) in Config::NAMES.iter().zip(config.to_words()) {
-            // Of the words of all types, only that of −0 is this one; −0 is 0.
-            let word = if word == (-0.0_f64).to_bits() { 0 } else { word };
-            if *name != "threads" {
-                add(word);
-            }
-        }
-        version.bytes().for_each(|byte| add(byte.into()));
-        add(step);
-        add(0);
+    /// Of a step with these options.
+    pub fn of_step(options: &HashedOptions, step: u64) -> Self {
+        let state = add(add(options.state, step), 0);
         Self { halves: [(state >> 32) as u16, (state >> 48) as u16] }
     }
 
@@ -191,6 +209,10 @@ impl Layout {
 mod tests {
     use super::*;
 
+    fn hash_of(config: &Config, version: &str, step: u64) -> Hash {
+        Hash::of_step(&HashedOptions::new(config, version), step)
+    }
+
     /// The sums over processes with these hashes, of which there are so many each.
     fn sums(layout: Layout, hashes: &[(Hash, f64)]) -> Vec<f64> {
         let mut sums = vec![0.0; layout.len()];
@@ -218,13 +240,13 @@ mod tests {
     #[test]
     fn versions_and_steps_have_other_hashes() {
         let config = Config::default();
-        let hash = Hash::new(&config, "0.1.0", 1);
-        assert_eq!(hash, Hash::new(&config.with_threads(7), "0.1.0", 1));
+        let hash = hash_of(&config, "0.1.0", 1);
+        assert_eq!(hash, hash_of(&config.with_threads(7), "0.1.0", 1));
         for other in ["0.1.1", "0.10", "0.1.00", "1.0.0", ""] {
-            assert_ne!(hash, Hash::new(&config, other, 1));
+            assert_ne!(hash, hash_of(&config, other, 1));
         }
         for step in [0, 2, 1 + (1 << 16), 1 + (1 << 32), u64::MAX] {
-            assert_ne!(hash, Hash::new(&config, "0.1.0", step));
+            assert_ne!(hash, hash_of(&config, "0.1.0", step));
         }
     }
 
@@ -232,7 +254,7 @@ mod tests {
     #[test]
     fn hashes_of_steps_are_spread() {
         let config = Config::default();
-        let hash = |step| Hash::new(&config, "0.1.0", step).halves;
+        let hash = |step| hash_of(&config, "0.1.0", step).halves;
         let mut hashes: Vec<_> = (1..=10_000).map(hash).collect();
         hashes.sort_unstable();
         hashes.dedup();

@@ -8,7 +8,7 @@ use super::given::{Given, GradList, Source};
 use super::groups;
 use super::lent::Lent;
 use super::output::{Move, Output, Target};
-use super::partials::{Hash, Tail, check_partials};
+use super::partials::{Hash, HashedOptions, Tail, check_partials};
 use super::solve::{Step, bias};
 use super::weights;
 use super::{Optimizer, Phase};
@@ -125,7 +125,11 @@ impl<T: Element> Optimizer<T> {
     pub(super) fn sum(&mut self) {
         self.add_up();
         let number = self.steps + 1;
-        let hash = Hash::new(&self.config(), env!("CARGO_PKG_VERSION"), number);
+        let config = self.config();
+        if !self.hashed.are_of(&config) {
+            self.hashed = HashedOptions::new(&config, env!("CARGO_PKG_VERSION"));
+        }
+        let hash = Hash::of_step(&self.hashed, number);
         let excess = groups::excess(&self.groups);
         let layout = self.layout;
         for partials in self.partials.chunks_exact_mut(layout.len()) {
