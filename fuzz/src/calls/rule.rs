@@ -113,8 +113,9 @@ impl Rule {
             }
             // The guard goes by s and ‖u‖ as they come out in k×k space.
             let (most_norm, least_norm) = (outcome.update_norm + norm_radius, outcome.update_norm - norm_radius);
-            let most = lr.max(1.0) * (outcome.scale + radii.scale) * most_norm;
-            let least = lr.max(1.0) * (outcome.scale - radii.scale).max(0.0) * least_norm.max(0.0);
+            // The learning rate last: its product with the scale may overflow where the step does not.
+            let most = lr.max(1.0) * ((outcome.scale + radii.scale) * most_norm);
+            let least = lr.max(1.0) * ((outcome.scale - radii.scale).max(0.0) * least_norm.max(0.0));
             let half = T::MAX / 2.0;
             let averages = matches!(oracle.config.clip_kind, Clip::EmaVector | Clip::GraftEmaVector);
             // With momentum of updates, by the average of s‖u‖ too: b is no longer than that.
