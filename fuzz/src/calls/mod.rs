@@ -253,7 +253,7 @@ impl<T: Real> World<T> {
 
 /// The rule from the start on, where the oracle is quick enough.
 fn first_rule<T: Real>(config: &Config, dims: &[usize]) -> Option<Rule> {
-    // Nor is the oracle in diagonal coordinates: tests/truth_diagonal.rs has its own.
+    // Nor is the oracle in diagonal coordinates: tests/truth/diagonal.rs has its own.
     let follows = dims.iter().sum::<usize>() <= 600 && config.diagonal_beta == 0.0;
     follows.then(|| Rule::new::<T>(config, dims))
 }

@@ -1,7 +1,7 @@
 //! Diagonal preconditioning has no units: a loss times a number makes the same steps, and lr is Adam's.
 
-mod common;
-mod oracle;
+use crate::common;
+use crate::oracle;
 
 use common::{COMPRESSED, gradient};
 use lmada::{Clip, Config, HistoryFormat, Momentum, Optimizer};

@@ -1,6 +1,6 @@
 //! The oracle itself: it has to be beyond doubt before the library is held against it.
 
-mod oracle;
+use crate::oracle;
 
 use lmada::{Config, HistoryFormat};
 use oracle::compare::distance;

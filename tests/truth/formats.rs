@@ -1,8 +1,8 @@
 //! Every history format with every option, on every stream, against the oracle that works with the gradient as stored:
 //! to the same tolerances as with whole gradients.
 
-mod oracle;
-mod settings;
+use crate::oracle;
+use crate::settings;
 
 use lmada::{Clip, Config, HistoryFormat, Momentum};
 use oracle::compare::{Case, Tally, compare};

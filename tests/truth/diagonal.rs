@@ -5,8 +5,7 @@
 //!
 //! Norms are those of the coordinates of the stored columns, in which the library promises its precision.
 
-mod oracle;
-mod settings;
+use crate::oracle;
 
 use lmada::{Clip, Config, Dtype, Error, HistoryFormat, Momentum, Optimizer};
 use oracle::Oracle;

@@ -1,6 +1,6 @@
 //! Saved states that are damaged, foreign or hostile: refused for the right reason, and nothing changed by them.
 
-mod common;
+use crate::common;
 
 use common::{COMPRESSED, Model, OPTIONS, Random, every_kind_and_format, part_ends};
 use lmada::{Clip, Config, Error, Momentum};

@@ -1,7 +1,7 @@
 //! What the library says of a step, and steps over several blocks, against the oracle.
 
-mod oracle;
-mod settings;
+use crate::oracle;
+use crate::settings;
 
 use lmada::{Clip, HistoryFormat, Momentum, Optimizer, Stats};
 use oracle::compare::{Case, Compared, distance, run};

@@ -1,7 +1,7 @@
 //! The factor on gradients and the clip of their norm, which act as weights of columns, against the same gradients
 //! multiplied beforehand.
 
-mod common;
+use crate::common;
 
 use common::{Model, Random, every_kind, every_kind_and_format, gradient};
 use lmada::{Config, Element, Momentum, Optimizer};

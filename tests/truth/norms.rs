@@ -1,8 +1,8 @@
 //! The norms that clips and grafts use, in windows of lower rank than they hold gradients: by them alone a direction may
 //! be longer or shorter than the rule has it.
 
-mod oracle;
-mod settings;
+use crate::oracle;
+use crate::settings;
 
 use lmada::{Clip, Config, Momentum, Optimizer};
 use oracle::Oracle;

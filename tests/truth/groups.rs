@@ -1,7 +1,7 @@
 //! Parameter groups and tensors without a gradient: against directions that the test applies itself, with zeros where
 //! nothing is given.
 
-mod common;
+use crate::common;
 
 use common::{Random, every_kind_and_format, gradient};
 use lmada::{Config, Element, Group, Optimizer};

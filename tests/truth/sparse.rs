@@ -1,6 +1,6 @@
 //! The sparse window and its feedback, bit for bit against a plain reference that sorts.
 
-mod common;
+use crate::common;
 
 use common::{Model, Random, assert_same, cuts, every_kind, gradient, part_ends};
 use lmada::{Config, Error, HistoryFormat, Optimizer};

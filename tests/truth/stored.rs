@@ -1,6 +1,6 @@
 //! What a window holds, read from saved states, against the gradients that went in: the formats as they are documented.
 
-mod oracle;
+use crate::oracle;
 
 use lmada::{Config, Error, HistoryFormat, Optimizer};
 use oracle::formats::{self, BF16_MAX, SCALED, SPARSE, Store, absmax, exponent};

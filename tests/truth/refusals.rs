@@ -1,7 +1,7 @@
 //! What is refused changes nothing: a twin that never saw it has the same parameters, state and next steps, bit for
 //! bit.
 
-mod common;
+use crate::common;
 
 use common::{COMPRESSED, Model, assert_same, every_kind, every_kind_and_format, gradient};
 use lmada::{Argument, Clip, Config, Element, Error, HistoryFormat, Momentum, Optimizer};

@@ -1,6 +1,6 @@
 //! Against what others wrote down: Adagrad's own d×d definition, and the note's update rule with its trajectories.
 
-mod oracle;
+use crate::oracle;
 
 use lmada::{Config, Momentum, Optimizer};
 use oracle::compare::distance;
@@ -94,7 +94,7 @@ fn along_the_note<T: Number>(case: &serde_json::Value, tolerance: f64) {
 
 #[test]
 fn trajectories_of_the_note() {
-    let file = include_str!("data/note_reference.json");
+    let file = include_str!("../data/note_reference.json");
     let file: serde_json::Value = serde_json::from_str(file).unwrap();
     let cases = file["cases"].as_array().unwrap();
     assert_eq!(cases.len(), 6);

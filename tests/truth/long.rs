@@ -1,8 +1,8 @@
 //! What happens to windows in long runs: the same gradient for ever, one that is huge and leaves again, a block that is
 //! zero for thousands of steps, against the oracle.
 
-mod oracle;
-mod settings;
+use crate::oracle;
+use crate::settings;
 
 use lmada::{Momentum, Optimizer};
 use oracle::Oracle;

@@ -1,7 +1,7 @@
 //! Small and large dimensions and windows, norms over many decades, against the oracle.
 
-mod oracle;
-mod settings;
+use crate::oracle;
+use crate::settings;
 
 use lmada::{Clip, Momentum};
 use oracle::compare::{Case, Tally, compare};
