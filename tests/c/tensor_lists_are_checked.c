@@ -59,10 +59,11 @@ static void tensors_are_null(model *m)
 {
     list l = new_list(m);
     l.params[2] = NULL;
+    l.grads[2] = NULL; /* which alone is a tensor without a gradient */
     refuse(m, &l, TENSORS, LMADA_ERROR_NULL_POINTER, "params[2]");
     l = new_list(m);
-    l.grads[3] = NULL;
-    refuse(m, &l, TENSORS, LMADA_ERROR_NULL_POINTER, "grads[3]");
+    l.params[3] = NULL;
+    refuse(m, &l, TENSORS, LMADA_ERROR_NULL_POINTER, "params[3]");
 }
 
 static void lengths_do_not_add_up(model *m)
