@@ -274,7 +274,7 @@ impl<T: Element> Optimizer<T> {
             fault::point();
         }
         self.weights[ring.newest] = self.pending_weights[ring.newest];
-        self.averaged += u64::from(moved);
+        self.averaged += u64::from(moved && self.config.average_beta > 0.0);
         self.steps += 1;
     }
 }
