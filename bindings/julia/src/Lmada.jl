@@ -10,16 +10,19 @@ Limited-memory full-matrix Adagrad: the Julia interface of the library lmada.
 
 [`Lmada.Optimizer`](@ref) is the optimizer and lists the options; [`step!`](@ref) moves the parameters. Everything else:
 [`direction!`](@ref), [`reset!`](@ref), [`set_lr!`](@ref), [`Lmada.stats`](@ref), [`Lmada.save`](@ref),
-[`Lmada.load!`](@ref), the step in phases ([`Lmada.begin!`](@ref)), what joins processes that share a model
-([`Lmada.Communicator`](@ref)), and the two functions of an Optimisers.jl rule ([`Lmada.Rule`](@ref)). A call that fails
-throws an [`LmadaError`](@ref) and has changed nothing.
+[`Lmada.load!`](@ref), `write(io, opt)` and `read(io, Lmada.Optimizer)`, what changes between steps
+([`Lmada.set_config!`](@ref), [`set_groups!`](@ref), [`Lmada.schedule`](@ref)), the averaged parameters
+([`Lmada.averaged_params`](@ref)), gradients in bfloat16 ([`step_bf16!`](@ref)), what rules of one's own are made of
+([`Lmada.observe!`](@ref), [`Lmada.precondition!`](@ref)), the step in phases ([`Lmada.begin!`](@ref)), what joins
+processes that share a model ([`Lmada.Communicator`](@ref)), and the two functions of an Optimisers.jl rule
+([`Lmada.Rule`](@ref)). A call that fails throws an [`LmadaError`](@ref) and has changed nothing.
 """
 module Lmada
 
 using Libdl, Serialization
 
 # The other names (save, stats, init, apply!, ...) are too common to be brought into every user's scope.
-export step!, direction!, reset!, set_lr!, LmadaError
+export step!, step_bf16!, direction!, reset!, set_lr!, set_grad_scale!, set_groups!, LmadaError
 
 include("library.jl")
 include("interrupts.jl")
@@ -27,19 +30,25 @@ include("errors.jl")
 include("config.jl")
 include("optimizer.jl")
 include("arrays.jl")
+include("inflight.jl")
 include("step.jl")
+include("own_rule.jl")
 include("phases.jl")
+include("bf16.jl")
 include("communicator.jl")
 include("processes.jl")
 include("state.jl")
+include("stream.jl")
 include("serialized.jl")
 include("rule.jl")
 
 # Julia 1.11 and later tell the names that are meant for users, exported or not.
 if VERSION >= v"1.11"
-    eval(Expr(:public, :Optimizer, :defaults, :recommended, :stats, :save, :load!, :load_shares!,
+    eval(Expr(:public, :Optimizer, :defaults, :recommended, :config, :set_config!, :Group, :schedule, :memory,
+              :stats, :save, :load!, :load_shares!,
               :begin!, :feed!, :partials, :solve!, :apply!, :apply_direction!, :finish!,
-              :cancel!, :Communicator, :comm_rank, :comm_size, :comm_sum!, :comm_min, :comm_bcast!,
+              :cancel!, :observe!, :precondition!, :precondition, :averaged_params!, :averaged_params,
+              :feed_bf16!, :apply_bf16!, :Communicator, :comm_rank, :comm_size, :comm_sum!, :comm_min, :comm_bcast!,
               :Rule, :init, :Status, Symbol.(instances(Status))..., :version, :library_path))
 end
 

@@ -26,12 +26,18 @@ function same_size(params, grads)
     throw(DimensionMismatch("parameters of size $(size(params)), but a gradient of size $(size(grads))"))
 end
 
+same_size(params, ::Nothing) = nothing
+
 # A model that lies in several arrays.
 const Tensors = Union{Tuple{Vararg{AbstractArray}},AbstractVector{<:AbstractArray}}
+
+# The gradients of such a model: `nothing` for an array that has none in this step.
+const Gradients = Union{Tuple{Vararg{Union{AbstractArray,Nothing}}},AbstractVector{<:Union{AbstractArray,Nothing}},
+                        AbstractVector{Any}}
 
 # The arrays themselves, so that what the addresses point into can be kept alive.
 arrays(tensors::Tuple) = tensors
 arrays(tensors::AbstractVector) = collect(tensors)
 
 addresses_of(::Type{T}, tensors, name) where {T} =
-    Ptr{T}[pointer(dense(T, x, name, number)) for (number, x) in enumerate(tensors)]
+    Ptr{T}[x === nothing ? Ptr{T}(C_NULL) : pointer(dense(T, x, name, number)) for (number, x) in enumerate(tensors)]

@@ -27,6 +27,9 @@ struct Config
     threads::UInt32
     diagonal_beta::Float64
     diagonal_eps::Float64
+    grad_scale::Float64
+    grad_clip_norm::Float64
+    average_beta::Float64
 end
 
 const OPTIONS = fieldnames(Config)[3:end]
@@ -49,13 +52,17 @@ function filled(init::Ptr{Cvoid})
 end
 
 function Config(::Type{T}; options...) where {T<:Real32or64}
+    return with_options(filled(library().config_init), dtype(T), values(options))
+end
+
+# `config` with the element type and the options given.
+function with_options(config::Config, dtype::Int32, options::NamedTuple)
     for name in keys(options)
         name in OPTIONS || throw(ArgumentError("there is no option $name; the options are $(join(OPTIONS, ", "))"))
     end
-    defaults = filled(library().config_init)
     return Config(map(fieldnames(Config)) do name
-        name === :dtype && return dtype(T)
-        return haskey(options, name) ? to_c(name, options[name]) : getfield(defaults, name)
+        name === :dtype && return dtype
+        return haskey(options, name) ? to_c(name, options[name]) : getfield(config, name)
     end...)
 end
 

@@ -13,7 +13,23 @@ const HELD = Ref(ntuple(word -> word == 1 ? UInt64(1) << (12 - 1) : UInt64(0), 1
 
 const SIG_BLOCK, SIG_UNBLOCK = Cint(0), Cint(1)
 
-function hold_interrupts(how)
+# How many calls are under way in the main thread. While one reads from
+# or writes to an IO, others may begin and end.
+const CALLS_HELD = Ref(0)
+
+function hold_interrupts()
+    CALLS_HELD[] += 1
+    CALLS_HELD[] == 1 && mask_interrupts(SIG_BLOCK)
+    return nothing
+end
+
+function release_interrupts()
+    CALLS_HELD[] -= 1
+    CALLS_HELD[] == 0 && mask_interrupts(SIG_UNBLOCK)
+    return nothing
+end
+
+function mask_interrupts(how)
     HOLDS_INTERRUPTS || return nothing
     @ccall pthread_sigmask(how::Cint, HELD::Ref{NTuple{16,UInt64}}, C_NULL::Ptr{Cvoid})::Cint
     return nothing
@@ -23,11 +39,11 @@ end
 macro whole(call)
     return quote
         main = Threads.threadid() == 1    # the only thread that Julia interrupts
-        main && hold_interrupts(SIG_BLOCK)
+        main && hold_interrupts()
         try
             $(esc(:(@ccall $call)))
         finally
-            main && hold_interrupts(SIG_UNBLOCK)
+            main && release_interrupts()
         end
     end
 end

@@ -10,11 +10,14 @@ const LIBRARY_NAME = Sys.iswindows() ? "lmada" : "liblmada"
 const SOURCE_TREE = normpath(@__DIR__, "..", "..", "..", "target", "release", "$LIBRARY_NAME.$(Libdl.dlext)")
 
 const FUNCTIONS = (:abi_version, :version, :status_string, :last_error, :config_init, :config_recommended,
-                   :create_blocks, :reset, :free, :begin, :partials, :solve, :end, :cancel, :set_lr, :stats,
-                   :state_size, :state_save, :state_load, :state_load_shares)
+                   :create_blocks, :memory, :reset, :free, :begin, :partials, :solve, :end, :cancel, :set_lr,
+                   :get_config, :set_config, :set_grad_scale, :set_groups, :schedule, :stats, :step_bf16, :feed_bf16,
+                   :apply_bf16, :state_size, :state_save, :state_load, :state_load_shares, :state_write,
+                   :create_from_state)
 
 # These come twice: under this name for Float32, with "_f64" behind it for Float64.
-const TYPED_FUNCTIONS = (:step, :step_tensors, :direction, :feed, :apply, :apply_direction)
+const TYPED_FUNCTIONS = (:step, :step_tensors, :direction, :feed, :apply, :apply_direction, :observe, :precondition,
+                         :averaged_params)
 
 addresses_type(names) = NamedTuple{names,NTuple{length(names),Ptr{Cvoid}}}
 

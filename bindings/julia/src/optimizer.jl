@@ -11,9 +11,9 @@ model of its own: one block a layer makes the matrix block-diagonal. The paramet
 
 The memory is given back when the optimizer is garbage-collected, or at once by `close(opt)`, which may be called more
 than once; `isopen(opt)` tells. `length(opt)` is the number of parameters. `copy(opt)` and `deepcopy(opt)` make a second
-optimizer in the same state; `Serialization.serialize` stores one, with its options, to go on with the same bits in
-another process. One optimizer is for one task at a time (a second call under way at once throws `BUSY`), and none may
-be using it when it is closed; different optimizers are independent.
+optimizer in the same state; `write(io, opt)` and `Serialization.serialize` store one, with its options, to go on with
+the same bits in another process. One optimizer is for one task at a time (a second call under way at once throws
+`BUSY`), and none may be using it when it is closed; different optimizers are independent.
 
 # Options
 
@@ -67,24 +67,32 @@ be using it when it is closed; different optimizers are independent.
   windows of large models and long runs. The update is exact for the gradients as stored.
 - `density = 0.01`: share of a gradient's entries that `:sparse` keeps, rounded up in each 4,096; above 0 and at most 1.
   It takes some `1 / density` steps for an entry to have its turn.
+- `grad_scale = 1`: factor on every gradient before anything is done with it, at least 0: to undo the scale of a loss or
+  to average a gradient that was summed over several batches. [`set_grad_scale!`](@ref) changes it between steps.
+- `grad_clip_norm = 0`: largest norm of a gradient, after `grad_scale` and over all blocks together; a longer one is
+  scaled down to it. 0 is off. Against single gradients that are orders of magnitude too long.
+- `average_beta = 0`: weight of the past in an average of the parameters, 0 to below 1; 0 is off. One more buffer of the
+  model's length. [`Lmada.averaged_params`](@ref) gives it; [`direction!`](@ref), which does not see the parameters,
+  refuses it.
 
-See also [`Lmada.defaults`](@ref) and [`Lmada.recommended`](@ref).
+[`Lmada.set_config!`](@ref) changes them between steps. See also [`Lmada.config`](@ref), [`Lmada.defaults`](@ref),
+[`Lmada.recommended`](@ref) and [`Lmada.memory`](@ref).
 """
 mutable struct Optimizer{T<:Real32or64}
     handle::Ptr{Cvoid}    # C_NULL once closed
-    config::Config
     blocks::Vector{Csize_t}
     seal::UInt64          # tells the optimizer from a copy of its fields
 
-    function Optimizer{T}(config::Config, blocks::Vector{Csize_t}) where {T}
-        # An interrupt between the call and the finalizer would lose the handle.
-        return disable_sigint() do
-            opt = new{T}(created(config, blocks), config, blocks)
-            opt.seal = seal_of(opt)
-            return finalizer(close, opt)
-        end
+    function Optimizer{T}(handle::Ptr{Cvoid}, blocks::Vector{Csize_t}) where {T}
+        opt = new{T}(handle, blocks)
+        opt.seal = seal_of(opt)
+        return finalizer(close, opt)
     end
 end
+
+# An interrupt between the call and the finalizer would lose the handle.
+Optimizer{T}(config::Config, blocks::Vector{Csize_t}) where {T} =
+    disable_sigint(() -> Optimizer{T}(created(config, blocks), blocks))
 
 function created(config, blocks)
     handle = Ref{Ptr{Cvoid}}(C_NULL)
@@ -138,11 +146,27 @@ function Base.unsafe_convert(::Type{Ptr{Cvoid}}, opt::Optimizer)
     return opt.handle
 end
 
+"""
+    Lmada.memory(dim; options...) -> Int
+    Lmada.memory(T, dim; options...)
+
+The bytes that an optimizer for `dim` parameters of type `T` (`Float32` where it is left out) would hold, without making
+one: the `state_bytes` of [`Lmada.stats`](@ref). `dim` and the options are those of [`Lmada.Optimizer`](@ref).
+"""
+function memory(::Type{T}, dim::Integer; options...) where {T<:Real32or64}
+    config, bytes = Config(T; options...), Ref{UInt64}()
+    dim >= 1 || throw(ArgumentError("an optimizer has at least one parameter, not $dim"))
+    check(@whole $(library().memory)(config::Ref{Config}, dim::Csize_t, bytes::Ref{UInt64})::Int32)
+    return Int(bytes[])
+end
+
+memory(dim::Integer; options...) = memory(Float32, dim; options...)
+
 Base.length(opt::Optimizer) = Int(sum(opt.blocks))
 
 function Base.copy(opt::Optimizer{T}) where {T}
     state = save(opt)
-    return load!(Optimizer{T}(opt.config, copy(opt.blocks)), state)
+    return load!(Optimizer{T}(current(opt), copy(opt.blocks)), state)
 end
 
 # Field by field it would be a second owner of the same handle.
@@ -167,15 +191,5 @@ are kept.
 """
 function reset!(opt::Optimizer)
     check(@whole $(library().reset)(opt::Ptr{Cvoid})::Int32)
-    return opt
-end
-
-"""
-    set_lr!(opt, lr)
-
-Sets the learning rate of the steps to come.
-"""
-function set_lr!(opt::Optimizer, lr::Real)
-    check(@whole $(library().set_lr)(opt::Ptr{Cvoid}, lr::Float64)::Int32)
     return opt
 end

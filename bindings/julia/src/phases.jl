@@ -37,7 +37,8 @@ end
 
 The sums that the step needs, for parameters split over processes: add them up over all processes, element by element,
 to the same bits on each, and give the totals to [`Lmada.solve!`](@ref). They are at most `2 * history_size + 16`
-numbers a block, `3 * history_size + 16` with the clips by the average of updates. Over an `MPI.Comm` or an [`Lmada.Communicator`](@ref), `Lmada.solve!(opt, comm)` does all that.
+numbers a block, `3 * history_size + 16` with the clips by the average of updates. Over an `MPI.Comm` or an
+[`Lmada.Communicator`](@ref), `Lmada.solve!(opt, comm)` does all that.
 """
 function partials(opt::Optimizer)
     GC.@preserve opt begin

@@ -38,6 +38,8 @@ function together!(whole, apply_piece!, opt, written, grads, comm)
             opened = true
             code = whole(opt, written, grads)
             code == Int32(WRONG_PHASE) || check(code)
+            grads isa Gradients && any(isnothing, grads) &&
+                throw(ArgumentError("`nothing` stands for a gradient in a step of one process only: give zeros"))
             each_piece((offset, piece) -> feed!(opt, piece; offset = offset), grads)
         end
     catch
@@ -55,7 +57,7 @@ end
 
 function each_piece(visit, lists...)
     offset = 0
-    for pieces in zip(map(list -> list isa Tensors ? arrays(list) : (list,), lists)...)
+    for pieces in zip(map(list -> list isa Gradients ? arrays(list) : (list,), lists)...)
         visit(offset, pieces...)
         offset += length(pieces[1])
     end
@@ -140,7 +142,20 @@ function solve!(prepare, opt::Optimizer, comm)
         rest = start:min(start + LONGEST_SUM - 1, length(sums))
         sums[rest] = comm_sum!(sums[rest], comm)
     end
-    return in_a_moment(() -> solve!(opt, sums))    # from the same bits, so with the same answer
+    try
+        return in_a_moment(() -> solve!(opt, sums))    # from the same bits, so with the same answer
+    catch failure
+        failure isa LmadaError && failure.status == NON_FINITE || rethrow()
+        throw(with_its_process(failure, opt, comm))
+    end
+end
+
+# A gradient that is not finite is refused on all processes, but only the one that has the element can name it.
+function with_its_process(failure, opt, comm)
+    mine = in_a_moment(() -> stats(opt)).non_finite_index !== nothing
+    size = comm_size(comm)
+    comm_min(Cint(mine ? comm_rank(comm) : size), comm) == size && return failure
+    return first_failure(mine ? failure : nothing, comm)
 end
 
 # What the first process that failed says, on all of them. The bytes: a status, then words that end with a zero.

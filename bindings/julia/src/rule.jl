@@ -14,7 +14,10 @@ struct Rule
     function Rule(options::NamedTuple)
         # An optimizer of one parameter, so that a mistake shows here and not in the first `init`.
         close(Optimizer(1; options...))
-        return new(merge(defaults(), options))
+        all = merge(defaults(), options)
+        all.average_beta == 0 ||
+            throw(ArgumentError("a rule cannot average parameters, which it does not move: average_beta is 0 in it"))
+        return new(all)
     end
 end
 

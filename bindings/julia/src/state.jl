@@ -12,6 +12,9 @@ struct Stats
     eig_max::Float64
     eig_min::Float64
     state_bytes::UInt64
+    lr::Float64
+    refused::UInt64
+    non_finite_index::UInt64
 end
 
 """
@@ -27,6 +30,10 @@ What the last step looked like, or the one under way between `Lmada.solve!` and 
 - `scale`: factor that clipping or grafting put on the update
 - `eig_max`, `eig_min`: largest and smallest eigenvalue of `MM'` that counts as present, without eps; 0 at rank 0
 - `state_bytes`: memory that the optimizer holds
+- `lr`: learning rate of the next step
+- `refused`: steps refused as `NON_FINITE` since creation or reset; no part of a saved state
+- `non_finite_index`: which element was the first that was not finite in the last gradient that was refused, counted
+  over all parameters from 1; `nothing` where no gradient was refused
 
 Over several blocks the norms are root-sum-squares, `scale` is the least, `rank` the sum, the eigenvalues the extremes.
 """
@@ -36,17 +43,20 @@ function stats(opt::Optimizer)
     s = filled[]
     return (steps = Int(s.steps), history_len = Int(s.history_len), rank = Int(s.rank), grad_norm = s.grad_norm,
             update_norm = s.update_norm, scale = s.scale, eig_max = s.eig_max, eig_min = s.eig_min,
-            state_bytes = Int(s.state_bytes))
+            state_bytes = Int(s.state_bytes), lr = s.lr, refused = Int(s.refused),
+            non_finite_index = s.non_finite_index == typemax(UInt64) ? nothing : Int(s.non_finite_index) + 1)
 end
 
 """
     Lmada.save(opt) -> Vector{UInt8}
 
-The whole state: window, averages, step count, learning rate; checksummed. A run that goes on from it has the same bits
-as one that was never interrupted. The options are not in it; `Serialization.serialize` stores both.
+The whole state: window, averages, step count, learning rate, options, parameter groups; checksummed. A run that goes on
+from it has the same bits as one that was never interrupted. `write(io, opt)` writes the same bytes without a copy of
+them in memory.
 
-    write("run.lmada", Lmada.save(opt))
-    Lmada.load!(opt, read("run.lmada"))
+    state = Lmada.save(opt)
+    Lmada.load!(opt, state)                       # into an optimizer made with the same options
+    read(IOBuffer(state), Lmada.Optimizer)        # or into a new one
 """
 function save(opt::Optimizer)
     bytes = Ref{Csize_t}()
@@ -60,9 +70,9 @@ end
     Lmada.load!(opt, state) -> opt
 
 Puts a state that [`Lmada.save`](@ref) returned in place of the present one. `opt` must have been made with the same
-type, lengths, `history_size`, `history_format`, `density`, `momentum_kind` and `clip_kind`, and have `diagonal_beta` on
-or off alike; other options may differ. The state's learning rate becomes that of `opt`. Everything is checked before
-anything is changed.
+type, lengths, `history_size`, `history_format`, `density`, `momentum_kind` and `clip_kind`, and have `diagonal_beta`
+and `average_beta` on or off alike; other options may differ, and stay as they are. The state's learning rate and
+parameter groups become those of `opt`. Everything is checked before anything is changed.
 """
 function load!(opt::Optimizer, state::AbstractVector{UInt8})
     check(@whole $(library().state_load)(opt::Ptr{Cvoid}, dense(UInt8, state, "state")::Ptr{UInt8},

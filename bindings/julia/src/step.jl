@@ -5,7 +5,8 @@ One step: takes the gradient into the window and moves the parameters, in place,
 
 `params` and `grads` are arrays of the optimizer's type and of equal size, of any shape; or, for a model that lies in
 several arrays, vectors or tuples of them, which together have `length(opt)` elements. The arrays have to be contiguous
-in memory (`Array`s, or views of ranges of columns). Nothing is copied.
+in memory (`Array`s, or views of ranges of columns). Nothing is copied. A gradient in a list may be `nothing`: it counts
+as zeros, and its array keeps its bits, under weight decay too.
 
 A step is all or nothing: one that throws, on a NaN in the gradient for example, has changed neither `params` nor `opt`.
 """
@@ -20,7 +21,7 @@ function status_of_step(opt::Optimizer{T}, params::AbstractArray, grads::Abstrac
                                      dense(T, grads, "grads")::Ptr{T}, length(params)::Csize_t)::Int32
 end
 
-function status_of_step(opt::Optimizer{T}, params::Tensors, grads::Tensors) where {T}
+function status_of_step(opt::Optimizer{T}, params::Tensors, grads::Gradients) where {T}
     count = length(params)
     count == length(grads) || throw(DimensionMismatch("$count arrays of parameters, but $(length(grads)) of gradients"))
     kept_params, kept_grads = arrays(params), arrays(grads)

@@ -19,7 +19,7 @@
         other, v, again = deserialize(stream)
         @test other isa Lmada.Optimizer{T} && other.handle != opt.handle
         @test again["again"] === other
-        @test other.blocks == opt.blocks && other.config == opt.config
+        @test other.blocks == opt.blocks && Lmada.config(other) == Lmada.config(opt)
         @test Lmada.save(other) == Lmada.save(opt)
         close(opt)
         step!(other, v, ones(T, 9))
@@ -65,6 +65,8 @@
         for call in (() -> step!(fake, w, g), () -> step!(fake, [w], [g]), () -> direction!(fake, w, g),
                      () -> Lmada.save(fake), () -> Lmada.load!(fake, state), () -> Lmada.stats(fake),
                      () -> reset!(fake), () -> set_lr!(fake, 1), () -> Lmada.begin!(fake), () -> copy(fake),
+                     () -> Lmada.config(fake), () -> Lmada.set_config!(fake; lr = 1), () -> set_groups!(fake, []),
+                     () -> write(IOBuffer(), fake), () -> Lmada.observe!(fake, g),
                      () -> deepcopy(fake), () -> serialize(IOBuffer(), fake))
             @test_throws ArgumentError call()
             @test occursin("Serialization", message_of(call))

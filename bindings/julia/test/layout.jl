@@ -16,7 +16,8 @@ end
 number_in_header(name) = parse(Int, match(Regex("#define $name (\\d+)"), HEADER).captures[1])
 
 @testset "layout" begin
-    @testset "$name" for (mirror, name) in ((Lmada.Config, "lmada_config_t"), (Lmada.Stats, "lmada_stats_t"))
+    @testset "$name" for (mirror, name) in ((Lmada.Config, "lmada_config_t"), (Lmada.Stats, "lmada_stats_t"),
+                                              (Lmada.CGroup, "lmada_group_t"))
         @test fields_in_header(name) == [fieldname(mirror, i) => fieldtype(mirror, i) for i in 1:fieldcount(mirror)]
     end
 
@@ -29,6 +30,10 @@ number_in_header(name) = parse(Int, match(Regex("#define $name (\\d+)"), HEADER)
             prefix = startswith(String(choice), "graft") ? "" : prefixes[option]
             @test number_in_header("LMADA_$prefix$(uppercase(String(choice)))") == i - 1
         end
+        for (i, kind) in enumerate(Lmada.SCHEDULES)
+            @test number_in_header("LMADA_SCHEDULE_$(uppercase(String(kind)))") == i - 1
+        end
+        @test count("#define LMADA_SCHEDULE_", HEADER) == length(Lmada.SCHEDULES)
         in_header = count(r"#define LMADA_(HISTORY|MOMENTUM|CLIP|GRAFT)_", HEADER)
         @test in_header == sum(length, Lmada.CHOICES)
     end

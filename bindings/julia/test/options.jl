@@ -5,20 +5,20 @@
                power = 0.5, eps_on_root = false, rank_tol = 1e-14, centered = false, history_decay = 1.0,
                orthogonal_scale = 0.0, momentum_kind = :none, momentum = 0.9, bias_correction = true,
                clip_kind = :none, clip_norm = 1.0, clip_factor = 1.0, clip_beta = 0.99, weight_decay = 0.0, threads = 0,
-               diagonal_beta = 0.0, diagonal_eps = 1e-16)
+               diagonal_beta = 0.0, diagonal_eps = 1e-16, grad_scale = 1.0, grad_clip_norm = 0.0, average_beta = 0.0)
     end
 
     @testset "recommended, some changed" begin
         recommended = Lmada.recommended()
         @test keys(recommended) == keys(Lmada.defaults())
         opt = Lmada.Optimizer(4; recommended..., lr = 0.125)
-        @test Lmada.options_of(opt.config) == merge(recommended, (lr = 0.125,))
+        @test Lmada.config(opt) == merge(recommended, (lr = 0.125,))
     end
 
     @testset "every choice of $option is taken" for option in (:momentum_kind, :clip_kind)
         for choice in Lmada.CHOICES[option]
             opt = Lmada.Optimizer(4; Dict(option => choice)...)
-            @test Lmada.options_of(opt.config)[option] === choice
+            @test Lmada.config(opt)[option] === choice
         end
     end
 
@@ -51,7 +51,7 @@
 
     @testset "numbers of other types" begin
         opt = Lmada.Optimizer(4; lr = 1 // 2, history_size = 0x07, power = 1, centered = 1)
-        options = Lmada.options_of(opt.config)
+        options = Lmada.config(opt)
         @test (options.lr, options.history_size, options.power, options.centered) === (0.5, 7, 1.0, true)
     end
 end

@@ -60,7 +60,7 @@
                 return Lmada.partials(opt)
             end
             @test Lmada.partials(opts[1]) == sums[1]
-            @test length(sums[1]) <= 2 * 5 + 16
+            @test length(sums[1]) <= 3 * 5 + 16
             totals = sum(sums)
             for (opt, share) in zip(opts, shares)
                 Lmada.solve!(opt, totals)

@@ -156,7 +156,8 @@ const OPTIONS_OF_SHARES = ((;),
         w
     end
 
-    mistakes = (not_a_number = (:NON_FINITE, "", (call!, opt, w, g, comm) -> (g[1] = NaN; call!(opt, w, g, comm))),
+    mistakes = (not_a_number = (:NON_FINITE, "process 2: .*grads",
+                                (call!, opt, w, g, comm) -> (g[1] = NaN; call!(opt, w, g, comm))),
                 too_short = (:DIMENSION_MISMATCH, "process 2: ",
                              (call!, opt, w, g, comm) -> call!(opt, w[2:end], g[2:end], comm)),
                 sizes_differ = (:DIMENSION_MISMATCH, "process 2: .*12",

@@ -65,14 +65,16 @@ function scale!(r::Reference, u)
     return kind === :ema_vector ? min(1, o.clip_factor * reference / size) : reference / size
 end
 
-function reference_direction!(r::Reference, g)
+function reference_direction!(r::Reference, gradient)
     o = r.options
-    push!(r.window, Float64.(g))
+    g = o.grad_scale .* Float64.(gradient)
+    o.grad_clip_norm > 0 && norm(g) > o.grad_clip_norm && (g .*= o.grad_clip_norm / norm(g))
+    push!(r.window, g)
     length(r.window) > o.history_size && popfirst!(r.window)
     r.steps += 1
     ages = length(r.window)-1:-1:0
 
-    u = unclipped_update(r, vector_to_precondition!(r, Float64.(g), ages), ages)
+    u = unclipped_update(r, vector_to_precondition!(r, g, ages), ages)
     u = scale!(r, u) .* u
     o.momentum_kind === :update || return u
     r.update_average = average(r.update_average, u, o.momentum)

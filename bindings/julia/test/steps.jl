@@ -17,7 +17,10 @@ const VARIANTS = ((;),
                   (clip_kind = :ema_norm, clip_factor = 0.9, clip_beta = 0.8),
                   (clip_kind = :graft_ema_norm, clip_beta = 0.7),
                   (clip_kind = :ema_vector, clip_beta = 0.6),
-                  (clip_kind = :graft_ema_vector, clip_beta = 0.6))
+                  (clip_kind = :graft_ema_vector, clip_beta = 0.6),
+                  (grad_scale = 0.25, eps = 1e-2),
+                  (grad_clip_norm = 20, momentum_kind = :gradient, orthogonal_scale = 1.0),
+                  (grad_scale = 0.5, grad_clip_norm = 11, momentum_kind = :window))
 
 @testset "steps" begin
     dim, history, steps = 60, 6, 20
