@@ -86,7 +86,7 @@ test: lib
 ## test-go       the Go binding
 ## test-install  what `make install` installs, used from outside the tree
 ## test-docs     the examples in the C reference; both references, made without a warning; links
-## test-readme   the code in README.md
+## test-readme   the code in README.md and docs/in-your-training-loop.md
 $(SUITES:%=test-%): test-%: lib
 	@scripts/run-suites $*
 
