@@ -289,6 +289,20 @@ static inline lmada_status_t lmada_mpi_step_f64(lmada_t *opt, double *params, co
                                                 MPI_Comm comm);
 
 /**
+ * `lmada_mpi_step` with the gradient in bfloat16, and a copy of the parameters as in `lmada_step_bf16`.
+ *
+ * @param opt          this process's handle, of type `LMADA_F32`
+ * @param params       its `dim` parameters, updated in place. No two of the arrays overlap; NULL is fine where `dim` is 0
+ * @param params_bf16  receives its `dim` parameters in bfloat16; NULL is fine
+ * @param grads_bf16   the partial derivatives of the loss by them, in bfloat16
+ * @param dim          number of parameters of its share
+ * @param comm         the processes that hold the model together
+ * @return as `lmada_mpi_step`
+ */
+static inline lmada_status_t lmada_mpi_step_bf16(lmada_t *opt, float *params, uint16_t *params_bf16,
+                                                 const uint16_t *grads_bf16, size_t dim, MPI_Comm comm);
+
+/**
  * `lmada_direction` for the processes of `comm` together: steps the states but writes the direction instead of moving
  * parameters, each process its share of it, without learning rate and weight decay.
  *
@@ -310,27 +324,27 @@ static inline lmada_status_t lmada_mpi_direction_f64(lmada_t *opt, double *direc
 
 /** @cond */
 
-/* Not for callers: the four functions that take a whole step, which differ in their types and in what they write.
+/* Not for callers: the functions that take a whole step, which differ in their types and in what they write.
  *
  * What `whole` (`lmada_step` and its like) checks of its arguments is to be known before the sum. It looks at them first
  * and at the phase then: in the step that was just opened the answer to good ones is `LMADA_ERROR_WRONG_PHASE`.
  *
  * Once all have what they solve from, nothing may fail on one of them. Should another thread just be looking at the
  * handle's stats, which makes it busy, it will be done in a moment. */
-#define LMADA_MPI_WHOLE(name, real, whole, feed, apply)                                                                \
-    static inline lmada_status_t name(lmada_t *opt, real *written, const real *grads, size_t dim, MPI_Comm comm) {     \
+#define LMADA_MPI_WHOLE(name, parameters, whole, feed, apply)                                                          \
+    static inline lmada_status_t name parameters {                                                                     \
         const int place = lmada_mpi_enter(opt);                                                                        \
         const lmada_status_t opened = place == LMADA_MPI_BUSY ? LMADA_ERROR_BUSY : lmada_begin(opt);                   \
         lmada_status_t status = opened;                                                                                \
-        if (status == LMADA_OK) status = whole(opt, written, grads, dim);                                              \
-        if (opened == LMADA_OK && status == LMADA_ERROR_WRONG_PHASE) status = feed(opt, 0, grads, dim);                \
+        if (status == LMADA_OK) status = whole;                                                                        \
+        if (opened == LMADA_OK && status == LMADA_ERROR_WRONG_PHASE) status = feed;                                    \
         status = lmada_mpi_solve_inside(opt, status, comm);                                                            \
         if (status != LMADA_OK) {                                                                                      \
             while (opened == LMADA_OK && lmada_cancel(opt) == LMADA_ERROR_BUSY) continue;                              \
             lmada_mpi_leave(place);                                                                                    \
             return status;                                                                                             \
         }                                                                                                              \
-        do status = apply(opt, 0, written, grads, dim);                                                                \
+        do status = apply;                                                                                             \
         while (status == LMADA_ERROR_BUSY);                                                                            \
         if (status == LMADA_OK) {                                                                                      \
             do status = lmada_end(opt);                                                                                \
@@ -341,10 +355,24 @@ static inline lmada_status_t lmada_mpi_direction_f64(lmada_t *opt, double *direc
         return status;                                                                                                 \
     }
 
-LMADA_MPI_WHOLE(lmada_mpi_step, float, lmada_step, lmada_feed, lmada_apply)
-LMADA_MPI_WHOLE(lmada_mpi_step_f64, double, lmada_step_f64, lmada_feed_f64, lmada_apply_f64)
-LMADA_MPI_WHOLE(lmada_mpi_direction, float, lmada_direction, lmada_feed, lmada_apply_direction)
-LMADA_MPI_WHOLE(lmada_mpi_direction_f64, double, lmada_direction_f64, lmada_feed_f64, lmada_apply_direction_f64)
+LMADA_MPI_WHOLE(lmada_mpi_step, (lmada_t *opt, float *params, const float *grads, size_t dim, MPI_Comm comm),
+                lmada_step(opt, params, grads, dim), lmada_feed(opt, 0, grads, dim),
+                lmada_apply(opt, 0, params, grads, dim))
+LMADA_MPI_WHOLE(lmada_mpi_step_f64, (lmada_t *opt, double *params, const double *grads, size_t dim, MPI_Comm comm),
+                lmada_step_f64(opt, params, grads, dim), lmada_feed_f64(opt, 0, grads, dim),
+                lmada_apply_f64(opt, 0, params, grads, dim))
+LMADA_MPI_WHOLE(lmada_mpi_step_bf16,
+                (lmada_t *opt, float *params, uint16_t *params_bf16, const uint16_t *grads_bf16, size_t dim,
+                 MPI_Comm comm),
+                lmada_step_bf16(opt, params, params_bf16, grads_bf16, dim), lmada_feed_bf16(opt, 0, grads_bf16, dim),
+                lmada_apply_bf16(opt, 0, params, params_bf16, grads_bf16, dim))
+LMADA_MPI_WHOLE(lmada_mpi_direction, (lmada_t *opt, float *direction, const float *grads, size_t dim, MPI_Comm comm),
+                lmada_direction(opt, direction, grads, dim), lmada_feed(opt, 0, grads, dim),
+                lmada_apply_direction(opt, 0, direction, grads, dim))
+LMADA_MPI_WHOLE(lmada_mpi_direction_f64,
+                (lmada_t *opt, double *direction, const double *grads, size_t dim, MPI_Comm comm),
+                lmada_direction_f64(opt, direction, grads, dim), lmada_feed_f64(opt, 0, grads, dim),
+                lmada_apply_direction_f64(opt, 0, direction, grads, dim))
 
 #if defined(__cplusplus) && defined(__GNUC__)
 #pragma GCC diagnostic pop

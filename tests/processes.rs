@@ -4,7 +4,7 @@
 mod common;
 
 use common::{COMPRESSED, Model, Random, SPARSE_UNIT, assert_same, cuts, every_kind_and_format, gradient};
-use lmada::{Clip, Config, Element, Error, HistoryFormat, Momentum, Optimizer};
+use lmada::{Clip, Config, Element, Error, Group, HistoryFormat, Momentum, Optimizer};
 
 /// The parameters moved alike: relative to how far they have come, the promise for ordinary gradients. More gradients
 /// than there are dimensions are dependent: the norm of an update, which a clip looks at, then moves with the last bit of
@@ -216,6 +216,57 @@ fn shares_agree_with_the_whole_f32() {
 #[test]
 fn shares_agree_with_the_whole_f64() {
     shares_agree_with_the_whole::<f64>();
+}
+
+/// Groups of the whole are, for each process, those of its share; where their factors raise the learning rate, all
+/// processes refuse alike what is too long for one of them.
+#[test]
+fn groups_are_split_as_the_shares_are() {
+    let mut random = Random(15);
+    let groups = [
+        Group::new(20..3000).with_lr_scale(0.5).with_weight_decay_scale(2.0),
+        Group::new(3000..4200).frozen(),
+        Group::new(9000..9041).with_lr_scale(3.0),
+    ];
+    for config in every_kind_and_format::<f32>() {
+        let dims = [9000, 41];
+        let mut whole = Model::<f32>::new(&config, &dims);
+        whole.optimizer.set_groups(&groups).unwrap();
+        let (start, dim) = (whole.params.clone(), whole.params.len());
+        let mut params = start.clone();
+        let mut processes = Processes::<f32>::new(&config, &dims, 3, &mut random);
+        for (handle, parts) in processes.handles.iter_mut().zip(&processes.parts) {
+            let mut own = Vec::new();
+            let mut offset = 0;
+            for part in parts {
+                for group in &groups {
+                    let (first, end) = (group.offset.max(part.start), (group.offset + group.len).min(part.end));
+                    if first < end {
+                        let place = first - part.start + offset..end - part.start + offset;
+                        let same = Group::new(place).with_lr_scale(group.lr_scale);
+                        own.push(same.with_weight_decay_scale(group.weight_decay_scale));
+                    }
+                }
+                offset += part.len();
+            }
+            handle.set_groups(&own).unwrap();
+        }
+        for number in 0..9 {
+            whole.step(number);
+            processes.step(&mut params, &gradient::<f32>(dim, number));
+        }
+        assert_close(&start, &whole.params, &params, &format!("{config:?}"));
+        assert!(params[3000..4200] == start[3000..4200]);
+    }
+    // Only one process has the parameters whose learning rate is too large.
+    let config = Config::default().with_lr(1e38).with_threads(1);
+    let mut processes = Processes::<f32>::new(&config, &[8, 0], 2, &mut random);
+    let has_some = processes.handles.iter().position(|handle| handle.dim() > 0).unwrap();
+    processes.handles[has_some].set_groups(&[Group::new(0..1).with_lr_scale(1e3)]).unwrap();
+    processes.feed_and_sum(&gradient::<f32>(8, 1));
+    for handle in &mut processes.handles {
+        assert!(matches!(handle.solve(), Err(Error::NonFinite { .. })));
+    }
 }
 
 impl<T: Element> Processes<T> {

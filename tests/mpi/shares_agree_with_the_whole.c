@@ -40,9 +40,18 @@ static void all_know_the_same(const share *s)
     CHECK(same_on_all(&stats, sizeof stats));
 }
 
+/* Gradients of which some are scaled, and some clipped at their norm over all processes. */
+static lmada_config_t weighted_variant(int number)
+{
+    lmada_config_t config = variant(number);
+    config.grad_scale = number % 3 == 1 ? 0.25 : 1;
+    config.grad_clip_norm = number % 2 ? 0.5 : 0;
+    return config;
+}
+
 static void shares_step_as_the_whole(int number, const size_t *dims, size_t count, int split, bool pieces)
 {
-    const lmada_config_t config = variant(number);
+    const lmada_config_t config = weighted_variant(number);
     /* The promise, of what the parameters have come from where they were; they are rounded at each step. */
     const double promise = REAL_DTYPE == LMADA_F32 ? 2e-6 : 1e-10;
     share s = new_share(&config, dims, count, split);
@@ -97,6 +106,47 @@ static void shares_have_the_direction_of_the_whole(int number, int split)
     free_model(&whole);
 }
 
+/* A gradient in bfloat16 is the same numbers, cut. */
+static void shares_step_in_bf16_as_in_float(int split)
+{
+    lmada_config_t config = base_config();
+    const size_t dims[] = {900};
+    share s, twin;
+    config.dtype = LMADA_F32;
+    AT("process %d of %d, bfloat16, split %d", rank, size, split);
+    s = new_share(&config, dims, 1, split);
+    twin = new_share(&config, dims, 1, split);
+    for (uint64_t step = 0; step < STEPS; step++) {
+        real *grads = new_gradient(900, step), *own = part_of(&s, grads);
+        const size_t dim = s.own.dim;
+        uint16_t *brief = check_alloc((dim + 1) * sizeof *brief), *copy = check_alloc((dim + 1) * sizeof *copy);
+        float *wide = check_alloc((dim + 1) * sizeof *wide);
+        for (size_t i = 0; i < dim; i++) {
+            const float number = (float)own[i];
+            uint32_t bits;
+            memcpy(&bits, &number, sizeof bits);
+            brief[i] = (uint16_t)(bits >> 16);
+            bits &= UINT32_C(0xFFFF0000);
+            memcpy(&wide[i], &bits, sizeof bits);
+        }
+        CHECK_OK(lmada_mpi_step_bf16(s.own.opt, (float *)s.own.params, copy, brief, dim, MPI_COMM_WORLD));
+        CHECK_OK(lmada_mpi_step(twin.own.opt, (float *)twin.own.params, wide, dim, MPI_COMM_WORLD));
+        CHECK(memcmp(s.own.params, twin.own.params, dim * sizeof(float)) == 0);
+        for (size_t i = 0; i < dim; i++) {
+            uint32_t bits;
+            memcpy(&bits, (float *)s.own.params + i, sizeof bits);
+            CHECK(copy[i] == (uint16_t)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16));
+        }
+        free(brief);
+        free(copy);
+        free(wide);
+        free(grads);
+        free(own);
+    }
+    free_model(&s.own);
+    free_model(&twin.own);
+}
+
 /* More partials than the first message takes. */
 static void long_windows_need_a_second_message(void)
 {
@@ -128,6 +178,7 @@ int main(int argc, char **argv)
         /* Fewer parameters than processes. Dependent gradients are for the other tests. */
         if (number == 0 || number == 3) shares_step_as_the_whole(number, small, 1, UNEVENLY, false);
     }
+    for (int split = 0; split < SPLITS; split++) shares_step_in_bf16_as_in_float(split);
     long_windows_need_a_second_message();
     MPI_Finalize();
     return 0;
