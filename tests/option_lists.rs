@@ -217,7 +217,7 @@ fn bindings_have_every_option() {
     }
 }
 
-/// A list that is generated: the file, how comments begin there, and what stands before, for each option, and after.
+/// A list that is generated: the file, and the lines of the list.
 type Generated = (&'static str, String);
 
 fn generated(options: &[Opt]) -> [Generated; 4] {

@@ -46,7 +46,8 @@ type Optimizer[T Float] struct {
 }
 
 // slots limits how many goroutines are inside the library at once. Each call holds an OS thread, and Go ends a program
-// that has 10,000 threads. A call only computes, so more calls at once would not finish sooner.
+// that has 10,000 threads. A call only computes, so more calls at once would not finish sooner. (A call that waits for
+// the caller's reader or writer gives its slot back meanwhile.)
 var slots = make(chan struct{}, 64+2*runtime.NumCPU())
 
 // enterLibrary waits for a slot and locks the goroutine to its OS thread: the library keeps the message of the last

@@ -209,7 +209,8 @@ func WithGradClipNorm(norm float64) Option {
 	return field(func(c *C.lmada_config_t) { c.grad_clip_norm = C.double(norm) })
 }
 
-// WithAverageBeta sets β of an average of the parameters, which [Optimizer.AveragedParams] gives: [0, 1). Default 0: off.
+// WithAverageBeta sets β of an average of the parameters, which [Optimizer.AveragedParams] gives: [0, 1). Default 0:
+// off.
 func WithAverageBeta(beta float64) Option {
 	return field(func(c *C.lmada_config_t) { c.average_beta = C.double(beta) })
 }

@@ -17,7 +17,8 @@ func (o *Optimizer[T]) AveragedParams(out []T) error {
 	return failure(op, C.lmada_averaged_params_f64(o.handle, doubles(out), C.size_t(len(out))))
 }
 
-// Observe takes grads into the window and moves nothing; the step counts. With Precondition it makes rules of one's own.
+// Observe takes grads into the window and moves nothing; the step counts. With Precondition it makes rules of one's
+// own.
 func (o *Optimizer[T]) Observe(grads []T) error {
 	const op = "Observe"
 	if err := o.enter(op); err != nil {

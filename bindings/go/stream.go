@@ -144,9 +144,9 @@ func stream(op string, call func(context unsafe.Pointer) C.lmada_status_t, use f
 	return outcome
 }
 
-// form collects the beginning of a state, where the lengths of the blocks stand: magic (8 bytes), version (4), number of
-// options (4), options (8 each), steps, averaged steps, number of blocks, number of groups (8 each), checksum (4),
-// lengths (8 each). The library has checked it by the time that dims is asked.
+// form collects the beginning of a state, where the lengths of the blocks stand: magic (8 bytes), version (4), number
+// of options (4), options (8 each), steps, averaged steps, number of blocks, number of groups (8 each), checksum (4),
+// lengths (8 each). The library has checked them by the time that dims is called.
 type form struct {
 	begun bool
 	bytes []byte
