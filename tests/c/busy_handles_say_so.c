@@ -47,6 +47,16 @@ static lmada_status_t state_size(void) { return lmada_state_size(shared.opt, NUL
 static lmada_status_t state_save(void) { return lmada_state_save(shared.opt, NULL, 1); }
 static lmada_status_t state_write(void) { return lmada_state_write(shared.opt, NULL, NULL); }
 static lmada_status_t state_load(void) { return lmada_state_load(shared.opt, NULL, 1); }
+static lmada_status_t observe(void) { return real_observe(shared.opt, NULL, 1); }
+static lmada_status_t precondition(void) { return real_precondition(shared.opt, NULL, NULL, 1); }
+static lmada_status_t averaged_params(void) { return real_averaged_params(shared.opt, NULL, 1); }
+static lmada_status_t get_config(void) { return lmada_get_config(shared.opt, NULL, 0); }
+static lmada_status_t set_config(void) { return lmada_set_config(shared.opt, NULL); }
+static lmada_status_t set_grad_scale(void) { return lmada_set_grad_scale(shared.opt, -1); }
+static lmada_status_t set_groups(void) { return lmada_set_groups(shared.opt, NULL, 0, 1); }
+static lmada_status_t step_bf16(void) { return lmada_step_bf16(shared.opt, NULL, NULL, NULL, 1); }
+static lmada_status_t feed_bf16(void) { return lmada_feed_bf16(shared.opt, 0, NULL, 1); }
+static lmada_status_t apply_bf16(void) { return lmada_apply_bf16(shared.opt, 0, NULL, NULL, NULL, 1); }
 static lmada_status_t reset(void) { return lmada_reset(shared.opt); }
 
 static lmada_status_t begin(void)
@@ -70,6 +80,11 @@ static const struct {
     {"cancel", cancel},       {"set_lr", set_lr},
     {"stats", stats},         {"state_size", state_size},
     {"reset", reset},         {"state_save", state_save},
+    {"observe", observe},     {"precondition", precondition},
+    {"averaged_params", averaged_params}, {"get_config", get_config},
+    {"set_config", set_config}, {"set_grad_scale", set_grad_scale},
+    {"set_groups", set_groups}, {"step_bf16", step_bf16},
+    {"feed_bf16", feed_bf16}, {"apply_bf16", apply_bf16},
     {"state_load", state_load}, {"state_write", state_write},
 };
 

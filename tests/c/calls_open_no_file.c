@@ -3,6 +3,7 @@
  *
  * Not run under valgrind or the sanitizers of addresses and threads, which open files themselves. */
 #define _GNU_SOURCE
+#include "around.h"
 #include "model.h"
 #include "stream.h"
 #include "sandbox.h"
@@ -105,6 +106,7 @@ static void use(model *m)
         CHECK_OK(lmada_end(m->opt));
     }
     CHECK_OK(lmada_set_lr(m->opt, 0.5));
+    call_around(m, grads, direction);
     CHECK_OK(lmada_reset(m->opt));
     free(state);
     free(grads);

@@ -2,6 +2,7 @@
  * on, the handle too, and the request waits for the thread's own code. Of both types of cancellation, on one thread and
  * on several. */
 #define _GNU_SOURCE
+#include "around.h"
 #include "model.h"
 #include "stream.h"
 
@@ -88,6 +89,9 @@ static void *call_everything(void *type)
         CHECK_OK(lmada_set_lr(m.opt, 0.5));
         CHECK_OK(lmada_stats(m.opt, &stats, sizeof stats));
         CHECK(stats.steps == 5);
+        call_around(&m, grads, direction);
+        CHECK_OK(lmada_stats(m.opt, &stats, sizeof stats));
+        CHECK(stats.steps == 5 + STEPS_AROUND);
         whole_states(&m);
         CHECK_STATUS(other_step(m.opt, NULL, NULL, 0), LMADA_ERROR_INVALID_ARGUMENT);
         CHECK(strlen(lmada_last_error()) > 0 && lmada_abi_version() > 0 && strlen(lmada_version()) > 0);

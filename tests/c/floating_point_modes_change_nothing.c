@@ -3,6 +3,7 @@
  *
  * Not run under valgrind, which has neither exceptions nor all modes. */
 #define _GNU_SOURCE
+#include "around.h"
 #include "model.h"
 
 #include <fenv.h>
@@ -131,6 +132,54 @@ static void same_bits(int number, uint32_t threads)
     free_model(&expected);
 }
 
+/* What stands around a step, in a mode: the bits are those of the default one, and flags and mode are left alone. */
+static void around_a_step(int number, uint32_t threads)
+{
+    const lmada_group_t group = {DIM / 3, DIM / 2, 0.3, 0.7};
+    lmada_config_t config = variant(number);
+    config.threads = threads;
+    config.average_beta = 0.7;
+    config.grad_scale = 0.3;
+    config.grad_clip_norm = 50;
+    for (size_t mode = 0; mode < sizeof modes / sizeof *modes; mode++) {
+        const int flags = modes[mode].set == raise_signals ? 0 : FE_OVERFLOW;
+        model m = new_model(&config, DIM), expected = new_model(&config, DIM);
+        real *grads = check_alloc(DIM * sizeof *grads), *found = zeros(DIM), *as_usual = zeros(DIM);
+        double rate;
+        lmada_status_t status;
+        AT("around a step, variant %d, %u threads, %s", number, (unsigned)threads, modes[mode].name);
+        fill(grads, DIM, 50);
+        IN_MODE(modes[mode].set, flags, status = lmada_set_groups(m.opt, &group, sizeof group, 1));
+        CHECK_OK(status);
+        CHECK_OK(lmada_set_groups(expected.opt, &group, sizeof group, 1));
+        steps(&m, 0, BEFORE, modes[mode].set, flags);
+        steps(&expected, 0, BEFORE, usual, 0);
+        IN_MODE(modes[mode].set, flags, status = real_observe(m.opt, grads, DIM));
+        CHECK_OK(status);
+        CHECK_OK(real_observe(expected.opt, grads, DIM));
+        IN_MODE(modes[mode].set, flags, status = real_precondition(m.opt, found, grads, DIM));
+        CHECK_OK(status);
+        CHECK_OK(real_precondition(expected.opt, as_usual, grads, DIM));
+        CHECK(same_reals(found, as_usual, DIM));
+        IN_MODE(modes[mode].set, flags, status = real_averaged_params(m.opt, found, DIM));
+        CHECK_OK(status);
+        CHECK_OK(real_averaged_params(expected.opt, as_usual, DIM));
+        CHECK(same_reals(found, as_usual, DIM));
+        IN_MODE(modes[mode].set, flags, rate = lmada_schedule(LMADA_SCHEDULE_COSINE, 0.1, 12, 3, 31));
+        CHECK(rate == lmada_schedule(LMADA_SCHEDULE_COSINE, 0.1, 12, 3, 31));
+        IN_MODE(modes[mode].set, flags, status = lmada_set_config(m.opt, &config));
+        CHECK_OK(status);
+        IN_MODE(modes[mode].set, flags, call_bf16(&m));
+        call_bf16(&expected);
+        CHECK(same_model(&m, &expected));
+        free(grads);
+        free(found);
+        free(as_usual);
+        free_model(&m);
+        free_model(&expected);
+    }
+}
+
 /* An update is about as long as the learning rate however small the gradient: none of it is flushed away. */
 static void small_gradients_move_parameters(lmada_history_format_t format)
 {
@@ -158,6 +207,7 @@ int main(void)
     EACH_VARIANT (number, false) {
         same_bits(number, 1);
         same_bits(number, 2);
+        around_a_step(number, 1 + (uint32_t)number % 2);
     }
     small_gradients_move_parameters(LMADA_HISTORY_FULL);
     if (REAL_DTYPE == LMADA_F32) {

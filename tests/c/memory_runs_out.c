@@ -178,6 +178,44 @@ static lmada_status_t create_from_state(model *m)
     return status;
 }
 
+static lmada_status_t set_groups(model *m)
+{
+    const lmada_group_t groups[] = {{0, m->dim / 3, 0, 1}, {m->dim / 2, 3, 2, 0}};
+    return lmada_set_groups(m->opt, groups, sizeof *groups, 2);
+}
+
+/* More threads and another clip: with scratch for both. */
+static lmada_status_t set_config(model *m)
+{
+    lmada_config_t config;
+    CHECK_OK(lmada_get_config(m->opt, &config, sizeof config));
+    config.threads = 2;
+    config.eps = 0.5;
+    return lmada_set_config(m->opt, &config);
+}
+
+/* Every third tensor has no gradient. */
+static lmada_status_t step_some_tensors(model *m)
+{
+    real *params[TENSORS];
+    const real *gradients[TENSORS];
+    size_t lens[TENSORS];
+    for (size_t i = 0; i < TENSORS; i++) {
+        const size_t start = m->dim * i / TENSORS;
+        lens[i] = m->dim * (i + 1) / TENSORS - start;
+        params[i] = m->params + start;
+        gradients[i] = i % 3 ? grads + start : NULL;
+    }
+    return real_step_tensors(m->opt, params, gradients, lens, TENSORS);
+}
+
+static lmada_status_t own_rule(model *m)
+{
+    static real room[LONG];
+    const lmada_status_t status = real_observe(m->opt, grads, m->dim);
+    return status == LMADA_OK ? real_precondition(m->opt, room, grads, m->dim) : status;
+}
+
 static lmada_status_t stats(model *m)
 {
     lmada_stats_t found;
@@ -214,6 +252,8 @@ static const struct {
 } calls[] = {
     {"step", step},     {"direction", direction},         {"step_tensors", step_tensors}, {"phases", phases},
     {"set_lr", set_lr}, {"save and load", save_and_load}, {"load shares", load_shares},   {"stats", stats},
+    {"set_groups", set_groups}, {"set_config", set_config}, {"own rule", own_rule},
+    {"step some tensors", step_some_tensors},
     {"reset", reset},   {"create from state", create_from_state},
 };
 
@@ -339,6 +379,8 @@ int main(void)
         for (size_t call = 0; call < sizeof calls / sizeof *calls; call++) {
             const size_t asked = each_request_of_a_call_may_fail(call, number, 2 * RUNS, 1);
             CHECK(asked > 0 || (calls[call].call != step_tensors && calls[call].call != load_shares &&
+                               calls[call].call != set_groups && calls[call].call != set_config &&
+                               calls[call].call != step_some_tensors &&
                                calls[call].call != create_from_state)); /* need room */
             each_request_of_a_call_may_fail(call, number, LONG, 3);
         }

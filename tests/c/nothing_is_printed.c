@@ -1,5 +1,6 @@
 /* Whatever succeeds or fails, nothing comes out on stdout or stderr. */
 #define _POSIX_C_SOURCE 200809L
+#include "around.h"
 #include "model.h"
 #include "stream.h"
 
@@ -13,13 +14,17 @@ static void succeed(int number)
     lmada_config_t config = variant(number);
     model m;
     size_t bytes;
+    real *grads = new_gradient(DIM, 8), *out = zeros(DIM);
     config.threads = 2;
     m = new_model(&config, DIM);
     step_model(&m, 0, 6);
     free(saved_state(m.opt, &bytes));
     CHECK_OK(lmada_begin(m.opt));
     CHECK_OK(lmada_cancel(m.opt));
+    call_around(&m, grads, out);
     CHECK_OK(lmada_reset(m.opt));
+    free(grads);
+    free(out);
     free_model(&m);
 }
 
@@ -34,6 +39,8 @@ static void fail(int number)
     CHECK_STATUS(real_step(m.opt, m.params, grads, 1), LMADA_ERROR_DIMENSION_MISMATCH);
     CHECK_STATUS(real_step(NULL, NULL, NULL, 0), LMADA_ERROR_NULL_POINTER);
     CHECK_STATUS(lmada_end(m.opt), LMADA_ERROR_WRONG_PHASE);
+    CHECK_STATUS(real_precondition(m.opt, m.params, grads, DIM), LMADA_ERROR_WRONG_PHASE);
+    CHECK_STATUS(lmada_set_groups(m.opt, NULL, 0, 1), LMADA_ERROR_INVALID_ARGUMENT);
     CHECK_STATUS(lmada_state_load(m.opt, grads, DIM), LMADA_ERROR_BAD_STATE);
     CHECK_STATUS(lmada_create(&config, SIZE_MAX, &out), LMADA_ERROR_OUT_OF_MEMORY);
     CHECK_STATUS(lmada_create_from_state(stream_read, &none, &out), LMADA_ERROR_CALLBACK);

@@ -70,6 +70,30 @@ static lmada_status_t direction(model *m)
     return status;
 }
 
+static lmada_status_t observe(model *m) { return real_observe(m->opt, grads, DIM); }
+static lmada_status_t precondition(model *m) { return real_precondition(m->opt, room, grads, DIM); }
+static lmada_status_t averaged_params(model *m) { return real_averaged_params(m->opt, room, DIM); }
+static lmada_status_t set_grad_scale(model *m) { return lmada_set_grad_scale(m->opt, 1); }
+static lmada_status_t set_groups(model *m) { return lmada_set_groups(m->opt, NULL, sizeof(lmada_group_t), 0); }
+static lmada_status_t feed_nothing_bf16(model *m) { return lmada_feed_bf16(m->opt, CUT, NULL, 0); }
+static lmada_status_t apply_nothing_bf16(model *m) { return lmada_apply_bf16(m->opt, DIM, NULL, NULL, NULL, 0); }
+
+static lmada_status_t step_bf16(model *m)
+{
+    const uint16_t halves[DIM] = {0x3F80, 0x4000};
+    return lmada_step_bf16(m->opt, (float *)(void *)m->params, NULL, halves, DIM);
+}
+
+static lmada_config_t present;
+
+static lmada_status_t get_config(model *m) { return lmada_get_config(m->opt, &present, sizeof present); }
+
+static lmada_status_t set_config(model *m)
+{
+    CHECK_OK(get_config(m));
+    return lmada_set_config(m->opt, &present);
+}
+
 static lmada_status_t save(model *m)
 {
     unsigned char *buffer = check_alloc(old_state_bytes);
@@ -106,6 +130,13 @@ static lmada_status_t state_size(model *m)
     return status;
 }
 
+/* A handle of double has no step in bfloat16. */
+#ifdef TEST_F64
+#define FLOAT_ONLY(answers) "IIIIIIIII"
+#else
+#define FLOAT_ONLY(answers) answers
+#endif
+
 /* What each call answers in each state, in the order of `state`: W wrong phase, I invalid argument, N not finite,
  * O accepted, o accepted without a change. */
 static const struct {
@@ -133,6 +164,16 @@ static const struct {
     {"state_save", save, "oWWWWWWWW"},
     {"state_write", write_state, "oWWWWWWWW"},
     {"state_load", load, "OWWWWWWWW"},
+    {"observe", observe, "OWWWWWWWW"},
+    {"precondition", precondition, "oWWWWWWWW"},
+    {"averaged_params", averaged_params, "WWWWWWWWW"},
+    {"get_config", get_config, "ooooooooo"},
+    {"set_config", set_config, "oWWWWWWWW"},
+    {"set_grad_scale", set_grad_scale, "oWWWWWWWW"},
+    {"set_groups", set_groups, "oWWWWWWWW"},
+    {"step_bf16", step_bf16, FLOAT_ONLY("OWWWWWWWW")},
+    {"feed nothing in bfloat16", feed_nothing_bf16, FLOAT_ONLY("WoooWWWWW")},
+    {"apply nothing in bfloat16", apply_nothing_bf16, FLOAT_ONLY("WWWWWoWoo")},
     {"stats", stats, "ooooooooo"},
     {"state_size", state_size, "ooooooooo"},
 };

@@ -4,6 +4,7 @@
  *
  * Not under valgrind, AddressSanitizer and ThreadSanitizer: they put data of their own on stacks. */
 #define _GNU_SOURCE
+#include "around.h"
 #include "model.h"
 #include "stream.h"
 
@@ -98,13 +99,19 @@ static void shares(void)
     const void *const states[] = {state};
     CHECK_OK(lmada_state_load_shares(m.opt, &first, states, &state_bytes, 1));
 }
+static void around(void)
+{
+    static real out[DIM];
+    call_around(&m, grads, out);
+}
 static void reset(void) { CHECK_OK(lmada_reset(m.opt)); }
 static void release(void) { lmada_free(m.opt); }
 
 static const job jobs[] = {
     {"create", create}, {"create_blocks", create_blocks}, {"config_init", init}, {"failure", fail}, {"step", step},
     {"direction", direction}, {"step_tensors", tensors}, {"phases", phases}, {"stats", stats}, {"set_lr", rate},
-    {"state_save", save}, {"state_load", load}, {"state_load_shares", shares}, {"streams", stream_state}, {"reset", reset}, {"step", step},
+    {"state_save", save}, {"state_load", load}, {"state_load_shares", shares}, {"streams", stream_state},
+    {"around a step", around}, {"reset", reset}, {"step", step},
     {"free", release},
 };
 

@@ -23,6 +23,25 @@ static lmada_status_t load(void) { return lmada_state_load(m.opt, state, bytes);
 static lmada_status_t set_lr(void) { return lmada_set_lr(m.opt, 0.1); }
 static lmada_status_t reset(void) { return lmada_reset(m.opt); }
 
+/* All that stands around a step but the setting of groups, whose number may grow. */
+static lmada_status_t around(void)
+{
+    static uint16_t halves[DIM], copy[DIM];
+    lmada_config_t config;
+    CHECK_OK(lmada_get_config(m.opt, &config, sizeof config));
+    CHECK_OK(lmada_set_grad_scale(m.opt, 0.5));
+    CHECK_OK(lmada_set_config(m.opt, &config));
+    CHECK_OK(real_observe(m.opt, grads, m.dim));
+    CHECK_OK(real_precondition(m.opt, room, grads, m.dim));
+    if (REAL_DTYPE == LMADA_F32) {
+        for (size_t i = 0; i < m.dim; i++) halves[i] = (uint16_t)(0x3F80 + i % 64);
+        CHECK_OK(lmada_step_bf16(m.opt, (float *)(void *)m.params, copy, halves, m.dim));
+    }
+    return LMADA_OK;
+}
+
+static lmada_status_t averaged(void) { return real_averaged_params(m.opt, room, m.dim); }
+
 static lmada_status_t look(void)
 {
     lmada_stats_t stats;
@@ -86,7 +105,7 @@ static const struct {
     const char *name;
     lmada_status_t (*call)(void);
 } calls[] = {
-    {"step", step},     {"step again", step},      {"direction", direction}, {"save", save},
+    {"around", around}, {"step", step},     {"step again", step},      {"direction", direction}, {"save", save},
     {"load", load},     {"phases", phases},        {"look", look},           {"refused calls", refused_calls},
     {"reset", reset},   {"direction", direction},  {"phases", phases},       {"set_lr", set_lr},
 };
@@ -99,6 +118,30 @@ static void asks_for_nothing(lmada_status_t (*call)(void))
     allocator_unwatch();
     CHECK_OK(status);
     CHECK(allocator_requests() == 0);
+}
+
+/* With groups, of which some are frozen, and an average of the parameters. */
+static void check_with_groups_and_average(int number, uint32_t threads, size_t dim)
+{
+    const lmada_group_t groups[] = {{0, 1, 0, 1}, {dim / 3, dim / 4, 0, 1}, {1, 3, 0.5, 0}, {dim - 2, 2, 0, 0}};
+    lmada_config_t config = variant(number);
+    config.threads = threads;
+    config.average_beta = 0.9;
+    m = new_model(&config, dim);
+    together = config.history_format == LMADA_HISTORY_FULL ? PIECES : 8;
+    CHECK_OK(lmada_set_groups(m.opt, groups, sizeof *groups, 4));
+    CHECK_OK(lmada_state_size(m.opt, &bytes));
+    state = check_alloc(bytes);
+    CHECK_OK(step_tensors()); /* the first list of this length */
+    for (size_t call = 0; call < sizeof calls / sizeof *calls; call++) {
+        AT("%s, variant %d, %zu parameters in groups, %u threads", calls[call].name, number, dim, (unsigned)threads);
+        if (calls[call].call == direction || calls[call].call == load) continue; /* the groups of a state may be more */
+        asks_for_nothing(calls[call].call);
+    }
+    asks_for_nothing(averaged);
+    asks_for_nothing(step_tensors);
+    free(state);
+    free_model(&m);
 }
 
 static void check(const lmada_config_t *config, int number, bool blocks, size_t dim)
@@ -138,7 +181,9 @@ int main(void)
             const lmada_config_t config = variant(number);
             check(&config, number, false, dims[dim]);
             check(&config, number, true, dims[dim]);
+            check_with_groups_and_average(number, (uint32_t)dim + 1, dims[dim]);
         }
+        check_with_groups_and_average(number, 3, DIM);
     }
     free(room);
     free(grads);

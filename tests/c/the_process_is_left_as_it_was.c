@@ -3,6 +3,7 @@
  *
  * Not under AddressSanitizer and ThreadSanitizer: they ask the environment for themselves, by this getenv. */
 #define _GNU_SOURCE
+#include "around.h"
 #include "model.h"
 
 #include <dirent.h>
@@ -85,7 +86,7 @@ static void compare(const surroundings *before, const surroundings *after)
 static void calls(int number)
 {
     lmada_config_t config = variant(number);
-    real *grads = new_gradient(DIM, 3);
+    real *grads = new_gradient(DIM, 3), *out = zeros(DIM);
     model m, loaded;
     size_t bytes;
     unsigned char *state;
@@ -93,6 +94,7 @@ static void calls(int number)
     m = new_model(&config, DIM);
     loaded = new_model(&config, DIM);
     step_model(&m, 0, STEPS);
+    call_around(&m, grads, out);
     grads[DIM - 1] = (real)NAN;
     CHECK_STATUS(real_step(m.opt, m.params, grads, DIM), LMADA_ERROR_NON_FINITE);
     state = saved_state(m.opt, &bytes);
@@ -101,6 +103,7 @@ static void calls(int number)
     CHECK_OK(lmada_reset(m.opt));
     free(state);
     free(grads);
+    free(out);
     free_model(&m);
     free_model(&loaded);
 }
