@@ -1431,7 +1431,8 @@ lmada_status_t lmada_stats(const lmada_t *opt, lmada_stats_t *stats, size_t stat
  */
 
 /**
- * Size of a saved state of this handle. It depends on the configuration and the lengths only, not on the steps taken.
+ * Size of a saved state of this handle. It depends on the configuration, the lengths and the number of parameter groups
+ * only, not on the steps taken.
  *
  * @param opt    the handle
  * @param bytes  receives the size
@@ -1443,8 +1444,8 @@ lmada_status_t lmada_stats(const lmada_t *opt, lmada_stats_t *stats, size_t stat
 lmada_status_t lmada_state_size(const lmada_t *opt, size_t *bytes);
 
 /**
- * Saves the whole state: window as stored, error feedback, averages, step count, learning rate, and the configuration
- * with the lengths of the blocks, from which `lmada_create_from_state` makes the handle anew. Versioned, checksummed,
+ * Saves the whole state: window as stored, error feedback, averages, step count, learning rate, parameter groups, and
+ * the configuration with the lengths of the blocks, from which `lmada_create_from_state` makes the handle anew. Versioned, checksummed,
  * little-endian; a run that loads it goes on with the same bits as one that was never interrupted (on a processor with
  * the same vector instructions). `lmada_state_write` saves the same without a buffer of this size.
  *
@@ -1466,13 +1467,15 @@ lmada_status_t lmada_state_size(const lmada_t *opt, size_t *bytes);
  *
  * @pre `opt` is NULL or a live handle; `buffer` is NULL or points at `bytes` writable bytes.
  */
-lmada_status_t lmada_state_save(const lmada_t *opt, void *buffer, size_t bytes);
+lmada_status_t lmada_state_save(const lmada_t *opt,
+                                void *buffer,
+                                size_t bytes);
 
 /**
  * Puts a saved state in place of the present one. The handle must have been created with the same element type,
- * `history_size`, `history_format`, `density`, lengths, `momentum_kind` and `clip_kind`, and with `diagonal_beta` on or
- * off alike; other options may differ, and stay those of the handle. The state's learning rate becomes the handle's.
- * Everything is checked before anything is changed.
+ * `history_size`, `history_format`, `density`, lengths, `momentum_kind` and `clip_kind`, and with `diagonal_beta` and
+ * `average_beta` on or off alike; other options may differ, and stay those of the handle. The state's learning rate and
+ * parameter groups become the handle's. Everything is checked before anything is changed.
  *
  * ```c
  * size_t bytes;
@@ -1488,7 +1491,7 @@ lmada_status_t lmada_state_save(const lmada_t *opt, void *buffer, size_t bytes);
  * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_BAD_STATE` where it is damaged, cut short or of an
  *         unknown version; `LMADA_ERROR_DIMENSION_MISMATCH` where `history_size` or a length differs;
  *         `LMADA_ERROR_INVALID_ARGUMENT` where another of the options named above does, or the state's learning rate
- *         is above 1/`weight_decay`;
+ *         is above 1/`weight_decay`, in one of its groups too; `LMADA_ERROR_OUT_OF_MEMORY` where its groups need room;
  *         `LMADA_ERROR_WRONG_PHASE` inside a step in phases; `LMADA_ERROR_BUSY`
  *
  * @pre `opt` is NULL or a live handle; `buffer` is NULL or points at `bytes` readable bytes.
@@ -1513,6 +1516,8 @@ lmada_status_t lmada_state_load(lmada_t *opt, const void *buffer, size_t bytes);
  * In every block the shares of the states follow each other in the order in which the states are given. They may be all
  * of them, or those consecutive ones that have a part of this handle's shares. Nothing is copied but into the handle;
  * the states may be files that are mapped into memory.
+ *
+ * The handle keeps its own parameter groups.
  *
  * Where the history format is not the full one, its units (`lmada_history_format_t`) cannot be cut: old and new shares
  * start at multiples of 4,096 parameters from the start of their block (`SPARSE`; of 256 for `F16` and `INT8`).

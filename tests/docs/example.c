@@ -11,12 +11,15 @@ enum { ROWS = 3, COLUMNS = 4, DIM = ROWS * COLUMNS + ROWS, LAYERS = 2 };
 lmada_config_t config;
 lmada_t *opt;
 const size_t dim = DIM;
-float params[DIM], grads[DIM], direction[DIM];
+float params[DIM], grads[DIM], direction[DIM], velocity[DIM], averaged[DIM];
+uint16_t params_bf16[DIM], grads_bf16[DIM];
 float *const weights = params, *const offsets = params + ROWS * COLUMNS;
 float *const weights_grad = grads, *const offsets_grad = grads + ROWS * COLUMNS;
 const size_t first[LAYERS] = {0, ROWS * COLUMNS}, lens[LAYERS] = {ROWS * COLUMNS, ROWS};
 const int steps = 100, parts = 3;
 const double usual_norm = 1;
+double loss_scale = 1024;
+const size_t embedding = COLUMNS, biases_start = ROWS * COLUMNS, biases = ROWS;
 int skipped;
 const size_t rank = 1, processes = 3;
 const char *const state_files[4] = {"share.0", "share.1", "share.2", "share.3"};
@@ -36,6 +39,13 @@ static float derivative(const float *w, size_t i)
 void compute_gradient(const float *w, float *gradient)
 {
     for (size_t i = 0; i < DIM; i++) gradient[i] = derivative(w, i);
+}
+
+double loss(const float *w)
+{
+    double sum = 0;
+    for (size_t i = 0; i < DIM; i++) sum += (double)(i + 1) * (w[i] - 1) * (w[i] - 1) / 2;
+    return sum;
 }
 
 void add_gradient(int part, const float *w, float *gradient)
