@@ -129,6 +129,20 @@ static void step_both(share *s, share *twin, uint64_t first, uint64_t count)
     }
 }
 
+/* The words are the same on all, but that the process which has an element that is not finite says where. */
+static void all_say_the_same(void)
+{
+    char words[640] = {0};
+    const char *place;
+    snprintf(words, sizeof words, "%s", lmada_mpi_last_error());
+    place = strstr(words, ", element ");
+    if (!place) place = strstr(words, ", the first at element ");
+    if (place) memset(words + (place - words), 0, sizeof words - (size_t)(place - words));
+    else if (strstr(words, "; the step was refused")) *strstr(words, "; the step was refused") = 0;
+    for (size_t i = strlen(words); i < sizeof words; i++) words[i] = 0;
+    CHECK(same_on_all(words, sizeof words));
+}
+
 static void all_refuse(size_t number, int at, int number_of_variant)
 {
     const lmada_config_t config = variant(number_of_variant);
@@ -142,7 +156,7 @@ static void all_refuse(size_t number, int at, int number_of_variant)
     CHECK_STATUS(status, mistakes[number].status);
     snprintf(words, sizeof words, mistakes[number].of_one ? "process %d: " : "grads has", at);
     CHECK(strstr(lmada_mpi_last_error(), words) && strstr(lmada_mpi_last_error(), mistakes[number].words));
-    CHECK(same_on_all(lmada_mpi_last_error(), 640));
+    all_say_the_same();
     CHECK(same_model(&s.own, &twin.own));
     step_both(&s, &twin, PAST, FUTURE);
     CHECK(same_model(&s.own, &twin.own));
