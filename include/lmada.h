@@ -1431,8 +1431,8 @@ lmada_status_t lmada_stats(const lmada_t *opt, lmada_stats_t *stats, size_t stat
  */
 
 /**
- * Size of a saved state of this handle. It depends on the configuration, the lengths and the number of parameter groups
- * only, not on the steps taken.
+ * Size of a saved state of this handle. It depends on the configuration, the lengths and the number of parameter
+ * groups only, not on the steps taken.
  *
  * @param opt    the handle
  * @param bytes  receives the size
@@ -1445,9 +1445,10 @@ lmada_status_t lmada_state_size(const lmada_t *opt, size_t *bytes);
 
 /**
  * Saves the whole state: window as stored, error feedback, averages, step count, learning rate, parameter groups, and
- * the configuration with the lengths of the blocks, from which `lmada_create_from_state` makes the handle anew. Versioned, checksummed,
- * little-endian; a run that loads it goes on with the same bits as one that was never interrupted (on a processor with
- * the same vector instructions). `lmada_state_write` saves the same without a buffer of this size.
+ * the configuration with the lengths of the blocks, from which `lmada_create_from_state` makes the handle anew.
+ * Versioned, checksummed, little-endian; a run that loads it goes on with the same bits as one that was never
+ * interrupted (on a processor with the same vector instructions). `lmada_state_write` saves the same without a buffer of
+ * this size.
  *
  * ```c
  * size_t bytes;
@@ -1474,8 +1475,8 @@ lmada_status_t lmada_state_save(const lmada_t *opt,
 /**
  * Puts a saved state in place of the present one. The handle must have been created with the same element type,
  * `history_size`, `history_format`, `density`, lengths, `momentum_kind` and `clip_kind`, and with `diagonal_beta` and
- * `average_beta` on or off alike; other options may differ, and stay those of the handle. The state's learning rate and
- * parameter groups become the handle's. Everything is checked before anything is changed.
+ * `average_beta` on or off alike; other options may differ, and stay those of the handle. The state's learning rate
+ * and parameter groups become the handle's. Everything is checked before anything is changed.
  *
  * ```c
  * size_t bytes;
