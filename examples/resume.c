@@ -20,6 +20,9 @@
 
 /* Streams of random numbers of a seed; stream 0 splits the data. */
 enum { STREAM_INIT = 1, STREAM_EPOCHS = 2 };
+/* The learning rate falls from PEAK to 0 over CYCLE steps; a longer run begins again at the peak. */
+#define PEAK 0.01
+enum { CYCLE = 500 };
 enum { BATCH = 64, SECTIONS = 2 + MAX_TENSORS };
 
 struct options {
@@ -87,7 +90,6 @@ static void training_new(struct training *t, const struct options *options) {
 
     lmada_config_t config;
     check(lmada_config_recommended(&config, sizeof config));
-    config.lr = 0.003;
     if (options->history > 0) config.history_size = options->history;
     size_t dim = 0;
     for (size_t i = 0; i < t->model->tensors; i++) dim += t->model->lens[i];
@@ -156,6 +158,7 @@ static const size_t *next_rows(struct training *t) {
 static void step(struct training *t) {
     const float *const *params = (const float *const *)t->params, *const *grads = (const float *const *)t->grads;
     t->model->loss(params, &t->split.train, next_rows(t), BATCH, t->grads);
+    check(lmada_set_lr(t->opt, lmada_schedule(LMADA_SCHEDULE_COSINE, PEAK, t->position.step % CYCLE + 1, 0, CYCLE)));
     check(lmada_step_tensors(t->opt, t->params, grads, t->model->lens, t->model->tensors));
     t->position.step++;
 }

@@ -31,6 +31,10 @@
 enum { STREAM_INIT = 1, STREAM_EPOCHS = 2 };
 enum { BATCH = 64 };
 
+/* The learning rate falls from PEAK to 0 over CYCLE steps; a longer run begins again at the peak. */
+#define PEAK 0.01
+enum { CYCLE = 500 };
+
 struct options {
     const char *digits, *checkpoint; /* NULL: nothing is saved */
     uint64_t steps, every, seed;
@@ -115,6 +119,7 @@ static void step(struct training *t) {
     const struct range rows = range_of(BATCH, t->rank, t->processes);
 
     t->unsent = t->unfed = mlp.tensors;
+    check(lmada_set_lr(t->opt, lmada_schedule(LMADA_SCHEDULE_COSINE, PEAK, t->position.step % CYCLE + 1, 0, CYCLE)));
     t->status = lmada_begin(t->opt);
     mlp_gradient(params, &t->split.train, next_rows(t) + rows.first, rows.len, BATCH, t->grads, send_tensor, t);
     feed_arrived(t, true);
@@ -199,7 +204,6 @@ static void training_new(struct training *t, const struct options *options) {
 
     cut(t);
     check(lmada_config_recommended(&t->config, sizeof t->config));
-    t->config.lr = 0.003;
     if (options->history > 0) t->config.history_size = options->history;
     check(lmada_create_blocks(&t->config, &t->shard.len, 1, &t->opt));
 }

@@ -12,8 +12,8 @@ enum { STREAM_INIT = 1, STREAM_WINDOWS = 2, WINDOW = GPT_CONTEXT + 1 };
 const char *const schedule_names[SCHEDULE_COUNT] = {"cosine", "constant"};
 
 double scheduled_lr(enum schedule schedule, double lr, size_t step, size_t steps) {
-    if (schedule == SCHEDULE_CONSTANT) return lr;
-    return lr * 0.5 * (1 + cos(acos(-1) * (double)step / (double)steps));
+    const lmada_schedule_t kind = schedule == SCHEDULE_CONSTANT ? LMADA_SCHEDULE_CONSTANT : LMADA_SCHEDULE_COSINE;
+    return lmada_schedule(kind, lr, step + 1, 1, steps + 1); /* a warm-up of one step is none: it has the peak already */
 }
 
 /* Windows that losses are measured on. */

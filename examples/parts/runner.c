@@ -83,6 +83,7 @@ void train(const struct task *task, const struct method *method, double lr, uint
     while (done < task->steps) {
         const size_t *rows = batches_next(&batches);
         model->loss(view(run.params), &run.data.train, rows, batches.size, run.grads);
+        optimizer->set_lr(optimizer, lmada_schedule(task->schedule, lr, done + 1, 0, task->steps));
         double start = seconds_now();
         bool moved = optimizer->step(optimizer, run.params, view(run.grads));
         seconds[done++] = seconds_now() - start;

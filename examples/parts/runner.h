@@ -20,6 +20,7 @@ struct task {
     size_t batch; /* rows a step; 0: all of the training set */
     size_t steps; /* a multiple of CURVE_POINTS - 1 */
     const struct gpt_task *gpt; /* NULL, or what is trained in place of a model on a data set: see gpt_run.h */
+    lmada_schedule_t schedule;  /* how the learning rate goes on from step to step; not of the GPT */
 };
 
 /* Of fixed size and without pointers, so that a child process can hand it over in shared memory. */

@@ -69,6 +69,18 @@ static void check_runs(const struct task *task, const struct method *method, dou
           first.curve[0], baseline.curve[0]);
 }
 
+/* A learning rate that falls ends lower, from the same start. */
+static void check_schedule(const struct task *task, const struct method *method, double lr) {
+    struct task falling = *task;
+    falling.schedule = LMADA_SCHEDULE_COSINE;
+    struct outcome constant, fell;
+    train(task, method, lr, 1, &constant);
+    train(&falling, method, lr, 1, &fell);
+    CHECK(fell.curve[0] == constant.curve[0], "%s: two schedules, two starts", task->name);
+    CHECK(fell.train_loss < constant.train_loss / 2, "%s: %g with a falling rate, %g with a constant one", task->name,
+          fell.train_loss, constant.train_loss);
+}
+
 /* Parallel child processes find what one after the other does, in this process too. */
 static void check_search(const struct task *task, const struct method *methods) {
     const struct grid grid = {2, {1e-3, 1e-2}};
@@ -112,6 +124,7 @@ int main(int argc, char **argv) {
     check_split();
     check_median();
     for (size_t t = 0; t < CLASSIFYING; t++) check_runs(tasks.list + t, methods, t < CANCER_MINIBATCH ? 0.3 : 0.03);
+    check_schedule(tasks.list + DIGITS_MINIBATCH, methods, 0.1);
     check_search(tasks.list + CANCER_MINIBATCH, methods);
     const struct task *diverging[] = {tasks.list + CANCER_FULL, tasks.list + DIGITS_MINIBATCH};
     for (size_t t = 0; t < 2; t++) {

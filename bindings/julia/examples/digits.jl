@@ -54,11 +54,13 @@ function main(; epochs = 20, batch = 64, lr = 0.3)
 
     params = perceptron(rng)
     opt = Lmada.Optimizer(sum(length, params))
+    steps, step = epochs * cld(length(training), batch), 0
     for epoch in 1:epochs
-        set_lr!(opt, lr * (1 - (epoch - 1) / epochs))
         losses = Float64[]
         for chosen in Iterators.partition(training[randperm(rng, length(training))], batch)
             loss, gradient = loss_and_gradient(params, images[:, chosen], digits[chosen])
+            step += 1
+            set_lr!(opt, Lmada.schedule(:linear, lr, step; total = steps))
             step!(opt, params, gradient)
             push!(losses, loss)
         end

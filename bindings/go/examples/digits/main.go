@@ -9,7 +9,6 @@ import (
 	"compress/gzip"
 	"fmt"
 	"log"
-	"math"
 	"math/rand"
 	"os"
 	"strconv"
@@ -103,21 +102,21 @@ func train(samples []sample) error {
 	defer opt.Close()
 
 	batches := len(training) / batchSize
-	steps := epochs * batches
-	step := 0
+	steps := uint64(epochs * batches)
+	step := uint64(0)
 	for epoch := 1; epoch <= epochs; epoch++ {
 		random.Shuffle(len(training), func(i, j int) { training[i], training[j] = training[j], training[i] })
 		loss := 0.0
 		for batch := training; len(batch) >= batchSize; batch = batch[batchSize:] {
 			loss += net.differentiate(batch[:batchSize], gradient)
 			// The rate falls from 0.4 to 0 along half a cosine.
-			if err := opt.SetLR(0.2 * (1 + math.Cos(math.Pi*float64(step)/float64(steps)))); err != nil {
+			step++
+			if err := opt.SetLR(lmada.Schedule(lmada.ScheduleCosine, 0.4, step, 0, steps)); err != nil {
 				return err
 			}
 			if err := opt.StepTensors(net.tensors(), gradient.tensors()); err != nil {
 				return err
 			}
-			step++
 		}
 		if epoch%5 == 0 {
 			loss /= float64(batches)
