@@ -141,8 +141,8 @@ int main(int argc, char **argv) {
     search_free(&of_formats);
     printf(
         "\nEvery optimizer at its best of %zu learning rates from %.0e to %.0e: the one with the least train loss\n"
-        "after the last step. From there the rate falls to 0 along half a cosine. Medians over %zu seed%s (data split, starting weights, order of minibatches). Time:\n"
-        "median of the optimizer's call alone.\n",
+        "after the last step. It falls to 0 along half a cosine. Medians over %zu seed%s (data split, starting\n"
+        "weights, order of minibatches). Time: median of the optimizer's call alone.\n",
         grid.count, grid.lrs[0], grid.lrs[grid.count - 1], seeds, seeds == 1 ? "" : "s");
     if (any_edge) printf("* at an end of the grid: a better learning rate may lie beyond.\n");
 

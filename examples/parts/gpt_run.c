@@ -13,7 +13,7 @@ const char *const schedule_names[SCHEDULE_COUNT] = {"cosine", "constant"};
 
 double scheduled_lr(enum schedule schedule, double lr, size_t step, size_t steps) {
     const lmada_schedule_t kind = schedule == SCHEDULE_CONSTANT ? LMADA_SCHEDULE_CONSTANT : LMADA_SCHEDULE_COSINE;
-    return lmada_schedule(kind, lr, step + 1, 1, steps + 1); /* a warm-up of one step is none: it has the peak already */
+    return lmada_schedule(kind, lr, step + 1, 1, steps + 1); /* one step of warm-up is none: it has the peak */
 }
 
 /* Windows that losses are measured on. */
