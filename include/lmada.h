@@ -1228,8 +1228,14 @@ lmada_status_t lmada_precondition_f64(lmada_t *opt, double *out, const double *v
  * learning rate does not fall. The average takes in the parameters after each step that moves them.
  *
  * ```c
+ * config.average_beta = 0.99;
+ * if (lmada_create(&config, dim, &opt) != LMADA_OK) fail(lmada_last_error());
+ * for (int step = 0; step < steps; step++) {
+ *     compute_gradient(params, grads);
+ *     if (lmada_step(opt, params, grads, dim) != LMADA_OK) fail(lmada_last_error());
+ * }
  * if (lmada_averaged_params(opt, averaged, dim) != LMADA_OK) fail(lmada_last_error());
- * printf("loss of the average: %g\n", loss(averaged));
+ * if (loss(averaged) < loss(params)) memcpy(params, averaged, sizeof averaged);
  * ```
  *
  * @param opt  a handle of type `LMADA_F32`
@@ -1264,6 +1270,7 @@ lmada_status_t lmada_averaged_params_f64(const lmada_t *opt, double *out, size_t
  * lmada_config_t config;
  * if (lmada_get_config(opt, &config, sizeof config) != LMADA_OK) fail(lmada_last_error());
  * printf("lr %g, eps %g\n", config.lr, config.eps);
+ * // lr 0.01, eps 1e-06
  * ```
  *
  * @param opt          the handle

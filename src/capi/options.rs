@@ -18,6 +18,7 @@ use crate::schedule::Schedule;
 /// lmada_config_t config;
 /// if (lmada_get_config(opt, &config, sizeof config) != LMADA_OK) fail(lmada_last_error());
 /// printf("lr %g, eps %g\n", config.lr, config.eps);
+/// // lr 0.01, eps 1e-06
 /// ```
 ///
 /// @param opt          the handle

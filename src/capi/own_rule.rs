@@ -112,8 +112,14 @@ unsafe fn precondition<T: Native>(opt: *mut lmada_t, out: *mut T, v: *const T, d
 /// learning rate does not fall. The average takes in the parameters after each step that moves them.
 ///
 /// ```c
+/// config.average_beta = 0.99;
+/// if (lmada_create(&config, dim, &opt) != LMADA_OK) fail(lmada_last_error());
+/// for (int step = 0; step < steps; step++) {
+///     compute_gradient(params, grads);
+///     if (lmada_step(opt, params, grads, dim) != LMADA_OK) fail(lmada_last_error());
+/// }
 /// if (lmada_averaged_params(opt, averaged, dim) != LMADA_OK) fail(lmada_last_error());
-/// printf("loss of the average: %g\n", loss(averaged));
+/// if (loss(averaged) < loss(params)) memcpy(params, averaged, sizeof averaged);
 /// ```
 ///
 /// @param opt  a handle of type `LMADA_F32`
