@@ -1371,7 +1371,7 @@ lmada_status_t lmada_set_groups(lmada_t *opt,
  * `total` it is 0. A normalised step does not get shorter by itself as the loss settles, so train with one that falls.
  *
  * ```c
- * for (uint64_t step = 1; step <= steps; step++) {
+ * for (int step = 1; step <= steps; step++) {
  *     lmada_set_lr(opt, lmada_schedule(LMADA_SCHEDULE_COSINE, 0.01, step, steps / 20, steps));
  *     compute_gradient(params, grads);
  *     if (lmada_step(opt, params, grads, dim) != LMADA_OK) fail(lmada_last_error());
