@@ -278,7 +278,7 @@ fn change(input: &mut Input<'_>, bytes: &mut [u8]) {
 }
 
 /// Whether the header lets a config with these values pass.
-fn takes(bytes: &[u8], size: usize) -> bool {
+pub(crate) fn takes(bytes: &[u8], size: usize) -> bool {
     let in_range = |Field { offset, range }: &Field| match range {
         Range::Enum(count) => (0..*count).contains(&field(bytes, size, *offset, 0)),
         Range::Count(least, most) => (*least..=*most).contains(&field(bytes, size, *offset, *least)),

@@ -30,11 +30,15 @@ pub trait Real: Number + 'static {
     unsafe fn direction(opt: *mut lmada_t, direction: *mut Self, grads: *const Self, dim: usize) -> Status;
     unsafe fn feed(opt: *mut lmada_t, offset: usize, grads: *const Self, len: usize) -> Status;
     unsafe fn apply(opt: *mut lmada_t, offset: usize, params: *mut Self, grads: *const Self, len: usize) -> Status;
+    unsafe fn observe(opt: *mut lmada_t, grads: *const Self, dim: usize) -> Status;
+    unsafe fn precondition(opt: *mut lmada_t, out: *mut Self, v: *const Self, dim: usize) -> Status;
+    unsafe fn averaged_params(opt: *const lmada_t, out: *mut Self, dim: usize) -> Status;
     fn from_bytes(bytes: [u8; 8]) -> Self;
 }
 
 macro_rules! real {
-    ($type:ty, $other:ty, $step:ident, $tensors:ident, $direction:ident, $feed:ident, $apply:ident) => {
+    ($type:ty, $other:ty, $step:ident, $tensors:ident, $direction:ident, $feed:ident, $apply:ident, $observe:ident,
+     $precondition:ident, $averaged:ident) => {
         impl Real for $type {
             type Other = $other;
 
@@ -70,6 +74,18 @@ macro_rules! real {
                 // SAFETY: the caller's promise is passed on.
                 checked(unsafe { $apply(opt, offset, params, grads, len) })
             }
+            unsafe fn observe(opt: *mut lmada_t, grads: *const Self, dim: usize) -> Status {
+                // SAFETY: the caller's promise is passed on.
+                checked(unsafe { $observe(opt, grads, dim) })
+            }
+            unsafe fn precondition(opt: *mut lmada_t, out: *mut Self, v: *const Self, dim: usize) -> Status {
+                // SAFETY: the caller's promise is passed on.
+                checked(unsafe { $precondition(opt, out, v, dim) })
+            }
+            unsafe fn averaged_params(opt: *const lmada_t, out: *mut Self, dim: usize) -> Status {
+                // SAFETY: the caller's promise is passed on.
+                checked(unsafe { $averaged(opt, out, dim) })
+            }
             fn from_bytes(bytes: [u8; 8]) -> Self {
                 let (number, _) = bytes.split_first_chunk().expect("no longer than 8 bytes");
                 Self::from_le_bytes(*number)
@@ -77,8 +93,30 @@ macro_rules! real {
         }
     };
 }
-real!(f32, f64, lmada_step, lmada_step_tensors, lmada_direction, lmada_feed, lmada_apply);
-real!(f64, f32, lmada_step_f64, lmada_step_tensors_f64, lmada_direction_f64, lmada_feed_f64, lmada_apply_f64);
+real!(
+    f32,
+    f64,
+    lmada_step,
+    lmada_step_tensors,
+    lmada_direction,
+    lmada_feed,
+    lmada_apply,
+    lmada_observe,
+    lmada_precondition,
+    lmada_averaged_params
+);
+real!(
+    f64,
+    f32,
+    lmada_step_f64,
+    lmada_step_tensors_f64,
+    lmada_direction_f64,
+    lmada_feed_f64,
+    lmada_apply_f64,
+    lmada_observe_f64,
+    lmada_precondition_f64,
+    lmada_averaged_params_f64
+);
 
 /// What holds of every status: it is one of the header, no defect of the library, and a failure has its words.
 pub fn checked(status: Status) -> Status {
@@ -173,11 +211,13 @@ impl<T: Real> Handle<T> {
         unsafe { T::step(self.raw, params.as_mut_ptr(), grads.as_ptr(), grads.len()) }
     }
 
-    /// A step over tensors that end at `ends`, the last of which is the length of all.
-    pub fn step_tensors(&mut self, params: &mut [T], grads: &[T], ends: &[usize]) -> Status {
+    /// A step over tensors that end at `ends`, the last of which is the length of all. The gradients of the tensors
+    /// whose bit in `missing` is set are NULL.
+    pub fn step_tensors(&mut self, params: &mut [T], grads: &[T], ends: &[usize], missing: u8) -> Status {
         let start = |index: usize| if index == 0 { 0 } else { ends[index - 1] };
         let lens: Vec<usize> = (0..ends.len()).map(|index| ends[index] - start(index)).collect();
-        let grads: Vec<*const T> = (0..ends.len()).map(|index| grads[start(index)..].as_ptr()).collect();
+        let given = |index| if missing >> index & 1 == 0 { grads[start(index)..].as_ptr() } else { core::ptr::null() };
+        let grads: Vec<*const T> = (0..ends.len()).map(given).collect();
         let base = params.as_mut_ptr();
         // SAFETY: the starts lie in the slice or at its end.
         let params: Vec<*mut T> = (0..ends.len()).map(|index| unsafe { base.add(start(index)) }).collect();
@@ -206,6 +246,20 @@ impl<T: Real> Handle<T> {
     pub fn call(&mut self, function: unsafe extern "C" fn(*mut lmada_t) -> Status) -> Status {
         // SAFETY: the handle is live.
         checked(unsafe { function(self.raw) })
+    }
+
+    pub fn set_groups(&mut self, groups: &[lmada_group_t]) -> Status {
+        // SAFETY: the handle is live, and the structs have this size.
+        checked(unsafe { lmada_set_groups(self.raw, groups.as_ptr(), size_of::<lmada_group_t>(), groups.len()) })
+    }
+
+    pub fn config(&self) -> lmada_config_t {
+        // SAFETY: all fields are numbers, for which zeros are a value.
+        let mut config: lmada_config_t = unsafe { core::mem::zeroed() };
+        // SAFETY: the handle is live, and the struct has this size.
+        let status = checked(unsafe { lmada_get_config(self.raw, &mut config, size_of::<lmada_config_t>()) });
+        assert_eq!(status, LMADA_OK, "{}", last_error());
+        config
     }
 
     pub fn set_lr(&mut self, lr: f64) -> Status {

@@ -1,20 +1,24 @@
 //! A sequence of calls on a handle. A model says what each has to answer; the oracle of the truth tests says where the
 //! parameters go; and a twin, which is spared every wrong call, steps in one array where the other steps in tensors,
 //! and may use two threads, has to stay the same bit for bit.
+//!
+//! The functions around a step (groups, options in flight, averages, rules of one's own) are drawn too.
 
+mod around;
 mod gradients;
 mod rule;
 mod stepping;
 mod wrong;
 
+use lmada::Config;
 use lmada::capi::*;
-use lmada::{Config, Dtype};
 
-use crate::form::without_threads;
+use crate::form::{loaded, without_threads};
 use crate::handle::{Handle, Real, Status};
 use crate::input::Input;
 use crate::options;
 use crate::oracle::number::bits;
+use around::{Average, decay_in_range};
 use rule::Rule;
 use stepping::Open;
 
@@ -25,10 +29,12 @@ const STATES: usize = 3;
 
 pub fn run(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    match input.pick(&[Dtype::F32, Dtype::F32, Dtype::F64]) {
-        Dtype::F32 => World::<f32>::new(&mut input).run(&mut input),
-        Dtype::F64 => World::<f64>::new(&mut input).run(&mut input),
-        other => unreachable!("{other:?} is not known here"),
+    // The highest numbers of the first byte say what was added later, so that older inputs keep their meaning.
+    let first = input.byte();
+    let average_beta = if first >= 216 { [0.5, 0.9, 0.999][usize::from(first / 3 % 3)] } else { 0.0 };
+    match first % 3 {
+        0 | 1 => World::<f32>::new(&mut input, average_beta).run(&mut input),
+        _ => World::<f64>::new(&mut input, average_beta).run(&mut input),
     }
 }
 
@@ -47,6 +53,8 @@ struct Known {
     rule: Option<Rule>,
     /// Whether the caller wrote sums over the partials that are no process's.
     spoilt: bool,
+    groups: Vec<lmada_group_t>,
+    average: Average,
 }
 
 struct World<T> {
@@ -59,12 +67,17 @@ struct World<T> {
     /// Of the last step, or of that under way.
     gradient: Vec<T>,
     open: Option<Open<T>>,
-    saved: Vec<(Vec<u8>, Known)>,
+    /// With the options that the handle had.
+    saved: Vec<(Vec<u8>, Known, Config)>,
+    /// Steps refused, by the subject and the twin: a new handle has refused none.
+    refused: [u64; 2],
+    /// The first element that is not finite in the last gradient refused; nothing where that is not known.
+    bad: Option<u64>,
 }
 
 impl<T: Real> World<T> {
-    fn new(input: &mut Input<'_>) -> Self {
-        let config = options::good(input, T::DTYPE);
+    fn new(input: &mut Input<'_>, average_beta: f64) -> Self {
+        let config = options::good(input, T::DTYPE).with_average_beta(average_beta);
         let dims = options::dims(input);
         let dim = dims.iter().sum();
         let params: Vec<T> = (0..dim).map(|index| T::of((index % 5) as f64 - 1.5)).collect();
@@ -72,7 +85,14 @@ impl<T: Real> World<T> {
             let config = options::to_c(&config.with_threads(threads));
             Subject { handle: Handle::new(&config, &dims), params: params.clone() }
         };
-        let known = Known { steps: 0, lr: config.lr, rule: first_rule::<T>(&config, &dims), spoilt: false };
+        let known = Known {
+            steps: 0,
+            lr: config.lr,
+            rule: first_rule::<T>(&config, &dims),
+            spoilt: false,
+            groups: Vec::new(),
+            average: Average::default(),
+        };
         Self {
             subject: subject(1),
             twin: subject(2),
@@ -80,6 +100,8 @@ impl<T: Real> World<T> {
             gradient: vec![T::of(1.0); dim],
             open: None,
             saved: Vec::new(),
+            refused: [0, 0],
+            bad: Some(u64::MAX),
             config,
             dims,
             dim,
@@ -91,7 +113,12 @@ impl<T: Real> World<T> {
             if input.is_empty() {
                 break;
             }
-            match input.byte() % 24 {
+            let call = input.byte();
+            if call >= 240 {
+                self.around(call - 240, input);
+                continue;
+            }
+            match call % 24 {
                 0..4 => self.step(input),
                 4..6 => self.step_tensors(input),
                 6 => self.direction(input),
@@ -121,7 +148,7 @@ impl<T: Real> World<T> {
         let state = self.subject.handle.save().expect("no step is open");
         self.check_twin(state);
         self.gradient.fill(T::of(0.25));
-        self.take_step(|subject, gradient| subject.handle.step(&mut subject.params, gradient));
+        self.take_step(0..0, |subject, gradient| subject.handle.step(&mut subject.params, gradient));
         self.stats();
     }
 
@@ -150,14 +177,16 @@ impl<T: Real> World<T> {
         }
         assert_eq!(self.both(|subject| subject.handle.call(lmada_reset)), LMADA_OK);
         let rule = first_rule::<T>(&self.config, &self.dims);
-        self.known = Known { steps: 0, lr: self.known.lr, rule, spoilt: false };
+        let groups = core::mem::take(&mut self.known.groups);
+        self.known = Known { steps: 0, lr: self.known.lr, rule, spoilt: false, groups, average: Average::default() };
+        (self.refused, self.bad) = ([0, 0], Some(u64::MAX));
         self.open = None;
     }
 
     fn set_lr(&mut self, input: &mut Input<'_>) {
         let lr = input.pick(&[1.0, 0.1, 0.0, -0.0, 1e30, f64::MAX, -1.0, -1e-300, f64::INFINITY, f64::NAN]);
         let mut errors = self.unless_idle();
-        if !(lr.is_finite() && lr >= 0.0 && lr * self.config.weight_decay <= 1.0) {
+        if !(lr.is_finite() && lr >= 0.0 && decay_in_range(&self.known.groups, lr, self.config.weight_decay)) {
             errors.push(LMADA_ERROR_INVALID_ARGUMENT);
         }
         let status = self.subject.handle.set_lr(lr);
@@ -175,7 +204,7 @@ impl<T: Real> World<T> {
                 self.check_twin(state.clone());
                 let place = input.below(STATES);
                 self.saved.truncate(STATES);
-                let entry = (state, self.known.clone());
+                let entry = (state, self.known.clone(), self.config);
                 if place < self.saved.len() { self.saved[place] = entry } else { self.saved.push(entry) }
             }
         }
@@ -192,8 +221,11 @@ impl<T: Real> World<T> {
         if self.saved.is_empty() {
             return;
         }
-        let (state, known) = &self.saved[input.below(self.saved.len())];
-        if input.rarely(4) && self.open.is_none() && !known.spoilt {
+        let (state, known, config) = &self.saved[input.below(self.saved.len())];
+        let alike = |config: &Config| config.with_lr(0.0).with_threads(1);
+        let same = alike(config) == alike(&self.config);
+        if input.rarely(4) && self.open.is_none() && !known.spoilt && same {
+            (self.refused[0], self.bad) = (0, None);
             self.subject.handle = if input.rarely(2) {
                 Handle::of_state(state).expect("a good state").0
             } else {
@@ -205,13 +237,25 @@ impl<T: Real> World<T> {
         if known.spoilt && status == LMADA_ERROR_BAD_STATE {
             return;
         }
-        if expect(status, &self.unless_idle()) {
+        let mut errors = self.unless_idle();
+        let decays = decay_in_range(&known.groups, known.lr, self.config.weight_decay);
+        if config.clip_kind != self.config.clip_kind || !decays {
+            errors.push(LMADA_ERROR_INVALID_ARGUMENT);
+        }
+        if expect(status, &errors) {
             assert_eq!(self.twin.handle.load(state), LMADA_OK);
-            assert!(
-                self.subject.handle.save().as_ref() == Ok(state),
-                "a state that was loaded is not that which is saved"
-            );
+            let again = self.subject.handle.save().expect("no step is open");
+            let is_same = if same {
+                without_threads(again) == without_threads(state.clone())
+            } else {
+                loaded(&again) == loaded(state)
+            };
+            assert!(is_same, "a state that was loaded is not that which is saved");
             self.known = known.clone();
+            if !same {
+                self.known.rule = None;
+                self.known.average.forget();
+            }
         }
     }
 
@@ -219,11 +263,16 @@ impl<T: Real> World<T> {
         let (stats, other) = (self.subject.handle.stats(), self.twin.handle.stats());
         // The memory held depends on the calls made.
         let numbers = |stats: &lmada_stats_t| {
-            let lmada_stats_t { steps, history_len, rank, .. } = *stats;
+            let lmada_stats_t { steps, history_len, rank, lr, .. } = *stats;
             let reals = [stats.grad_norm, stats.update_norm, stats.scale, stats.eig_max, stats.eig_min];
-            (steps, history_len, rank, reals.map(f64::to_bits))
+            (steps, history_len, rank, lr.to_bits(), reals.map(f64::to_bits))
         };
         assert_eq!(numbers(&stats), numbers(&other), "the twin's stats are others");
+        assert_eq!(stats.lr.to_bits(), self.known.lr.to_bits());
+        assert_eq!([stats.refused, other.refused], self.refused, "steps refused");
+        if let Some(bad) = self.bad {
+            assert_eq!([stats.non_finite_index, other.non_finite_index], [bad, bad], "the first bad element");
+        }
         let under_way = self.open.as_ref().is_some_and(|open| open.is_solved());
         let steps = self.known.steps + u64::from(under_way);
         let held = steps.min(self.config.history_size.into());

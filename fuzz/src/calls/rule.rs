@@ -146,13 +146,14 @@ impl Says {
     }
 
     /// Panics where the parameters after a step are further from the rule's than rounding allows. False where they may
-    /// be beyond the element type.
-    pub fn check_params<T: Real>(&self, before: &[T], after: &[T], lr: f64, keep: f64) -> bool {
+    /// be beyond the element type. `rates` are learning rate and weight decay of each parameter, no rate above `lr`.
+    pub fn check_params<T: Real>(&self, before: &[T], after: &[T], lr: f64, rates: &[(f64, f64)]) -> bool {
         let mut in_range = true;
         for (range, radius) in &self.radii {
             let (mut off, mut slack) = (Vec::new(), Vec::new());
             for index in range.clone() {
-                let (kept, moved) = (keep * before[index].widen(), lr * self.direction[index]);
+                let (rate, decay) = rates[index];
+                let (kept, moved) = ((1.0 - rate * decay) * before[index].widen(), rate * self.direction[index]);
                 let expected = kept - moved;
                 in_range &= expected.abs() < T::MAX / 4.0;
                 off.push(after[index].widen() - expected);

@@ -1,8 +1,11 @@
 //! Steps, in one call and in phases.
 
+use core::ops::Range;
+
 use lmada::Clip;
 use lmada::capi::*;
 
+use super::around::{Rates, with_frozen};
 use super::rule::{Rule, Says, Verdict};
 use super::{Subject, World, expect, gradients};
 use crate::handle::{Real, Status};
@@ -26,6 +29,8 @@ pub(super) struct Open<T> {
     before: Vec<T>,
     /// Whether other numbers were written over the partials.
     spoilt: bool,
+    /// Whether it was refused before, and counts as such.
+    refused: bool,
     /// What is known and expected once it is solved.
     solved: (Option<Rule>, Option<Says>),
 }
@@ -43,7 +48,7 @@ impl<T> Open<T> {
 impl<T: Real> World<T> {
     pub(super) fn step(&mut self, input: &mut Input<'_>) {
         self.next_gradient(input);
-        self.take_step(|subject, gradient| subject.handle.step(&mut subject.params, gradient));
+        self.take_step(0..0, |subject, gradient| subject.handle.step(&mut subject.params, gradient));
     }
 
     pub(super) fn step_tensors(&mut self, input: &mut Input<'_>) {
@@ -51,30 +56,40 @@ impl<T: Real> World<T> {
         let mut ends: Vec<usize> = (0..input.byte() % 4).map(|_| input.below(self.dim + 1)).collect();
         ends.push(self.dim);
         ends.sort_unstable();
-        self.take_step(|subject, gradient| subject.handle.step_tensors(&mut subject.params, gradient, &ends));
+        self.take_step(0..0, |subject, gradient| subject.handle.step_tensors(&mut subject.params, gradient, &ends, 0));
     }
 
     /// Draws a gradient, but not in an open step, which has one.
-    fn next_gradient(&mut self, input: &mut Input<'_>) {
+    pub(super) fn next_gradient(&mut self, input: &mut Input<'_>) {
         if self.open.is_none() {
             gradients::next(input, &mut self.gradient);
         }
     }
 
-    /// Steps the subject by `call`, its twin plainly, and both by the rule.
-    pub(super) fn take_step(&mut self, call: impl FnOnce(&mut Subject<T>, &[T]) -> Status) {
+    /// Steps the subject by `call`, its twin plainly, and both by the rule. Parameters in `missing` have no gradient:
+    /// with the twin they are frozen by a group.
+    pub(super) fn take_step(&mut self, missing: Range<usize>, call: impl FnOnce(&mut Subject<T>, &[T]) -> Status) {
         let before = self.subject.params.clone();
         let status = call(&mut self.subject, &self.gradient);
         if self.open.is_some() {
             assert_eq!(status, LMADA_ERROR_WRONG_PHASE);
             return;
         }
-        let (rule, says) = self.judge(status);
+        let rates = self.rates(&missing);
+        let (rule, says) = self.judge(status, &rates);
+        self.count_refusal(status, &rates);
+        if !missing.is_empty() {
+            let groups = with_frozen(&self.known.groups, &missing);
+            assert_eq!(self.twin.handle.set_groups(&groups), LMADA_OK);
+        }
         assert_eq!(self.twin.handle.step(&mut self.twin.params, &self.gradient), status, "the twin answers otherwise");
+        if !missing.is_empty() {
+            assert_eq!(self.twin.handle.set_groups(&self.known.groups), LMADA_OK);
+        }
         if status == LMADA_OK {
             self.accept(rule);
         }
-        self.check_move(&before, says, status == LMADA_OK);
+        self.check_move(&before, says, status == LMADA_OK, &rates);
     }
 
     pub(super) fn direction(&mut self, input: &mut Input<'_>) {
@@ -86,7 +101,13 @@ impl<T: Real> World<T> {
             assert_eq!(status, LMADA_ERROR_WRONG_PHASE);
             return;
         }
-        let (rule, says) = self.judge(status);
+        if self.config.average_beta > 0.0 {
+            assert_eq!(status, LMADA_ERROR_INVALID_ARGUMENT);
+            return;
+        }
+        let rates = self.rates(&(0..0));
+        let (rule, says) = self.judge(status, &rates);
+        self.count_refusal(status, &rates);
         assert_eq!(self.twin.handle.direction(&mut other, &self.gradient), status, "the twin answers otherwise");
         assert!(bits(&found) == bits(&other), "the directions differ");
         if status == LMADA_OK {
@@ -101,16 +122,22 @@ impl<T: Real> World<T> {
 
     /// Whether a step with the present gradient may have this status, by the rule as far as it is known. Returns what
     /// is known after it, if it was accepted, and where it leads.
-    fn judge(&self, status: Status) -> (Option<Rule>, Option<Says>) {
+    pub(super) fn judge(&self, status: Status, rates: &[Rates]) -> (Option<Rule>, Option<Says>) {
         assert!(status == LMADA_OK || status == LMADA_ERROR_NON_FINITE, "a step answers {status}");
-        if !self.gradient.iter().all(|g| g.widen().is_finite()) {
+        let gradient: Vec<T> = self.seen(rates).collect();
+        if !gradient.iter().all(|g| g.widen().is_finite()) {
             assert_eq!(status, LMADA_ERROR_NON_FINITE, "a gradient that is not finite was taken");
             return (None, None);
         }
-        let Some(mut rule) = self.known.rule.clone().filter(|_| Rule::can_follow(&self.gradient)) else {
+        let Some(mut rule) = self.known.rule.clone().filter(|_| Rule::can_follow(&gradient)) else {
             return (None, None);
         };
-        match rule.step(&self.gradient, self.known.lr) {
+        // The guard against overflow goes by the largest rate.
+        let follows = rates.iter().all(|rates| rates.lr_scale <= 1.0);
+        if !follows {
+            return (None, None);
+        }
+        match rule.step(&gradient, self.known.lr) {
             Verdict::CannotBeStored => {
                 assert_eq!(status, LMADA_ERROR_NON_FINITE, "a gradient was taken that cannot be stored");
                 (None, None)
@@ -124,17 +151,20 @@ impl<T: Real> World<T> {
         }
     }
 
-    fn accept(&mut self, rule: Option<Rule>) {
+    pub(super) fn accept(&mut self, rule: Option<Rule>) {
         self.known.steps += 1;
         self.known.rule = rule;
     }
 
-    fn check_move(&mut self, before: &[T], says: Option<Says>, accepted: bool) {
+    fn check_move(&mut self, before: &[T], says: Option<Says>, accepted: bool, rates: &[Rates]) {
         let after = &self.subject.params;
         // Sums that are none say nothing of the step that is taken.
         let bounded = before.iter().all(|w| w.widen().abs() < T::MAX / 4.0);
         if bounded && !self.known.spoilt {
             assert!(after.iter().all(|w| w.widen().is_finite()), "a finite parameter became infinite");
+        }
+        for (index, _) in rates.iter().enumerate().filter(|(_, rates)| rates.is_frozen()) {
+            assert_eq!(after[index].to_bits64(), before[index].to_bits64(), "the frozen parameter {index} moved");
         }
         let in_range = match says {
             _ if !accepted => {
@@ -142,11 +172,15 @@ impl<T: Real> World<T> {
                 true
             }
             Some(says) => {
-                let keep = 1.0 - self.known.lr * self.config.weight_decay;
-                says.check_params(before, after, self.known.lr, keep)
+                let (lr, decay) = (self.known.lr, self.config.weight_decay);
+                let rates = rates.iter().map(|own| (lr * own.lr_scale, decay * own.weight_decay_scale));
+                says.check_params(before, after, lr, &rates.collect::<Vec<_>>())
             }
             None => false,
         };
+        if accepted && self.config.average_beta > 0.0 {
+            self.known.average.take_in(self.config.average_beta, &self.subject.params);
+        }
         self.compare_params(in_range);
     }
 
@@ -161,6 +195,7 @@ impl<T: Real> World<T> {
                 applied: vec![false; self.dim],
                 before: self.subject.params.clone(),
                 spoilt: false,
+                refused: false,
                 solved: (None, None),
             });
         }
@@ -263,9 +298,13 @@ impl<T: Real> World<T> {
             expect(status, &[LMADA_OK, LMADA_ERROR_NON_FINITE, LMADA_ERROR_INVALID_ARGUMENT]);
             (None, None)
         } else {
-            self.judge(status)
+            self.judge(status, &self.rates(&(0..0)))
         };
+        if !self.open.as_ref().expect("complete").refused {
+            self.count_refusal(status, &self.rates(&(0..0)));
+        }
         let open = self.open.as_mut().expect("complete");
+        open.refused |= status == LMADA_ERROR_NON_FINITE;
         open.phase = if status == LMADA_OK { Phase::Solved } else { Phase::Summed };
         open.solved = solved;
     }
@@ -320,7 +359,7 @@ impl<T: Real> World<T> {
             let (rule, says) = open.solved;
             self.known.spoilt |= open.spoilt;
             self.accept(rule);
-            self.check_move(&open.before, says, true);
+            self.check_move(&open.before, says, true, &self.rates(&(0..0)));
         }
     }
 

@@ -212,7 +212,7 @@ impl<T: Real> World<T> {
         self.refused(status, LMADA_ERROR_DIMENSION_MISMATCH);
         assert!(buffer.iter().all(|&byte| byte == 7));
         self.refused(self.subject_loads(&buffer), LMADA_ERROR_BAD_STATE);
-        let Some((state, _)) = self.saved.last() else { return };
+        let Some((state, ..)) = self.saved.last() else { return };
         let mut state = state.clone();
         if input.rarely(2) {
             state.truncate(input.below(state.len()));
