@@ -58,6 +58,14 @@ impl<T: Real> World<T> {
                 lmada_state_write(opt, None, null_mut()),
                 lmada_create_from_state(None, null_mut(), null_mut()),
                 lmada_memory(null(), 1, null_mut()),
+                T::observe(opt, grads, dim),
+                T::precondition(opt, params, grads, dim),
+                T::averaged_params(opt, params, dim),
+                lmada_step_bf16(opt, null_mut(), null_mut(), null(), 0),
+                lmada_set_groups(opt, null(), size_of::<lmada_group_t>(), 0),
+                lmada_get_config(opt, null_mut(), 0),
+                lmada_set_config(opt, null()),
+                lmada_set_grad_scale(opt, 1.0),
             ]
         };
         // SAFETY: as above.
@@ -89,6 +97,13 @@ impl<T: Real> World<T> {
                 lmada_state_load(opt, null(), 0),
                 lmada_state_write(opt, None, null_mut()),
                 lmada_stats(opt, null_mut(), size_of::<lmada_stats_t>()),
+                T::observe(opt, null(), dim),
+                T::precondition(opt, null_mut(), grads, dim),
+                T::precondition(opt, params, null(), dim),
+                T::averaged_params(opt, null_mut(), dim),
+                lmada_set_groups(opt, null(), size_of::<lmada_group_t>(), 1),
+                lmada_get_config(opt, null_mut(), size_of::<lmada_config_t>()),
+                lmada_set_config(opt, null()),
             ]
         };
         statuses.into_iter().for_each(|status| self.refused(checked(status), LMADA_ERROR_NULL_POINTER));
@@ -114,6 +129,9 @@ impl<T: Real> World<T> {
                 T::step(opt, start, given, dim),
                 T::direction(opt, start, given, dim),
                 T::step_tensors(opt, &start, &given, &dim, 1),
+                T::observe(opt, given, dim),
+                T::precondition(opt, start, given, dim),
+                T::averaged_params(opt, start, dim),
             ]
         };
         statuses.into_iter().for_each(|status| self.refused(status, LMADA_ERROR_DIMENSION_MISMATCH));
@@ -131,13 +149,16 @@ impl<T: Real> World<T> {
                 T::Other::step(opt, start, given, dim),
                 T::Other::direction(opt, start, given, dim),
                 T::Other::step_tensors(opt, &start, &given, &dim, 1),
+                T::Other::observe(opt, given, dim),
+                T::Other::precondition(opt, start, given, dim),
+                T::Other::averaged_params(opt, start, dim),
                 T::Other::feed(opt, 0, given, dim),
                 T::Other::apply(opt, 0, start, given, dim),
             ]
         };
         let errors = [LMADA_ERROR_INVALID_ARGUMENT, LMADA_ERROR_WRONG_PHASE];
         assert!(statuses.iter().all(|status| errors.contains(status)), "{statuses:?}");
-        assert!(self.open.is_some() || statuses[..3].iter().all(|&status| status == LMADA_ERROR_INVALID_ARGUMENT));
+        assert!(self.open.is_some() || statuses[..6].iter().all(|&status| status == LMADA_ERROR_INVALID_ARGUMENT));
         assert!(params.iter().all(|w| *w == T::Other::of(3.0)));
     }
 
@@ -162,6 +183,10 @@ impl<T: Real> World<T> {
                 T::step(opt, between, apart, dim),
                 T::step(opt, start.wrapping_add(dim), between, dim),
                 T::direction(opt, between, apart, dim),
+                T::precondition(opt, start, last, dim),
+                T::precondition(opt, between, apart, dim),
+                T::observe(opt, between, dim),
+                T::averaged_params(opt, between, dim),
             ]
         };
         statuses.into_iter().for_each(|status| self.refused(status, LMADA_ERROR_INVALID_ARGUMENT));
