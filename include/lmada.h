@@ -300,7 +300,9 @@ typedef struct lmada_config_t {
     /**
      * beta of an average of the parameters, `p <- beta*p + (1 - beta)*w` after each step: [0, 1). Default 0: off.
      * `lmada_averaged_params` gives it, bias-corrected. What to evaluate where the learning rate does not fall: 0.99 to
-     * 0.9999. One more buffer of `dim` elements. Not with `lmada_direction`, which does not see the parameters.
+     * 0.999. One more buffer of `dim` elements, of the handle's type: with `LMADA_F32` the average is known to about
+     * 6e-8/(1 - beta) of its size, since smaller changes round to none. A parameter that was infinite or NaN stays in it
+     * until `lmada_reset`. Not with `lmada_direction`, which does not see the parameters.
      */
     double average_beta;
 } lmada_config_t;
@@ -1191,7 +1193,8 @@ lmada_status_t lmada_observe_f64(lmada_t *opt, const double *grads, size_t dim);
  * weighted, and centered where that is on. No state changes. For the newest gradient that is the direction of the last
  * step, without clip, graft and momentum, up to rounding.
  *
- * With `diagonal_beta` v is scaled first, and u once more, as in a step.
+ * With `diagonal_beta` v is scaled first, and u once more, as in a step. `grad_scale` and `grad_clip_norm` act on the
+ * gradients that the window holds, not on v, which is taken as it is.
  *
  * ```c
  * // A rule of one's own: heavy-ball momentum on the preconditioned gradient.
@@ -1286,7 +1289,8 @@ lmada_status_t lmada_get_config(const lmada_t *opt, lmada_config_t *config, size
 /**
  * Sets the options of the steps to come: all that do not change the shape of the state. Fixed are `dtype`,
  * `history_size`, `history_format`, `density`, `momentum_kind`, whether `diagonal_beta` and `average_beta` are 0, and
- * whether `clip_kind` is one of the EMA vectors. Options beyond the caller's `struct_size` stay as they are.
+ * whether `clip_kind` is one of the EMA vectors. Where a beta changes, the average that it belongs to keeps its value.
+ * Options beyond the caller's `struct_size` stay as they are.
  *
  * ```c
  * lmada_config_t config;

@@ -46,7 +46,8 @@ pub unsafe extern "C" fn lmada_get_config(
 
 /// Sets the options of the steps to come: all that do not change the shape of the state. Fixed are `dtype`,
 /// `history_size`, `history_format`, `density`, `momentum_kind`, whether `diagonal_beta` and `average_beta` are 0, and
-/// whether `clip_kind` is one of the EMA vectors. Options beyond the caller's `struct_size` stay as they are.
+/// whether `clip_kind` is one of the EMA vectors. Where a beta changes, the average that it belongs to keeps its value.
+/// Options beyond the caller's `struct_size` stay as they are.
 ///
 /// ```c
 /// lmada_config_t config;

@@ -46,7 +46,8 @@ unsafe fn observe<T: Native>(opt: *mut lmada_t, grads: *const T, dim: usize) -> 
 /// weighted, and centered where that is on. No state changes. For the newest gradient that is the direction of the last
 /// step, without clip, graft and momentum, up to rounding.
 ///
-/// With `diagonal_beta` v is scaled first, and u once more, as in a step.
+/// With `diagonal_beta` v is scaled first, and u once more, as in a step. `grad_scale` and `grad_clip_norm` act on the
+/// gradients that the window holds, not on v, which is taken as it is.
 ///
 /// ```c
 /// // A rule of one's own: heavy-ball momentum on the preconditioned gradient.

@@ -259,7 +259,9 @@ pub struct lmada_config_t {
     pub grad_clip_norm: f64,
     /// beta of an average of the parameters, `p <- beta*p + (1 - beta)*w` after each step: [0, 1). Default 0: off.
     /// `lmada_averaged_params` gives it, bias-corrected. What to evaluate where the learning rate does not fall: 0.99 to
-    /// 0.9999. One more buffer of `dim` elements. Not with `lmada_direction`, which does not see the parameters.
+    /// 0.999. One more buffer of `dim` elements, of the handle's type: with `LMADA_F32` the average is known to about
+    /// 6e-8/(1 - beta) of its size, since smaller changes round to none. A parameter that was infinite or NaN stays in it
+    /// until `lmada_reset`. Not with `lmada_direction`, which does not see the parameters.
     pub average_beta: f64,
 }
 

@@ -278,7 +278,12 @@ impl<T: Element> Chunk<T> {
                 // Or a sum overflowed, which the Gram matrix will tell.
                 let numbers = if norm2.is_finite() { newest } else { given };
                 let is_bad = |x: &T| !x.to_f64().is_finite();
-                self.sums[layout.tail(Tail::NonFinite)] += numbers.iter().filter(|x| is_bad(x)).count() as f64;
+                let mut bad = numbers.iter().filter(|x| is_bad(x)).count();
+                if bad == 0 && norm2.is_finite() && sums_of_given.is_some() {
+                    // Scales that overflow may be stored as ordinary numbers.
+                    bad = 1;
+                }
+                self.sums[layout.tail(Tail::NonFinite)] += bad as f64;
                 if let Some(first) = numbers.iter().position(is_bad) {
                     self.first_bad = self.first_bad.min(place + first);
                 }

@@ -18,6 +18,9 @@ const ROUNDOFF: f64 = f64::EPSILON / 2.0;
 /// and for itself. Sums over elements and eliminations make up to 4.
 const NOISE: f64 = 8.0;
 
+/// The residual of a vector that made a row: never the largest.
+const TAKEN: f64 = f64::NEG_INFINITY;
+
 /// Inner products of the vectors of a block: the stored gradients by slot, then m and ē where they are kept.
 #[derive(Clone, Copy)]
 pub(super) struct Vectors<'a> {
@@ -73,7 +76,7 @@ pub(super) struct Norms {
     pub combination: Buffer<f64>,
     /// R, row by row.
     rows: Buffer<f64>,
-    /// Squares of what the rows so far leave of each vector.
+    /// Squares of what the rows so far leave of each vector; [`TAKEN`] of those that made a row.
     residuals: Buffer<f64>,
     /// Rows of R, once it is computed.
     rank: Option<usize>,
@@ -149,11 +152,12 @@ impl Norms {
             let unscale = 1.0 / residuals[pivot].sqrt();
             row[pivot] = residuals[pivot];
             for (r, residual) in row.iter_mut().zip(&mut *residuals) {
-                // Nothing is left of those that were taken out before.
-                *r = if *residual > 0.0 { *r * unscale } else { 0.0 };
+                // Nothing is left of those that made a row before. Of others something may be, though rounding says that
+                // their residual is 0 or less: the root of what is left is far larger than rounding.
+                *r = if *residual == TAKEN { 0.0 } else { *r * unscale };
                 *residual -= *r * *r;
             }
-            residuals[pivot] = 0.0;
+            residuals[pivot] = TAKEN;
             rank += 1;
         }
         self.rank = Some(rank);

@@ -3,6 +3,7 @@
 use super::Optimizer;
 use super::create::Threads;
 use super::groups::is_decay_in_range;
+use super::solve::bias;
 use crate::config::Config;
 use crate::error::{Error, Result, Value};
 use crate::kernels::Element;
@@ -35,9 +36,35 @@ impl<T: Element> Optimizer<T> {
             let threads = Threads::new(&config, self.dim, self.blocks.len(), self.chunks.len())?;
             Threads { pool: self.pool, scratch: self.scratch, solvers: self.solvers } = threads;
         }
+        self.keep_averages(&{ self.config }, &config);
         self.lr = config.lr;
         self.config = config;
         Ok(())
+    }
+
+    /// Makes averages that were taken with the betas of `old` what they would be with those of `new`: each keeps its value
+    /// after bias correction, which from here on goes by the new beta.
+    pub(super) fn keep_averages(&mut self, old: &Config, new: &Config) {
+        let ratio = |old: f64, new: f64, terms: u64| {
+            if old == new || terms == 0 { 1.0 } else { bias(new, terms) / bias(old, terms) }
+        };
+        let corrected = old.bias_correction && new.bias_correction;
+        let momentum = if corrected { ratio(old.momentum, new.momentum, self.steps) } else { 1.0 };
+        let vector = ratio(old.clip_beta, new.clip_beta, self.steps);
+        let root = ratio(old.diagonal_beta, new.diagonal_beta, self.steps).sqrt();
+        let params = ratio(old.average_beta, new.average_beta, self.averaged);
+        for chunk in &mut self.chunks {
+            for ((buffer, _), ratio) in chunk.averages_mut().into_iter().zip([momentum, vector, root, params]) {
+                if ratio != 1.0 {
+                    buffer.iter_mut().for_each(|x| *x = T::from_f64(x.to_f64() * ratio));
+                }
+            }
+        }
+        for block in &mut self.blocks {
+            block.norms.sum *= ratio(old.clip_beta, new.clip_beta, block.norms.count);
+            // What is stored of b is rounded.
+            block.momentum_bound *= if momentum == 1.0 { 1.0 } else { momentum * (1.0 + 4.0 * T::ROUNDOFF) };
+        }
     }
 
     /// Refuses options that the state is of another shape with.

@@ -23,7 +23,7 @@ pub(super) fn check(
 ) -> Result<()> {
     let config = step.config;
     let bad = |what| Err(Error::non_finite(what));
-    if !pending.coefficients.iter().all(|c| c.is_finite()) || !norm.is_finite() {
+    if !pending.coefficients.iter().all(|c| c.is_finite()) || !pending.vector.is_finite() || !norm.is_finite() {
         return bad("the update");
     }
     if !pending.scale.is_finite() {

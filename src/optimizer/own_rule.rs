@@ -121,7 +121,9 @@ impl<T: Element> Optimizer<T> {
         let correction = 1.0 / bias(self.config.average_beta, self.averaged);
         for chunk in &self.chunks {
             for (out, p) in out[chunk.range.clone()].iter_mut().zip(chunk.params.iter()) {
-                *out = T::from_f64(correction * p.to_f64());
+                let p = p.to_f64();
+                // Of finite parameters the average is no larger than they are.
+                *out = T::from_f64(if p.is_finite() { (correction * p).clamp(-T::LARGEST, T::LARGEST) } else { p });
             }
         }
         Ok(())

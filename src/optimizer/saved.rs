@@ -23,7 +23,7 @@ pub(crate) const BUFFER_LENGTH: &str = "the length of buffer";
 /// What errors expect of an option in a state.
 pub(crate) const SAME_OPTION: &str = "a state of this optimizer's option";
 
-/// More than the norm of a gradient whose square is 0 or inexact because the numbers' squares are so small.
+/// More than the norm of a stored gradient whose square is 0 or inexact because the numbers' squares are so small.
 const UNDERFLOW: f64 = 1e-150;
 
 impl Incoming<'_> {
@@ -41,7 +41,8 @@ impl Incoming<'_> {
         optimizer.weights.copy_from_slice(&self.weights);
         self.stream.expect(optimizer.contents_bytes() + CHECKSUM);
         let mut source = |target: &mut [u8]| self.stream.take_into(target);
-        optimizer.load_block_contents(&mut Reader::Streaming(&mut source), self.head.steps)?;
+        let weight = self.weights.iter().fold(1.0, |most: f64, &weight| most.max(weight));
+        optimizer.load_block_contents(&mut Reader::Streaming(&mut source), self.head.steps, weight)?;
         self.stream.end_part()?;
         (optimizer.steps, optimizer.averaged) = (self.head.steps, self.head.averaged);
         Ok(optimizer)
@@ -146,11 +147,14 @@ impl<T: Element> Optimizer<T> {
         let head = &saved.head;
         let lr = head.config.lr;
         self.check_saved_decay(groups, lr)?;
-        (0..self.weights.len()).try_for_each(|slot| saved.weight(slot).map(|_| ()))?;
+        let mut weight = 1.0_f64;
+        for slot in 0..self.weights.len() {
+            weight = weight.max(saved.weight(slot)?);
+        }
         let mut reader = Reader::Checking(contents);
-        self.load_block_contents(&mut reader, head.steps)?;
+        self.load_block_contents(&mut reader, head.steps, weight)?;
         reader.finish()?;
-        self.load_block_contents(&mut Reader::Checked(contents), head.steps)?;
+        self.load_block_contents(&mut Reader::Checked(contents), head.steps, weight)?;
         for (slot, weight) in self.weights.iter_mut().enumerate() {
             *weight = saved.weight(slot)?;
         }
@@ -159,12 +163,14 @@ impl<T: Element> Optimizer<T> {
         self.lr = lr;
         // It follows from the Gram matrix.
         self.blocks.iter_mut().for_each(|block| block.stats.spectrum = None);
+        self.keep_averages(&head.config, &{ self.config });
         Ok(())
     }
 
-    fn load_block_contents(&mut self, reader: &mut Reader<'_>, steps: u64) -> Result<()> {
+    /// `weight` is the largest of the columns' weights, or 1.
+    fn load_block_contents(&mut self, reader: &mut Reader<'_>, steps: u64, weight: f64) -> Result<()> {
         for block in &mut self.blocks {
-            read_block(reader, block, steps)?;
+            read_block(reader, block, steps, weight)?;
             fault::point();
             let chunks = &mut self.chunks[block.chunks.clone()];
             for slot in 0..self.config.history_size as usize {
@@ -268,9 +274,9 @@ impl<T: Element> Optimizer<T> {
 /// Whether this is a Gram matrix: it is symmetric, to the last bit, and no product of two gradients is larger than that
 /// of their norms. The factor is for rounding. Without this, what is made of the matrix might overflow where a
 /// gradient's own products cannot.
-fn is_gram(size: usize, at: &dyn Fn(usize) -> f64) -> bool {
+fn is_gram(size: usize, weight: f64, at: &dyn Fn(usize) -> f64) -> bool {
     // Of a negative square the norm is NaN.
-    let norm = |slot: usize| at(slot * (size + 1)).sqrt() + UNDERFLOW;
+    let norm = |slot: usize| at(slot * (size + 1)).sqrt() + UNDERFLOW * weight;
     let mut places = (0..size).flat_map(|i| (0..size).map(move |j| (i, j)));
     places.all(|(i, j)| {
         let (product, mirrored) = (at(i * size + j), at(j * size + i));
@@ -292,9 +298,9 @@ pub(super) fn block_bytes(block: &Block) -> usize {
     (block.gram.entries().len() + 6) * size_of::<f64>()
 }
 
-fn read_block(reader: &mut Reader<'_>, block: &mut Block, steps: u64) -> Result<()> {
+fn read_block(reader: &mut Reader<'_>, block: &mut Block, steps: u64, weight: f64) -> Result<()> {
     let size = block.gram.size();
-    reader.load_together(block.gram.entries_mut(), |at| is_gram(size, at))?;
+    reader.load_together(block.gram.entries_mut(), |at| is_gram(size, weight, at))?;
     reader.load(&mut block.norms.sum, is_length)?;
     reader.load(&mut block.norms.count, |count| count <= steps)?;
     let BlockStats { grad_norm, update_norm, scale, spectrum: _ } = &mut block.stats;

@@ -203,7 +203,7 @@ impl Algebra {
         }
         pending.narrow = narrow_is_enough(step, gram, coefficients, kappa * norm);
         overflow::check(step, gram, partials, pending, kappa * norm, block.momentum_bound)?;
-        weigh_coefficients(step, pending)
+        weigh_coefficients(step, gram, pending)
     }
 
     /// As [`Solver::precondition`].
@@ -237,7 +237,7 @@ impl Algebra {
         if rescaled.is_nan() || rescaled > step.largest / 2.0 {
             return Err(Error::non_finite("the preconditioned vector"));
         }
-        weigh_coefficients(step, pending)
+        weigh_coefficients(step, gram, pending)
     }
 
     /// Step 3: the vector to precondition, as `span` where it is a combination of columns, else as `products`.
@@ -366,16 +366,20 @@ impl Algebra {
     }
 }
 
+/// The square of a weighted column below which it counts as 0: its products may have underflowed, so that no norm and no
+/// guard knows how long it is.
+const UNDERFLOW: f64 = 1e-290;
+
 /// From coefficients on weighted columns to those on the columns as they are stored.
 ///
 /// # Errors
 /// [`Error::NonFinite`] where one overflows.
-fn weigh_coefficients(step: &Step<'_>, pending: &mut Pending) -> Result<()> {
+fn weigh_coefficients(step: &Step<'_>, gram: Candidate<'_>, pending: &mut Pending) -> Result<()> {
     if !step.weighs {
         return Ok(());
     }
-    for (c, weight) in pending.coefficients.iter_mut().zip(step.weights) {
-        *c *= weight;
+    for (slot, (c, weight)) in pending.coefficients.iter_mut().zip(step.weights).enumerate() {
+        *c = if gram.at(slot, slot) < UNDERFLOW { 0.0 } else { *c * weight };
         // Far from where narrow sums lose bits.
         pending.narrow &= *c == 0.0 || (1e-20..1e20).contains(&c.abs());
         if !c.is_finite() {

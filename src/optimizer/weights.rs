@@ -58,7 +58,8 @@ pub(super) fn apply(step: &Step<'_>, partials: &[f64], weighted: &mut [f64]) {
     let newest = weights[ring.newest];
     let mut weigh = |section: core::ops::Range<usize>, with: f64| {
         for (sum, weight) in weighted[section][..ring.held].iter_mut().zip(weights) {
-            *sum *= weight * with;
+            // One after the other: the product of the two may underflow where the sum times both does not.
+            *sum = *sum * weight * with;
         }
     };
     weigh(layout.gradient(), newest);

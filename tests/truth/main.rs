@@ -12,6 +12,7 @@ mod config;
 mod diagonal;
 mod formats;
 mod groups;
+mod in_flight;
 mod long;
 mod norms;
 mod options;

@@ -113,3 +113,24 @@ fn averages_of_updates_on_badly_scaled_windows() {
         }
     }
 }
+
+/// Two gradients of one line but for 1e-8, whose coefficients are large and cancel. Rounding says that the third has
+/// nothing beside the first; what it has beside the second counts. Expected are numbers of 60-digit arithmetic.
+#[test]
+fn what_is_left_of_a_nearly_dependent_gradient_counts() {
+    let gradients = [
+        [0.9999999973404022, 0.9999999889413289, 0.9999999654172849],
+        [-0.016791104562031364, -0.25154324739543704, 0.4826885741702425],
+        [0.25, 0.25, 0.25],
+    ];
+    let config = Config::default().with_history_size(3).with_history_decay(0.5).with_threads(1);
+    for (clip_kind, scale) in [(Clip::Norm, 1.0), (Clip::EmaVector, 0.954661943784891)] {
+        let mut library = Optimizer::<f64>::new(&config.with_clip_kind(clip_kind), &[3]).unwrap();
+        for g in &gradients {
+            library.direction(&mut [0.0; 3], g).unwrap();
+        }
+        let stats = library.stats().unwrap();
+        assert!((stats.update_norm / 0.7071057917927717 - 1.0).abs() < 1e-9, "{clip_kind:?}: {}", stats.update_norm);
+        assert!((stats.scale / scale - 1.0).abs() < 1e-9, "{clip_kind:?}: {}", stats.scale);
+    }
+}
