@@ -17,7 +17,8 @@ fn change(a: &[f64], b: &[f64]) -> f64 {
 #[test]
 fn averages_keep_their_value_when_their_beta_changes() {
     let base = Config::default().with_history_size(3).with_threads(1);
-    let kinds: [(Config, fn(Config, f64) -> Config); 6] = [
+    type WithBeta = fn(Config, f64) -> Config;
+    let kinds: [(Config, WithBeta); 6] = [
         (base.with_momentum_kind(Momentum::Update), |config, beta| config.with_momentum(beta)),
         (base.with_momentum_kind(Momentum::Gradient), |config, beta| config.with_momentum(beta)),
         (base.with_clip_kind(Clip::GraftEmaNorm), |config, beta| config.with_clip_beta(beta)),
