@@ -211,6 +211,14 @@ static inline bool same_model(const model *a, const model *b)
     return a->dim == b->dim && same_reals(a->params, b->params, a->dim) && same_state(a->opt, b->opt);
 }
 
+/* Without what became of the steps that were refused: a step that is refused or dropped leaves these alone. */
+static inline lmada_stats_t described(lmada_stats_t stats)
+{
+    stats.refused = 0;
+    stats.non_finite_index = UINT64_MAX;
+    return stats;
+}
+
 static inline lmada_stats_t stats_of(const lmada_t *opt)
 {
     lmada_stats_t stats;

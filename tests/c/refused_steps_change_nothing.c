@@ -76,8 +76,10 @@ static void element_type_is_the_other(model *m)
 static void check_not_finite(model *m, size_t place, double value)
 {
     real *grads = new_gradient(m->dim, 99);
+    char words[80];
     grads[place] = (real)value;
-    CHECK_REFUSED(real_step(m->opt, m->params, grads, m->dim), LMADA_ERROR_NON_FINITE, "grads has 1 NaN or infinite value;");
+    snprintf(words, sizeof words, "grads has 1 NaN or infinite value, element %zu;", place);
+    CHECK_REFUSED(real_step(m->opt, m->params, grads, m->dim), LMADA_ERROR_NON_FINITE, words);
     free(grads);
 }
 
@@ -99,7 +101,7 @@ static void gradient_has_nothing_else(model *m)
     real *grads = zeros(m->dim);
     char message[64];
     for (size_t i = 0; i < m->dim; i++) grads[i] = (real)(i % 2 ? NAN : -INFINITY);
-    snprintf(message, sizeof message, "grads has %zu NaN or infinite values;", m->dim); /* in whatever blocks */
+    snprintf(message, sizeof message, "grads has %zu NaN or infinite values, the first at element 0;", m->dim); /* in whatever blocks */
     CHECK_REFUSED(real_step(m->opt, m->params, grads, m->dim), LMADA_ERROR_NON_FINITE, message);
     free(grads);
 }

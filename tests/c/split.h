@@ -86,6 +86,7 @@ static inline void step_split(split *s, uint64_t number, const lmada_config_t *c
     for (int i = 1; i < s->count; i++) { /* all processes decide the same */
         next = stats_of(s->models[i].opt);
         next.state_bytes = first.state_bytes;
+        next.non_finite_index = first.non_finite_index; /* each has its own elements */
         CHECK(memcmp(&first, &next, sizeof first) == 0);
     }
     apply_and_end(s, grads);

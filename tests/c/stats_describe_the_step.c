@@ -219,6 +219,8 @@ static void a_refused_step_is_not_described(void)
     grads[1] = (real)NAN;
     CHECK_STATUS(real_step(m.opt, m.params, grads, DIM), LMADA_ERROR_NON_FINITE);
     after = stats_of(m.opt);
+    CHECK(after.refused == before.refused + 1 && after.non_finite_index == 1);
+    after = described(after);
     CHECK(memcmp(&before, &after, sizeof before) == 0);
     free(grads);
     free_model(&m);

@@ -35,14 +35,14 @@ static void go(model *m, int point)
 static void cancel_goes_back_to_before(int number, int point)
 {
     model m = new_past(number), twin = new_past(number);
-    const lmada_stats_t before = stats_of(m.opt);
+    const lmada_stats_t before = described(stats_of(m.opt));
     lmada_stats_t after;
     AT("variant %d, point %d", number, point);
     for (int times = 0; times < 2; times++) {
         go(&m, point);
         CHECK_OK(lmada_cancel(m.opt));
         CHECK(same_model(&m, &twin));
-        after = stats_of(m.opt);
+        after = described(stats_of(m.opt));
         CHECK(memcmp(&before, &after, sizeof before) == 0);
     }
     CHECK_STATUS(lmada_cancel(m.opt), LMADA_ERROR_WRONG_PHASE);
