@@ -99,7 +99,7 @@ outcome train_lmada(const dataset& data) {
     options.momentum_kind = lmada::momentum::window;
     lmada::optimizer<double> optimizer(data.features, options);
     const auto step = [&](int t, std::vector<double>& weights, const std::vector<double>& gradient) {
-        optimizer.set_lr(lmada::schedule(lmada::schedule_kind::linear, 2, t + 1, 0, steps));
+        optimizer.set_lr(lmada::schedule(lmada::schedule_kind::linear, 2, static_cast<std::uint64_t>(t + 1), 0, steps));
         optimizer.step(weights, gradient);
     };
     return train(data, step, steps / 10);
