@@ -1,5 +1,6 @@
 //! The saved form of version 3: magic, version, number of options, the options (8 bytes each), steps, averaged steps,
-//! number of blocks, number of groups; lengths of the blocks, weights of the columns, groups; the contents. After each of these three parts comes a CRC-32 of all so far but the checksums.
+//! number of blocks, number of groups; lengths of the blocks, weights of the columns, groups; the contents. After each of
+//! these three parts comes a CRC-32 of all so far but the checksums.
 
 pub const MAGIC: &[u8; 8] = b"lmada\0st";
 pub const VERSION: core::ops::Range<usize> = 8..12;
@@ -9,6 +10,8 @@ const CHECKSUM: usize = 4;
 /// Numbers of options.
 const LR: usize = 4;
 const THREADS: usize = 21;
+/// Those that averages depend on: momentum, bias_correction, clip_beta, diagonal_beta, average_beta.
+const AVERAGING: [usize; 5] = [14, 15, 19, 22, 26];
 
 /// Where the parts of a state that is as it was saved end, and a checksum follows.
 pub fn part_ends(state: &[u8]) -> [usize; 3] {
@@ -25,6 +28,12 @@ pub fn loaded(state: &[u8]) -> [&[u8]; 4] {
     let [head, lens, contents] = part_ends(state);
     let rate = OPTIONS + 8 * LR;
     [&state[rate..rate + 8], &state[head - 32..head], &state[head + CHECKSUM..lens], &state[lens + CHECKSUM..contents]]
+}
+
+/// Whether two states agree in what averages depend on: those of a state with other betas are adapted when it is loaded.
+pub fn average_alike(a: &[u8], b: &[u8]) -> bool {
+    let option = |state: &[u8], number: usize| state[OPTIONS + 8 * number..][..8].to_vec();
+    AVERAGING.iter().all(|&number| option(a, number) == option(b, number))
 }
 
 /// Gives the state checksums that fit, where the parts end of which it was made.

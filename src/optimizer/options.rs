@@ -56,14 +56,18 @@ impl<T: Element> Optimizer<T> {
         for chunk in &mut self.chunks {
             for ((buffer, _), ratio) in chunk.averages_mut().into_iter().zip([momentum, vector, root, params]) {
                 if ratio != 1.0 {
-                    buffer.iter_mut().for_each(|x| *x = T::from_f64(x.to_f64() * ratio));
+                    for x in buffer.iter_mut().filter(|x| x.to_f64().is_finite()) {
+                        *x = T::from_f64((x.to_f64() * ratio).clamp(-T::LARGEST, T::LARGEST));
+                    }
                 }
             }
         }
         for block in &mut self.blocks {
-            block.norms.sum *= ratio(old.clip_beta, new.clip_beta, block.norms.count);
+            // Only a state that no run has left reaches the bounds.
+            block.norms.sum = (block.norms.sum * ratio(old.clip_beta, new.clip_beta, block.norms.count)).min(f64::MAX);
             // What is stored of b is rounded.
-            block.momentum_bound *= if momentum == 1.0 { 1.0 } else { momentum * (1.0 + 4.0 * T::ROUNDOFF) };
+            let rounded = if momentum == 1.0 { 1.0 } else { momentum * (1.0 + 4.0 * T::ROUNDOFF) };
+            block.momentum_bound = (block.momentum_bound * rounded).min(f64::MAX);
         }
     }
 
