@@ -32,6 +32,8 @@ pub(crate) struct Pending {
     pub coefficients: Buffer<f64>,
     /// Factor on m in the update: that of the part which the window does not span.
     pub vector: f64,
+    /// The length of terms that are put together in the coefficients, and may cancel there.
+    pub cancelling: f64,
     pub scale: f64,
     /// Whether a few columns at a time may be combined in the precision of the elements.
     pub narrow: bool,
@@ -55,6 +57,7 @@ impl Block {
                 row: Buffer::zeroed(size, "the coefficients of a step")?,
                 coefficients: Buffer::zeroed(size + 1, "the coefficients of a step")?,
                 vector: 0.0,
+                cancelling: 0.0,
                 scale: 1.0,
                 narrow: false,
                 norms: NormAverage::default(),

@@ -62,6 +62,7 @@ fn reach(step: &Step<'_>, gram: Candidate<'_>, partials: &[f64], pending: &Pendi
     let length = |slot: usize| gram.at(slot, slot).max(0.0).sqrt();
     let coefficients = &pending.coefficients[..step.ring.held];
     let columns: f64 = coefficients.iter().enumerate().map(|(slot, c)| c.abs() * length(slot)).sum();
+    let columns = columns + pending.cancelling;
     let beta = step.config.momentum;
     let of_momentum = |m2: f64| beta * m2.sqrt() + (1.0 - beta) * length(step.ring.newest);
     match pending.vector.abs() {

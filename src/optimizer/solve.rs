@@ -165,6 +165,11 @@ impl Algebra {
         pending.vector = vector;
         pending.coefficients.fill(0.0);
         pending.stats = self.coefficients(step, partials, gram, &mut pending.coefficients[..held])?;
+        // The complement of a centered window's v is added to coefficients of its negative.
+        let centered = config.centered && held > 1 && config.momentum_kind != Momentum::Gradient;
+        let complement = if centered { config.orthogonal_scale } else { 0.0 };
+        let length = |(slot, a): (usize, &f64)| a.abs() * gram.at(slot, slot).max(0.0).sqrt();
+        pending.cancelling = complement * self.span[..held].iter().enumerate().map(length).sum::<f64>();
         let vectors = Vectors::new(gram, partials, layout, held);
         if config.clip_kind != Clip::None {
             pending.stats.update_norm = self.update_norm(step, &vectors, pending);

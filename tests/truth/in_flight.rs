@@ -127,3 +127,22 @@ fn options_at_the_ends_of_their_ranges_give_no_nan() {
         }
     }
 }
+
+/// The complement of v, which is rounding alone where v is all of a centered window, times a learning rate that makes it
+/// too long.
+#[test]
+fn rounding_times_a_huge_learning_rate_is_refused() {
+    let config = Config::default().with_centered(true).with_orthogonal_scale(0.5).with_power(1.0).with_rank_tol(0.0);
+    let config = config.with_history_size(5).with_lr(1e30).with_threads(1);
+    let g: Vec<f32> = gradient::<f32>(4096, 1).iter().map(|g| 1e28 * g).collect();
+    for zeros in 1..4 {
+        let mut optimizer = Optimizer::<f32>::new(&config, &[4096]).unwrap();
+        let mut w = vec![1.0_f32; 4096];
+        for _ in 0..zeros {
+            optimizer.step(&mut w, &vec![0.0; 4096]).unwrap();
+        }
+        let result = optimizer.step(&mut w, &g);
+        assert!(matches!(result, Ok(()) | Err(Error::NonFinite { .. })));
+        assert!(w.iter().all(|w| w.is_finite()), "after {zeros} zeros");
+    }
+}
