@@ -287,7 +287,8 @@ typedef struct lmada_config_t {
     /**
      * Factor on every gradient before anything is done with it, >= 0. Default 1. To undo the scale of a loss (gradients
      * in half precision), or to average a gradient that was summed over several batches. `lmada_set_grad_scale` changes
-     * it between steps. It costs no pass over memory. `grad_norm` in the stats is of g as given, without it.
+     * it between steps. It costs no pass over memory. `grad_norm` in the stats is of g as given, without it. A gradient
+     * that it makes shorter than 1e-145 counts as 0.
      */
     double grad_scale;
     /**
@@ -1194,7 +1195,8 @@ lmada_status_t lmada_observe_f64(lmada_t *opt, const double *grads, size_t dim);
  * step, without clip, graft and momentum, up to rounding.
  *
  * With `diagonal_beta` v is scaled first, and u once more, as in a step. `grad_scale` and `grad_clip_norm` act on the
- * gradients that the window holds, not on v, which is taken as it is.
+ * gradients that the window holds, not on v, which is taken as it is. Where a model is split over processes, the call
+ * knows this process's share alone: its products with the window are not added up.
  *
  * ```c
  * // A rule of one's own: heavy-ball momentum on the preconditioned gradient.
@@ -1372,7 +1374,8 @@ lmada_status_t lmada_set_groups(lmada_t *opt,
  *
  * Over the first `warmup` steps it rises linearly, from `peak/warmup` at step 1 to `peak` at step `warmup`. Then it is
  * `peak` times 1, `1 - x` or `(1 + cos(pi*x))/2`, where x goes from 0 at step `warmup` to 1 at step `total`. Beyond
- * `total` it is 0. A normalised step does not get shorter by itself as the loss settles, so train with one that falls.
+ * `total` it is 0. A normalised step does not get shorter by itself as the loss falls, so train with a schedule that
+ * falls.
  *
  * ```c
  * for (int step = 1; step <= steps; step++) {
@@ -1503,7 +1506,8 @@ lmada_status_t lmada_state_save(const lmada_t *opt,
  * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_BAD_STATE` where it is damaged, cut short or of an
  *         unknown version; `LMADA_ERROR_DIMENSION_MISMATCH` where `history_size` or a length differs;
  *         `LMADA_ERROR_INVALID_ARGUMENT` where another of the options named above does, or the state's learning rate
- *         is above 1/`weight_decay`, in one of its groups too; `LMADA_ERROR_OUT_OF_MEMORY` where its groups need room;
+ *         is above 1/`weight_decay`, in one of its groups too; `LMADA_ERROR_OUT_OF_MEMORY` where there is no memory
+ *         for its groups;
  *         `LMADA_ERROR_WRONG_PHASE` inside a step in phases; `LMADA_ERROR_BUSY`
  *
  * @pre `opt` is NULL or a live handle; `buffer` is NULL or points at `bytes` readable bytes.

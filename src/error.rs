@@ -222,7 +222,7 @@ impl fmt::Display for Error {
             Self::DimensionMismatch { argument, found, expected } => {
                 write!(f, "{argument} is {found}: this optimizer has {expected}")
             }
-            Self::NonFinite { what, count: 0, .. } => write!(f, "{what} is not finite; the step was refused"),
+            Self::NonFinite { what, count: 0, .. } => write!(f, "{what} is not finite; the call was refused"),
             Self::NonFinite { what, count, first } => {
                 let values = if count == 1 { "value" } else { "values" };
                 write!(f, "{what} has {count} NaN or infinite {values}")?;
@@ -231,7 +231,7 @@ impl fmt::Display for Error {
                     Some(place) => write!(f, ", the first at {place}")?,
                     None => {}
                 }
-                f.write_str("; the step was refused")
+                f.write_str("; the call was refused")
             }
             Self::OutOfMemory { what, bytes: u64::MAX } => {
                 write!(f, "out of memory: the size of {what} overflows")

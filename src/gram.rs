@@ -70,6 +70,11 @@ impl Candidate<'_> {
         }
     }
 
+    /// The norm of the gradient in a slot.
+    pub fn norm(&self, slot: usize) -> f64 {
+        self.at(slot, slot).max(0.0).sqrt()
+    }
+
     /// Writes the gradients' squared norms to `target`.
     pub fn diagonal(&self, target: &mut [f64]) {
         for (slot, entry) in target.iter_mut().enumerate() {

@@ -46,6 +46,7 @@
 //! `lr_scale` of 0 the gradient counts as zeros too, and w keeps its bits. With `average_beta` (β), `p̄ ← βp̄ + (1−β)w`
 //! follows each step.
 //!
+//! A gradient, as seen in step 0, whose squared norm in a block is below 1e-290 counts as 0 in u: its products underflow.
 //! A step is refused where `max(1, lr)` times the length of what step 9 subtracts, or `max(1, lr)·s·‖u‖`, may be above
 //! half the largest number of the element type: no finite parameter becomes infinite, unless it is near overflow itself.
 //!

@@ -200,6 +200,13 @@ unsafe impl<T: Pod> Send for Buffer<T> {}
 // SAFETY: a shared `Buffer` gives shared slices only, and its elements are `Sync`.
 unsafe impl<T: Pod> Sync for Buffer<T> {}
 
+/// No elements, and no memory.
+impl<T: Pod> Default for Buffer<T> {
+    fn default() -> Self {
+        Self { start: NonNull::dangling(), len: 0, room: 0, region: None }
+    }
+}
+
 impl<T: Pod> Buffer<T> {
     /// `len` zeros in memory of their own. `what` names them in the error.
     pub(crate) fn zeroed(len: usize, what: &'static str) -> Result<Self> {

@@ -134,7 +134,7 @@ pub fn last_error() -> String {
 
 /// Takes what comes next of the slice at `context`, if there is as much.
 unsafe extern "C" fn read(context: *mut c_void, bytes: *mut c_void, len: usize) -> c_int {
-    // SAFETY: the context is a slice, and the library gives room for so many bytes.
+    // SAFETY: the context is a slice, and the library gives an array of so many bytes.
     let (rest, bytes) =
         unsafe { (&mut *context.cast::<&[u8]>(), core::slice::from_raw_parts_mut(bytes.cast::<u8>(), len)) };
     let Some((next, after)) = rest.split_at_checked(len) else { return 1 };

@@ -180,7 +180,8 @@ unsafe fn read_groups(groups: *const lmada_group_t, size: usize, count: usize) -
 ///
 /// Over the first `warmup` steps it rises linearly, from `peak/warmup` at step 1 to `peak` at step `warmup`. Then it is
 /// `peak` times 1, `1 - x` or `(1 + cos(pi*x))/2`, where x goes from 0 at step `warmup` to 1 at step `total`. Beyond
-/// `total` it is 0. A normalised step does not get shorter by itself as the loss settles, so train with one that falls.
+/// `total` it is 0. A normalised step does not get shorter by itself as the loss falls, so train with a schedule that
+/// falls.
 ///
 /// ```c
 /// for (int step = 1; step <= steps; step++) {

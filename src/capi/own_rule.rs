@@ -47,7 +47,8 @@ unsafe fn observe<T: Native>(opt: *mut lmada_t, grads: *const T, dim: usize) -> 
 /// step, without clip, graft and momentum, up to rounding.
 ///
 /// With `diagonal_beta` v is scaled first, and u once more, as in a step. `grad_scale` and `grad_clip_norm` act on the
-/// gradients that the window holds, not on v, which is taken as it is.
+/// gradients that the window holds, not on v, which is taken as it is. Where a model is split over processes, the call
+/// knows this process's share alone: its products with the window are not added up.
 ///
 /// ```c
 /// // A rule of one's own: heavy-ball momentum on the preconditioned gradient.

@@ -157,7 +157,8 @@ pub unsafe extern "C" fn lmada_state_save(
 /// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_BAD_STATE` where it is damaged, cut short or of an
 ///         unknown version; `LMADA_ERROR_DIMENSION_MISMATCH` where `history_size` or a length differs;
 ///         `LMADA_ERROR_INVALID_ARGUMENT` where another of the options named above does, or the state's learning rate
-///         is above 1/`weight_decay`, in one of its groups too; `LMADA_ERROR_OUT_OF_MEMORY` where its groups need room;
+///         is above 1/`weight_decay`, in one of its groups too; `LMADA_ERROR_OUT_OF_MEMORY` where there is no memory
+///         for its groups;
 ///         `LMADA_ERROR_WRONG_PHASE` inside a step in phases; `LMADA_ERROR_BUSY`
 ///
 /// # Safety

@@ -250,7 +250,8 @@ pub struct lmada_config_t {
     pub diagonal_eps: f64,
     /// Factor on every gradient before anything is done with it, >= 0. Default 1. To undo the scale of a loss (gradients
     /// in half precision), or to average a gradient that was summed over several batches. `lmada_set_grad_scale` changes
-    /// it between steps. It costs no pass over memory. `grad_norm` in the stats is of g as given, without it.
+    /// it between steps. It costs no pass over memory. `grad_norm` in the stats is of g as given, without it. A gradient
+    /// that it makes shorter than 1e-145 counts as 0.
     pub grad_scale: f64,
     /// Largest norm of a gradient, >= 0; a longer one is scaled down to it. Default 0: off. The norm is that of the
     /// gradient as stored (with `diagonal_beta`: as scaled), after `grad_scale`, over all blocks together. The stored

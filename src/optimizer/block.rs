@@ -27,8 +27,8 @@ pub(crate) struct Block {
 pub(crate) struct Pending {
     /// Products of the newest gradient with the columns, by slot, all weighted: the new row of the Gram matrix.
     pub row: Buffer<f64>,
-    /// c, by slot, for the stored columns as they lie (weights and centering worked in), and room for one of a vector
-    /// beside them.
+    /// c, by slot, for the stored columns as they lie (weights and centering worked in), then that of a vector which
+    /// is not among them.
     pub coefficients: Buffer<f64>,
     /// Factor on m in the update: that of the part which the window does not span.
     pub vector: f64,

@@ -43,7 +43,7 @@ pub(crate) struct Chunk<T: Element> {
     pub first_bad: usize,
 }
 
-/// A thread's room for a tile of what it works on.
+/// A thread's scratch: a tile of each of what it works on.
 pub(super) struct Scratch<T: Element> {
     pub gradient: Buffer<f64>,
     momentum: Buffer<f64>,
@@ -242,6 +242,15 @@ impl<T: Element> Chunk<T> {
         })
     }
 
+    /// How many numbers are not finite, of those that belong to the parameters from `place` on. Keeps where the first is.
+    pub fn count_bad(&mut self, place: usize, numbers: &[T]) -> usize {
+        let is_bad = |x: &T| !x.to_f64().is_finite();
+        if let Some(first) = numbers.iter().position(is_bad) {
+            self.first_bad = self.first_bad.min(place + first);
+        }
+        numbers.iter().filter(|x| is_bad(x)).count()
+    }
+
     /// Pass one: adds up the inner products of the gradient. Changes nothing but the sums.
     pub fn feed(&mut self, feed: &Feed<'_, T>, scratch: &mut Scratch<T>) {
         let Feed { kernels, layout, ring, .. } = feed;
@@ -276,17 +285,12 @@ impl<T: Element> Chunk<T> {
             self.sums[layout.tail(Tail::GradNorm2)] += norm2;
             if !(norm2.is_finite() && taken.norm2.is_finite() && taken.stored_norm2.is_finite()) {
                 // Or a sum overflowed, which the Gram matrix will tell.
-                let numbers = if norm2.is_finite() { newest } else { given };
-                let is_bad = |x: &T| !x.to_f64().is_finite();
-                let mut bad = numbers.iter().filter(|x| is_bad(x)).count();
+                let mut bad = self.count_bad(place, if norm2.is_finite() { newest } else { given });
                 if bad == 0 && norm2.is_finite() && sums_of_given.is_some() {
                     // Scales that overflow may be stored as ordinary numbers.
                     bad = 1;
                 }
                 self.sums[layout.tail(Tail::NonFinite)] += bad as f64;
-                if let Some(first) = numbers.iter().position(is_bad) {
-                    self.first_bad = self.first_bad.min(place + first);
-                }
             }
             if feed.momentum_kind == Momentum::Gradient {
                 let mut m = &self.momentum[tile.clone()];

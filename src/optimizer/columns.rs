@@ -17,7 +17,7 @@ pub(super) struct Weighted<'a> {
 }
 
 impl<'a> Weighted<'a> {
-    /// Takes `weights` and `means` as room for what it needs.
+    /// `weights` and `means` are scratch.
     pub fn new(config: &Config, ring: Ring, gram: Candidate<'a>, weights: &'a mut [f64], means: &'a mut [f64]) -> Self {
         let held = ring.held;
         let mut matrix = Self { gram, weights: None, centering: None };
@@ -67,7 +67,7 @@ impl Entries for Weighted<'_> {
     fn norm(&self, j: usize) -> f64 {
         // Of a centered column: of what it is the difference of.
         let mean = self.centering.map_or(0.0, |(_, mean)| mean.max(0.0).sqrt());
-        self.weight(j) * self.gram.at(j, j).max(0.0).sqrt() + mean
+        self.weight(j) * self.gram.norm(j) + mean
     }
 
     fn diagonal(&self, target: &mut [f64]) {

@@ -30,8 +30,8 @@ struct Plan<T: Element> {
     /// Units of the history format.
     units: usize,
     chunk_count: usize,
-    /// Bytes of all that has the model's length; saturates.
-    room: usize,
+    /// Of all that has the model's length; saturates.
+    bytes: usize,
 }
 
 impl<T: Element> Plan<T> {
@@ -43,7 +43,7 @@ impl<T: Element> Plan<T> {
             return Err(Error::invalid("the number of dims", Value::Count(0), "at least 1"));
         }
         let layout = Layout::new(&config);
-        let (mut dim, mut units, mut chunk_count, mut room) = (0usize, 0, 0, 0usize);
+        let (mut dim, mut units, mut chunk_count, mut bytes) = (0usize, 0, 0, 0usize);
         for &len in dims {
             dim = dim.checked_add(len).ok_or(Error::OutOfMemory { what: "the model", bytes: u64::MAX })?;
             let (whole, rest) = (len / chunk_len(len), len % chunk_len(len));
@@ -51,9 +51,9 @@ impl<T: Element> Plan<T> {
             chunk_count += whole + usize::from(rest > 0);
             let of_whole = Chunk::room(&config, &shape, layout, chunk_len(len)).saturating_mul(whole);
             let of_rest = if rest > 0 { Chunk::room(&config, &shape, layout, rest) } else { 0 };
-            room = room.saturating_add(of_whole).saturating_add(of_rest);
+            bytes = bytes.saturating_add(of_whole).saturating_add(of_rest);
         }
-        Ok(Self { config, shape, layout, dim, units, chunk_count, room })
+        Ok(Self { config, shape, layout, dim, units, chunk_count, bytes })
     }
 }
 
@@ -79,9 +79,9 @@ impl<T: Element> Optimizer<T> {
     /// # Errors
     /// [`Error::InvalidArgument`] for an option out of range or no block at all; [`Error::OutOfMemory`].
     pub fn new(config: &Config, dims: &[usize]) -> Result<Self> {
-        let Plan { config, shape, layout, dim, units, chunk_count, room } = Plan::new(config, dims)?;
+        let Plan { config, shape, layout, dim, units, chunk_count, bytes } = Plan::new(config, dims)?;
         // All that has the model's length lies in one piece of memory, in the order in which the passes go over it.
-        let mut arena = Arena::new(room, MODEL)?;
+        let mut arena = Arena::new(bytes, MODEL)?;
         let mut blocks = try_vec(dims.len(), "the blocks")?;
         let mut chunks = try_vec(chunk_count, "the chunks")?;
         let mut start = 0;
@@ -131,12 +131,12 @@ impl<T: Element> Optimizer<T> {
     /// # Errors
     /// As [`Optimizer::new`]; [`Error::OutOfMemory`] where the size overflows.
     pub fn memory(config: &Config, dims: &[usize]) -> Result<u64> {
-        let Plan { config, shape, layout, dim, units, chunk_count, room } = Plan::<T>::new(config, dims)?;
-        Arena::check(room, MODEL)?;
+        let Plan { config, shape, layout, dim, units, chunk_count, bytes } = Plan::<T>::new(config, dims)?;
+        Arena::check(bytes, MODEL)?;
         let threads = useful_threads(&config, dim, dims.len(), chunk_count);
         let several = |count: usize, bytes: usize| (count as u64).checked_mul(bytes as u64);
         let sizes = [
-            several(1, room),
+            several(1, bytes),
             several(dims.len(), Block::new(&config, 0, 0..0)?.bytes() + size_of::<Block>()),
             several(scratches(threads, chunk_count), Scratch::<T>::new(&config, &shape)?.bytes()),
             several(solvers_of(threads, dims.len()), Solver::new(&config, T::ROUNDOFF)?.bytes()),

@@ -140,7 +140,7 @@ pub(super) struct Frozen {
 }
 
 impl Frozen {
-    /// With room for `capacity` runs.
+    /// With capacity for so many runs.
     pub fn new(capacity: usize) -> Result<Self> {
         Ok(Self { runs: try_vec(capacity, "the frozen parameters of a step")? })
     }
@@ -149,7 +149,7 @@ impl Frozen {
         &self.runs
     }
 
-    /// Makes room for `count` runs.
+    /// Reserves memory for `count` runs.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`]
@@ -182,7 +182,7 @@ impl Frozen {
     /// Sets it to those of `groups`, which are sorted.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] where no room was made for them.
+    /// [`Error::OutOfMemory`] where no memory was reserved for them.
     pub fn set_groups(&mut self, groups: &[Group]) -> Result<()> {
         self.runs.clear();
         groups.iter().filter(|group| group.is_frozen()).map(Group::range).try_for_each(|run| self.push(run))

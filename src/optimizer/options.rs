@@ -2,7 +2,7 @@
 
 use super::Optimizer;
 use super::create::Threads;
-use super::groups::is_decay_in_range;
+use super::groups::{Group, is_decay_in_range};
 use super::solve::bias;
 use crate::config::Config;
 use crate::error::{Error, Result, Value};
@@ -36,7 +36,8 @@ impl<T: Element> Optimizer<T> {
             let threads = Threads::new(&config, self.dim, self.blocks.len(), self.chunks.len())?;
             Threads { pool: self.pool, scratch: self.scratch, solvers: self.solvers } = threads;
         }
-        self.keep_averages(&{ self.config }, &config);
+        let old = self.config;
+        self.keep_averages(&old, &config);
         self.lr = config.lr;
         self.config = config;
         Ok(())
@@ -106,7 +107,7 @@ impl<T: Element> Optimizer<T> {
     pub fn set_lr(&mut self, lr: f64) -> Result<()> {
         self.check_idle("set_lr")?;
         self.check_option(Config { lr, weight_decay: 0.0, ..self.config }, "lr")?;
-        self.check_decay("lr", lr)?;
+        self.check_decay("lr", &self.groups, lr)?;
         self.lr = lr;
         Ok(())
     }
@@ -131,9 +132,9 @@ impl<T: Element> Optimizer<T> {
         })
     }
 
-    /// Refuses a learning rate that does not go with the weight decay.
-    pub(super) fn check_decay(&self, name: &'static str, lr: f64) -> Result<()> {
-        if is_decay_in_range(&self.groups, &self.config, lr) {
+    /// Refuses a learning rate that does not go with the weight decay, with these groups.
+    pub(super) fn check_decay(&self, name: &'static str, groups: &[Group], lr: f64) -> Result<()> {
+        if is_decay_in_range(groups, &self.config, lr) {
             return Ok(());
         }
         let expected = "at most 1/weight_decay, or weight decay reverses parameters, or makes them overflow";

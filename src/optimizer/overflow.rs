@@ -59,12 +59,11 @@ pub(super) fn check(
 
 /// The length of u if its terms did not cancel.
 fn reach(step: &Step<'_>, gram: Candidate<'_>, partials: &[f64], pending: &Pending) -> f64 {
-    let length = |slot: usize| gram.at(slot, slot).max(0.0).sqrt();
     let coefficients = &pending.coefficients[..step.ring.held];
-    let columns: f64 = coefficients.iter().enumerate().map(|(slot, c)| c.abs() * length(slot)).sum();
+    let columns: f64 = coefficients.iter().enumerate().map(|(slot, c)| c.abs() * gram.norm(slot)).sum();
     let columns = columns + pending.cancelling;
     let beta = step.config.momentum;
-    let of_momentum = |m2: f64| beta * m2.sqrt() + (1.0 - beta) * length(step.ring.newest);
+    let of_momentum = |m2: f64| beta * m2.sqrt() + (1.0 - beta) * gram.norm(step.ring.newest);
     match pending.vector.abs() {
         0.0 => columns,
         vector => columns + vector * of_momentum(partials[step.layout.tail(Tail::MomentumNorm2)]),

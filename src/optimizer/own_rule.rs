@@ -16,7 +16,7 @@ use crate::tensors::{One, OneMut, Tensors, TensorsMut};
 use crate::window::Factors;
 
 /// How errors name the average of parameters that is not kept.
-const NO_AVERAGE: &str = "no average of the parameters is kept";
+const NO_AVERAGE: &str = "average_beta is 0, so no average of the parameters is kept";
 
 impl<T: Element> Optimizer<T> {
     /// Writes `U f(Σ²) Uᵀv + orthogonal_scale·(v − UUᵀv)`, step 5 of the update rule for this v, with the window as it
@@ -56,17 +56,7 @@ impl<T: Element> Optimizer<T> {
         self.add_up();
         self.check_vector()?;
         let weights = &self.weights[..ring.held];
-        let step = Step {
-            config: &self.config,
-            layout: self.layout,
-            ring,
-            number: self.steps,
-            lr: self.lr,
-            weights,
-            weighs: weights.iter().any(|&weight| weight != 1.0),
-            largest: T::LARGEST,
-            unit: T::ROUNDOFF,
-        };
+        let step = Step::new::<T>(&self.config, self.layout, ring, self.steps, self.lr, weights);
         let (partials, layout) = (&self.partials, self.layout);
         self.pool.for_each(threads, Order::Forward, &mut self.blocks, &mut self.solvers, |index, block, solver| {
             let sums = &partials[index * layout.len()..][..layout.len()];
@@ -148,11 +138,9 @@ impl<T: Element> Chunk<T> {
         for tile in self.tiles(&self.range.clone()) {
             let place = self.range.start + tile.start;
             let given = work.vector.read(place, tile.len(), &mut scratch.staging);
-            let is_bad = |x: &T| !x.to_f64().is_finite();
-            if let Some(first) = given.iter().position(is_bad) {
-                let count = given.iter().filter(|x| is_bad(x)).count();
-                self.sums[layout.tail(Tail::NonFinite)] += count as f64;
-                self.first_bad = self.first_bad.min(place + first);
+            let bad = self.count_bad(place, given);
+            if bad > 0 {
+                self.sums[layout.tail(Tail::NonFinite)] += bad as f64;
                 continue;
             }
             let (scale, scaled) = (&mut scratch.scale, &mut scratch.scaled);

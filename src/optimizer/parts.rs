@@ -65,7 +65,7 @@ impl<T: Element> Parts<T> {
         })
     }
 
-    /// Enters the elements at `part`, of the unit at `range`, for which there is room: `copy` is given where they go.
+    /// Enters the elements at `part`, of the unit at `range`, for which memory is reserved: `copy` is given where they go.
     /// Returns whether that completes the unit.
     pub fn enter(&mut self, range: &Range<usize>, part: &Range<usize>, copy: impl FnOnce(&mut [T])) -> bool {
         let index = self.place(range).unwrap_or_else(|| {

@@ -183,17 +183,8 @@ impl<T: Element> Optimizer<T> {
         self.pending_weights.copy_from_slice(&self.weights);
         self.pending_weights[ring.newest] = weights::newest(&self.config, self.layout, ring, &self.partials);
         let weights = &self.pending_weights[..ring.held];
-        let step = Step {
-            config: &self.config,
-            layout: self.layout,
-            ring,
-            number: self.steps + 1,
-            lr: self.lr,
-            weights,
-            weighs: weights.iter().any(|&weight| weight != 1.0),
-            largest: T::LARGEST,
-            unit: T::ROUNDOFF,
-        };
+        let number = self.steps + 1;
+        let step = Step::new::<T>(&self.config, self.layout, ring, number, self.lr, weights);
         weights::check(&step, &self.partials)?;
         let work = self.blocks.len() * ring.held.pow(3);
         let threads = if work < WORTH_A_SOLVING_THREAD { 1 } else { self.pool.threads() };

@@ -9,7 +9,7 @@ use super::Optimizer;
 use super::block::Block;
 use super::chunk::{AVERAGES, averages};
 use super::form::{Head, Incoming, Saved, is_length, saved_groups, words};
-use super::groups::{Group, is_decay_in_range};
+use super::groups::Group;
 use super::stats::BlockStats;
 use crate::checkpoint::{BAD_NUMBER, CHECKSUM, Reader, Runs, Sink, Writer};
 use crate::error::{Argument, Error, Result, Value};
@@ -35,7 +35,7 @@ impl Incoming<'_> {
         }
         let mut optimizer = Optimizer::new(&self.head.config, &self.dims)?;
         let groups = saved_groups(self.groups, optimizer.dim)?;
-        optimizer.check_saved_decay(&groups, self.head.config.lr).map_err(|_| BAD_NUMBER)?;
+        optimizer.check_decay("the state's lr", &groups, self.head.config.lr).map_err(|_| BAD_NUMBER)?;
         optimizer.frozen.reserve(groups.len())?;
         optimizer.groups = groups;
         optimizer.weights.copy_from_slice(&self.weights);
@@ -132,21 +132,12 @@ impl<T: Element> Optimizer<T> {
         Ok(())
     }
 
-    /// Refuses a learning rate with which weight decay would reverse parameters in one of `groups`.
-    fn check_saved_decay(&self, groups: &[Group], lr: f64) -> Result<()> {
-        if is_decay_in_range(groups, &self.config, lr) {
-            return Ok(());
-        }
-        let expected = "at most 1/weight_decay, or weight decay reverses parameters, or makes them overflow";
-        Err(Error::invalid("the state's lr", Value::Real(lr), expected))
-    }
-
     /// Replaces everything but the groups by these contents of `saved`, once they are checked. The groups will be
     /// `groups`.
     pub(super) fn load_contents(&mut self, contents: Runs<'_>, saved: &Saved<'_>, groups: &[Group]) -> Result<()> {
         let head = &saved.head;
         let lr = head.config.lr;
-        self.check_saved_decay(groups, lr)?;
+        self.check_decay("the state's lr", groups, lr)?;
         let mut weight = 1.0_f64;
         for slot in 0..self.weights.len() {
             weight = weight.max(saved.weight(slot)?);
@@ -163,7 +154,8 @@ impl<T: Element> Optimizer<T> {
         self.lr = lr;
         // It follows from the Gram matrix.
         self.blocks.iter_mut().for_each(|block| block.stats.spectrum = None);
-        self.keep_averages(&head.config, &{ self.config });
+        let own = self.config;
+        self.keep_averages(&head.config, &own);
         Ok(())
     }
 

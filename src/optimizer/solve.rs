@@ -3,6 +3,7 @@
 
 use super::block::{Block, Pending};
 use super::columns::{Weighted, general};
+use super::lent::Lent;
 use super::norms::{Norms, Vectors};
 use super::overflow;
 use super::partials::{Layout, Tail};
@@ -12,7 +13,7 @@ use super::weights;
 use crate::config::{Clip, Config, Momentum};
 use crate::error::{Error, Result};
 use crate::gram::Candidate;
-use crate::kernels::NARROW_GROUP;
+use crate::kernels::{Element, NARROW_GROUP};
 use crate::memory::Buffer;
 use crate::spectral::{Preconditioner, Spectrum, Vector, Workspace};
 
@@ -59,16 +60,26 @@ pub(super) struct Step<'a> {
     pub unit: f64,
 }
 
-/// A thread's scratch for solving a block.
-pub(crate) struct Solver {
-    /// The sums over weighted columns.
-    weighted: Buffer<f64>,
-    algebra: Algebra,
+impl<'a> Step<'a> {
+    /// The step of this number over elements of type `T`. `weights` has those of all columns held.
+    pub fn new<T: Element>(
+        config: &'a Config,
+        layout: Layout,
+        ring: Ring,
+        number: u64,
+        lr: f64,
+        weights: &'a [f64],
+    ) -> Self {
+        let weighs = weights.iter().any(|&weight| weight != 1.0);
+        Self { config, layout, ring, number, lr, weights, weighs, largest: T::LARGEST, unit: T::ROUNDOFF }
+    }
 }
 
-/// What of it knows no weights.
-struct Algebra {
+/// A thread's scratch for solving a block.
+pub(crate) struct Solver {
     workspace: Workspace,
+    /// The sums over weighted columns.
+    weighted: Buffer<f64>,
     weights: Buffer<f64>,
     span: Buffer<f64>,
     products: Buffer<f64>,
@@ -79,67 +90,12 @@ struct Algebra {
 impl Solver {
     /// For a configuration and an element type with this unit roundoff.
     pub fn new(config: &Config, unit: f64) -> Result<Self> {
-        let weighted = Buffer::zeroed(Layout::new(config).len(), "the k×k solver")?;
-        Ok(Self { weighted, algebra: Algebra::new(config, unit)? })
-    }
-
-    pub fn bytes(&self) -> usize {
-        self.weighted.bytes() + self.algebra.bytes()
-    }
-
-    /// Prepares the step of `block` whose sums are `partials`, which have been checked. On failure the block's pending
-    /// step is unspecified.
-    ///
-    /// # Errors
-    /// [`Error::NonFinite`] where the step is not finite.
-    pub fn solve(&mut self, step: &Step<'_>, block: &mut Block, partials: &[f64]) -> Result<()> {
-        let Self { weighted, algebra } = self;
-        let mut partials = partials;
-        if step.weighs {
-            weights::apply(step, partials, weighted);
-            if !weighted.iter().all(|sum| sum.is_finite()) {
-                return Err(Error::non_finite("an inner product of gradients"));
-            }
-            partials = weighted;
-        }
-        let held = step.ring.held;
-        block.pending.row[..held].copy_from_slice(&partials[step.layout.gradient()][..held]);
-        algebra.solve(step, block, partials)
-    }
-
-    /// The coefficients on the stored columns that precondition a vector which need not be in their span, then that of
-    /// the vector itself. `products` are those of the vector with the stored columns, `norm2` is its square, `kappa` a
-    /// factor on all.
-    ///
-    /// # Errors
-    /// Those of the eigensolver; [`Error::NonFinite`].
-    pub fn precondition(
-        &mut self,
-        step: &Step<'_>,
-        block: &mut Block,
-        products: &[f64],
-        norm2: f64,
-        kappa: f64,
-    ) -> Result<()> {
-        self.algebra.precondition(step, block, products, norm2, kappa)
-    }
-
-    /// The directions of the window whose products are `gram`.
-    ///
-    /// # Errors
-    /// Those of the eigensolver.
-    pub fn spectrum(&mut self, config: &Config, ring: Ring, gram: Candidate<'_>) -> Result<Spectrum> {
-        self.algebra.spectrum(config, ring, gram)
-    }
-}
-
-impl Algebra {
-    fn new(config: &Config, unit: f64) -> Result<Self> {
         let history_size = config.history_size as usize;
         let buffer = || Buffer::zeroed(history_size, "the k×k solver");
         // m and ē may join the gradients.
         let vectors = if config.clip_kind == Clip::None { 0 } else { history_size + 2 };
         Ok(Self {
+            weighted: Buffer::zeroed(Layout::new(config).len(), "the k×k solver")?,
             workspace: Workspace::new(history_size, unit)?,
             weights: buffer()?,
             span: buffer()?,
@@ -149,26 +105,45 @@ impl Algebra {
         })
     }
 
-    fn bytes(&self) -> usize {
-        let buffers = [&self.weights, &self.span, &self.products, &self.means];
+    pub fn bytes(&self) -> usize {
+        let buffers = [&self.weighted, &self.weights, &self.span, &self.products, &self.means];
         self.workspace.bytes() + self.norms.bytes() + buffers.iter().map(|buffer| buffer.bytes()).sum::<usize>()
     }
 
-    /// As [`Solver::solve`], with the sums over weighted columns.
-    fn solve(&mut self, step: &Step<'_>, block: &mut Block, partials: &[f64]) -> Result<()> {
+    /// Prepares the step of `block` whose sums are `partials`, which have been checked. On failure the block's pending
+    /// step is unspecified.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`] where the step is not finite.
+    pub fn solve(&mut self, step: &Step<'_>, block: &mut Block, partials: &[f64]) -> Result<()> {
+        if !step.weighs {
+            return self.solve_weighted(step, block, partials);
+        }
+        weights::apply(step, partials, &mut self.weighted);
+        if !self.weighted.iter().all(|sum| sum.is_finite()) {
+            return Err(Error::non_finite("an inner product of gradients"));
+        }
+        let lent = Lent::new(self, |solver| &mut solver.weighted);
+        lent.owner.solve_weighted(step, block, &lent.field)
+    }
+
+    /// The same, with the sums over weighted columns.
+    fn solve_weighted(&mut self, step: &Step<'_>, block: &mut Block, partials: &[f64]) -> Result<()> {
         let Step { config, layout, ring, .. } = *step;
         let held = ring.held;
         let gradient = &partials[layout.gradient()][..held];
+        block.pending.row[..held].copy_from_slice(gradient);
         let gram = block.gram.with(ring.newest, gradient);
         let vector = self.vector(step, partials, gram);
         let pending = &mut block.pending;
         pending.vector = vector;
         pending.coefficients.fill(0.0);
         pending.stats = self.coefficients(step, partials, gram, &mut pending.coefficients[..held])?;
+        leave_out_underflow(gram, &mut pending.coefficients[..held]);
         // The complement of a centered window's v is added to coefficients of its negative.
         let centered = config.centered && held > 1 && config.momentum_kind != Momentum::Gradient;
         let complement = if centered { config.orthogonal_scale } else { 0.0 };
-        let length = |(slot, a): (usize, &f64)| a.abs() * gram.at(slot, slot).max(0.0).sqrt();
+        let length = |(slot, a): (usize, &f64)| a.abs() * gram.norm(slot);
         pending.cancelling = complement * self.span[..held].iter().enumerate().map(length).sum::<f64>();
         let vectors = Vectors::new(gram, partials, layout, held);
         if config.clip_kind != Clip::None {
@@ -208,11 +183,16 @@ impl Algebra {
         }
         pending.narrow = narrow_is_enough(step, gram, coefficients, kappa * norm);
         overflow::check(step, gram, partials, pending, kappa * norm, block.momentum_bound)?;
-        weigh_coefficients(step, gram, pending)
+        weigh_coefficients(step, pending)
     }
 
-    /// As [`Solver::precondition`].
-    fn precondition(
+    /// The coefficients on the stored columns that precondition a vector which need not be in their span, then that of
+    /// the vector itself. `products` are those of the vector with the stored columns, `norm2` is its square, `kappa` a
+    /// factor on all.
+    ///
+    /// # Errors
+    /// Those of the eigensolver; [`Error::NonFinite`].
+    pub fn precondition(
         &mut self,
         step: &Step<'_>,
         block: &mut Block,
@@ -231,10 +211,10 @@ impl Algebra {
         pending.coefficients.fill(0.0);
         let coefficients = &mut pending.coefficients[..held];
         general(config, &matrix, &mut self.products[..held], norm2, &mut self.workspace, coefficients)?;
+        leave_out_underflow(gram, coefficients);
         coefficients.iter_mut().for_each(|c| *c *= kappa);
         // No term of any element is longer than this.
-        let length = |slot: usize| gram.at(slot, slot).max(0.0).sqrt();
-        let columns: f64 = coefficients.iter().enumerate().map(|(slot, c)| c.abs() * length(slot)).sum();
+        let columns: f64 = coefficients.iter().enumerate().map(|(slot, c)| c.abs() * gram.norm(slot)).sum();
         let complement = kappa * config.orthogonal_scale;
         pending.coefficients[held] = complement;
         let reach = columns + complement * norm2.sqrt();
@@ -242,7 +222,7 @@ impl Algebra {
         if rescaled.is_nan() || rescaled > step.largest / 2.0 {
             return Err(Error::non_finite("the preconditioned vector"));
         }
-        weigh_coefficients(step, gram, pending)
+        weigh_coefficients(step, pending)
     }
 
     /// Step 3: the vector to precondition, as `span` where it is a combination of columns, else as `products`.
@@ -363,28 +343,40 @@ impl Algebra {
         })
     }
 
-    /// As [`Solver::spectrum`].
-    fn spectrum(&mut self, config: &Config, ring: Ring, gram: Candidate<'_>) -> Result<Spectrum> {
+    /// The directions of the window whose products are `gram`.
+    ///
+    /// # Errors
+    /// Those of the eigensolver.
+    pub fn spectrum(&mut self, config: &Config, ring: Ring, gram: Candidate<'_>) -> Result<Spectrum> {
         let matrix = Weighted::new(config, ring, gram, &mut self.weights, &mut self.means);
         let leaves_span = matrix.centering.is_some() || config.momentum_kind == Momentum::Gradient;
         self.workspace.spectrum(&Preconditioner::new(config), &matrix, ring.held, leaves_span)
     }
 }
 
-/// The square of a weighted column below which it counts as 0: its products may have underflowed, so that no norm and no
-/// guard knows how long it is.
+/// The square of a gradient, as seen, below which it counts as 0.
 const UNDERFLOW: f64 = 1e-290;
+
+/// Sets the coefficients to 0 of gradients so small that their products may have underflowed: no norm and no guard knows
+/// how long they are.
+fn leave_out_underflow(gram: Candidate<'_>, coefficients: &mut [f64]) {
+    for (slot, c) in coefficients.iter_mut().enumerate() {
+        if gram.at(slot, slot) < UNDERFLOW {
+            *c = 0.0;
+        }
+    }
+}
 
 /// From coefficients on weighted columns to those on the columns as they are stored.
 ///
 /// # Errors
 /// [`Error::NonFinite`] where one overflows.
-fn weigh_coefficients(step: &Step<'_>, gram: Candidate<'_>, pending: &mut Pending) -> Result<()> {
+fn weigh_coefficients(step: &Step<'_>, pending: &mut Pending) -> Result<()> {
     if !step.weighs {
         return Ok(());
     }
-    for (slot, (c, weight)) in pending.coefficients.iter_mut().zip(step.weights).enumerate() {
-        *c = if gram.at(slot, slot) < UNDERFLOW { 0.0 } else { *c * weight };
+    for (c, weight) in pending.coefficients.iter_mut().zip(step.weights) {
+        *c *= weight;
         // Far from where narrow sums lose bits.
         pending.narrow &= *c == 0.0 || (1e-20..1e20).contains(&c.abs());
         if !c.is_finite() {
@@ -448,14 +440,14 @@ fn narrow_is_enough(step: &Step<'_>, gram: Candidate<'_>, coefficients: &[f64], 
         if !ordinary(c.abs()) {
             return false;
         }
-        reach += c.abs() * gram.at(slot, slot).max(0.0).sqrt();
+        reach += c.abs() * gram.norm(slot);
     }
     ordinary(norm) && (NARROW_GROUP + 1) as f64 * step.unit * reach <= 1e-6 * norm
 }
 
 /// How far rounding may take `M c` from what it is, where it is summed in f64.
 fn rounding(gram: Candidate<'_>, coefficients: &[f64]) -> f64 {
-    let reach = |(slot, c): (usize, &f64)| c.abs() * gram.at(slot, slot).max(0.0).sqrt();
+    let reach = |(slot, c): (usize, &f64)| c.abs() * gram.norm(slot);
     coefficients.len() as f64 * f64::EPSILON * coefficients.iter().enumerate().map(reach).sum::<f64>()
 }
 

@@ -28,7 +28,7 @@ static inline void call_bf16(const model *m)
     free(halves);
 }
 
-/* Takes STEPS_AROUND steps; options, groups and rates are afterwards as before. `out` has room for a vector. An average
+/* Takes STEPS_AROUND steps; options, groups and rates are afterwards as before. `out` is an array for a vector. An average
  * is asked for where the handle keeps one. */
 static inline void call_around(const model *m, const real *grads, real *out)
 {

@@ -165,15 +165,15 @@ static void arguments_are_bad(void)
 {
     const lmada_config_t config = averaging(0, 0.5);
     model m = new_model(&config, TWIN_DIM);
-    real room[TWIN_DIM + 1];
+    real scratch[TWIN_DIM + 1];
     other others[TWIN_DIM];
     AT("bad arguments");
     step_model(&m, 0, 1);
-    CHECK_REFUSED(real_averaged_params(NULL, room, TWIN_DIM), LMADA_ERROR_NULL_POINTER, "opt");
+    CHECK_REFUSED(real_averaged_params(NULL, scratch, TWIN_DIM), LMADA_ERROR_NULL_POINTER, "opt");
     CHECK_REFUSED(real_averaged_params(m.opt, NULL, TWIN_DIM), LMADA_ERROR_NULL_POINTER, "out");
-    CHECK_REFUSED(real_averaged_params(m.opt, room, TWIN_DIM - 1), LMADA_ERROR_DIMENSION_MISMATCH, "dim is 11:");
-    CHECK_REFUSED(real_averaged_params(m.opt, room, SIZE_MAX), LMADA_ERROR_DIMENSION_MISMATCH, "dim is");
-    CHECK_REFUSED(real_averaged_params(m.opt, one_byte_into(room), TWIN_DIM), LMADA_ERROR_INVALID_ARGUMENT, "out");
+    CHECK_REFUSED(real_averaged_params(m.opt, scratch, TWIN_DIM - 1), LMADA_ERROR_DIMENSION_MISMATCH, "dim is 11:");
+    CHECK_REFUSED(real_averaged_params(m.opt, scratch, SIZE_MAX), LMADA_ERROR_DIMENSION_MISMATCH, "dim is");
+    CHECK_REFUSED(real_averaged_params(m.opt, one_byte_into(scratch), TWIN_DIM), LMADA_ERROR_INVALID_ARGUMENT, "out");
     CHECK_REFUSED(other_averaged_params(m.opt, others, TWIN_DIM), LMADA_ERROR_INVALID_ARGUMENT, "opt");
     free_model(&m);
 }

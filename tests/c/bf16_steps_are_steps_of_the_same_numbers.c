@@ -159,57 +159,57 @@ static void frozen_gradients_are_not_read(void)
 
 /* ---- refusals ---- */
 
-enum { ROOM = 4 * TWIN_DIM };
+enum { SCRATCH = 4 * TWIN_DIM };
 
 static union {
-    float wide[ROOM];
-    uint16_t half[2 * ROOM];
-} room;
+    float wide[SCRATCH];
+    uint16_t half[2 * SCRATCH];
+} scratch;
 
 static void refuse(model *m, float *params, uint16_t *copy, const uint16_t *grads, lmada_status_t status,
                    const char *words)
 {
-    unsigned char before[sizeof room];
-    memcpy(before, &room, sizeof room);
+    unsigned char before[sizeof scratch];
+    memcpy(before, &scratch, sizeof scratch);
     CHECK_REFUSED(lmada_step_bf16(m->opt, params, copy, grads, TWIN_DIM), status, words);
-    CHECK(memcmp(before, &room, sizeof room) == 0);
+    CHECK(memcmp(before, &scratch, sizeof scratch) == 0);
 }
 
 static void arguments_are_bad(model *m)
 {
-    uint16_t *const half = room.half + 2 * TWIN_DIM, *const copy = half + TWIN_DIM;
+    uint16_t *const half = scratch.half + 2 * TWIN_DIM, *const copy = half + TWIN_DIM;
     const struct {
         size_t len;
     } bad[] = {{0}, {TWIN_DIM - 1}, {TWIN_DIM + 1}, {SIZE_MAX}};
-    CHECK_REFUSED(lmada_step_bf16(NULL, room.wide, copy, half, TWIN_DIM), LMADA_ERROR_NULL_POINTER, "opt");
+    CHECK_REFUSED(lmada_step_bf16(NULL, scratch.wide, copy, half, TWIN_DIM), LMADA_ERROR_NULL_POINTER, "opt");
     refuse(m, NULL, copy, half, LMADA_ERROR_NULL_POINTER, "params");
-    refuse(m, room.wide, copy, NULL, LMADA_ERROR_NULL_POINTER, "grads_bf16");
-    refuse(m, one_byte_into(room.wide), copy, half, LMADA_ERROR_INVALID_ARGUMENT, "params");
-    refuse(m, room.wide, one_byte_into(copy), half, LMADA_ERROR_INVALID_ARGUMENT, "params_bf16");
-    refuse(m, room.wide, copy, one_byte_into(half), LMADA_ERROR_INVALID_ARGUMENT, "grads_bf16");
+    refuse(m, scratch.wide, copy, NULL, LMADA_ERROR_NULL_POINTER, "grads_bf16");
+    refuse(m, one_byte_into(scratch.wide), copy, half, LMADA_ERROR_INVALID_ARGUMENT, "params");
+    refuse(m, scratch.wide, one_byte_into(copy), half, LMADA_ERROR_INVALID_ARGUMENT, "params_bf16");
+    refuse(m, scratch.wide, copy, one_byte_into(half), LMADA_ERROR_INVALID_ARGUMENT, "grads_bf16");
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        CHECK_REFUSED(lmada_step_bf16(m->opt, room.wide, copy, half, bad[i].len), LMADA_ERROR_DIMENSION_MISMATCH,
+        CHECK_REFUSED(lmada_step_bf16(m->opt, scratch.wide, copy, half, bad[i].len), LMADA_ERROR_DIMENSION_MISMATCH,
                       "dim is");
     }
     for (size_t shift = 0; shift < TWIN_DIM; shift++) {
-        refuse(m, room.wide, half + shift, half, LMADA_ERROR_INVALID_ARGUMENT, "params_bf16");
-        refuse(m, room.wide, half, half + shift, LMADA_ERROR_INVALID_ARGUMENT, "params_bf16");
+        refuse(m, scratch.wide, half + shift, half, LMADA_ERROR_INVALID_ARGUMENT, "params_bf16");
+        refuse(m, scratch.wide, half, half + shift, LMADA_ERROR_INVALID_ARGUMENT, "params_bf16");
     }
     for (size_t shift = 0; shift < 2 * TWIN_DIM; shift++) {
-        refuse(m, room.wide, NULL, room.half + shift, LMADA_ERROR_INVALID_ARGUMENT, "params");
-        refuse(m, room.wide, room.half + shift, copy + TWIN_DIM, LMADA_ERROR_INVALID_ARGUMENT, "params_bf16");
+        refuse(m, scratch.wide, NULL, scratch.half + shift, LMADA_ERROR_INVALID_ARGUMENT, "params");
+        refuse(m, scratch.wide, scratch.half + shift, copy + TWIN_DIM, LMADA_ERROR_INVALID_ARGUMENT, "params_bf16");
     }
-    refuse(m, room.wide + TWIN_DIM / 2, NULL, room.half + 1, LMADA_ERROR_INVALID_ARGUMENT, "params");
+    refuse(m, scratch.wide + TWIN_DIM / 2, NULL, scratch.half + 1, LMADA_ERROR_INVALID_ARGUMENT, "params");
     CHECK_STATUS(lmada_feed_bf16(m->opt, 0, half, TWIN_DIM), LMADA_ERROR_WRONG_PHASE);
-    CHECK_STATUS(lmada_apply_bf16(m->opt, 0, room.wide, copy, half, TWIN_DIM), LMADA_ERROR_WRONG_PHASE);
+    CHECK_STATUS(lmada_apply_bf16(m->opt, 0, scratch.wide, copy, half, TWIN_DIM), LMADA_ERROR_WRONG_PHASE);
 }
 
 static void pieces_are_bad(model *m)
 {
-    uint16_t *const half = room.half + 2 * TWIN_DIM, *const copy = half + TWIN_DIM;
-    unsigned char before[sizeof room];
+    uint16_t *const half = scratch.half + 2 * TWIN_DIM, *const copy = half + TWIN_DIM;
+    unsigned char before[sizeof scratch];
     for (int i = 0; i < TWIN_DIM; i++) half[i] = nearest((float)(i - 3));
-    memcpy(before, &room, sizeof room);
+    memcpy(before, &scratch, sizeof scratch);
     CHECK_OK(lmada_begin(m->opt));
     CHECK_REFUSED(lmada_feed_bf16(m->opt, 1, half, TWIN_DIM), LMADA_ERROR_INVALID_ARGUMENT, "");
     CHECK_REFUSED(lmada_feed_bf16(m->opt, SIZE_MAX, half, 2), LMADA_ERROR_INVALID_ARGUMENT, "");
@@ -219,24 +219,24 @@ static void pieces_are_bad(model *m)
     CHECK_REFUSED(lmada_feed_bf16(m->opt, 4, half, 2), LMADA_ERROR_INVALID_ARGUMENT, "");
     CHECK_OK(lmada_feed_bf16(m->opt, 5, half + 5, TWIN_DIM - 5));
     CHECK_OK(lmada_solve(m->opt));
-    CHECK_REFUSED(lmada_apply_bf16(m->opt, 0, room.wide, half, half, TWIN_DIM), LMADA_ERROR_INVALID_ARGUMENT,
+    CHECK_REFUSED(lmada_apply_bf16(m->opt, 0, scratch.wide, half, half, TWIN_DIM), LMADA_ERROR_INVALID_ARGUMENT,
                   "params_bf16");
-    CHECK_REFUSED(lmada_apply_bf16(m->opt, 1, room.wide, copy, half, TWIN_DIM), LMADA_ERROR_INVALID_ARGUMENT, "");
+    CHECK_REFUSED(lmada_apply_bf16(m->opt, 1, scratch.wide, copy, half, TWIN_DIM), LMADA_ERROR_INVALID_ARGUMENT, "");
     CHECK_REFUSED(lmada_apply_bf16(m->opt, 0, NULL, copy, half, TWIN_DIM), LMADA_ERROR_NULL_POINTER, "params");
     CHECK_OK(lmada_cancel(m->opt));
-    CHECK(memcmp(before, &room, sizeof room) == 0);
+    CHECK(memcmp(before, &scratch, sizeof scratch) == 0);
 }
 
 static void values_are_not_finite(model *m)
 {
     const uint16_t values[] = {0x7F80, 0xFF80, 0x7FC0, 0xFFFF};
-    uint16_t *const half = room.half + 2 * TWIN_DIM, *const copy = half + TWIN_DIM;
+    uint16_t *const half = scratch.half + 2 * TWIN_DIM, *const copy = half + TWIN_DIM;
     for (int i = 0; i < TWIN_DIM; i++) {
         char words[40];
         for (int j = 0; j < TWIN_DIM; j++) half[j] = 0x3F80;
         half[i] = values[i % 4];
         snprintf(words, sizeof words, "element %d;", i);
-        refuse(m, room.wide, copy, half, LMADA_ERROR_NON_FINITE, words);
+        refuse(m, scratch.wide, copy, half, LMADA_ERROR_NON_FINITE, words);
         CHECK(stats_of(m->opt).non_finite_index == (uint64_t)i);
     }
 }

@@ -130,11 +130,12 @@ static void writer_fails_at_each_call(model *m)
 static void arguments_are_wrong(model *m)
 {
     stream s = {NULL, 0, 0, 0, 0};
-    lmada_t *room[2] = {NULL, NULL}, *opt = one_byte_into(NULL);
+    lmada_t *scratch[2] = {NULL, NULL}, *opt = one_byte_into(NULL);
     CHECK_REFUSED(lmada_state_write(NULL, stream_write, &s), LMADA_ERROR_NULL_POINTER, "opt");
     CHECK_REFUSED(lmada_state_write(m->opt, NULL, &s), LMADA_ERROR_NULL_POINTER, "write");
     CHECK_REFUSED(lmada_create_from_state(stream_read, &s, NULL), LMADA_ERROR_NULL_POINTER, "out");
-    CHECK_REFUSED(lmada_create_from_state(stream_read, &s, one_byte_into(room)), LMADA_ERROR_INVALID_ARGUMENT, "out is ");
+    CHECK_REFUSED(lmada_create_from_state(stream_read, &s, one_byte_into(scratch)), LMADA_ERROR_INVALID_ARGUMENT,
+                  "out is ");
     CHECK_REFUSED(lmada_create_from_state(NULL, &s, &opt), LMADA_ERROR_NULL_POINTER, "read");
     CHECK(!opt && s.calls == 0);
     CHECK_OK(lmada_begin(m->opt));

@@ -82,20 +82,20 @@ static void only_the_size_given_is_written(void)
         union {
             lmada_config_t config;
             unsigned char bytes[sizeof(lmada_config_t) + 16];
-        } room;
+        } scratch;
         const bool good = size >= sizeof(size_t) && size <= sizeof config;
         AT("size %zu", size);
-        memset(&room, 0xA5, sizeof room);
-        CHECK_STATUS(lmada_get_config(m.opt, &room.config, size), good ? LMADA_OK : LMADA_ERROR_INVALID_ARGUMENT);
-        for (size_t i = good ? size : 0; i < sizeof room; i++) CHECK(room.bytes[i] == 0xA5);
+        memset(&scratch, 0xA5, sizeof scratch);
+        CHECK_STATUS(lmada_get_config(m.opt, &scratch.config, size), good ? LMADA_OK : LMADA_ERROR_INVALID_ARGUMENT);
+        for (size_t i = good ? size : 0; i < sizeof scratch; i++) CHECK(scratch.bytes[i] == 0xA5);
         if (!good) {
             CHECK(strstr(lmada_last_error(), "config_size") != NULL);
             continue;
         }
-        CHECK(room.config.struct_size == size);
+        CHECK(scratch.config.struct_size == size);
         for (int i = 0; i < CONFIG_FIELDS; i++) {
             if (config_fields[i].offset + field_size(&config_fields[i]) > size) continue;
-            CHECK(same_field(&room.config, &config, &config_fields[i]));
+            CHECK(same_field(&scratch.config, &config, &config_fields[i]));
         }
     }
     free_model(&m);
@@ -103,27 +103,27 @@ static void only_the_size_given_is_written(void)
 
 static void reading_is_refused(model *m)
 {
-    lmada_config_t room[2];
-    CHECK_REFUSED(lmada_get_config(NULL, room, sizeof *room), LMADA_ERROR_NULL_POINTER, "opt");
-    CHECK_REFUSED(lmada_get_config(m->opt, NULL, sizeof *room), LMADA_ERROR_NULL_POINTER, "config");
-    CHECK_REFUSED(lmada_get_config(m->opt, one_byte_into(room), sizeof *room), LMADA_ERROR_INVALID_ARGUMENT,
+    lmada_config_t scratch[2];
+    CHECK_REFUSED(lmada_get_config(NULL, scratch, sizeof *scratch), LMADA_ERROR_NULL_POINTER, "opt");
+    CHECK_REFUSED(lmada_get_config(m->opt, NULL, sizeof *scratch), LMADA_ERROR_NULL_POINTER, "config");
+    CHECK_REFUSED(lmada_get_config(m->opt, one_byte_into(scratch), sizeof *scratch), LMADA_ERROR_INVALID_ARGUMENT,
                   "config");
-    CHECK_REFUSED(lmada_get_config(m->opt, room, SIZE_MAX), LMADA_ERROR_INVALID_ARGUMENT, "config_size");
+    CHECK_REFUSED(lmada_get_config(m->opt, scratch, SIZE_MAX), LMADA_ERROR_INVALID_ARGUMENT, "config_size");
 }
 
 /* ---- what may not change ---- */
 
 static void setting_is_refused(model *m)
 {
-    lmada_config_t room[2];
-    room[0] = config_of(m->opt);
-    CHECK_REFUSED(lmada_set_config(NULL, room), LMADA_ERROR_NULL_POINTER, "opt");
+    lmada_config_t scratch[2];
+    scratch[0] = config_of(m->opt);
+    CHECK_REFUSED(lmada_set_config(NULL, scratch), LMADA_ERROR_NULL_POINTER, "opt");
     CHECK_REFUSED(lmada_set_config(m->opt, NULL), LMADA_ERROR_NULL_POINTER, "config");
-    CHECK_REFUSED(lmada_set_config(m->opt, one_byte_into(room)), LMADA_ERROR_INVALID_ARGUMENT, "config");
-    room[0].struct_size = 7;
-    CHECK_REFUSED(lmada_set_config(m->opt, room), LMADA_ERROR_INVALID_ARGUMENT, "struct_size");
-    room[0].struct_size = sizeof *room + 1;
-    CHECK_REFUSED(lmada_set_config(m->opt, room), LMADA_ERROR_INVALID_ARGUMENT, "struct_size");
+    CHECK_REFUSED(lmada_set_config(m->opt, one_byte_into(scratch)), LMADA_ERROR_INVALID_ARGUMENT, "config");
+    scratch[0].struct_size = 7;
+    CHECK_REFUSED(lmada_set_config(m->opt, scratch), LMADA_ERROR_INVALID_ARGUMENT, "struct_size");
+    scratch[0].struct_size = sizeof *scratch + 1;
+    CHECK_REFUSED(lmada_set_config(m->opt, scratch), LMADA_ERROR_INVALID_ARGUMENT, "struct_size");
 }
 
 static void values_are_out_of_range(model *m)

@@ -327,7 +327,7 @@ static void groups_are_bad(model *m)
     } ranges[] = {{0, 1},  {2, 1},        {1, 1},        {0, 13},             {13, 0},
                   {12, 1}, {SIZE_MAX, 2}, {1, SIZE_MAX}, {SIZE_MAX, SIZE_MAX}};
     const size_t sizes[] = {0, 8, 15, 17, 33, 40, SIZE_MAX, SIZE_MAX - 7};
-    lmada_group_t two[2], room[3];
+    lmada_group_t two[2], scratch[3];
     CHECK(m->dim == 12);
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
         two[0] = two[1] = good;
@@ -344,14 +344,15 @@ static void groups_are_bad(model *m)
         two[1].weight_decay_scale = factors[i];
         refuse(m, two, 2, "groups[1] is");
     }
-    memset(room, 0, sizeof room);
+    memset(scratch, 0, sizeof scratch);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        CHECK_REFUSED(lmada_set_groups(m->opt, room, sizes[i], 1), LMADA_ERROR_INVALID_ARGUMENT, "group_size is");
+        CHECK_REFUSED(lmada_set_groups(m->opt, scratch, sizes[i], 1), LMADA_ERROR_INVALID_ARGUMENT, "group_size is");
         CHECK_REFUSED(lmada_set_groups(m->opt, NULL, sizes[i], 0), LMADA_ERROR_INVALID_ARGUMENT, "group_size is");
     }
-    refuse(m, room, SIZE_MAX, "count is");
-    CHECK_STATUS(lmada_set_groups(m->opt, room, sizeof *room, SIZE_MAX / sizeof *room), LMADA_ERROR_INVALID_ARGUMENT);
-    refuse(m, one_byte_into(room), 1, "groups is");
+    refuse(m, scratch, SIZE_MAX, "count is");
+    CHECK_STATUS(lmada_set_groups(m->opt, scratch, sizeof *scratch, SIZE_MAX / sizeof *scratch),
+                 LMADA_ERROR_INVALID_ARGUMENT);
+    refuse(m, one_byte_into(scratch), 1, "groups is");
     CHECK_REFUSED(lmada_set_groups(m->opt, NULL, sizeof good, 1), LMADA_ERROR_NULL_POINTER, "groups");
     CHECK_REFUSED(lmada_set_groups(NULL, &good, sizeof good, 1), LMADA_ERROR_NULL_POINTER, "opt");
 }

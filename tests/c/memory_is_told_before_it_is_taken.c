@@ -54,16 +54,16 @@ static void more_than_there_is_is_told(void)
 static void what_cannot_be_is_refused(void)
 {
     lmada_config_t config = base_config();
-    uint64_t room[2] = {7, 7};
+    uint64_t scratch[2] = {7, 7};
     CHECK_REFUSED(lmada_memory(&config, 10, NULL), LMADA_ERROR_NULL_POINTER, "bytes");
-    CHECK_REFUSED(lmada_memory(&config, 10, one_byte_into(room)), LMADA_ERROR_INVALID_ARGUMENT, "bytes is ");
-    CHECK_REFUSED(lmada_memory(one_byte_into(room), 10, room), LMADA_ERROR_INVALID_ARGUMENT, "config is ");
-    CHECK_REFUSED(lmada_memory(&config, 0, room), LMADA_ERROR_INVALID_ARGUMENT, "dim is 0");
-    CHECK_REFUSED(lmada_memory(&config, SIZE_MAX, room), LMADA_ERROR_OUT_OF_MEMORY, "overflow");
-    CHECK_REFUSED(lmada_memory(&config, SIZE_MAX / 4, room), LMADA_ERROR_OUT_OF_MEMORY, "overflow");
+    CHECK_REFUSED(lmada_memory(&config, 10, one_byte_into(scratch)), LMADA_ERROR_INVALID_ARGUMENT, "bytes is ");
+    CHECK_REFUSED(lmada_memory(one_byte_into(scratch), 10, scratch), LMADA_ERROR_INVALID_ARGUMENT, "config is ");
+    CHECK_REFUSED(lmada_memory(&config, 0, scratch), LMADA_ERROR_INVALID_ARGUMENT, "dim is 0");
+    CHECK_REFUSED(lmada_memory(&config, SIZE_MAX, scratch), LMADA_ERROR_OUT_OF_MEMORY, "overflow");
+    CHECK_REFUSED(lmada_memory(&config, SIZE_MAX / 4, scratch), LMADA_ERROR_OUT_OF_MEMORY, "overflow");
     config.power = 2;
-    CHECK_REFUSED(lmada_memory(&config, 10, room), LMADA_ERROR_INVALID_ARGUMENT, "config.power");
-    CHECK(room[0] == 7 && room[1] == 7);
+    CHECK_REFUSED(lmada_memory(&config, 10, scratch), LMADA_ERROR_INVALID_ARGUMENT, "config.power");
+    CHECK(scratch[0] == 7 && scratch[1] == 7);
 }
 
 int main(int argc, char **argv)

@@ -117,8 +117,8 @@ static lmada_status_t reset(model *m) { return lmada_reset(m->opt); }
 
 static lmada_status_t direction(model *m)
 {
-    static real room[LONG];
-    return real_direction(m->opt, room, grads, m->dim);
+    static real out[LONG];
+    return real_direction(m->opt, out, grads, m->dim);
 }
 
 static lmada_status_t step_tensors(model *m)
@@ -211,9 +211,9 @@ static lmada_status_t step_some_tensors(model *m)
 
 static lmada_status_t own_rule(model *m)
 {
-    static real room[LONG];
+    static real out[LONG];
     const lmada_status_t status = real_observe(m->opt, grads, m->dim);
-    return status == LMADA_OK ? real_precondition(m->opt, room, grads, m->dim) : status;
+    return status == LMADA_OK ? real_precondition(m->opt, out, grads, m->dim) : status;
 }
 
 static lmada_status_t stats(model *m)
@@ -381,7 +381,7 @@ int main(void)
             CHECK(asked > 0 || (calls[call].call != step_tensors && calls[call].call != load_shares &&
                                calls[call].call != set_groups && calls[call].call != set_config &&
                                calls[call].call != step_some_tensors &&
-                               calls[call].call != create_from_state)); /* need room */
+                               calls[call].call != create_from_state)); /* need memory */
             /* Making a long model anew for each request of a create takes time: once is enough. */
             if (number == 0 || calls[call].call != create_from_state)
                 each_request_of_a_call_may_fail(call, number, LONG, 3);

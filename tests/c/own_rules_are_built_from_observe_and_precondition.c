@@ -217,28 +217,28 @@ static void refuse(model *m, const real *v, size_t dim, lmada_status_t status, c
 
 static void arguments_are_bad(model *m)
 {
-    real *room = new_gradient(2 * m->dim, 7), *unaligned = one_byte_into(room);
+    real *scratch = new_gradient(2 * m->dim, 7), *unaligned = one_byte_into(scratch);
     other others[TWIN_DIM] = {1}, other_out[TWIN_DIM] = {0};
     const uint64_t refused = stats_of(m->opt).refused;
     refuse(m, NULL, m->dim, LMADA_ERROR_NULL_POINTER, "v");
-    refuse(m, room, 0, LMADA_ERROR_DIMENSION_MISMATCH, "dim is 0:");
-    refuse(m, room, SIZE_MAX, LMADA_ERROR_DIMENSION_MISMATCH, "dim is");
+    refuse(m, scratch, 0, LMADA_ERROR_DIMENSION_MISMATCH, "dim is 0:");
+    refuse(m, scratch, SIZE_MAX, LMADA_ERROR_DIMENSION_MISMATCH, "dim is");
     refuse(m, unaligned, m->dim, LMADA_ERROR_INVALID_ARGUMENT, "v");
-    CHECK_REFUSED(real_precondition(NULL, room, room + m->dim, m->dim), LMADA_ERROR_NULL_POINTER, "opt");
-    CHECK_REFUSED(real_precondition(m->opt, NULL, room, m->dim), LMADA_ERROR_NULL_POINTER, "out");
-    CHECK_REFUSED(real_precondition(m->opt, unaligned, room + m->dim, m->dim), LMADA_ERROR_INVALID_ARGUMENT, "out");
+    CHECK_REFUSED(real_precondition(NULL, scratch, scratch + m->dim, m->dim), LMADA_ERROR_NULL_POINTER, "opt");
+    CHECK_REFUSED(real_precondition(m->opt, NULL, scratch, m->dim), LMADA_ERROR_NULL_POINTER, "out");
+    CHECK_REFUSED(real_precondition(m->opt, unaligned, scratch + m->dim, m->dim), LMADA_ERROR_INVALID_ARGUMENT, "out");
     for (size_t shift = 0; shift < m->dim; shift++) {
-        CHECK_REFUSED(real_precondition(m->opt, room, room + shift, m->dim), LMADA_ERROR_INVALID_ARGUMENT, "out");
-        CHECK_REFUSED(real_precondition(m->opt, room + shift, room, m->dim), LMADA_ERROR_INVALID_ARGUMENT, "out");
+        CHECK_REFUSED(real_precondition(m->opt, scratch, scratch + shift, m->dim), LMADA_ERROR_INVALID_ARGUMENT, "out");
+        CHECK_REFUSED(real_precondition(m->opt, scratch + shift, scratch, m->dim), LMADA_ERROR_INVALID_ARGUMENT, "out");
     }
     CHECK_REFUSED(other_precondition(m->opt, other_out, others, m->dim), LMADA_ERROR_INVALID_ARGUMENT, "opt");
     CHECK_REFUSED(other_observe(m->opt, others, m->dim), LMADA_ERROR_INVALID_ARGUMENT, "opt");
-    CHECK_REFUSED(real_observe(NULL, room, m->dim), LMADA_ERROR_NULL_POINTER, "opt");
+    CHECK_REFUSED(real_observe(NULL, scratch, m->dim), LMADA_ERROR_NULL_POINTER, "opt");
     CHECK_REFUSED(real_observe(m->opt, NULL, m->dim), LMADA_ERROR_NULL_POINTER, "grads");
     CHECK_REFUSED(real_observe(m->opt, unaligned, m->dim), LMADA_ERROR_INVALID_ARGUMENT, "grads");
-    CHECK_REFUSED(real_observe(m->opt, room, m->dim + 1), LMADA_ERROR_DIMENSION_MISMATCH, "dim is 13:");
+    CHECK_REFUSED(real_observe(m->opt, scratch, m->dim + 1), LMADA_ERROR_DIMENSION_MISMATCH, "dim is 13:");
     CHECK(stats_of(m->opt).refused == refused);
-    free(room);
+    free(scratch);
 }
 
 static void values_are_not_finite(model *m)

@@ -21,7 +21,7 @@ static void check(lmada_schedule_t kind, double peak, uint64_t step, uint64_t wa
     const double found = lmada_schedule(kind, peak, step, warmup, total);
     AT("kind %d, peak %g, step %llu, warmup %llu, total %llu", (int)kind, peak, (unsigned long long)step,
        (unsigned long long)warmup, (unsigned long long)total);
-    CHECK(fabsl(found - expected(kind, peak, step, warmup, total)) <= 1e-15L * (long double)peak + 5e-324L);
+    CHECK(fabsl(found - expected(kind, peak, step, warmup, total)) <= 4e-16L * (long double)peak + 5e-324L);
     CHECK(found >= 0 && found <= peak);
 }
 

@@ -12,8 +12,7 @@ fn change(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// Of the same gradient in each step, an average is what it is whatever its beta: a change of the beta, or a load into an
-/// optimizer with another, changes a step by no more than that the first updates were longer. (Before averages were
-/// adapted, it did by factors of 3 to 300.)
+/// optimizer with another, changes a step by no more than that the first updates were longer.
 #[test]
 fn averages_keep_their_value_when_their_beta_changes() {
     let base = Config::default().with_history_size(3).with_threads(1);
@@ -81,6 +80,23 @@ fn scales_whose_squares_underflow_move_nothing() {
                 }
             }
             assert!(w.iter().all(|w| (w - 1.0).abs() <= 0.05), "{scale:e}, {clip:e}, {eps:e}: {w:?}");
+        }
+    }
+}
+
+/// So do gradients that are given so small.
+#[test]
+fn gradients_whose_squares_underflow_move_nothing() {
+    for size in [1e-160, 1e-165, 1e-200, 1e-310] {
+        for (eps, lr) in [(1e-300, 1e200), (1e-180, 1.0), (0.0, 1e300)] {
+            let config = Config::default().with_eps(eps).with_power(1.0).with_lr(lr).with_threads(1);
+            let mut optimizer = Optimizer::<f64>::new(&config, &[4]).unwrap();
+            let mut w = [1.0; 4];
+            for _ in 0..4 {
+                let result = optimizer.step(&mut w, &[1.0, 2.0, 3.0, -4.0].map(|x| size * x));
+                assert!(matches!(result, Ok(()) | Err(Error::NonFinite { .. })));
+            }
+            assert_eq!(w, [1.0; 4], "{size:e}, eps {eps:e}, lr {lr:e}");
         }
     }
 }
