@@ -83,7 +83,8 @@
 //! - *Bf16*: `bf16(g)`, 8 significant bits; beyond the largest bfloat16, that.
 //! - *F16*: `s·f16(g/s)`, 11 significant bits, for each 256 numbers a power of two s. With L the largest of their
 //!   magnitudes, `s = 2^(⌊log₂ L⌋ − 14)`, at least 2⁻¹²⁶.
-//! - *Int8*: `s·round(g/s)`, for each 256 numbers `s = L/127`, cut to 16 significant bits.
+//! - *Int8*: `s·round(g·s⁻¹)`, for each 256 numbers `s = L/127`, cut to 16 significant bits; `s⁻¹` and the product are
+//!   rounded to `f32`.
 //! - *Sparse*: with error feedback e, 0 at first, `a = e + g`. Of each 4,096 numbers (`len` of them, where there are
 //!   fewer) the `max(1, ⌈density·len⌉)` entries of a that are largest in magnitude (of two as large that of the lower
 //!   index) are stored as `c = bf16(a)`, zeros elsewhere; `e ← a − c`. That is EFCP's window (Modoranu et al., ICML

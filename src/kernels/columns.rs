@@ -1,6 +1,8 @@
 //! The loops over columns side by side.
 
-use super::lanes::{BLOCK, Decode, Lanes, Load};
+use core::ops::Range;
+
+use super::lanes::{BLOCK, Decode, Lanes, Load, PAIR};
 use super::loops::{padded, rooms_mut};
 use super::stored::{Scales, Stored};
 use super::{Columns, Element};
@@ -85,6 +87,16 @@ impl<S: Stored, const SIZE: usize> Group<S, SIZE> {
     unsafe fn block<'a>(self, j: usize, index: usize) -> &'a [S; BLOCK] {
         // SAFETY: a column has as many elements as the vector, all inside its data; an array of `S` is aligned as `S`.
         unsafe { &*self.0[j].add(index) }
+    }
+
+    /// Blocks `index` and `index + 1` of column `j` of the group.
+    ///
+    /// # Safety
+    /// The vector beside the columns has such blocks.
+    #[inline(always)]
+    unsafe fn pair<'a>(self, j: usize, index: usize) -> &'a [S; PAIR] {
+        // SAFETY: as in `block`.
+        unsafe { &*self.0[j].add(index).cast() }
     }
 }
 
@@ -282,30 +294,14 @@ fn combine_with<const NARROW: bool, L, T, S>(
         while from < sum.len() {
             let end = unit_end::<S>(from, sum.len());
             let factors = factors::<L, T, S, SIZE>(lanes, coefficients, columns.scales, places, from);
-            in_turns!(
-                L::TURN,
-                from..end.min(begun),
-                index,
-                { fetch::<L, T, S, SIZE>(lanes, columns, places, first, index, L::TURN) },
-                {
-                    let wide = lanes.mul(newest_factor, Load::<T>::load(lanes, &newest[index]));
-                    // SAFETY: `sum` has such a block.
-                    let wide = unsafe { add_products::<NARROW, L, T, S, SIZE>(lanes, factors, group, index, wide) };
-                    Load::<f64>::store(lanes, wide, &mut sum[index]);
-                }
-            );
-            in_turns!(
-                L::TURN,
-                from.max(begun)..end,
-                index,
-                { fetch::<L, T, S, SIZE>(lanes, columns, places, first, index, L::TURN) },
-                {
-                    let wide = Load::<f64>::load(lanes, &sum[index]);
-                    // SAFETY: `sum` has such a block.
-                    let wide = unsafe { add_products::<NARROW, L, T, S, SIZE>(lanes, factors, group, index, wide) };
-                    Load::<f64>::store(lanes, wide, &mut sum[index]);
-                }
-            );
+            let middle = end.min(begun).max(from);
+            let place = (columns, places, first);
+            let with_newest = Begin::Newest { newest, factor: newest_factor };
+            // SAFETY: the columns are checked; they have as many blocks as `sum`, and `newest` has `begun`.
+            unsafe {
+                add_group::<NARROW, L, T, S, SIZE>(lanes, factors, group, place, from..middle, with_newest, sum);
+                add_group::<NARROW, L, T, S, SIZE>(lanes, factors, group, place, middle..end, Begin::Sum, sum);
+            }
             from = end;
         }
     });
@@ -368,6 +364,101 @@ where
         sum = lanes.mul_add(factor, lanes.decode(unsafe { group.block(j, index) }), sum);
     }
     sum
+}
+
+/// What products are added to.
+#[derive(Clone, Copy)]
+enum Begin<'a, W, T> {
+    /// The sum so far.
+    Sum,
+    /// The newest vector times its coefficient.
+    Newest { newest: &'a [[T; BLOCK]], factor: W },
+}
+
+/// Adds the products of a group at the blocks of a range: `sum` is what they begin with plus them.
+///
+/// # Safety
+/// As [`Group::block`], of all of the range.
+#[inline(always)]
+unsafe fn add_group<const NARROW: bool, L, T, S, const SIZE: usize>(
+    lanes: L,
+    factors: Factors<L::Wide, <L as Load<T>>::Narrow, SIZE>,
+    group: Group<S, SIZE>,
+    (columns, places, first): (Columns<'_, S>, [usize; SIZE], usize),
+    range: Range<usize>,
+    begin: Begin<'_, L::Wide, T>,
+    sum: &mut [[f64; BLOCK]],
+) where
+    L: Load<T> + Load<f64> + Decode<S, T>,
+    T: Element,
+    S: Stored,
+{
+    let mut index = range.start;
+    while index + 2 <= range.end {
+        fetch::<L, T, S, SIZE>(lanes, columns, places, first, index, 2);
+        let two = [begun(lanes, begin, index, sum), begun(lanes, begin, index + 1, sum)];
+        // SAFETY: the caller's promise.
+        let two = unsafe { add_pair::<NARROW, L, T, S, SIZE>(lanes, factors, group, index, two) };
+        Load::<f64>::store(lanes, two[0], &mut sum[index]);
+        Load::<f64>::store(lanes, two[1], &mut sum[index + 1]);
+        index += 2;
+    }
+    if index < range.end {
+        let one = begun(lanes, begin, index, sum);
+        // SAFETY: the caller's promise.
+        let one = unsafe { add_products::<NARROW, L, T, S, SIZE>(lanes, factors, group, index, one) };
+        Load::<f64>::store(lanes, one, &mut sum[index]);
+    }
+}
+
+#[inline(always)]
+fn begun<L, T>(lanes: L, begin: Begin<'_, L::Wide, T>, index: usize, sum: &[[f64; BLOCK]]) -> L::Wide
+where
+    L: Load<T> + Load<f64>,
+{
+    match begin {
+        Begin::Sum => Load::<f64>::load(lanes, &sum[index]),
+        Begin::Newest { newest, factor } => lanes.mul(factor, Load::<T>::load(lanes, &newest[index])),
+    }
+}
+
+/// [`add_products`] for two blocks, from `index` on.
+///
+/// # Safety
+/// As [`Group::block`], of both.
+#[inline(always)]
+unsafe fn add_pair<const NARROW: bool, L, T, S, const SIZE: usize>(
+    lanes: L,
+    factors: Factors<L::Wide, <L as Load<T>>::Narrow, SIZE>,
+    group: Group<S, SIZE>,
+    index: usize,
+    [first, second]: [L::Wide; 2],
+) -> [L::Wide; 2]
+where
+    L: Load<T> + Decode<S, T>,
+    T: Element,
+    S: Stored,
+{
+    if NARROW {
+        // SAFETY: the caller's promise is passed on.
+        let [even, odd] = lanes.decode_pair(unsafe { group.pair(0, index) });
+        let factor = factors.narrow[0];
+        let mut sums = [lanes.mul_narrow(factor, even), lanes.mul_narrow(factor, odd)];
+        for (j, &factor) in factors.narrow.iter().enumerate().skip(1) {
+            // SAFETY: as above.
+            let pair = lanes.decode_pair(unsafe { group.pair(j, index) });
+            sums = [lanes.mul_add_narrow(factor, pair[0], sums[0]), lanes.mul_add_narrow(factor, pair[1], sums[1])];
+        }
+        let sums = lanes.in_order(sums);
+        return [lanes.add(lanes.widen(sums[0]), first), lanes.add(lanes.widen(sums[1]), second)];
+    }
+    // SAFETY: the caller's promise is passed on.
+    unsafe {
+        [
+            add_products::<NARROW, L, T, S, SIZE>(lanes, factors, group, index, first),
+            add_products::<NARROW, L, T, S, SIZE>(lanes, factors, group, index + 1, second),
+        ]
+    }
 }
 
 /// Refuses columns that do not lie inside the data, or that overlap, or none of which is omitted. A column is as many

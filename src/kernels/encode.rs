@@ -2,7 +2,7 @@
 
 use super::Element;
 use super::columns::DISTANCE;
-use super::lanes::{BLOCK, Encoder, Load};
+use super::lanes::{BLOCK, Encoder, Lanes, Load};
 use super::loops::{each_block, padded, write_part};
 use super::stored::Stored;
 
@@ -19,14 +19,14 @@ where
 {
     let (factor, scale) = (inverse(scale), lanes.splat_narrow(scale));
     each_block!(given.len(), [given], [codes, stored], [], [], {
-        lanes.fetch(given.as_ptr().addr().wrapping_add(DISTANCE));
+        fetch_ahead(lanes, given);
         let code = E::encode(lanes, lanes.load_narrow(given), factor, codes);
         lanes.store_narrow(decoded::<L, T, S>(lanes, code, scale), stored);
     });
 }
 
 #[inline(always)]
-pub(super) fn measure<L, T, S, E>(lanes: L, given: &[T], scale: f64, codes: &mut [S], stored: &mut [T]) -> [f64; 2]
+pub(super) fn measure<L, T, S, E>(lanes: L, given: &[T], scale: f64, codes: &mut [S], stored: &mut [T]) -> f64
 where
     L: Load<T>,
     T: Element,
@@ -36,7 +36,7 @@ where
     assert!(codes.len() == given.len() && stored.len() == given.len());
     let (factor, scale) = (inverse(scale), lanes.splat_narrow(scale));
     // Sums of every other block, so that an addition need not wait for the one before.
-    let mut norms = [[lanes.splat(0.0); 2]; TURN];
+    let mut norms = [lanes.splat(0.0); TURN];
     let (blocks, rest) = given.as_chunks::<BLOCK>();
     let (code_blocks, code_rest) = codes.as_chunks_mut::<BLOCK>();
     let (stored_blocks, stored_rest) = stored.as_chunks_mut::<BLOCK>();
@@ -62,10 +62,10 @@ where
         write_part(&stored, stored_rest);
     }
     let [first, second] = norms;
-    [lanes.total(lanes.add(first[0], second[0])), lanes.total(lanes.add(first[1], second[1]))]
+    lanes.total(lanes.add(first, second))
 }
 
-/// Rounds a block, and adds its squares to those of what is given and of what is stored.
+/// Rounds a block, and adds the squares of what is given to a norm.
 #[inline(always)]
 fn measure_block<L, T, S, E>(
     lanes: L,
@@ -74,19 +74,25 @@ fn measure_block<L, T, S, E>(
     scale: L::Narrow,
     code: &mut [S; BLOCK],
     stored: &mut [T; BLOCK],
-    norms: [L::Wide; 2],
-) -> [L::Wide; 2]
+    norm: L::Wide,
+) -> L::Wide
 where
     L: Load<T>,
     S: Stored,
     E: Encoder<L, S, T>,
 {
-    lanes.fetch(given.as_ptr().addr().wrapping_add(DISTANCE));
+    fetch_ahead(lanes, given);
     let x = lanes.load_narrow(given);
     let rounded = decoded::<L, T, S>(lanes, E::encode(lanes, x, factor, code), scale);
     lanes.store_narrow(rounded, stored);
-    let (x, rounded) = (lanes.widen(x), lanes.widen(rounded));
-    [lanes.mul_add(x, x, norms[0]), lanes.mul_add(rounded, rounded, norms[1])]
+    let x = lanes.load(given);
+    lanes.mul_add(x, x, norm)
+}
+
+/// Has what comes a little after a block fetched.
+#[inline(always)]
+fn fetch_ahead<L: Lanes, T>(lanes: L, block: &[T; BLOCK]) {
+    lanes.fetch(block.as_ptr().addr().wrapping_add(DISTANCE));
 }
 
 /// Stored numbers times their scale.
@@ -108,7 +114,7 @@ pub(super) fn largest<L: Load<T>, T: Element>(lanes: L, x: &[T]) -> f64 {
     let (groups, blocks) = x.as_chunks::<BLOCK>().0.as_chunks::<4>();
     for group in groups {
         for (largest, block) in largest.iter_mut().zip(group) {
-            lanes.fetch(block.as_ptr().addr().wrapping_add(DISTANCE));
+            fetch_ahead(lanes, block);
             *largest = lanes.max_abs_narrow(lanes.load_narrow(block), *largest);
         }
     }

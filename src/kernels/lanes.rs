@@ -6,6 +6,9 @@ use super::scaling::Scaling;
 /// Numbers in a block.
 pub(super) const BLOCK: usize = 8;
 
+/// Numbers in two blocks.
+pub(super) const PAIR: usize = 2 * BLOCK;
+
 /// Arithmetic on blocks. A value of the implementing type stands for the knowledge that the machine can do it.
 ///
 /// Every method is `#[inline(always)]`: only inside a function compiled for its instruction set does it become the one
@@ -47,7 +50,8 @@ pub(super) trait Lanes: Copy {
     /// The sums of eight blocks, each as by [`Lanes::total`].
     fn totals(self, wides: [Self::Wide; BLOCK]) -> Self::Wide;
 
-    /// Has the line of cache at an address fetched, if there is one.
+    /// Has the line of cache at an address fetched, if there is one. Nothing where the processor's own prefetchers do
+    /// better.
     #[inline(always)]
     fn fetch(self, _address: usize) {}
 
@@ -82,6 +86,10 @@ pub(super) trait Load<T>: Lanes {
     fn splat_narrow(self, value: f64) -> Self::Narrow;
 
     fn mul_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow;
+
+    fn add_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow;
+
+    fn sub_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow;
 
     /// `a·b + c` in the precision of `T`, with one rounding or two.
     fn mul_add_narrow(self, a: Self::Narrow, b: Self::Narrow, c: Self::Narrow) -> Self::Narrow;
@@ -121,6 +129,16 @@ macro_rules! narrow_is_wide {
         }
 
         #[inline(always)]
+        fn add_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow {
+            self.add(a, b)
+        }
+
+        #[inline(always)]
+        fn sub_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow {
+            self.mul_sub_from(self.splat(1.0), b, a)
+        }
+
+        #[inline(always)]
         fn mul_add_narrow(self, a: Self::Narrow, b: Self::Narrow, c: Self::Narrow) -> Self::Narrow {
             self.mul_add(a, b, c)
         }
@@ -138,6 +156,19 @@ pub(super) trait Decode<S, T>: Load<T> {
 
     /// The same, in the precision of `T`, which holds every `S`.
     fn decode_narrow(self, block: &[S; BLOCK]) -> <Self as Load<T>>::Narrow;
+
+    /// The numbers of two blocks, in the order in which they are decoded fastest. It depends on `S` alone.
+    #[inline(always)]
+    fn decode_pair(self, pair: &[S; PAIR]) -> [<Self as Load<T>>::Narrow; 2] {
+        let blocks = pair.as_chunks().0;
+        [self.decode_narrow(&blocks[0]), self.decode_narrow(&blocks[1])]
+    }
+
+    /// Numbers in the order of [`Decode::decode_pair`], block by block.
+    #[inline(always)]
+    fn in_order(self, pair: [<Self as Load<T>>::Narrow; 2]) -> [<Self as Load<T>>::Narrow; 2] {
+        pair
+    }
 }
 
 /// Blocks of `S`, which a history format stores in place of numbers of type `T`.

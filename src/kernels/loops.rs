@@ -8,8 +8,8 @@ pub(super) use super::columns::{combine, combine_narrow, dots};
 pub(super) use super::diagonal::{advance, coordinates, divide, magnify, multiply, smooth_magnified};
 pub(super) use super::encode::{encode, largest, measure};
 use super::lanes::{BLOCK, Lanes, Load};
+pub(super) use super::products::code_dots;
 use super::stored::Stored;
-pub(super) use super::whole::multiply as whole_dots;
 use super::{Element, Smoothing};
 
 /// Runs `$body` for each block of elements: of those that are read (`$given`), written (`$changed`), and of the rooms

@@ -21,13 +21,13 @@ mod neon;
 mod other;
 mod poles;
 mod portable;
+mod products;
 mod reduce;
 mod scaling;
 mod small;
 pub(crate) mod sparse;
 mod stored;
 pub(crate) mod symmetric;
-mod whole;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -43,7 +43,7 @@ use other as machine;
 use x86 as machine;
 
 use core::fmt::Debug;
-use core::ops::{Add, Mul};
+use core::ops::{Add, Mul, Sub};
 
 use once_cell::race::OnceRef;
 
@@ -53,7 +53,7 @@ use sparse::SparseKernels;
 
 use diagonal::Bits;
 pub(crate) use diagonal::{Diagonal, DiagonalSums, Scaled};
-pub(crate) use stored::{Bf16, Compressed, F16, SCALED_UNIT, Scales, Stored, StoredKernels};
+pub(crate) use stored::{Bf16, CodeDots, Compressed, F16, SCALED_UNIT, Scales, Stored, StoredKernels};
 
 /// Elements of a column that lie together, and that a pass works on at a time. Memory likes long runs (with 1,024 a
 /// pass over a large window took a fifth longer), the caches short ones. Sums over a tile are the unit of the fixed
@@ -68,7 +68,7 @@ pub(crate) const NARROW_GROUP: usize = columns::COMBINE_GROUP;
 
 /// An element of parameters and gradients: `f32` or `f64`. Sealed.
 pub trait Element:
-    Pod + Bits + Default + Into<f64> + PartialOrd + Debug + Add<Output = Self> + Mul<Output = Self>
+    Pod + Bits + Default + Into<f64> + PartialOrd + Debug + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self>
 {
     /// The type's name among the options.
     const DTYPE: Dtype;

@@ -1,12 +1,12 @@
 //! Blocks as plain arrays, for every machine. The compiler makes of them what it may assume the machine to have.
 
 use super::Element;
-use super::lanes::{BLOCK, Decode, Encode, Lanes, Load, table};
+use super::lanes::{BLOCK, Decode, Encode, Lanes, Load, PAIR, table};
+use super::products::{Products, RUN};
 use super::scaling::{Roots, in_twos};
 use super::sparse::sparse_table;
-use super::stored::{Bf16, Compressed, F16, compressed_table};
+use super::stored::{Bf16, Compressed, F16, compressed_table, in_two};
 use super::symmetric::symmetric_table;
-use super::whole::{RUN, Whole};
 
 /// Plain Rust. Products are rounded before they are added: without hardware for it, `mul_add` is a slow function.
 #[derive(Clone, Copy)]
@@ -115,6 +115,16 @@ impl<T: Element> Load<T> for Portable {
     }
 
     #[inline(always)]
+    fn add_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow {
+        core::array::from_fn(|i| a[i] + b[i])
+    }
+
+    #[inline(always)]
+    fn sub_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow {
+        core::array::from_fn(|i| a[i] - b[i])
+    }
+
+    #[inline(always)]
     fn mul_add_narrow(self, a: Self::Narrow, b: Self::Narrow, c: Self::Narrow) -> Self::Narrow {
         core::array::from_fn(|i| a[i] * b[i] + c[i])
     }
@@ -161,6 +171,17 @@ impl Decode<Bf16, f32> for Portable {
     fn decode_narrow(self, block: &[Bf16; BLOCK]) -> [f32; BLOCK] {
         block.map(Bf16::to_f32)
     }
+
+    /// Every other number.
+    #[inline(always)]
+    fn decode_pair(self, pair: &[Bf16; PAIR]) -> [[f32; BLOCK]; 2] {
+        [0, 1].map(|first| core::array::from_fn(|i| pair[2 * i + first].to_f32()))
+    }
+
+    #[inline(always)]
+    fn in_order(self, pair: [[f32; BLOCK]; 2]) -> [[f32; BLOCK]; 2] {
+        [0, BLOCK].map(|start| core::array::from_fn(|i| pair[i % 2][(start + i) / 2]))
+    }
 }
 
 impl Encode<Bf16, f32> for Portable {
@@ -206,22 +227,30 @@ impl Decode<i8, f32> for Portable {
 impl Encode<i8, f32> for Portable {
     #[inline(always)]
     fn encode(self, x: [f32; BLOCK], factor: f64, block: &mut [i8; BLOCK]) -> [f32; BLOCK] {
-        *block = x.map(|x| (f64::from(x) * factor).round_ties_even() as i8);
+        let [first, second] = in_two(factor);
+        *block = x.map(|x| (x * first * second).round_ties_even() as i8);
         block.map(f32::from)
     }
 }
 
-impl Whole for Portable {
+impl Products<i8> for Portable {
+    const COLUMNS: usize = <Self as Lanes>::COMBINED;
+
     type Factors = [i8; RUN];
     type Sums = [i32; BLOCK];
 
     #[inline(always)]
-    fn none(self) -> Self::Sums {
+    fn start(_scale: f64) -> f64 {
+        0.0
+    }
+
+    #[inline(always)]
+    fn begin(self, _start: f64) -> Self::Sums {
         [0; BLOCK]
     }
 
     #[inline(always)]
-    fn factors(self, x: &[i8; RUN]) -> Self::Factors {
+    fn factors(self, x: &[i8; RUN], _unit: f32) -> Self::Factors {
         *x
     }
 
@@ -232,7 +261,7 @@ impl Whole for Portable {
     }
 
     #[inline(always)]
-    fn widen_sums(self, sums: Self::Sums) -> Self::Wide {
+    fn widen_sums(self, sums: Self::Sums, _start: f64) -> Self::Wide {
         sums.map(f64::from)
     }
 }

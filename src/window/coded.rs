@@ -8,8 +8,10 @@ use super::{Factors, Format, Room, Saved, TILE, Taken, Window};
 use crate::checkpoint::{Reader, Writer};
 use crate::config::Config;
 use crate::error::Result;
-use crate::kernels::{Ahead, Columns, Compressed, Element, Run, SCALED_UNIT, Scales, Stored, StoredKernels};
-use crate::memory::{Arena, Buffer, recast, recast_mut};
+use crate::kernels::{
+    Ahead, BLOCK, CodeDots, Columns, Compressed, Element, Run, SCALED_UNIT, Scales, Stored, StoredKernels,
+};
+use crate::memory::{Arena, Buffer, Pod, recast, recast_mut};
 
 /// A number that a window stores.
 pub(super) trait Code: Stored {
@@ -20,21 +22,24 @@ pub(super) trait Code: Stored {
     /// that is. Its product with any of the numbers is exact in 32 bits.
     fn scale(largest: f64) -> f64;
 
-    /// The products of the columns with a vector that is stored like them: `codes`, a scale a unit (none where there are
-    /// no scales), which are the numbers `stored`.
-    fn dots<T>(
-        compressed: &'static Compressed<T>,
-        _codes: &[Self],
-        _scales: &[f64],
-        stored: &[T],
-        columns: Columns<'_, Self>,
-        sums: &mut [f64],
-    ) {
-        (Self::kernels(compressed).dots)(stored, columns, sums);
-    }
+    /// The loop for the products of columns with a vector stored like them.
+    fn dots<T>(compressed: &'static Compressed<T>) -> CodeDots<Self>;
+
+    /// What it stands for, over its scale.
+    fn value(self) -> f64;
 
     /// Whether a state may hold this number at this scale.
     fn is_valid(self, scale: f64) -> bool;
+}
+
+/// Below this scale no format stores numbers that overflow 32 bits.
+const LARGE_SCALE: f64 = (1_u128 << 110) as f64;
+
+/// The power of two, at least 8 times its norm, that a vector of this squared norm is taken relative to. Its inverse is a
+/// 32-bit number.
+fn range(norm2: f64) -> f64 {
+    const EXPONENT: u64 = 0x7ff << 52;
+    f64::from_bits((16.0 * norm2.sqrt()).to_bits() & EXPONENT).max(f32::MIN_POSITIVE.into())
 }
 
 /// Elements that are converted at a time, and that have a scale in common if any have.
@@ -44,7 +49,7 @@ pub(super) struct Coded<T: Element, S: Code> {
     compressed: &'static Compressed<T>,
     kernels: &'static StoredKernels<T, S>,
     columns: Tiled<S>,
-    /// By tile, in it by slot, in that by unit; nothing where there are no scales.
+    /// By tile, in it by slot, in that by unit. Where numbers are stored as they are, the [`range`] of each column.
     scales: Buffer<f64>,
     /// The scales of the gradient that pass one took, by unit.
     taken: Buffer<f64>,
@@ -52,9 +57,10 @@ pub(super) struct Coded<T: Element, S: Code> {
     streams: bool,
 }
 
-/// Room for a unit, aligned for every vector.
-#[repr(align(64))]
-struct Codes<S>([S; UNIT]);
+/// A thread's scratch for the first `len` codes of a tile.
+fn codes_of<S: Pod>(numbers: &mut [u32], len: usize) -> &mut [S] {
+    &mut recast_mut(numbers)[..len]
+}
 
 impl<T: Element, S: Code> Coded<T, S> {
     const SCALED: bool = S::UNIT.is_some();
@@ -62,7 +68,7 @@ impl<T: Element, S: Code> Coded<T, S> {
     /// Numbers of scales of the window and of a column.
     fn scales(history_size: usize, len: usize) -> (usize, usize) {
         let of_column = if Self::SCALED { len.div_ceil(UNIT) } else { 0 };
-        (of_column.saturating_mul(history_size), of_column)
+        (of_column.max(1).saturating_mul(history_size), of_column)
     }
 
     /// The scale at which the elements at `position` of what was taken are to be stored.
@@ -90,7 +96,7 @@ impl<T: Element, S: Code> Coded<T, S> {
     fn columns(&self, omitted: usize, position: usize, ahead: Ahead) -> Columns<'_, S> {
         let columns = self.columns.columns(omitted, position, ahead);
         if !Self::SCALED {
-            return columns;
+            return Columns { scales: Scales { data: &self.scales, stride: 1 }, ..columns };
         }
         let (_, stride) = self.tile_scales(position / TILE);
         Columns { scales: Scales { data: &self.scales[self.scale_place(0, position)..], stride }, ..columns }
@@ -110,6 +116,8 @@ fn units(position: usize, len: usize) -> impl Iterator<Item = (usize, Range<usiz
 
 impl<T: Element, S: Code> Format<T> for Coded<T, S> {
     const UNIT: usize = if Self::SCALED { UNIT } else { 1 };
+
+    const NUMBERS: usize = TILE * size_of::<S>() / size_of::<u32>();
 
     fn new(config: &Config, len: usize, arena: &mut Arena) -> Self {
         let Some(compressed) = T::compressed().next() else {
@@ -152,23 +160,33 @@ impl<T: Element, S: Code> Window<T> for Coded<T, S> {
         sums: &mut [f64],
         room: &'a mut Room<T>,
     ) -> Taken<'a, T> {
-        let mut codes = [S::default(); TILE];
-        let (codes, stored) = (&mut codes[..given.len()], &mut room.elements[..given.len()]);
-        let (mut norm2, mut stored_norm2) = (0.0, 0.0);
-        for (start, run) in units(position, given.len()) {
+        let len = given.len();
+        let stored = &mut room.elements[..len];
+        let all = codes_of::<S>(&mut room.numbers, len.next_multiple_of(BLOCK));
+        all[len..].fill(S::default());
+        let codes = &mut all[..len];
+        let (mut norm2, mut overflows) = (0.0, false);
+        for (start, run) in units(position, len) {
             let given = &given[run.clone()];
             if Self::SCALED {
                 self.taken[start / UNIT] = S::scale((self.compressed.largest)(given));
             }
             let scale = self.taken_scale(start);
-            let norms = (self.kernels.measure)(given, scale, &mut codes[run.clone()], &mut stored[run]);
-            norm2 += norms[0];
-            stored_norm2 += norms[1];
+            norm2 += (self.kernels.measure)(given, scale, &mut codes[run.clone()], &mut stored[run.clone()]);
+            // The largest number of a group may be rounded up to one that is too large.
+            overflows |= scale >= LARGE_SCALE && !stored[run].iter().all(|x| x.to_f64().is_finite());
         }
-        let scales = if Self::SCALED { &self.taken[position / UNIT..] } else { &[] };
-        S::dots(self.compressed, codes, scales, stored, self.columns(replaced, position, ahead), sums);
-        sums[replaced] += stored_norm2;
-        Taken { stored, norm2, stored_norm2 }
+        let range = [range(norm2)];
+        let scales = if Self::SCALED { &self.taken[position / UNIT..][..len.div_ceil(UNIT)] } else { &range };
+        let dots = S::dots(self.compressed);
+        dots(&all[..len], scales, self.columns(replaced, position, ahead), sums);
+        // Like the other products, so that equal columns have equal products.
+        let itself =
+            Columns { scales: Scales { data: scales, stride: scales.len() }, ..Columns::new(all, all.len(), 1) };
+        let mut own = [0.0; 2];
+        dots(&all[..len], scales, itself, &mut own);
+        sums[replaced] += own[0];
+        Taken { stored, norm2, stored_norm2: if overflows { f64::INFINITY } else { own[0] } }
     }
 
     fn dots(&self, omitted: usize, position: usize, x: &[T], sums: &mut [f64]) {
@@ -186,14 +204,20 @@ impl<T: Element, S: Code> Window<T> for Coded<T, S> {
             }
             let column = self.columns.column_mut(slot, start, run.len());
             if self.streams && run.len() == UNIT {
-                let mut codes = Codes([S::default(); UNIT]);
-                (self.kernels.encode)(&given[run.clone()], scale, &mut codes.0, &mut stored[run]);
-                (T::kernels().stream)(recast(&codes.0), recast_mut(column));
+                let codes = codes_of(&mut room.numbers, UNIT);
+                (self.kernels.encode)(&given[run.clone()], scale, codes, &mut stored[run]);
+                (T::kernels().stream)(recast(codes), recast_mut(column));
             } else {
                 (self.kernels.encode)(&given[run.clone()], scale, column, &mut stored[run]);
             }
         }
         stored
+    }
+
+    fn keep_norm(&mut self, slot: usize, norm2: f64) {
+        if !Self::SCALED {
+            self.scales[slot] = range(norm2);
+        }
     }
 
     fn combine(
@@ -247,6 +271,7 @@ impl<T: Element, S: Code> Window<T> for Coded<T, S> {
     }
 
     fn load(&mut self, slot: usize, reader: &mut Reader<'_>) -> Result<()> {
+        let mut norm2 = 0.0;
         for (start, run) in units(0, self.columns.len) {
             let scale = if Self::SCALED {
                 let place = self.scale_place(slot, start);
@@ -254,8 +279,12 @@ impl<T: Element, S: Code> Window<T> for Coded<T, S> {
             } else {
                 1.0
             };
-            reader.load_all(self.columns.column_mut(slot, start, run.len()), |code: S| code.is_valid(scale))?;
+            let column = self.columns.column_mut(slot, start, run.len());
+            reader.load_all(column, |code: S| code.is_valid(scale))?;
+            norm2 += column.iter().map(|code| code.value().powi(2)).sum::<f64>();
         }
+        // The sum may be rounded otherwise than in the step that stored the column. A power of two hardly ever shows it.
+        self.keep_norm(slot, norm2);
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 //! own range, 12 decades, is moved to where the unit's numbers are.
 
 use super::coded::Code;
-use crate::kernels::{Compressed, F16, StoredKernels};
+use crate::kernels::{CodeDots, Compressed, F16, StoredKernels};
 
 /// Exponent of a unit's largest number as it is stored. One more, and rounding could overflow.
 const TOP: u64 = 14;
@@ -25,6 +25,14 @@ impl Code for F16 {
         // The exponent alone. Numbers of 32 bits are all normal in 64.
         let exponent = largest.to_bits() >> SIGNIFICAND;
         f64::from_bits((exponent - TOP) << SIGNIFICAND).max(LEAST)
+    }
+
+    fn dots<T>(compressed: &'static Compressed<T>) -> CodeDots<Self> {
+        compressed.f16_dots
+    }
+
+    fn value(self) -> f64 {
+        self.to_f32().into()
     }
 
     fn is_valid(self, scale: f64) -> bool {

@@ -1,8 +1,9 @@
 //! Whole numbers from −127 to 127, relative to a scale for each unit of 256 elements: the unit's largest magnitude over
-//! 127, to 16 significant bits. (7 bits times 16 make 23, which a 32-bit float holds.)
+//! 127, to 16 significant bits. (7 bits times 16 make 23, which a 32-bit float holds.) A number is stored as the nearest
+//! whole number to its product with the inverse of the scale, both rounded to 32 bits; of two as near, as the even one.
 
 use super::coded::Code;
-use crate::kernels::{Columns, Compressed, StoredKernels};
+use crate::kernels::{CodeDots, Compressed, StoredKernels};
 
 /// Largest number that is stored.
 const TOP: f64 = 127.0;
@@ -28,15 +29,12 @@ impl Code for i8 {
         f32::from_bits(bits + next).into()
     }
 
-    fn dots<T>(
-        compressed: &'static Compressed<T>,
-        codes: &[Self],
-        scales: &[f64],
-        _stored: &[T],
-        columns: Columns<'_, Self>,
-        sums: &mut [f64],
-    ) {
-        (compressed.int8_dots)(codes, scales, columns, sums);
+    fn dots<T>(compressed: &'static Compressed<T>) -> CodeDots<Self> {
+        compressed.int8_dots
+    }
+
+    fn value(self) -> f64 {
+        self.into()
     }
 
     fn is_valid(self, scale: f64) -> bool {

@@ -48,6 +48,9 @@ pub(crate) trait Window<T: Element>: Send + Sync {
     /// [`Window::settle`] ends a run of calls.
     fn store<'a>(&mut self, slot: usize, position: usize, given: &'a [T], room: &'a mut Room<T>) -> &'a [T];
 
+    /// Keeps the squared norm of what [`Window::store`] puts into `slot`, all of it.
+    fn keep_norm(&mut self, _slot: usize, _norm2: f64) {}
+
     /// `sum = Σ factors[j] · column j` over the elements from `position` on, with `newest` in place of column `replaced`.
     /// `sum` is room for whole blocks.
     fn combine(

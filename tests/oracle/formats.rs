@@ -110,9 +110,12 @@ pub fn int8_scale(unit: &[f64]) -> f64 {
 
 fn int8_unit(unit: &[f64]) -> Vec<f64> {
     let scale = int8_scale(unit);
-    // Ties are those of the product in f64, as it is documented, not of the quotient.
-    let factor = 1.0 / scale;
-    unit.iter().map(|&x| if scale == 0.0 { 0.0 } else { (x * factor).round_ties_even() * scale }).collect()
+    // Ties are those of the product with the inverse in f32, as it is documented, not of the quotient.
+    // Of the least scales the inverse is beyond f32.
+    let shift = if scale < 2f64.powi(-100) { 2f64.powi(90) } else { 1.0 };
+    let inverse = (1.0 / (scale * shift)) as f32;
+    let code = |x: f64| f64::from((x * shift) as f32 * inverse).round_ties_even();
+    unit.iter().map(|&x| if scale == 0.0 { 0.0 } else { code(x) * scale }).collect()
 }
 
 /// How many of a unit are kept.

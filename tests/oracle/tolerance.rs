@@ -8,7 +8,7 @@
 //! columns that the two are made of, `2⁻⁵³·reachᵢ·reachⱼ` with the reach that the noise floor is made of too. Tests
 //! that hold the library to this ask for [`Rounding::Graded`].
 
-use lmada::{Clip, Config, Momentum};
+use lmada::{Clip, Config, HistoryFormat, Momentum};
 
 use super::number::Number;
 use super::spectrum::{Direction, Spectrum, leaves_span};
@@ -35,9 +35,17 @@ pub enum Rounding {
     Graded,
 }
 
+/// The documented unit of C: sums of products of 16-bit floats are made in two 32-bit parts.
+pub fn gram_unit(config: &Config) -> f64 {
+    match config.history_format {
+        HistoryFormat::Bf16 | HistoryFormat::F16 => 8.0 * UNIT,
+        _ => UNIT,
+    }
+}
+
 impl Rounding {
-    fn error(self, spectrum: &Spectrum, a: &Direction, b: &Direction) -> f64 {
-        UNIT * if self == Self::Graded { a.reach * b.reach } else { spectrum.size }
+    fn error(self, config: &Config, spectrum: &Spectrum, a: &Direction, b: &Direction) -> f64 {
+        gram_unit(config) * if self == Self::Graded { a.reach * b.reach } else { spectrum.size }
     }
 }
 
@@ -106,7 +114,7 @@ fn limit(config: &Config, outcome: &Outcome, rounding: Rounding) -> f64 {
         let mut turned = 0.0;
         for (j, b) in spectrum.directions.iter().enumerate() {
             if sigma > 0.0 && z[j] != 0.0 && (i == j || a.decided || b.decided) {
-                let moved = sigma * difference(&h, a, b) * rounding.error(spectrum, a, b) * z[j];
+                let moved = sigma * difference(&h, a, b) * rounding.error(config, spectrum, a, b) * z[j];
                 turned += moved * moved;
             }
         }
@@ -136,7 +144,7 @@ fn square_limit(config: &Config, outcome: &Outcome, rounding: Rounding) -> f64 {
     let mut total = outside * outside * UNIT * outcome.length.powi(2);
     let (mut has, mut lacks) = (0.0, 0.0);
     for (direction, part) in coefficients(config, outcome) {
-        let error = part * part * rounding.error(&outcome.spectrum, &direction, &direction);
+        let error = part * part * rounding.error(config, &outcome.spectrum, &direction, &direction);
         if config.clip_kind != Clip::None && 16.0 * direction.lambda < UNIT * direction.reach.powi(2) {
             lacks += error;
             total += part * part * direction.lambda;

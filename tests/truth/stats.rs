@@ -23,10 +23,10 @@ struct Bounds {
 }
 
 impl Bounds {
-    fn new(spectrum: &Spectrum, held: usize) -> Self {
+    fn new(config: &Config, spectrum: &Spectrum, held: usize) -> Self {
         // An eigenvalue is known up to the residual that QR leaves, 26 units of the largest have been seen on 30 rows, 37
         // on 8; noise floors up to a factor of 4.
-        let slack = 64.0 * f64::EPSILON / 2.0 * spectrum.size;
+        let slack = 64.0 * gram_unit(config) * spectrum.size;
         let floor = |reach: f64| held as f64 * f64::EPSILON * reach * reach;
         let mut bounds = Self { rank: (0, 0), largest: (0.0, 0.0), smallest: (f64::INFINITY, f64::INFINITY) };
         for d in &spectrum.directions {
@@ -71,7 +71,7 @@ fn check(compared: &Compared<'_>) {
     close(stats.grad_norm, *grad_norm, 0.0, "grad_norm");
     close(stats.update_norm, outcome.update_norm, radii.update_norm, "update_norm");
     close(stats.scale, outcome.scale, radii.scale, "scale");
-    Bounds::new(&outcome.spectrum, held).check(stats);
+    Bounds::new(&oracle.config, &outcome.spectrum, held).check(stats);
     assert!(stats.state_bytes > 0);
 }
 
@@ -166,7 +166,7 @@ fn blocks<T: Number>(settings: &[Setting], history_format: HistoryFormat) {
             squares.1 += radii.update_norm.powi(2);
             scale = scale.min(outcome.scale);
             scale_radius = scale_radius.max(radii.scale);
-            let bounds = Bounds::new(&outcome.spectrum, oracle.window().len());
+            let bounds = Bounds::new(&oracle.config, &outcome.spectrum, oracle.window().len());
             rank = (rank.0 + bounds.rank.0, rank.1 + bounds.rank.1);
             extremes[0] = (extremes[0].0.max(bounds.largest.0), extremes[0].1.max(bounds.largest.1));
             extremes[1] = (extremes[1].0.min(bounds.smallest.0), extremes[1].1.min(bounds.smallest.1));

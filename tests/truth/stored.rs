@@ -118,9 +118,9 @@ fn check_bounds(format: HistoryFormat, g: &[f64], column: &[(f64, f64)]) {
                     let half = match format {
                         HistoryFormat::F16 if *x == 0.0 => 0.0,
                         HistoryFormat::F16 => 2f64.powi(exponent(x / scale).max(-14) - 11) * scale,
-                        _ => 0.5 * scale,
+                        // The quotient is at most 127.5, and rounded to 32 bits twice.
+                        _ => (0.5 + 127.5 * 1.2e-7) * scale,
                     };
-                    // Exact in f64, as the halves are.
                     assert!((x - number * scale).abs() <= half, "{x:e} is stored as {number} times {scale:e}");
                 }
             }

@@ -61,6 +61,18 @@ impl Load<f32> for Neon {
     }
 
     #[inline(always)]
+    fn add_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow {
+        // SAFETY: every aarch64 has NEON.
+        unsafe { [vaddq_f32(a[0], b[0]), vaddq_f32(a[1], b[1])] }
+    }
+
+    #[inline(always)]
+    fn sub_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow {
+        // SAFETY: every aarch64 has NEON.
+        unsafe { [vsubq_f32(a[0], b[0]), vsubq_f32(a[1], b[1])] }
+    }
+
+    #[inline(always)]
     fn mul_add_narrow(self, a: Self::Narrow, b: Self::Narrow, c: Self::Narrow) -> Self::Narrow {
         // SAFETY: every aarch64 has NEON.
         unsafe { [vfmaq_f32(c[0], a[0], b[0]), vfmaq_f32(c[1], a[1], b[1])] }

@@ -4,9 +4,9 @@
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-use super::super::lanes::{BLOCK, Decode, Encode, Lanes, Load};
-use super::super::stored::{Bf16, F16, compressed_table};
-use super::super::whole::{RUN, Whole};
+use super::super::lanes::{BLOCK, Decode, Encode, Lanes, Load, PAIR};
+use super::super::products::{Products, RUN};
+use super::super::stored::{Bf16, F16, compressed_table, in_two};
 use super::Neon;
 
 compressed_table!(Neon, "neon", []);
@@ -21,6 +21,35 @@ impl Decode<Bf16, f32> for Neon {
     fn decode_narrow(self, block: &[Bf16; BLOCK]) -> [float32x4_t; 2] {
         // SAFETY: every aarch64 has NEON; the load is the block's and needs no alignment.
         unsafe { from_bf16(vld1q_u16(block.as_ptr().cast())) }
+    }
+
+    /// Every other number.
+    #[inline(always)]
+    fn decode_pair(self, pair: &[Bf16; PAIR]) -> [[float32x4_t; 2]; 2] {
+        // SAFETY: every aarch64 has NEON; both loads lie inside the pair and need no alignment.
+        unsafe {
+            let start = pair.as_ptr().cast::<u16>();
+            let halves = [vreinterpretq_u32_u16(vld1q_u16(start)), vreinterpretq_u32_u16(vld1q_u16(start.add(BLOCK)))];
+            let odd = vdupq_n_u32(!0xffff);
+            [
+                [
+                    vreinterpretq_f32_u32(vshlq_n_u32::<16>(halves[0])),
+                    vreinterpretq_f32_u32(vshlq_n_u32::<16>(halves[1])),
+                ],
+                [vreinterpretq_f32_u32(vandq_u32(halves[0], odd)), vreinterpretq_f32_u32(vandq_u32(halves[1], odd))],
+            ]
+        }
+    }
+
+    #[inline(always)]
+    fn in_order(self, [even, odd]: [[float32x4_t; 2]; 2]) -> [[float32x4_t; 2]; 2] {
+        // SAFETY: every aarch64 has NEON.
+        unsafe {
+            [
+                [vzip1q_f32(even[0], odd[0]), vzip2q_f32(even[0], odd[0])],
+                [vzip1q_f32(even[1], odd[1]), vzip2q_f32(even[1], odd[1])],
+            ]
+        }
     }
 }
 
@@ -144,43 +173,49 @@ impl Decode<i8, f32> for Neon {
 impl Encode<i8, f32> for Neon {
     #[inline(always)]
     fn encode(self, x: [float32x4_t; 2], factor: f64, block: &mut [i8; BLOCK]) -> [float32x4_t; 2] {
-        // In 64 bits, so that no number is rounded to the wrong side of a half.
-        let [a, b, c, d] = self.mul(Load::<f32>::widen(self, x), self.splat(factor));
+        let [first, second] = in_two(factor);
         // SAFETY: every aarch64 has NEON; the store is the block's and needs no alignment.
         unsafe {
-            let low = vmovn_high_s64(vmovn_s64(vcvtnq_s64_f64(a)), vcvtnq_s64_f64(b));
-            let high = vmovn_high_s64(vmovn_s64(vcvtnq_s64_f64(c)), vcvtnq_s64_f64(d));
+            let whole = |x: float32x4_t| vcvtnq_s32_f32(vmulq_n_f32(vmulq_n_f32(x, first), second));
+            let [low, high] = [whole(x[0]), whole(x[1])];
             vst1_s8(block.as_mut_ptr(), vmovn_s16(vmovn_high_s32(vmovn_s32(low), high)));
             [vcvtq_f32_s32(low), vcvtq_f32_s32(high)]
         }
     }
 }
 
-impl Whole for Neon {
+impl Products<i8> for Neon {
+    const COLUMNS: usize = <Self as Lanes>::COMBINED;
+
     type Factors = [int8x16_t; 2];
     type Sums = [int32x4_t; 2];
 
     #[inline(always)]
-    fn none(self) -> Self::Sums {
+    fn start(_scale: f64) -> f64 {
+        0.0
+    }
+
+    #[inline(always)]
+    fn begin(self, _start: f64) -> Self::Sums {
         // SAFETY: every aarch64 has NEON.
         unsafe { [vdupq_n_s32(0); 2] }
     }
 
     #[inline(always)]
-    fn factors(self, x: &[i8; RUN]) -> Self::Factors {
+    fn factors(self, x: &[i8; RUN], _unit: f32) -> Self::Factors {
         // SAFETY: every aarch64 has NEON; both loads lie inside the array and need no alignment.
         unsafe { [vld1q_s8(x.as_ptr()), vld1q_s8(x.as_ptr().add(16))] }
     }
 
     #[inline(always)]
     fn add_products(self, x: Self::Factors, y: &[i8; RUN], sums: Self::Sums) -> Self::Sums {
-        let y = self.factors(y);
+        let y = self.factors(y, 1.0);
         // SAFETY: every aarch64 has NEON.
         unsafe { [add_sixteen(x[0], y[0], sums[0]), add_sixteen(x[1], y[1], sums[1])] }
     }
 
     #[inline(always)]
-    fn widen_sums(self, [low, high]: Self::Sums) -> Self::Wide {
+    fn widen_sums(self, [low, high]: Self::Sums, _start: f64) -> Self::Wide {
         // SAFETY: every aarch64 has NEON.
         unsafe {
             [

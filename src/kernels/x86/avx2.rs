@@ -21,6 +21,9 @@ impl Lanes for Avx2 {
 
     const SUMS: usize = 6;
 
+    // Nothing is prefetched: on Zen 3 the processor's own prefetchers do better. With hints, passes over a window in a
+    // cache take 5 to 40 % longer (most with diagonal preconditioning), over one in memory up to 15 %.
+
     #[inline(always)]
     fn splat(self, value: f64) -> Self::Wide {
         // SAFETY: the machine has AVX2, as `self` exists.
@@ -82,12 +85,6 @@ impl Lanes for Avx2 {
         }
         // SAFETY: as above.
         unsafe { [totals(four[0], four[1], four[2], four[3]), totals(four[4], four[5], four[6], four[7])] }
-    }
-
-    #[inline(always)]
-    fn fetch(self, address: usize) {
-        // SAFETY: a hint, which no address makes fail.
-        unsafe { _mm_prefetch::<_MM_HINT_T2>(core::ptr::without_provenance(address)) }
     }
 
     #[inline(always)]

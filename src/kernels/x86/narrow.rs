@@ -44,6 +44,18 @@ macro_rules! narrow_f32 {
         }
 
         #[inline(always)]
+        fn add_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow {
+            // SAFETY: the machine has AVX2 and FMA, as `self` exists.
+            unsafe { _mm256_add_ps(a, b) }
+        }
+
+        #[inline(always)]
+        fn sub_narrow(self, a: Self::Narrow, b: Self::Narrow) -> Self::Narrow {
+            // SAFETY: the machine has AVX2 and FMA, as `self` exists.
+            unsafe { _mm256_sub_ps(a, b) }
+        }
+
+        #[inline(always)]
         fn mul_add_narrow(self, a: Self::Narrow, b: Self::Narrow, c: Self::Narrow) -> Self::Narrow {
             // SAFETY: the machine has AVX2 and FMA, as `self` exists.
             unsafe { _mm256_fmadd_ps(a, b, c) }

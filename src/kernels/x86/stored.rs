@@ -2,10 +2,10 @@
 
 use core::arch::x86_64::*;
 
-use super::super::lanes::{BLOCK, Decode, Encode, Encoder, Lanes, Load};
+use super::super::lanes::{BLOCK, Decode, Encode, Encoder, Lanes, Load, PAIR};
 use super::super::portable;
-use super::super::stored::{Bf16, Compressed, F16, StoredKernels, compressed_table, encode_loop, measure_loop};
-use super::super::whole::{RUN, Whole};
+use super::super::products::{Products, RUN};
+use super::super::stored::{Bf16, Compressed, F16, StoredKernels, compressed_table, encode_loop, in_two, measure_loop};
 use super::{Avx2, Avx512, Features};
 
 compressed_table!(Avx2, "avx2", ["avx2,fma,f16c"]);
@@ -123,6 +123,27 @@ macro_rules! narrow_conversions {
                 // SAFETY: the machine has AVX2, as `self` exists.
                 unsafe { from_bf16(block) }
             }
+
+            /// Every other number: a shift and a mask, where single blocks take two steps each through the units that
+            /// shuffle.
+            #[inline(always)]
+            fn decode_pair(self, pair: &[Bf16; PAIR]) -> [__m256; 2] {
+                // SAFETY: the machine has AVX2, as `self` exists; the load is the pair's and needs no alignment.
+                unsafe {
+                    let halves = _mm256_loadu_si256(pair.as_ptr().cast());
+                    let odd = _mm256_and_si256(halves, _mm256_set1_epi32(!0xffff));
+                    [_mm256_castsi256_ps(_mm256_slli_epi32::<16>(halves)), _mm256_castsi256_ps(odd)]
+                }
+            }
+
+            #[inline(always)]
+            fn in_order(self, [even, odd]: [__m256; 2]) -> [__m256; 2] {
+                // SAFETY: the machine has AVX2, as `self` exists.
+                unsafe {
+                    let (low, high) = (_mm256_unpacklo_ps(even, odd), _mm256_unpackhi_ps(even, odd));
+                    [_mm256_permute2f128_ps::<0x20>(low, high), _mm256_permute2f128_ps::<0x31>(low, high)]
+                }
+            }
         }
 
         impl Encode<Bf16, f32> for $lanes {
@@ -163,6 +184,20 @@ macro_rules! narrow_conversions {
                 }
             }
         }
+
+        impl Encode<i8, f32> for $lanes {
+            #[inline(always)]
+            fn encode(self, x: __m256, factor: f64, block: &mut [i8; BLOCK]) -> __m256 {
+                let [first, second] = in_two(factor);
+                // SAFETY: the machine has AVX2, as `self` exists.
+                unsafe {
+                    let scaled = _mm256_mul_ps(_mm256_mul_ps(x, _mm256_set1_ps(first)), _mm256_set1_ps(second));
+                    let whole = _mm256_cvtps_epi32(scaled);
+                    store_int8(whole, block);
+                    _mm256_cvtepi32_ps(whole)
+                }
+            }
+        }
     };
 }
 narrow_conversions!(Avx2);
@@ -182,20 +217,6 @@ impl Decode<i8, f32> for Avx2 {
     }
 }
 
-impl Encode<i8, f32> for Avx2 {
-    #[inline(always)]
-    fn encode(self, x: __m256, factor: f64, block: &mut [i8; BLOCK]) -> __m256 {
-        // In 64 bits, so that no number is rounded to the wrong side of a half.
-        let scaled = self.mul(Load::<f32>::widen(self, x), self.splat(factor));
-        // SAFETY: the machine has AVX2, as `self` exists.
-        unsafe {
-            let whole = _mm256_set_m128i(_mm256_cvtpd_epi32(scaled[1]), _mm256_cvtpd_epi32(scaled[0]));
-            store_int8(whole, block);
-            _mm256_cvtepi32_ps(whole)
-        }
-    }
-}
-
 impl Decode<i8, f32> for Avx512 {
     #[inline(always)]
     fn decode(self, block: &[i8; BLOCK]) -> Self::Wide {
@@ -210,36 +231,29 @@ impl Decode<i8, f32> for Avx512 {
     }
 }
 
-impl Encode<i8, f32> for Avx512 {
-    #[inline(always)]
-    fn encode(self, x: __m256, factor: f64, block: &mut [i8; BLOCK]) -> __m256 {
-        // In 64 bits, so that no number is rounded to the wrong side of a half.
-        let scaled = self.mul(Load::<f32>::widen(self, x), self.splat(factor));
-        // SAFETY: the machine has AVX-512F, as `self` exists, and with it AVX2.
-        unsafe {
-            let whole = _mm512_cvtpd_epi32(scaled);
-            store_int8(whole, block);
-            _mm256_cvtepi32_ps(whole)
-        }
-    }
-}
-
 /// The same for every set of registers that has 256 bits.
-macro_rules! whole {
+macro_rules! whole_products {
     ($lanes:ident, $widen:expr) => {
-        impl Whole for $lanes {
+        impl Products<i8> for $lanes {
+            const COLUMNS: usize = <Self as Lanes>::COMBINED;
+
             /// Magnitudes, and the numbers themselves for their signs.
             type Factors = [__m256i; 2];
             type Sums = __m256i;
 
             #[inline(always)]
-            fn none(self) -> __m256i {
+            fn start(_scale: f64) -> f64 {
+                0.0
+            }
+
+            #[inline(always)]
+            fn begin(self, _start: f64) -> __m256i {
                 // SAFETY: the machine has AVX2, as `self` exists.
                 unsafe { _mm256_setzero_si256() }
             }
 
             #[inline(always)]
-            fn factors(self, x: &[i8; RUN]) -> [__m256i; 2] {
+            fn factors(self, x: &[i8; RUN], _unit: f32) -> [__m256i; 2] {
                 // SAFETY: the machine has AVX2, as `self` exists; the load is the array's and needs no alignment.
                 unsafe {
                     let x = _mm256_loadu_si256(x.as_ptr().cast());
@@ -259,15 +273,15 @@ macro_rules! whole {
             }
 
             #[inline(always)]
-            fn widen_sums(self, sums: __m256i) -> Self::Wide {
+            fn widen_sums(self, sums: __m256i, _start: f64) -> Self::Wide {
                 // SAFETY: the machine has this table's instructions, as `self` exists.
                 unsafe { $widen(sums) }
             }
         }
     };
 }
-whole!(Avx2, whole_to_wide);
-whole!(Avx512, _mm512_cvtepi32_pd);
+whole_products!(Avx2, whole_to_wide);
+whole_products!(Avx512, _mm512_cvtepi32_pd);
 
 /// # Safety
 /// The machine has AVX2.

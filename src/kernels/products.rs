@@ -1,0 +1,184 @@
+//! Products of two columns that are both stored in few bits. Their sums need not be made in 64 bits from the start:
+//!
+//! - products of 8-bit numbers are whole numbers, and so are their sums, which are exact over a quantization group;
+//! - a product of two 16-bit floats (8 or 11 significant bits each) is exact in 32 bits. Each sum is two 32-bit
+//!   numbers, the rounded sum and what rounding left out (Dekker's fast two-sum; Muller et al., Handbook of
+//!   Floating-Point Arithmetic, section 4.3): together some 48 bits.
+//!
+//! Either way a number costs less than half of the work that widening it would.
+
+use super::Columns;
+use super::columns::{check_columns, each_group, fetch, group_size, places};
+use super::lanes::{BLOCK, Decode, Lanes, Load, PAIR};
+use super::stored::{Bf16, F16, SCALED_UNIT, Stored};
+
+/// Numbers that are multiplied at a time.
+pub(super) const RUN: usize = 4 * BLOCK;
+
+/// Sums of products of numbers stored as `S`, in 32 bits.
+pub(super) trait Products<S>: Lanes {
+    /// Columns multiplied at a time, at most [`DOTS_GROUP`](super::columns::DOTS_GROUP).
+    const COLUMNS: usize;
+
+    /// Numbers made ready to be multiplied.
+    type Factors: Copy;
+    /// Eight short sums.
+    type Sums: Copy;
+
+    /// What sums of products with a column at this scale start from.
+    fn start(scale: f64) -> f64;
+
+    fn begin(self, start: f64) -> Self::Sums;
+
+    /// `x`, in floats times `unit`.
+    fn factors(self, x: &[S; RUN], unit: f32) -> Self::Factors;
+
+    fn add_products(self, x: Self::Factors, y: &[S; RUN], sums: Self::Sums) -> Self::Sums;
+
+    /// The sums, without what they started from.
+    fn widen_sums(self, sums: Self::Sums, start: f64) -> Self::Wide;
+}
+
+/// In each sum the products of one number of each block, in the order of [`Decode::decode_pair`]. No product may be
+/// larger than what the sums start from less the sum of all: then what is left out is exact.
+macro_rules! two_part_sums {
+    ($stored:ty, $start:item) => {
+        impl<L: Load<f32> + Decode<$stored, f32>> Products<$stored> for L {
+            // Sixteen registers hold two for each column, factors, and what is between.
+            const COLUMNS: usize = if L::COMBINED < 5 { L::COMBINED } else { 5 };
+
+            type Factors = [[<L as Load<f32>>::Narrow; 2]; RUN / PAIR];
+            /// Sums, and what rounding left out of them.
+            type Sums = [<L as Load<f32>>::Narrow; 2];
+
+            #[inline(always)]
+            $start
+
+            #[inline(always)]
+            fn begin(self, start: f64) -> Self::Sums {
+                [self.splat_narrow(start), self.splat_narrow(0.0)]
+            }
+
+            #[inline(always)]
+            fn factors(self, x: &[$stored; RUN], unit: f32) -> Self::Factors {
+                let mut factors = [[self.splat_narrow(f64::from(unit)); 2]; RUN / PAIR];
+                for (factors, pair) in factors.iter_mut().zip(x.as_chunks::<PAIR>().0) {
+                    let [first, second] = self.decode_pair(pair);
+                    *factors = [self.mul_narrow(factors[0], first), self.mul_narrow(factors[1], second)];
+                }
+                factors
+            }
+
+            #[inline(always)]
+            fn add_products(self, x: Self::Factors, y: &[$stored; RUN], [mut sum, mut rest]: Self::Sums) -> Self::Sums {
+                for (x, pair) in x.into_iter().zip(y.as_chunks::<PAIR>().0) {
+                    for (x, y) in x.into_iter().zip(self.decode_pair(pair)) {
+                        let next = self.mul_add_narrow(x, y, sum);
+                        rest = self.add_narrow(rest, self.mul_add_narrow(x, y, self.sub_narrow(sum, next)));
+                        sum = next;
+                    }
+                }
+                [sum, rest]
+            }
+
+            #[inline(always)]
+            fn widen_sums(self, [sum, rest]: Self::Sums, start: f64) -> Self::Wide {
+                self.add(self.add(self.widen(sum), self.splat(-start)), self.widen(rest))
+            }
+        }
+    };
+}
+
+// Relative to their group's largest, half-precision numbers are at most 2¹⁵, so 32 products at most 2³⁵.
+two_part_sums! {
+    F16,
+    fn start(_scale: f64) -> f64 {
+        3.0 * (1_u64 << 34) as f64
+    }
+}
+
+/// The norm, at most, of a vector in bfloat16 as it is multiplied, and the power of two that columns come in: products
+/// do not overflow 32 bits, and those of columns of 1e-30 do not underflow.
+const UNIT_NORM: f64 = 1.0 / 512.0;
+
+// By the inequality of Cauchy and Schwarz, sums are at most `UNIT_NORM` times the column's norm, which is at most an
+// eighth of its scale. Of 32 numbers none is beyond 2¹²⁸: their products are at most 2¹²² together.
+two_part_sums! {
+    Bf16,
+    fn start(scale: f64) -> f64 {
+        let largest = 3.0 * (1_u128 << 122) as f64;
+        let start = 3.0 * UNIT_NORM / 8.0 * scale;
+        if start < largest { start } else { largest }
+    }
+}
+
+/// See [`super::stored::CodeDots`].
+#[inline(always)]
+pub(super) fn code_dots<L, S>(lanes: L, codes: &[S], scales: &[f64], columns: Columns<'_, S>, sums: &mut [f64])
+where
+    L: Products<S>,
+    S: Stored,
+{
+    check_columns(columns, sums.len(), codes.len());
+    let groups = if S::UNIT.is_some() { codes.len().div_ceil(SCALED_UNIT) } else { 1 };
+    assert!(scales.len() >= groups && columns.scales.stride >= groups, "a group without a scale");
+    // Scales are powers of two here: they change no bit of a product.
+    let unit = if S::UNIT.is_some() { 1.0 } else { UNIT_NORM * 8.0 / scales[0] };
+    each_group!(L::COLUMNS, [9, 8, 7, 6, 5, 4, 3, 2, 1], sums.len(), columns.omitted, first, places, SIZE, {
+        let mut totals = [lanes.splat(0.0); SIZE];
+        for (group, codes) in codes.chunks(SCALED_UNIT).enumerate() {
+            let start = group * SCALED_UNIT;
+            let group = if S::UNIT.is_some() { group } else { 0 };
+            let mut products = [lanes.begin(0.0); SIZE];
+            for (product, place) in products.iter_mut().zip(places) {
+                *product = lanes.begin(L::start(scale_of(columns, place, group)));
+            }
+            let (blocks, rest) = codes.as_chunks::<RUN>();
+            let mut runs = [blocks; SIZE];
+            for (run, place) in runs.iter_mut().zip(places) {
+                *run = columns.data[place * columns.stride + start..].as_chunks().0;
+                *run = &run[..blocks.len()];
+            }
+            for index in 0..blocks.len() {
+                let block = (start + index * RUN) / BLOCK;
+                fetch::<L, f32, S, SIZE>(lanes, columns, places, first, block, RUN / BLOCK);
+                let x = lanes.factors(&blocks[index], unit as f32);
+                for (product, run) in products.iter_mut().zip(runs) {
+                    *product = lanes.add_products(x, &run[index], *product);
+                }
+            }
+            if !rest.is_empty() {
+                let done = blocks.len() * RUN;
+                let x = lanes.factors(&padded(rest), unit as f32);
+                for (product, place) in products.iter_mut().zip(places) {
+                    let column = &columns.data[place * columns.stride + start + done..][..rest.len()];
+                    *product = lanes.add_products(x, &padded(column), *product);
+                }
+            }
+            for ((total, product), place) in totals.iter_mut().zip(products).zip(places) {
+                let start = L::start(scale_of(columns, place, group));
+                // Of whole numbers two scales of 16 bits and a sum of 19: all of it is exact.
+                let scale =
+                    if S::UNIT.is_some() { scales[group] * scale_of(columns, place, group) } else { 1.0 / unit };
+                *total = lanes.mul_add(lanes.splat(scale), lanes.widen_sums(product, start), *total);
+            }
+        }
+        for (place, total) in places.into_iter().zip(totals) {
+            sums[place] += lanes.total(total);
+        }
+    });
+}
+
+#[inline(always)]
+fn scale_of<S>(columns: Columns<'_, S>, place: usize, group: usize) -> f64 {
+    columns.scales.data[place * columns.scales.stride + group]
+}
+
+#[inline(always)]
+fn padded<S: Stored>(rest: &[S]) -> [S; RUN] {
+    let mut block = [S::default(); RUN];
+    for (place, x) in block.iter_mut().zip(rest) {
+        *place = *x;
+    }
+    block
+}
