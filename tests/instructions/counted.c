@@ -3,7 +3,7 @@
  * which looks at one function of lmada only.
  *
  *     counted kind       prints which counts hold here: the vector instructions that the processor shows
- *     counted WHAT       takes as many steps as run-tests divides by
+ *     counted WHAT       takes as many steps as run-tests divides by: a function, and what is chosen for it
  *
  * Steps are whole or in phases, whichever the function to be counted is not used by while the window fills.
  *
@@ -58,17 +58,37 @@ static void in_phases(struct model *model) {
     check(lmada_end(model->handle));
 }
 
+static void bf16(lmada_config_t *config) { config->history_format = LMADA_HISTORY_BF16; }
+static void f16(lmada_config_t *config) { config->history_format = LMADA_HISTORY_F16; }
+static void int8(lmada_config_t *config) { config->history_format = LMADA_HISTORY_INT8; }
+static void sparse(lmada_config_t *config) { config->history_format = LMADA_HISTORY_SPARSE; } /* density 0.01 */
+static void diagonal(lmada_config_t *config) {
+    config->diagonal_beta = 0.99;
+    config->momentum_kind = LMADA_MOMENTUM_UPDATE;
+}
+
 static const struct task {
     const char *name;
     size_t dim;
     uint32_t k;
     void (*fill)(struct model *model), (*count)(struct model *model);
     size_t steps;
+    void (*choose)(lmada_config_t *config);
 } tasks[] = {
-    {"feed", 16384, 10, whole, in_phases, 4},
-    {"apply", 16384, 10, whole, in_phases, 4},
-    {"step", 220, 10, in_phases, whole, 100},
-    {"solve", 220, 100, whole, in_phases, 10},
+    {"feed", 16384, 10, whole, in_phases, 4, NULL},
+    {"apply", 16384, 10, whole, in_phases, 4, NULL},
+    {"step", 220, 10, in_phases, whole, 100, NULL},
+    {"solve", 220, 100, whole, in_phases, 10, NULL},
+    {"feed-bf16", 16384, 10, whole, in_phases, 4, bf16},
+    {"apply-bf16", 16384, 10, whole, in_phases, 4, bf16},
+    {"feed-f16", 16384, 10, whole, in_phases, 4, f16},
+    {"apply-f16", 16384, 10, whole, in_phases, 4, f16},
+    {"feed-int8", 16384, 10, whole, in_phases, 4, int8},
+    {"apply-int8", 16384, 10, whole, in_phases, 4, int8},
+    {"feed-sparse", 16384, 100, whole, in_phases, 4, sparse},
+    {"apply-sparse", 16384, 100, whole, in_phases, 4, sparse},
+    {"feed-diagonal", 16384, 10, whole, in_phases, 4, diagonal},
+    {"apply-diagonal", 16384, 10, whole, in_phases, 4, diagonal},
 };
 
 int main(int count, char **arguments) {
@@ -80,6 +100,7 @@ int main(int count, char **arguments) {
         check(lmada_config_init(&config, sizeof config));
         config.history_size = task->k;
         config.threads = 1;
+        if (task->choose != NULL) task->choose(&config);
         struct model model = {NULL, task->dim, allocate(task->dim, sizeof(float)), allocate(task->dim, sizeof(float)),
                               random_stream(1, i)};
         check(lmada_create(&config, task->dim, &model.handle));
@@ -91,5 +112,5 @@ int main(int count, char **arguments) {
         printf("%zu\n", task->steps);
         return EXIT_SUCCESS;
     }
-    fail("usage: counted kind|feed|apply|step|solve");
+    fail("usage: counted kind|feed|apply|step|solve|feed-bf16|..., see the list above main");
 }

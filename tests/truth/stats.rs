@@ -3,13 +3,13 @@
 use crate::oracle;
 use crate::settings;
 
-use lmada::{Clip, HistoryFormat, Momentum, Optimizer, Stats};
+use lmada::{Clip, Config, HistoryFormat, Momentum, Optimizer, Stats};
 use oracle::compare::{Case, Compared, distance, run};
 use oracle::number::{Number, narrow, round, widen};
 use oracle::spectrum::Spectrum;
 use oracle::streams::Stream;
 use oracle::svd::norm;
-use oracle::tolerance::{Doubt, Rounding};
+use oracle::tolerance::{Doubt, Rounding, gram_unit};
 use oracle::{Oracle, Outcome};
 use settings::{Setting, configuration};
 
