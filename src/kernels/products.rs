@@ -97,16 +97,16 @@ two_part_sums! {
     }
 }
 
-/// The norm, at most, of a vector in bfloat16 as it is multiplied, and the power of two that columns come in: products
-/// do not overflow 32 bits, and those of columns of 1e-30 do not underflow.
-const UNIT_NORM: f64 = 1.0 / 512.0;
+/// The norm, at most, that a vector in bfloat16 is brought to before it is multiplied: products do not overflow 32 bits,
+/// and those with columns of 1e-30 do not underflow.
+const UNIT_NORM: f64 = 1.0 / 16.0;
 
 // By the inequality of Cauchy and Schwarz, sums are at most `UNIT_NORM` times the column's norm, which is at most an
-// eighth of its scale. Of 32 numbers none is beyond 2¹²⁸: their products are at most 2¹²² together.
+// eighth of its scale; and they are at most 2^126.5, as of 32 numbers none is beyond 2¹²⁸.
 two_part_sums! {
     Bf16,
     fn start(scale: f64) -> f64 {
-        let largest = 3.0 * (1_u128 << 122) as f64;
+        let largest = 3.0 * (1_u128 << 125) as f64;
         let start = 3.0 * UNIT_NORM / 8.0 * scale;
         if start < largest { start } else { largest }
     }
