@@ -1,12 +1,13 @@
-//! Loops over columns of which only the largest entries are kept, as bfloat16 with 16-bit indices, and the selection of
-//! these entries ([`selection`]).
+//! Loops over columns of which only the largest entries are kept, as bfloat16 with 16-bit indices, the selection of
+//! these entries ([`selection`]), and products of columns with a column ([`filter`]).
 //!
 //! # Cost
-//! Each entry of a column takes a load of its index and a load of `x`, or a load and a store of the sum, at a place that
-//! only the index tells. With 41 of 4,096 entries and 100 columns that is most of what a pass over a tile in cache
-//! takes, and of the same order as what memory takes to bring the tile. So while the columns of one tile are worked on,
-//! the entries and the feedback of the next are asked for ([`SparseColumns::ahead`]), a few lines a column.
+//! Where an entry belongs is known only from its index, so that each takes a load and a store of its own in
+//! [`combine`], and a load in [`dots`]. With 41 of 4,096 entries and 100 columns that is half of what a pass over a
+//! tile in cache takes. While the columns of one tile are worked on, the entries and the feedback of the next are asked
+//! for ([`SparseColumns::ahead`]), a few lines at a time.
 
+mod filter;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod selection;
@@ -20,6 +21,8 @@ use super::Run;
 use super::lanes::{BLOCK, Lanes, Load};
 use super::portable::Portable;
 use super::stored::Bf16;
+pub(super) use filter::meet;
+use filter::{Filter, MET};
 pub(crate) use selection::SELECTION;
 pub(super) use selection::select;
 
@@ -61,8 +64,8 @@ pub struct SparseRun<'a> {
     pub first: usize,
 }
 
-/// `(given, feedback, room, indices, values)`.
-type Select<T> = fn(&[T], &[T], &mut [u32], &mut [u16], &mut [u16]);
+/// `(given, feedback, bound, room, indices, values)`.
+type Select<T> = fn(&[T], &[T], &mut u32, &mut [u32], &mut [u16], &mut [u16]) -> f64;
 
 /// One table of loops: with one instruction set. All tables give the same bits.
 ///
@@ -72,8 +75,9 @@ pub struct SparseKernels<T: 'static> {
     /// Name of the instruction set.
     pub name: &'static str,
     /// `indices` and `values` are the entries of `given + feedback` that are largest in magnitude, as many as there is
-    /// room for; where two are equal, the earlier. What is not finite is larger than all that is. `room` holds
-    /// [`SELECTION`].
+    /// room for; where two are equal, the earlier. What is not finite is larger than all that is. Returns the squared
+    /// norm of `given`. `room` holds [`SELECTION`]. `bound` may be any number and changes only how long a selection
+    /// takes: least with what the last selection of the same tile left there.
     pub select: Select<T>,
     /// Writes the entries into `dense`, and zeros between them.
     pub spread: fn(entries: SparseRun<'_>, dense: &mut [T]),
@@ -83,6 +87,8 @@ pub struct SparseKernels<T: 'static> {
     pub dot: fn(x: &[T], indices: &[u16], values: &[u16]) -> f64,
     /// Adds to each of `sums` the dot product of `x` and its column.
     pub dots: fn(x: &[T], columns: SparseColumns<'_>, sums: &mut [f64]),
+    /// The same where `x` is zero but at `places`: faster where they are few.
+    pub meet: fn(x: &[T], places: &[u16], columns: SparseColumns<'_>, sums: &mut [f64]),
     /// `sum` is the columns, with `newest` in place of the one left out, times their coefficients: first `newest`, then
     /// one column after another. `newest` and `sum` begin at place `first` of the tile; `sum` is room for whole blocks.
     pub combine: fn(columns: SparseColumns<'_>, newest: &[T], first: usize, coefficients: &[f64], sum: &mut [f64]),
@@ -97,8 +103,8 @@ impl SparseKernels<f32> {
 
 /// What selection and sparse columns need beyond [`Lanes`].
 pub(super) trait Sparse: Load<f32> + Load<f64> {
-    /// Which of the numbers have a key that reaches `bound`: the first is the lowest bit.
-    fn reach(self, numbers: &[u32; WORD], bound: u32) -> u64;
+    /// Which of the sums of both have a key that reaches `bound`: the first is the lowest bit.
+    fn reach(self, given: &[f32; WORD], feedback: &[f32; WORD], bound: u32) -> u64;
 
     /// The numbers at eight places.
     ///
@@ -109,29 +115,66 @@ pub(super) trait Sparse: Load<f32> + Load<f64> {
     /// Eight bfloat16 numbers.
     fn widen_bf16(self, values: &[u16; BLOCK]) -> Self::Wide;
 
+    /// Which of the indices pass `filter`: the first is the lowest bit.
+    fn meet(self, filter: &Filter, indices: &[u16; MET]) -> u32;
+
     /// How many of the keys reach `bound`.
     fn count(self, keys: &[[u32; COUNTED]], bound: u32) -> u32;
 }
 
-/// Brings the `part`-th of `parts` parts closer.
-#[inline(always)]
-fn bring<L: Sparse>(lanes: L, ahead: [Run; 4], part: usize, parts: usize) {
+/// Memory that will be needed next, fetched a part at a time.
+struct Next {
+    runs: [Run; 4],
+    /// Runs not begun: the first so many.
+    left: usize,
+    /// The next line of the run that is begun.
+    place: usize,
+    /// Lines left of that run.
+    lines: usize,
+    /// Lines in a part.
+    part: usize,
+}
+
+impl Next {
     const LINE: usize = 64;
-    for (start, len) in ahead {
-        let lines = len / LINE;
-        let each = lines.div_ceil(parts);
-        for line in part * each..((part + 1) * each).min(lines) {
-            lanes.fetch(start.wrapping_add(line * LINE));
+
+    #[inline(always)]
+    fn new(runs: [Run; 4], parts: usize) -> Self {
+        let mut lines = 0;
+        for (_, len) in runs {
+            lines += len / Self::LINE;
+        }
+        Self { runs, left: runs.len(), place: 0, lines: 0, part: lines.div_ceil(parts) }
+    }
+
+    /// Has the next part fetched.
+    #[inline(always)]
+    fn bring<L: Sparse>(&mut self, lanes: L) {
+        let mut due = self.part;
+        while due > 0 {
+            if self.lines == 0 {
+                let Some(left) = self.left.checked_sub(1) else { return };
+                self.left = left;
+                self.place = self.runs[left].0;
+                self.lines = self.runs[left].1 / Self::LINE;
+            }
+            let now = due.min(self.lines);
+            for line in 0..now {
+                lanes.fetch(self.place.wrapping_add(line * Self::LINE));
+            }
+            self.place = self.place.wrapping_add(now * Self::LINE);
+            self.lines -= now;
+            due -= now;
         }
     }
 }
 
 impl Sparse for Portable {
     #[inline(always)]
-    fn reach(self, numbers: &[u32; WORD], bound: u32) -> u64 {
+    fn reach(self, given: &[f32; WORD], feedback: &[f32; WORD], bound: u32) -> u64 {
         let mut word = 0;
-        for (place, number) in numbers.iter().enumerate() {
-            word |= u64::from(number & KEY >= bound) << place;
+        for (place, (given, feedback)) in given.iter().zip(feedback).enumerate() {
+            word |= u64::from((feedback + given).to_bits() & KEY >= bound) << place;
         }
         word
     }
@@ -145,6 +188,11 @@ impl Sparse for Portable {
     #[inline(always)]
     fn widen_bf16(self, values: &[u16; BLOCK]) -> Self::Wide {
         values.map(|value| f64::from(from_bf16(value)))
+    }
+
+    #[inline(always)]
+    fn meet(self, filter: &Filter, indices: &[u16; MET]) -> u32 {
+        filter.meet(indices)
     }
 
     #[inline(always)]
@@ -210,11 +258,12 @@ fn all_below(indices: &[u16], len: usize) -> bool {
 pub(super) fn dots<L: Sparse>(lanes: L, x: &[f32], columns: SparseColumns<'_>, sums: &mut [f64]) {
     let (indices, values) = entries(columns, sums.len());
     assert!(all_below(indices, x.len()), "an index outside of its tile");
+    let mut next = Next::new(columns.ahead, sums.len());
     for (j, sum) in sums.iter_mut().enumerate() {
         if j == columns.omitted {
             continue;
         }
-        bring(lanes, columns.ahead, j, columns.indices.len() / columns.kept);
+        next.bring(lanes);
         let place = j * columns.kept..(j + 1) * columns.kept;
         // SAFETY: all indices were found to be below the length of `x`.
         *sum += unsafe { dot_column(lanes, x, &indices[place.clone()], &values[place]) };
@@ -271,11 +320,12 @@ pub(super) fn combine<L: Sparse>(
     sum[len..].fill(0.0);
     let sum = &mut sum[..len];
     let whole = first == 0 && all_below(indices, len);
+    let mut next = Next::new(columns.ahead, coefficients.len());
     for (j, &coefficient) in coefficients.iter().enumerate() {
         if j == columns.omitted {
             continue;
         }
-        bring(lanes, columns.ahead, j, columns.indices.len() / columns.kept);
+        next.bring(lanes);
         let place = j * columns.kept..(j + 1) * columns.kept;
         let (indices, values) = (&indices[place.clone()], &values[place]);
         if whole {
@@ -333,7 +383,7 @@ macro_rules! sparse_table {
                 &SparseKernels {
                     name: $name,
                     select: whole!($lanes, $features, sparse::select(given: &[f32], feedback: &[f32],
-                        room: &mut [u32], indices: &mut [u16], values: &mut [u16]) -> ()),
+                        bound: &mut u32, room: &mut [u32], indices: &mut [u16], values: &mut [u16]) -> f64),
                     spread: whole!($lanes, $features, sparse::spread(
                         entries: SparseRun<'_>, dense: &mut [f32]) -> ()),
                     feed_back: whole!($lanes, $features, sparse::feed_back(
@@ -342,6 +392,8 @@ macro_rules! sparse_table {
                         x: &[f32], indices: &[u16], values: &[u16]) -> f64),
                     dots: whole!($lanes, $features, sparse::dots(
                         x: &[f32], columns: SparseColumns<'_>, sums: &mut [f64]) -> ()),
+                    meet: whole!($lanes, $features, sparse::meet(
+                        x: &[f32], places: &[u16], columns: SparseColumns<'_>, sums: &mut [f64]) -> ()),
                     combine: whole!($lanes, $features, sparse::combine(columns: SparseColumns<'_>, newest: &[f32],
                         first: usize, coefficients: &[f64], sum: &mut [f64]) -> ()),
                 }

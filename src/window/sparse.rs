@@ -25,6 +25,8 @@ pub(super) struct Sparse<T: Element> {
     entries: Entries,
     /// e
     feedback: Buffer<T>,
+    /// By tile, where the next selection begins to search. It changes no result, so no saved state has it.
+    bounds: Buffer<u32>,
 }
 
 impl<T: Element> Format<T> for Sparse<T> {
@@ -37,12 +39,14 @@ impl<T: Element> Format<T> for Sparse<T> {
             kernels: T::sparse().unwrap_or_else(|| unreachable!("refused by `Config::validate`")),
             entries: Entries { data: arena.buffer(shape.numbers()), shape },
             feedback: arena.buffer(len),
+            bounds: arena.buffer(len.div_ceil(TILE)),
         }
     }
 
     fn room(config: &Config, len: usize) -> usize {
         let entries = Arena::room::<u16>(Shape::new(config, len).numbers());
-        entries.saturating_add(Arena::room::<T>(len))
+        let bounds = Arena::room::<u32>(len.div_ceil(TILE));
+        entries.saturating_add(Arena::room::<T>(len)).saturating_add(bounds)
     }
 
     fn saved(config: &Config, len: usize) -> Saved {
@@ -65,13 +69,15 @@ impl<T: Element> Window<T> for Sparse<T> {
     ) -> Taken<'a, T> {
         let spare = self.entries.shape.spare();
         let (indices, values) = self.entries.column_mut(spare, position / TILE);
-        (self.kernels.select)(given, &self.feedback[position..][..given.len()], &mut room.numbers, indices, values);
+        let (feedback, bound) = (&self.feedback[position..][..given.len()], &mut self.bounds[position / TILE]);
+        let norm2 = (self.kernels.select)(given, feedback, bound, &mut room.numbers, indices, values);
         let stored = &mut room.elements[..given.len()];
         (self.kernels.spread)(SparseRun { indices, values, first: 0 }, stored);
         let stored_norm2 = (self.kernels.dot)(stored, indices, values);
-        (self.kernels.dots)(stored, self.columns(replaced, position, Ahead::default()), sums);
+        let places = self.entries.column(spare, position / TILE).0;
+        (self.kernels.meet)(stored, places, self.columns(replaced, position, Ahead::default()), sums);
         sums[replaced] += stored_norm2;
-        Taken { stored, norm2: (T::kernels().dot)(given, given), stored_norm2 }
+        Taken { stored, norm2, stored_norm2 }
     }
 
     fn dots(&self, omitted: usize, position: usize, x: &[T], sums: &mut [f64]) {
@@ -111,10 +117,11 @@ impl<T: Element> Window<T> for Sparse<T> {
     fn clear(&mut self) {
         self.entries.data.clear();
         self.feedback.clear();
+        self.bounds.clear();
     }
 
     fn bytes(&self) -> usize {
-        self.entries.data.bytes() + self.feedback.bytes()
+        self.entries.data.bytes() + self.feedback.bytes() + self.bounds.bytes()
     }
 
     fn save(&self, slot: usize, writer: &mut Writer<'_>) -> Result<()> {

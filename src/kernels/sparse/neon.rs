@@ -2,24 +2,34 @@
 
 use core::arch::aarch64::*;
 
+use super::filter::{Filter, MET};
 use super::{COUNTED, KEY, Sparse, WORD};
 use crate::kernels::lanes::{BLOCK, Load};
 use crate::kernels::neon::{Neon, from_bf16};
 
 impl Sparse for Neon {
     #[inline(always)]
-    fn reach(self, numbers: &[u32; WORD], bound: u32) -> u64 {
+    fn reach(self, given: &[f32; WORD], feedback: &[f32; WORD], bound: u32) -> u64 {
         const BITS: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128];
         // SAFETY: every aarch64 has NEON; the load is the array's.
         unsafe {
             let bits = vld1q_u8(BITS.as_ptr());
-            let [a, b, c, d] = numbers.as_chunks::<16>().0 else { unreachable!("a word is four times sixteen") };
+            let mut reached = [bits; WORD / 16];
+            let sixteens = given.as_chunks::<16>().0.iter().zip(feedback.as_chunks::<16>().0);
+            for (reached, (given, feedback)) in reached.iter_mut().zip(sixteens) {
+                *reached = vandq_u8(sixteen(given, feedback, bound), bits);
+            }
+            let [a, b, c, d] = reached;
             // A byte for each number, then a bit: sums of eight bytes side by side are bytes of the word.
-            let low = vpaddq_u8(vandq_u8(sixteen(a, bound), bits), vandq_u8(sixteen(b, bound), bits));
-            let high = vpaddq_u8(vandq_u8(sixteen(c, bound), bits), vandq_u8(sixteen(d, bound), bits));
+            let (low, high) = (vpaddq_u8(a, b), vpaddq_u8(c, d));
             let word = vpaddq_u8(low, high);
             vgetq_lane_u64::<0>(vreinterpretq_u64_u8(vpaddq_u8(word, word)))
         }
+    }
+
+    #[inline(always)]
+    fn meet(self, filter: &Filter, indices: &[u16; MET]) -> u32 {
+        filter.meet(indices)
     }
 
     #[inline(always)]
@@ -53,19 +63,20 @@ impl Sparse for Neon {
     }
 }
 
-/// A byte of ones for each of sixteen numbers whose key reaches `bound`, of zeros for the others.
+/// A byte of ones for each of sixteen sums whose key reaches `bound`, of zeros for the others.
 ///
 /// # Safety
 /// The machine has NEON.
 #[inline(always)]
-unsafe fn sixteen(numbers: &[u32; 16], bound: u32) -> uint8x16_t {
-    let start = numbers.as_ptr();
-    // SAFETY: the caller's promise; the loads lie inside the array and need no alignment.
+unsafe fn sixteen(given: &[f32; 16], feedback: &[f32; 16], bound: u32) -> uint8x16_t {
+    let (given, feedback) = (given.as_ptr(), feedback.as_ptr());
+    // SAFETY: the caller's promise; the loads lie inside the arrays and need no alignment.
     unsafe {
         let (key, bound) = (vdupq_n_u32(KEY), vdupq_n_u32(bound));
         let mut reached = [vdupq_n_u16(0); 4];
         for (quarter, reached) in reached.iter_mut().enumerate() {
-            let keys = vandq_u32(vld1q_u32(start.add(4 * quarter)), key);
+            let sums = vaddq_f32(vld1q_f32(feedback.add(4 * quarter)), vld1q_f32(given.add(4 * quarter)));
+            let keys = vandq_u32(vreinterpretq_u32_f32(sums), key);
             *reached = vreinterpretq_u16_u32(vcgeq_u32(keys, bound));
         }
         let [a, b, c, d] = reached;

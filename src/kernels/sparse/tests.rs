@@ -1,6 +1,8 @@
 //! Every table that this machine can run, against sorting, and sums one entry at a time.
 
+use super::filter::FILTERED;
 use super::*;
+use crate::kernels::TILE;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The same numbers in every run (an LCG's high bits).
@@ -112,22 +114,63 @@ fn selects_what_sorting_does() {
     println!("instruction sets tested: {names:?}");
     let mut room = vec![u32::MAX; SELECTION];
     for len in (1..=20).chain([63, 64, 65, 127, 128, 129, 255, 256, 500, 1000, 2047, 4000, 4095, 4096]) {
+        let mut left = bits.next();
         for (nature, given) in tiles(&mut bits, len) {
             let zeros = vec![0.0; len];
+            let norm2: f64 = given.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
             for feedback in [zeros, bits.vec(len)] {
                 for kept in [1, 2, 7, 41, 60, 205, 410, 1000, 2048, 4095, 4096] {
                     let kept = kept.min(len);
                     let expected = sorted(&given, &feedback, kept);
-                    for kernels in SparseKernels::available() {
-                        let mut found = (vec![u16::MAX; kept], vec![u16::MAX; kept]);
-                        (kernels.select)(&given, &feedback, &mut room, &mut found.0, &mut found.1);
-                        assert!(found == expected, "{} of {len}, {nature}, {}", kept, kernels.name);
-                        // Whatever was there before does not matter.
-                        room.fill(bits.next());
+                    // What a selection from another tile left, from this one, and what none leaves.
+                    for bound in [Some(left), None, Some(0), Some(bits.next())] {
+                        let mut norms = Vec::new();
+                        let before = left;
+                        for kernels in SparseKernels::available() {
+                            let mut found = (vec![u16::MAX; kept], vec![u16::MAX; kept]);
+                            left = bound.unwrap_or(before);
+                            let (indices, values) = (&mut found.0, &mut found.1);
+                            norms.push((kernels.select)(&given, &feedback, &mut left, &mut room, indices, values));
+                            assert!(found == expected, "{} of {len}, {nature}, {}, {bound:?}", kept, kernels.name);
+                            // Whatever was there before does not matter.
+                            room.fill(bits.next());
+                        }
+                        if norm2.is_finite() {
+                            assert!(norms.iter().all(|norm| norm.to_bits() == norms[0].to_bits()), "{nature}");
+                            assert!((norms[0] - norm2).abs() <= 1e-13 * norm2, "{nature}: {} for {norm2}", norms[0]);
+                        } else {
+                            assert!(norms.iter().all(|norm| !norm.is_finite()), "{nature}");
+                        }
                     }
                 }
             }
         }
+    }
+}
+
+/// Bounds say how many candidates there are. Once they are in their stride, some twice as many as are kept: not so many
+/// that a selection takes long, and too few but for tiles unlike all before.
+#[test]
+fn bounds_follow_the_tiles() {
+    let mut bits = Bits(6);
+    let (len, kept) = (TILE, 41);
+    let mut room = vec![0; SELECTION];
+    for kernels in SparseKernels::available() {
+        let (mut feedback, mut bound) = (vec![0.0; len], 0);
+        let (mut least, mut most) = (len, 0);
+        for step in 0..600 {
+            let given: Vec<f32> = (0..len).map(|_| bits.next() as f32 / u32::MAX as f32 - 0.5).collect();
+            let sums = given.iter().zip(&feedback).map(|(given, feedback)| (feedback + given).to_bits() & KEY);
+            let count = sums.filter(|&key| key >= bound).count();
+            if step >= 300 {
+                (least, most) = (least.min(count), most.max(count));
+            }
+            let (mut indices, mut values) = (vec![0; kept], vec![0; kept]);
+            (kernels.select)(&given, &feedback, &mut bound, &mut room, &mut indices, &mut values);
+            let run = SparseRun { indices: &indices, values: &values, first: 0 };
+            (kernels.feed_back)(&given, run, &mut feedback);
+        }
+        assert!((kept..=8 * kept).contains(&least) && most <= 8 * kept, "{}: {least} to {most}", kernels.name);
     }
 }
 
@@ -207,6 +250,40 @@ fn products_of_columns() {
 }
 
 #[test]
+fn products_with_few_numbers() {
+    let mut bits = Bits(7);
+    for (len, kept) in [(1, 1), (9, 2), (100, 8), (100, 100), (4096, 41), (3000, 30), (4096, 410)] {
+        let held = 101;
+        let (indices, values) = columns(&mut bits, held + 1, kept, len);
+        for few in [0, 1, 41, FILTERED, FILTERED + 1, len] {
+            let places = bits.indices(few.min(len), len);
+            let mut x = vec![0.0; len];
+            for &place in &places {
+                x[usize::from(place)] = bits.number();
+            }
+            for omitted in [0, 3, held] {
+                let columns = SparseColumns { indices: &indices, values: &values, kept, omitted, ahead: [(0, 0); 4] };
+                let held = held + usize::from(omitted == held);
+                let mut first: Option<Vec<f64>> = None;
+                for kernels in SparseKernels::available() {
+                    let (mut sums, mut expected) = (vec![0.5; held], vec![0.5; held]);
+                    (kernels.meet)(&x, &places, columns, &mut sums);
+                    (kernels.dots)(&x, columns, &mut expected);
+                    for (j, (&sum, &expected)) in sums.iter().zip(&expected).enumerate() {
+                        assert!(
+                            (sum - expected).abs() <= 1e-9 * expected.abs().max(1.0),
+                            "column {j}: {sum}, {expected}"
+                        );
+                    }
+                    let first = first.get_or_insert_with(|| sums.clone());
+                    assert!(sums.iter().zip(first).all(|(a, b)| a.to_bits() == b.to_bits()), "{}", kernels.name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn combinations_of_columns() {
     let mut bits = Bits(5);
     for (len, kept) in [(1, 1), (9, 2), (100, 8), (100, 100), (4096, 41), (3000, 30), (4096, 410), (4096, 4096)] {
@@ -252,7 +329,7 @@ fn what_does_not_fit_is_refused() {
         let (x, mut room) = ([1.0; 20], vec![0; SELECTION]);
         let mut select = |len: usize, kept: usize, values: usize, numbers: usize| {
             let (mut indices, mut chosen) = (vec![0; kept], vec![0; values]);
-            (kernels.select)(&x, &[0.0; 21][..len], &mut room[..numbers], &mut indices, &mut chosen);
+            (kernels.select)(&x, &[0.0; 21][..len], &mut 0, &mut room[..numbers], &mut indices, &mut chosen);
         };
         select(20, 20, 20, SELECTION);
         refused(&mut || select(21, 2, 2, SELECTION));
@@ -274,6 +351,10 @@ fn what_does_not_fit_is_refused() {
         refused(&mut || (kernels.dots)(&x, of(3, 0), &mut [0.0; 2]));
         refused(&mut || (kernels.dots)(&x, of(2, 0), &mut [0.0; 3]));
         refused(&mut || (kernels.dots)(&x, of(3, 1), &mut [0.0; 1]));
+        (kernels.meet)(&x, &[3], of(3, 0), &mut [0.0; 1]);
+        refused(&mut || (kernels.meet)(&x, &[20], of(3, 0), &mut [0.0; 2]));
+        refused(&mut || (kernels.meet)(&x, &[3], of(2, 0), &mut [0.0; 3]));
+        refused(&mut || (kernels.meet)(&x, &[3], of(3, 1), &mut [0.0; 1]));
         refused(&mut || assert!((kernels.dot)(&x, &indices, &values).is_finite()));
         refused(&mut || assert!((kernels.dot)(&x, &[0], &[]).is_finite()));
         (kernels.combine)(of(3, 0), &x, 0, &[0.0; 1], &mut [0.0; 24]);

@@ -2,20 +2,23 @@
 
 use core::arch::x86_64::*;
 
+use super::filter::{Filter, MET};
 use super::{COUNTED, KEY, Sparse, WORD};
 use crate::kernels::lanes::BLOCK;
 use crate::kernels::x86::{Avx2, Avx512};
 
 impl Sparse for Avx2 {
     #[inline(always)]
-    fn reach(self, numbers: &[u32; WORD], bound: u32) -> u64 {
+    fn reach(self, given: &[f32; WORD], feedback: &[f32; WORD], bound: u32) -> u64 {
         let mut word = 0;
+        let blocks = given.as_chunks::<BLOCK>().0.iter().zip(feedback.as_chunks::<BLOCK>().0);
         // SAFETY: the machine has AVX2, as `self` exists; the loads are whole blocks and need no alignment.
         unsafe {
             let (key, bound) = (_mm256_set1_epi32(KEY as i32), _mm256_set1_epi32((bound as i32).wrapping_sub(1)));
-            for (index, block) in numbers.as_chunks::<BLOCK>().0.iter().enumerate() {
+            for (index, (given, feedback)) in blocks.enumerate() {
+                let sums = _mm256_add_ps(_mm256_loadu_ps(feedback.as_ptr()), _mm256_loadu_ps(given.as_ptr()));
                 // Without the sign they are in order as signed integers too.
-                let keys = _mm256_and_si256(_mm256_loadu_si256(block.as_ptr().cast()), key);
+                let keys = _mm256_and_si256(_mm256_castps_si256(sums), key);
                 let reached = _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(keys, bound)));
                 word |= (reached as u64) << (index * BLOCK);
             }
@@ -43,6 +46,12 @@ impl Sparse for Avx2 {
     }
 
     #[inline(always)]
+    fn meet(self, filter: &Filter, indices: &[u16; MET]) -> u32 {
+        // SAFETY: the machine has AVX2, as `self` exists.
+        unsafe { meet(filter, indices) }
+    }
+
+    #[inline(always)]
     unsafe fn pick(self, x: &[f32], indices: &[u16; BLOCK]) -> Self::Wide {
         // SAFETY: the caller's promise; the machine has AVX2, as `self` exists.
         unsafe {
@@ -55,21 +64,24 @@ impl Sparse for Avx2 {
     fn widen_bf16(self, values: &[u16; BLOCK]) -> Self::Wide {
         // SAFETY: the machine has AVX2, as `self` exists; the load is the block's and needs no alignment.
         unsafe {
-            let narrow = widen_bf16(values);
-            [_mm256_cvtps_pd(_mm256_castps256_ps128(narrow)), _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(narrow))]
+            let (zero, values) = (_mm_setzero_si128(), _mm_loadu_si128(values.as_ptr().cast()));
+            let (low, high) = (_mm_unpacklo_epi16(zero, values), _mm_unpackhi_epi16(zero, values));
+            [_mm256_cvtps_pd(_mm_castsi128_ps(low)), _mm256_cvtps_pd(_mm_castsi128_ps(high))]
         }
     }
 }
 
 impl Sparse for Avx512 {
     #[inline(always)]
-    fn reach(self, numbers: &[u32; WORD], bound: u32) -> u64 {
+    fn reach(self, given: &[f32; WORD], feedback: &[f32; WORD], bound: u32) -> u64 {
         let mut word = 0;
-        // SAFETY: the machine has AVX-512F, as `self` exists; the loads are whole blocks and need no alignment.
+        let sixteens = given.as_chunks::<16>().0.iter().zip(feedback.as_chunks::<16>().0);
+        // SAFETY: the machine has AVX-512F, as `self` exists; the loads are whole sixteens and need no alignment.
         unsafe {
             let (key, bound) = (_mm512_set1_epi32(KEY as i32), _mm512_set1_epi32(bound as i32));
-            for (index, block) in numbers.as_chunks::<16>().0.iter().enumerate() {
-                let keys = _mm512_and_si512(_mm512_loadu_si512(block.as_ptr().cast()), key);
+            for (index, (given, feedback)) in sixteens.enumerate() {
+                let sums = _mm512_add_ps(_mm512_loadu_ps(feedback.as_ptr()), _mm512_loadu_ps(given.as_ptr()));
+                let keys = _mm512_and_si512(_mm512_castps_si512(sums), key);
                 word |= u64::from(_mm512_cmpge_epu32_mask(keys, bound)) << (index * 16);
             }
         }
@@ -91,6 +103,12 @@ impl Sparse for Avx512 {
     }
 
     #[inline(always)]
+    fn meet(self, filter: &Filter, indices: &[u16; MET]) -> u32 {
+        // SAFETY: the machine has AVX2, as `self` exists.
+        unsafe { meet(filter, indices) }
+    }
+
+    #[inline(always)]
     unsafe fn pick(self, x: &[f32], indices: &[u16; BLOCK]) -> Self::Wide {
         // SAFETY: the caller's promise; the machine has AVX-512F, as `self` exists, and with it AVX2.
         unsafe {
@@ -102,7 +120,10 @@ impl Sparse for Avx512 {
     #[inline(always)]
     fn widen_bf16(self, values: &[u16; BLOCK]) -> Self::Wide {
         // SAFETY: the machine has AVX-512F, as `self` exists; the load is the block's and needs no alignment.
-        unsafe { _mm512_cvtps_pd(widen_bf16(values)) }
+        unsafe {
+            let bits = _mm256_cvtepu16_epi32(_mm_loadu_si128(values.as_ptr().cast()));
+            _mm512_cvtps_pd(_mm256_castsi256_ps(_mm256_slli_epi32::<16>(bits)))
+        }
     }
 }
 
@@ -131,10 +152,41 @@ unsafe fn at(x: &[f32], index: u16) -> f32 {
 /// # Safety
 /// The machine has AVX2.
 #[inline(always)]
-unsafe fn widen_bf16(values: &[u16; BLOCK]) -> __m256 {
-    // SAFETY: the caller's promise; the load is the block's and needs no alignment.
+unsafe fn meet(filter: &Filter, indices: &[u16; MET]) -> u32 {
+    let start: *const __m256i = indices.as_ptr().cast();
+    // SAFETY: the caller's promise; the loads lie inside the array and need no alignment.
     unsafe {
-        let bits = _mm256_cvtepu16_epi32(_mm_loadu_si128(values.as_ptr().cast()));
-        _mm256_castsi256_ps(_mm256_slli_epi32::<16>(bits))
+        let (first, second) = (_mm256_loadu_si256(start), _mm256_loadu_si256(start.add(1)));
+        let byte = _mm256_set1_epi16(0xff);
+        // The sixteens of bytes lie as those of indices: first and second in turn, which the mask's order mends.
+        let low = _mm256_packus_epi16(_mm256_and_si256(first, byte), _mm256_and_si256(second, byte));
+        let (first, second) = (_mm256_srli_epi16::<4>(first), _mm256_srli_epi16::<4>(second));
+        let high = _mm256_packus_epi16(_mm256_and_si256(first, byte), _mm256_and_si256(second, byte));
+        let absent = _mm256_or_si256(absent(&filter.low, low), absent(&filter.high, high));
+        let present = _mm256_cmpeq_epi8(absent, _mm256_setzero_si256());
+        _mm256_movemask_epi8(_mm256_permute4x64_epi64::<0b11_01_10_00>(present)) as u32
+    }
+}
+
+/// Which of 32 bytes have no bit in a table of 256: not zero.
+///
+/// # Safety
+/// The machine has AVX2.
+#[inline(always)]
+unsafe fn absent(table: &[u8; 32], bytes: __m256i) -> __m256i {
+    // SAFETY: the caller's promise; the loads lie inside the table and need no alignment.
+    unsafe {
+        let halves: *const __m128i = table.as_ptr().cast();
+        let first = _mm256_broadcastsi128_si256(_mm_loadu_si128(halves));
+        let second = _mm256_broadcastsi128_si256(_mm_loadu_si128(halves.add(1)));
+        let row = _mm256_and_si256(_mm256_srli_epi16::<3>(bytes), _mm256_set1_epi8(31));
+        // A lookup gives zero where the highest bit is set: in each half of the table, for the rows of the other.
+        let low = _mm256_shuffle_epi8(first, _mm256_add_epi8(row, _mm256_set1_epi8(0x70)));
+        let high = _mm256_shuffle_epi8(second, _mm256_sub_epi8(row, _mm256_set1_epi8(16)));
+        let bit = _mm256_shuffle_epi8(
+            _mm256_set1_epi64x(0x8040_2010_0804_0201_u64 as i64),
+            _mm256_and_si256(bytes, _mm256_set1_epi8(7)),
+        );
+        _mm256_andnot_si256(_mm256_or_si256(low, high), bit)
     }
 }
