@@ -101,6 +101,8 @@
 //! `ARCHITECTURE.md`.
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
+// Public types can grow without breaking a program.
+#![deny(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 pub mod capi;
 mod checkpoint;

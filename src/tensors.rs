@@ -259,3 +259,25 @@ impl<T: Pod> TensorsMut<'_, T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a type of list can be written through: an inherent constant goes before that of a trait.
+    struct Probe<L>(PhantomData<L>);
+    impl<L: TensorListMut<f32>> Probe<L> {
+        const WRITES: bool = true;
+    }
+    trait Other {
+        const WRITES: bool = false;
+    }
+    impl<L> Other for Probe<L> {}
+
+    #[test]
+    fn lists_that_are_read_cannot_be_written_through() {
+        let written = [Probe::<OneMut<'_, f32>>::WRITES, Probe::<ManyMut<'_, f32>>::WRITES];
+        let read = [Probe::<One<'_, f32>>::WRITES, Probe::<Many<'_, f32>>::WRITES, Probe::<Optional<'_, f32>>::WRITES];
+        assert_eq!((written, read), ([true; 2], [false; 3]));
+    }
+}

@@ -1,5 +1,6 @@
-//! A Rust program keeps its panic hook, whatever it calls of this crate.
+//! A Rust program keeps its panic hook, whatever it calls of this crate: the very same hook, not one that calls it.
 
+use std::panic::{set_hook, take_hook};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lmada::{Config, Optimizer, capi};
@@ -15,12 +16,22 @@ fn heard_of_a_panic() -> usize {
     (HEARD.load(Ordering::SeqCst) - before) / 2
 }
 
+/// Where the hook lies that is set, which goes on.
+fn place_of_the_hook() -> usize {
+    let hook = take_hook();
+    let place = (&raw const *hook).cast::<()>().addr();
+    set_hook(hook);
+    place
+}
+
 #[test]
 fn a_rust_program_keeps_its_panic_hook() {
-    std::panic::set_hook(Box::new(|_| {
-        HEARD.fetch_add(1, Ordering::SeqCst);
+    let once = 1; // what the hook captures gives it a place of its own
+    set_hook(Box::new(move |_| {
+        HEARD.fetch_add(once, Ordering::SeqCst);
     }));
     assert_eq!(heard_of_a_panic(), 1, "this test sees the hook");
+    let place = place_of_the_hook();
 
     let dim = 100_000; // enough for a second thread
     let (mut params, grads) = (vec![1.0_f32; dim], vec![0.5; dim]);
@@ -32,6 +43,7 @@ fn a_rust_program_keeps_its_panic_hook() {
     }
     assert!(optimizer.step(&mut params[1..], &grads).is_err());
     assert_eq!(heard_of_a_panic(), 1, "after the Rust interface");
+    assert_eq!(place_of_the_hook(), place, "after the Rust interface");
 
     // SAFETY: the handle is live from create to free, and the arrays have `dim` elements.
     unsafe {
@@ -41,7 +53,9 @@ fn a_rust_program_keeps_its_panic_hook() {
         let wrong = capi::lmada_step(opt, params.as_mut_ptr(), grads.as_ptr(), dim - 1);
         assert_eq!(wrong, capi::LMADA_ERROR_DIMENSION_MISMATCH);
         assert_eq!(heard_of_a_panic(), 1, "after the C interface");
+        assert_eq!(place_of_the_hook(), place, "after the C interface");
         capi::lmada_free(opt);
     }
     assert_eq!(heard_of_a_panic(), 1, "after free");
+    assert_eq!(place_of_the_hook(), place, "after free");
 }

@@ -5,13 +5,17 @@ use core::ffi::c_char;
 use core::fmt::{Display, Write};
 
 /// A message of at most 511 bytes and its NUL, on the thread's own storage: no allocation, no destructor.
+///
+/// The order of the fields is fixed, and the text is not the first. So a pointer to the struct in place of a pointer to
+/// the text fails the tests with every compiler.
+#[repr(C)]
 struct Message {
-    bytes: [u8; 512],
     len: usize,
+    bytes: [u8; 512],
 }
 
 thread_local! {
-    static MESSAGE: UnsafeCell<Message> = const { UnsafeCell::new(Message { bytes: [0; 512], len: 0 }) };
+    static MESSAGE: UnsafeCell<Message> = const { UnsafeCell::new(Message { len: 0, bytes: [0; 512] }) };
 }
 
 impl Write for Message {
@@ -41,7 +45,7 @@ pub(super) fn remember(what: &dyn Display) {
 
 /// The thread's message, NUL-terminated.
 pub(super) fn last_message() -> *const c_char {
-    // The field by its name: where it lies in the struct is the compiler's to choose.
+    // The field by its name, not by where it lies in the struct.
     // SAFETY: the pointer is that of the thread's message, which lives as long as the thread; no reference is made.
     MESSAGE.with(|message| unsafe { &raw const (*message.get()).bytes }.cast())
 }
