@@ -67,8 +67,8 @@
  * An optimizer. Made by `lmada_create`, `lmada_create_blocks` or `lmada_create_from_state`, released by `lmada_free`.
  *
  * Different handles may be used from different threads at once. A call on a handle that another thread is inside of
- * returns `LMADA_ERROR_BUSY`. A handle may be used in a child after `fork()`, unless a call on it was under way in
- * another thread at that moment.
+ * or holds (`lmada_hold`) returns `LMADA_ERROR_BUSY`. A handle may be used in a child after `fork()`, unless a call on
+ * it was under way in another thread at that moment.
  */
 typedef struct lmada_t lmada_t;
 
@@ -473,7 +473,7 @@ typedef int (*lmada_read_t)(void *context, void *bytes, size_t len);
 #define LMADA_ERROR_OUT_OF_MEMORY 5
 
 /**
- * Another thread is inside a call on the same handle.
+ * Another thread is inside a call on the same handle, or holds it.
  */
 #define LMADA_ERROR_BUSY 6
 
@@ -748,7 +748,8 @@ lmada_status_t lmada_memory(const lmada_config_t *config, size_t dim, uint64_t *
 
 /**
  * Forgets every gradient and average, as if just created. Configuration and learning rate are kept, the latter as
- * `lmada_set_lr` or `lmada_state_load` left it. Also ends a step in phases, whatever was done of it.
+ * `lmada_set_lr` or `lmada_state_load` left it. Also ends a step in phases, whatever was done of it, and what this
+ * thread holds by `lmada_hold`.
  *
  * @param opt  the handle
  * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_BUSY`
@@ -759,14 +760,54 @@ lmada_status_t lmada_reset(lmada_t *opt);
 
 /**
  * Releases the handle and its memory. The last handle that could use worker threads ends them, and returns when they
- * are gone. No call on the handle may be under way; should one be after all, the handle is left alone and its memory is
- * lost.
+ * are gone. No call on the handle may be under way, and no other thread may hold the handle; should one be or do so
+ * after all, the handle is left alone and its memory is lost.
  *
  * @param opt  the handle; NULL is fine
  *
  * @pre `opt` is NULL or a live handle, which is dead afterwards.
  */
 void lmada_free(lmada_t *opt);
+
+/**
+ * Reserves the handle for the calling thread until `lmada_release`. Meanwhile, every call on the handle from another
+ * thread is `LMADA_ERROR_BUSY`, between the calls of this thread too. Use it around calls that belong together, such as
+ * the phases of a step, if other threads use the handle.
+ *
+ * A thread may hold a handle several times; it then has to release the handle as many times. `lmada_reset` ends all
+ * holds of the calling thread. A hold also ends with its thread, and a child after `fork()` begins without one.
+ *
+ * ```c
+ * if (lmada_hold(opt) != LMADA_OK) fail(lmada_last_error());
+ * lmada_begin(opt);
+ * lmada_feed(opt, 0, grads, dim);
+ * if (lmada_solve(opt) == LMADA_OK) {
+ *     lmada_apply(opt, 0, params, grads, dim);
+ *     lmada_end(opt);
+ * } else {
+ *     lmada_cancel(opt);
+ * }
+ * lmada_release(opt);
+ * ```
+ *
+ * @param opt  the handle
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_BUSY` where another thread holds the handle or is
+ *         inside a call on it
+ *
+ * @pre `opt` is NULL or a live handle.
+ */
+lmada_status_t lmada_hold(lmada_t *opt);
+
+/**
+ * Ends one `lmada_hold` of the calling thread.
+ *
+ * @param opt  the handle
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_WRONG_PHASE` where no thread holds the handle;
+ *         `LMADA_ERROR_BUSY` where another thread holds it or is inside a call on it
+ *
+ * @pre `opt` is NULL or a live handle.
+ */
+lmada_status_t lmada_release(lmada_t *opt);
 
 /** @} */
 

@@ -59,7 +59,7 @@ pub enum Error {
         /// Bytes asked for; `u64::MAX` where the size itself overflows.
         bytes: u64,
     },
-    /// Another thread is inside a call on the same handle.
+    /// Another thread is inside a call on the same handle, or holds it.
     Busy,
     /// The call does not belong at this point of a step.
     #[non_exhaustive]
@@ -237,7 +237,7 @@ impl fmt::Display for Error {
                 write!(f, "out of memory: the size of {what} overflows")
             }
             Self::OutOfMemory { what, bytes } => write!(f, "out of memory: {bytes} bytes for {what}"),
-            Self::Busy => f.write_str("another thread is inside a call on this handle"),
+            Self::Busy => f.write_str("another thread is inside a call on this handle, or holds it"),
             Self::WrongPhase { call, reason } => write!(f, "{call} cannot be called now: {reason}"),
             Self::BadState { index: None, reason } => write!(f, "bad saved state: {reason}"),
             Self::BadState { index: Some(index), reason } => write!(f, "bad saved state, states[{index}]: {reason}"),

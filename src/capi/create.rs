@@ -143,7 +143,8 @@ fn check_dim(dim: usize) -> Result<usize> {
 }
 
 /// Forgets every gradient and average, as if just created. Configuration and learning rate are kept, the latter as
-/// `lmada_set_lr` or `lmada_state_load` left it. Also ends a step in phases, whatever was done of it.
+/// `lmada_set_lr` or `lmada_state_load` left it. Also ends a step in phases, whatever was done of it, and what this
+/// thread holds by `lmada_hold`.
 ///
 /// @param opt  the handle
 /// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_BUSY`
@@ -162,8 +163,8 @@ pub unsafe extern "C" fn lmada_reset(opt: *mut lmada_t) -> lmada_status_t {
 }
 
 /// Releases the handle and its memory. The last handle that could use worker threads ends them, and returns when they
-/// are gone. No call on the handle may be under way; should one be after all, the handle is left alone and its memory is
-/// lost.
+/// are gone. No call on the handle may be under way, and no other thread may hold the handle; should one be or do so
+/// after all, the handle is left alone and its memory is lost.
 ///
 /// @param opt  the handle; NULL is fine
 ///
@@ -173,10 +174,9 @@ pub unsafe extern "C" fn lmada_reset(opt: *mut lmada_t) -> lmada_status_t {
 pub unsafe extern "C" fn lmada_free(opt: *mut lmada_t) {
     guard(|| {
         // SAFETY: NULL or a live handle by the caller's promise.
-        if unsafe { opt.as_ref() }.is_some_and(lmada_t::is_busy) {
-            return Err(Error::Busy);
-        }
-        if !opt.is_null() {
+        if let Some(handle) = unsafe { opt.as_ref() } {
+            // The call stays inside: there is no handle that it could leave.
+            core::mem::forget(handle.enter()?);
             // SAFETY: it came out of `Box::into_raw` in `create`, and the caller gives it up.
             drop(unsafe { Box::from_raw(opt) });
         }

@@ -2,9 +2,9 @@
 //! leaves its words behind for `lmada_last_error`.
 
 use core::cell::{Cell, UnsafeCell};
-use core::sync::atomic::{AtomicBool, Ordering};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::lock::{Inside, Lock};
 use super::message::remember;
 use super::panics::{inside, keep_message};
 use super::pointers::Extent;
@@ -19,11 +19,11 @@ use crate::parallel::float_mode::in_default_mode;
 /// An optimizer. Made by `lmada_create`, `lmada_create_blocks` or `lmada_create_from_state`, released by `lmada_free`.
 ///
 /// Different handles may be used from different threads at once. A call on a handle that another thread is inside of
-/// returns `LMADA_ERROR_BUSY`. A handle may be used in a child after `fork()`, unless a call on it was under way in
-/// another thread at that moment.
+/// or holds (`lmada_hold`) returns `LMADA_ERROR_BUSY`. A handle may be used in a child after `fork()`, unless a call on
+/// it was under way in another thread at that moment.
 #[allow(non_camel_case_types)]
 pub struct lmada_t {
-    busy: AtomicBool,
+    lock: Lock,
     broken: Cell<bool>,
     inner: UnsafeCell<Inner>,
 }
@@ -55,7 +55,7 @@ pub(super) use either;
 impl lmada_t {
     pub(super) fn new(engine: Engine) -> Result<Self> {
         Ok(Self {
-            busy: AtomicBool::new(false),
+            lock: Lock::new(),
             broken: Cell::new(false),
             inner: UnsafeCell::new(Inner {
                 engine,
@@ -64,9 +64,10 @@ impl lmada_t {
         })
     }
 
-    /// Whether some thread is inside a call.
-    pub(super) fn is_busy(&self) -> bool {
-        self.busy.load(Ordering::Acquire)
+    /// Lets a call in; see [`Lock`].
+    #[inline(always)]
+    pub(super) fn enter(&self) -> Result<Inside<'_>> {
+        self.lock.enter()
     }
 }
 
@@ -80,7 +81,8 @@ pub(super) unsafe fn with_handle(opt: *const lmada_t, call: impl FnOnce(&mut Inn
     unsafe { enter(opt, false, call) }
 }
 
-/// As [`with_handle`], and the handle is usable again afterwards even if an earlier call broke off inside it.
+/// As [`with_handle`], and afterwards no thread holds the handle, and it is usable again even if an earlier call broke
+/// off inside it.
 ///
 /// # Safety
 /// `opt` is NULL or a live handle of this library.
@@ -98,10 +100,7 @@ unsafe fn enter(opt: *const lmada_t, mend: bool, call: impl FnOnce(&mut Inner) -
     guard(|| {
         // SAFETY: NULL or a live handle, as the caller promises; it is only ever borrowed shared.
         let handle = unsafe { opt.as_ref() }.ok_or(Error::null("opt"))?;
-        if handle.busy.swap(true, Ordering::Acquire) {
-            return Err(Error::Busy);
-        }
-        let leave = Leave(&handle.busy);
+        let inside = handle.enter()?;
         if handle.broken.get() && !mend {
             return Err(Error::Internal {
                 reason: "an earlier call broke off inside this handle; lmada_reset mends it",
@@ -109,21 +108,27 @@ unsafe fn enter(opt: *const lmada_t, mend: bool, call: impl FnOnce(&mut Inner) -
         }
         // Stays set if `call` panics.
         handle.broken.set(true);
-        // SAFETY: `busy` was false and is now ours, so no other reference to the contents exists until `leave` drops.
+        // SAFETY: one call at a time is inside, so no other reference to the contents exists until `inside` drops.
         let result = call(unsafe { &mut *handle.inner.get() });
         handle.broken.set(false);
-        drop(leave);
+        if mend {
+            inside.give_up();
+        }
+        drop(inside);
         result
     })
 }
 
-/// Gives the handle free again, after a panic too.
-struct Leave<'a>(&'a AtomicBool);
-
-impl Drop for Leave<'_> {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
-    }
+/// Runs `call` inside the handle's lock, without its contents: an earlier call that broke off does not matter.
+///
+/// # Safety
+/// `opt` is NULL or a live handle of this library.
+pub(super) unsafe fn inside_lock(opt: *const lmada_t, call: impl FnOnce(&Inside<'_>) -> Result<()>) -> lmada_status_t {
+    guard(|| {
+        // SAFETY: as in `enter`.
+        let handle = unsafe { opt.as_ref() }.ok_or(Error::null("opt"))?;
+        call(&handle.enter()?)
+    })
 }
 
 /// Runs `call` in the default floating-point mode, and the thread is not cancelled meanwhile; turns an error or a panic

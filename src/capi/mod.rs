@@ -11,7 +11,9 @@ mod create;
 #[cfg(test)]
 mod defects;
 mod guard;
+mod hold;
 mod info;
+mod lock;
 mod message;
 mod options;
 mod own_rule;
@@ -29,6 +31,7 @@ pub use boolean::CBool;
 pub use config::*;
 pub use create::*;
 pub use guard::lmada_t;
+pub use hold::*;
 pub use info::*;
 pub use options::*;
 pub use own_rule::*;

@@ -22,7 +22,7 @@ pub const LMADA_ERROR_DIMENSION_MISMATCH: lmada_status_t = 3;
 pub const LMADA_ERROR_NON_FINITE: lmada_status_t = 4;
 /// Memory could not be had.
 pub const LMADA_ERROR_OUT_OF_MEMORY: lmada_status_t = 5;
-/// Another thread is inside a call on the same handle.
+/// Another thread is inside a call on the same handle, or holds it.
 pub const LMADA_ERROR_BUSY: lmada_status_t = 6;
 /// The call does not belong at this point of a step in phases.
 pub const LMADA_ERROR_WRONG_PHASE: lmada_status_t = 7;

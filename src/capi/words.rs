@@ -17,10 +17,10 @@ const TEXTS: [(&str, &str); 5] = [
 macro_rules! functions {
     ($($method:ident)*) => { [$((stringify!($method), concat!("lmada_", stringify!($method)))),*] };
 }
-const FUNCTIONS: [(&str, &str); 23] = functions!(
+const FUNCTIONS: [(&str, &str); 24] = functions!(
     step direction begin feed partials solve apply apply_direction end cancel set_lr state_save state_load
     state_load_shares step_bf16 apply_bf16 set_config set_grad_scale set_groups observe precondition averaged_params
-    state_write
+    state_write release
 );
 
 /// The same error for a C program.

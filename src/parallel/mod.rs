@@ -24,7 +24,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use self::shared::{Home, Member, PROCESS};
 use self::system::Affinity;
-pub(crate) use self::system::usable_threads;
+pub(crate) use self::system::{is_alive, thread, usable_threads};
 use self::worker::Job;
 
 thread_local! {

@@ -18,6 +18,19 @@ pub(super) fn process() -> u32 {
     unsafe { libc::getpid() }.cast_unsigned()
 }
 
+/// The number of the calling thread: from 1 on, and below 2³⁰.
+pub(crate) fn thread() -> u32 {
+    // SAFETY: always succeeds, no preconditions.
+    unsafe { libc::syscall(libc::SYS_gettid) as u32 }
+}
+
+/// Whether a thread of this process has that number. In a child after `fork`, no thread of the parent has.
+pub(crate) fn is_alive(thread: u32) -> bool {
+    // SAFETY: signal 0 is only looked up, not sent.
+    let rc = unsafe { libc::syscall(libc::SYS_tgkill, process(), thread, 0) };
+    rc == 0 || std::io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
+}
+
 /// Sleeps until woken, or until the system wakes us for no reason; not at all where `word` does not hold `value`.
 pub(super) fn sleep_on(word: *const u32, value: u32) {
     let (operation, forever) = (libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG, ptr::null::<libc::timespec>());

@@ -1,5 +1,5 @@
-/* A call on a handle that another thread is inside of returns LMADA_ERROR_BUSY, whatever its arguments, and changes
- * nothing. Each function is called during long steps until that was really seen. */
+/* A call on a handle that another thread is inside of, or holds, returns LMADA_ERROR_BUSY, whatever its arguments, and
+ * changes nothing. Each function is called during long steps until that was really seen. */
 #define _POSIX_C_SOURCE 200809L
 #include "model.h"
 
@@ -57,7 +57,16 @@ static lmada_status_t set_groups(void) { return lmada_set_groups(shared.opt, NUL
 static lmada_status_t step_bf16(void) { return lmada_step_bf16(shared.opt, NULL, NULL, NULL, 1); }
 static lmada_status_t feed_bf16(void) { return lmada_feed_bf16(shared.opt, 0, NULL, 1); }
 static lmada_status_t apply_bf16(void) { return lmada_apply_bf16(shared.opt, 0, NULL, NULL, NULL, 1); }
+static lmada_status_t release(void) { return lmada_release(shared.opt); }
 static lmada_status_t reset(void) { return lmada_reset(shared.opt); }
+
+static lmada_status_t hold(void)
+{
+    const lmada_status_t status = lmada_hold(shared.opt);
+    if (status == LMADA_OK) CHECK_OK(lmada_release(shared.opt));
+    return status;
+}
+
 
 static lmada_status_t begin(void)
 {
@@ -86,6 +95,7 @@ static const struct {
     {"set_groups", set_groups}, {"step_bf16", step_bf16},
     {"feed_bf16", feed_bf16}, {"apply_bf16", apply_bf16},
     {"state_load", state_load}, {"state_write", state_write},
+    {"hold", hold},           {"release", release},
 };
 
 /* Has the other thread step, waits until it is inside the handle, or was, and calls. */
@@ -105,6 +115,30 @@ static lmada_status_t call_during_a_step(lmada_status_t (*call)(void))
     if (status == LMADA_ERROR_BUSY) CHECK(strstr(lmada_last_error(), "another thread") != NULL);
     while (!over && sem_wait(&done) != 0) continue;
     return status;
+}
+
+/* Holds the handle, outside of every call, until it is told to stop. */
+static void *holder(void *nothing)
+{
+    CHECK_OK(lmada_hold(shared.opt));
+    CHECK(sem_post(&done) == 0);
+    while (sem_wait(&go) != 0) continue;
+    CHECK_OK(lmada_release(shared.opt));
+    return nothing;
+}
+
+static void held_handles_are_busy(void)
+{
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, holder, NULL) == 0);
+    while (sem_wait(&done) != 0) continue;
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        AT("%s while held", calls[i].name);
+        CHECK_REFUSED(calls[i].call(), LMADA_ERROR_BUSY, "another thread");
+    }
+    lmada_free(shared.opt); /* is refused too */
+    CHECK(sem_post(&go) == 0);
+    CHECK(pthread_join(thread, NULL) == 0);
 }
 
 int main(int argc, char **argv)
@@ -133,6 +167,7 @@ int main(int argc, char **argv)
     stop = true;
     CHECK(sem_post(&go) == 0);
     CHECK(pthread_join(thread, NULL) == 0);
+    held_handles_are_busy();
     {
         model twin = new_model(&config, shared.dim);
         for (uint64_t i = 0; i < steps; i++) CHECK_OK(real_step(twin.opt, twin.params, grads, twin.dim));
