@@ -33,11 +33,10 @@
  *   its share, 0 where it has none. A step is refused on all processes with `LMADA_ERROR_INVALID_ARGUMENT` where handles
  *   differ in the number of blocks, an option other than `threads`, the learning rate, the version of the library, or
  *   the number of steps taken.
- * - A handle is for one call at a time. A second call of this header on a handle, from another thread, fails with
- *   `LMADA_ERROR_BUSY` on all processes of its `comm` and changes nothing. (With GCC, Clang and compilers like them;
- *   with others, `lmada_mpi_step` and its like return `LMADA_ERROR_WRONG_PHASE`.) A function of lmada.h that another
- *   thread calls meanwhile finds an open step, as during a step in phases: `lmada_step` and its like return
- *   `LMADA_ERROR_WRONG_PHASE`; do not call those that would go on with the step or end it.
+ * - A handle is for one call at a time. While a call of this header is under way on a handle, the thread holds it
+ *   (`lmada_hold`). Meanwhile, every function of lmada.h that another thread calls on the handle returns
+ *   `LMADA_ERROR_BUSY`, and so does a second call of this header, on all processes of its `comm`. Neither changes
+ *   anything.
  * - Where the history format is not the full one, a share starts at a multiple of 4,096 parameters from the start of
  *   its block, or other numbers are stored than one process would.
  * - An error of MPI ends the program, as MPI wants it, unless `comm` has `MPI_ERRORS_RETURN`: then it is
@@ -82,56 +81,6 @@ enum { LMADA_MPI_WORDS = 640 };
 static inline char *lmada_mpi_words(void) {
     static LMADA_MPI_OF_THREAD char words[LMADA_MPI_WORDS];
     return words;
-}
-
-/* Not for callers: the handles that calls of this header are inside of, in all source files of the program. Between the
- * calls of lmada.h that a step makes, the handle itself is not busy. Beyond LMADA_MPI_PLACES calls at a time, handles
- * are not entered here. */
-enum { LMADA_MPI_PLACES = 64, LMADA_MPI_NO_PLACE = LMADA_MPI_PLACES, LMADA_MPI_BUSY };
-#ifdef __GNUC__
-struct lmada_mpi_inside {
-    int locked;
-    const lmada_t *handles[LMADA_MPI_PLACES];
-};
-#ifdef __cplusplus
-extern "C" {
-#endif
-extern struct lmada_mpi_inside lmada_mpi_inside;
-__attribute__((weak)) struct lmada_mpi_inside lmada_mpi_inside = {0, {0}};
-#ifdef __cplusplus
-}
-#endif
-#endif
-
-/* Not for callers: enters `opt`. Returns a place for `lmada_mpi_leave`, or LMADA_MPI_BUSY if a call is inside of `opt`.
- */
-static inline int lmada_mpi_enter(const lmada_t *opt) {
-    int place = LMADA_MPI_NO_PLACE;
-#ifdef __GNUC__
-    if (!opt) return place;
-    while (__atomic_exchange_n(&lmada_mpi_inside.locked, 1, __ATOMIC_ACQUIRE)) continue;
-    for (int i = LMADA_MPI_PLACES - 1; i >= 0 && place != LMADA_MPI_BUSY; i--) {
-        if (!lmada_mpi_inside.handles[i]) place = i;
-        if (lmada_mpi_inside.handles[i] == opt) place = LMADA_MPI_BUSY;
-    }
-    if (place < LMADA_MPI_PLACES) lmada_mpi_inside.handles[place] = opt;
-    __atomic_store_n(&lmada_mpi_inside.locked, 0, __ATOMIC_RELEASE);
-#else
-    (void)opt;
-#endif
-    return place;
-}
-
-/* Not for callers: leaves the handle that was entered at `place`. */
-static inline void lmada_mpi_leave(int place) {
-#ifdef __GNUC__
-    if (place >= LMADA_MPI_PLACES) return;
-    while (__atomic_exchange_n(&lmada_mpi_inside.locked, 1, __ATOMIC_ACQUIRE)) continue;
-    lmada_mpi_inside.handles[place] = NULL;
-    __atomic_store_n(&lmada_mpi_inside.locked, 0, __ATOMIC_RELEASE);
-#else
-    (void)place;
-#endif
 }
 
 /** @endcond */
@@ -179,16 +128,15 @@ static inline lmada_status_t lmada_mpi_first_failure(lmada_status_t status, int 
     } failure;
     memset(&failure, 0, sizeof failure);
     failure.status = status;
-    snprintf(failure.words, sizeof failure.words, "process %d: %.512s", rank,
-             status == LMADA_ERROR_BUSY ? "another thread is inside a call on this handle" : lmada_last_error());
+    snprintf(failure.words, sizeof failure.words, "process %d: %.512s", rank, lmada_last_error());
     error = MPI_Bcast(&failure, (int)sizeof failure, MPI_BYTE, first, comm);
     if (error != MPI_SUCCESS) return lmada_mpi_failed("MPI_Bcast", error);
     memcpy(lmada_mpi_words(), failure.words, LMADA_MPI_WORDS);
     return failure.status;
 }
 
-/* Not for callers: `lmada_mpi_solve` in a handle that is entered. */
-static inline lmada_status_t lmada_mpi_solve_inside(lmada_t *opt, lmada_status_t status, MPI_Comm comm) {
+/* Not for callers: `lmada_mpi_solve`; the thread holds the handle where `status` is LMADA_OK. */
+static inline lmada_status_t lmada_mpi_solve_held(lmada_t *opt, lmada_status_t status, MPI_Comm comm) {
     /* Of a length that every process knows, whatever its handle is like: how many failed; of the number of partials its
      * last bits and their square, exact in a double; then the partials, or the first of them. */
     enum { FAILED, COUNT, SQUARE, VALUES, TOTAL = 128 };
@@ -224,8 +172,7 @@ static inline lmada_status_t lmada_mpi_solve_inside(lmada_t *opt, lmada_status_t
         summed = lmada_mpi_sum(sums + done, (int)part, rank, comm);
         if (summed != LMADA_OK) return summed;
     }
-    do status = lmada_solve(opt); /* from the same bits, so with the same answer */
-    while (status == LMADA_ERROR_BUSY);
+    status = lmada_solve(opt); /* from the same bits, so with the same answer */
     if (status != LMADA_OK) snprintf(lmada_mpi_words(), LMADA_MPI_WORDS, "%.512s", lmada_last_error());
     return status;
 }
@@ -256,14 +203,14 @@ static inline lmada_status_t lmada_mpi_solve_inside(lmada_t *opt, lmada_status_t
  * @param status  the first failure of this process in the step so far, which every process then returns; else `LMADA_OK`
  * @param comm    the processes
  * @return the same on all: `LMADA_OK`; the `status` of the first process that has another; as `lmada_solve`;
- *         `LMADA_ERROR_INVALID_ARGUMENT` where handles differ, `LMADA_ERROR_BUSY` where another thread is inside a call
- *         of this header on a handle (see the rules above); `LMADA_ERROR_CALLBACK` where MPI failed. As after
+ *         `LMADA_ERROR_INVALID_ARGUMENT` where handles differ, `LMADA_ERROR_BUSY` where another thread holds a handle
+ *         or is inside a call on it (see the rules above); `LMADA_ERROR_CALLBACK` where MPI failed. As after
  *         `lmada_solve`, a step that was refused is still open.
  */
 static inline lmada_status_t lmada_mpi_solve(lmada_t *opt, lmada_status_t status, MPI_Comm comm) {
-    const int place = lmada_mpi_enter(opt);
-    status = lmada_mpi_solve_inside(opt, place == LMADA_MPI_BUSY ? LMADA_ERROR_BUSY : status, comm);
-    lmada_mpi_leave(place);
+    const lmada_status_t held = status == LMADA_OK ? lmada_hold(opt) : status;
+    status = lmada_mpi_solve_held(opt, held, comm);
+    if (held == LMADA_OK) lmada_release(opt);
     return status;
 }
 
@@ -278,8 +225,8 @@ static inline lmada_status_t lmada_mpi_solve(lmada_t *opt, lmada_status_t status
  * @param comm    the processes that hold the model together
  * @return the same on all: `LMADA_OK`; what `lmada_step` says of the first process at fault; `LMADA_ERROR_NON_FINITE`
  *         wherever the NaN is; `LMADA_ERROR_INVALID_ARGUMENT` where handles differ, `LMADA_ERROR_BUSY` where another
- *         thread is inside a call on a handle (see the rules above); `LMADA_ERROR_CALLBACK` where MPI failed. Then
- *         nothing changed on any process.
+ *         thread holds a handle or is inside a call on it (see the rules above); `LMADA_ERROR_CALLBACK` where MPI
+ *         failed. Then nothing changed on any process.
  */
 static inline lmada_status_t lmada_mpi_step(lmada_t *opt, float *params, const float *grads, size_t dim,
                                             MPI_Comm comm);
@@ -329,29 +276,24 @@ static inline lmada_status_t lmada_mpi_direction_f64(lmada_t *opt, double *direc
  * What `whole` (`lmada_step` and its like) checks of its arguments is to be known before the sum. It looks at them first
  * and at the phase then: in the step that was just opened the answer to good ones is `LMADA_ERROR_WRONG_PHASE`.
  *
- * Once all have what they solve from, nothing may fail on one of them. Should another thread just be looking at the
- * handle's stats, which makes it busy, it will be done in a moment. */
+ * Once all have what they solve from, nothing may fail on one of them. So the thread holds the handle from the first
+ * call to the last. */
 #define LMADA_MPI_WHOLE(name, parameters, whole, feed, apply)                                                          \
     static inline lmada_status_t name parameters {                                                                     \
-        const int place = lmada_mpi_enter(opt);                                                                        \
-        const lmada_status_t opened = place == LMADA_MPI_BUSY ? LMADA_ERROR_BUSY : lmada_begin(opt);                   \
+        const lmada_status_t held = lmada_hold(opt);                                                                   \
+        const lmada_status_t opened = held == LMADA_OK ? lmada_begin(opt) : held;                                      \
         lmada_status_t status = opened;                                                                                \
         if (status == LMADA_OK) status = whole;                                                                        \
         if (opened == LMADA_OK && status == LMADA_ERROR_WRONG_PHASE) status = feed;                                    \
-        status = lmada_mpi_solve_inside(opt, status, comm);                                                            \
-        if (status != LMADA_OK) {                                                                                      \
-            while (opened == LMADA_OK && lmada_cancel(opt) == LMADA_ERROR_BUSY) continue;                              \
-            lmada_mpi_leave(place);                                                                                    \
-            return status;                                                                                             \
-        }                                                                                                              \
-        do status = apply;                                                                                             \
-        while (status == LMADA_ERROR_BUSY);                                                                            \
+        status = lmada_mpi_solve_held(opt, status, comm);                                                              \
         if (status == LMADA_OK) {                                                                                      \
-            do status = lmada_end(opt);                                                                                \
-            while (status == LMADA_ERROR_BUSY);                                                                        \
+            status = apply;                                                                                            \
+            if (status == LMADA_OK) status = lmada_end(opt);                                                           \
+            if (status != LMADA_OK) snprintf(lmada_mpi_words(), LMADA_MPI_WORDS, "%.512s", lmada_last_error());        \
+        } else if (opened == LMADA_OK) {                                                                               \
+            lmada_cancel(opt);                                                                                         \
         }                                                                                                              \
-        if (status != LMADA_OK) snprintf(lmada_mpi_words(), LMADA_MPI_WORDS, "%.512s", lmada_last_error());            \
-        lmada_mpi_leave(place);                                                                                        \
+        if (held == LMADA_OK) lmada_release(opt);                                                                      \
         return status;                                                                                                 \
     }
 

@@ -1,5 +1,6 @@
 /* While a call of the header is under way on a handle, a second one from another thread is LMADA_ERROR_BUSY on all
- * processes, from whichever source file it comes, and changes nothing. The first then goes on. */
+ * processes, from whichever source file it comes, and so is every call of lmada.h on the process that makes it. None
+ * changes anything, and the first call then goes on. */
 #define _POSIX_C_SOURCE 200809L
 #include "shared.h"
 
@@ -88,6 +89,34 @@ static void *make_the_first(void *nothing)
     return nothing;
 }
 
+/* Calls of lmada.h, of which each would change something or look at what is half done. */
+static void calls_of_this_process_are_busy(void)
+{
+    lmada_t *const opt = s.own.opt;
+    double *values;
+    size_t count;
+    unsigned char byte;
+    lmada_config_t config;
+    lmada_stats_t stats;
+    CHECK_OK(lmada_config_init(&config, sizeof config));
+    CHECK_REFUSED(real_step(opt, s.own.params, own, s.own.dim), LMADA_ERROR_BUSY, "another thread");
+    CHECK_STATUS(real_direction(opt, s.own.params, own, s.own.dim), LMADA_ERROR_BUSY);
+    CHECK_STATUS(lmada_begin(opt), LMADA_ERROR_BUSY);
+    CHECK_STATUS(real_feed(opt, 0, own, 1), LMADA_ERROR_BUSY);
+    CHECK_STATUS(lmada_partials(opt, &values, &count), LMADA_ERROR_BUSY);
+    CHECK_STATUS(lmada_solve(opt), LMADA_ERROR_BUSY);
+    CHECK_STATUS(real_apply(opt, 0, s.own.params, own, s.own.dim), LMADA_ERROR_BUSY);
+    CHECK_STATUS(lmada_end(opt), LMADA_ERROR_BUSY);
+    CHECK_STATUS(lmada_cancel(opt), LMADA_ERROR_BUSY);
+    CHECK_STATUS(lmada_reset(opt), LMADA_ERROR_BUSY);
+    CHECK_STATUS(lmada_set_lr(opt, 1), LMADA_ERROR_BUSY);
+    CHECK_STATUS(lmada_set_config(opt, &config), LMADA_ERROR_BUSY);
+    CHECK_STATUS(lmada_stats(opt, &stats, sizeof stats), LMADA_ERROR_BUSY);
+    CHECK_STATUS(lmada_state_save(opt, &byte, 1), LMADA_ERROR_BUSY);
+    CHECK_STATUS(lmada_hold(opt), LMADA_ERROR_BUSY);
+    CHECK_STATUS(lmada_release(opt), LMADA_ERROR_BUSY);
+}
+
 /* The second call is for the handle in question on process `at`; on the others it is a step of their spare handle. */
 static void second_is_busy(size_t of_first, size_t of_second, int at)
 {
@@ -99,8 +128,9 @@ static void second_is_busy(size_t of_first, size_t of_second, int at)
     first = firsts[of_first].make;
     CHECK(pthread_create(&thread, NULL, make_the_first, NULL) == 0);
     wait_for(&inside);
+    calls_of_this_process_are_busy();
     CHECK_STATUS(rank == at ? second(&s, other_comm) : step(&spare, other_comm), LMADA_ERROR_BUSY);
-    snprintf(words, sizeof words, "process %d: another thread is inside a call on this handle", at);
+    snprintf(words, sizeof words, "process %d: another thread is inside a call on this handle, or holds it", at);
     CHECK(strcmp(last_error(), words) == 0);
     CHECK(stats_of(spare.own.opt).steps == 0);
     for (size_t i = 0; i < spare.own.dim; i++) CHECK(spare.own.params[i] == 0);

@@ -157,6 +157,7 @@ static void all_refuse(size_t number, int at, int number_of_variant)
     snprintf(words, sizeof words, mistakes[number].of_one ? "process %d: " : "grads has", at);
     CHECK(strstr(lmada_mpi_last_error(), words) && strstr(lmada_mpi_last_error(), mistakes[number].words));
     all_say_the_same();
+    CHECK_STATUS(lmada_release(s.own.opt), LMADA_ERROR_WRONG_PHASE); /* no thread holds it any more */
     CHECK(same_model(&s.own, &twin.own));
     step_both(&s, &twin, PAST, FUTURE);
     CHECK(same_model(&s.own, &twin.own));

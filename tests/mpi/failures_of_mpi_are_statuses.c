@@ -66,6 +66,7 @@ static bool call_may_fail(int call, uint32_t history_size, bool wrong, const cha
                          of_mpi, &len);
         CHECK(strstr(lmada_mpi_last_error(), of_mpi));
     }
+    CHECK_STATUS(lmada_release(s.own.opt), LMADA_ERROR_WRONG_PHASE); /* no thread holds it any more */
     if (failed || wrong) {
         CHECK(same_model(&s.own, &twin.own));
         step_both(&s, &twin, PAST, FUTURE);
