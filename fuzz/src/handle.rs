@@ -30,6 +30,13 @@ pub trait Real: Number + 'static {
     unsafe fn direction(opt: *mut lmada_t, direction: *mut Self, grads: *const Self, dim: usize) -> Status;
     unsafe fn feed(opt: *mut lmada_t, offset: usize, grads: *const Self, len: usize) -> Status;
     unsafe fn apply(opt: *mut lmada_t, offset: usize, params: *mut Self, grads: *const Self, len: usize) -> Status;
+    unsafe fn apply_direction(
+        opt: *mut lmada_t,
+        offset: usize,
+        direction: *mut Self,
+        grads: *const Self,
+        len: usize,
+    ) -> Status;
     unsafe fn observe(opt: *mut lmada_t, grads: *const Self, dim: usize) -> Status;
     unsafe fn precondition(opt: *mut lmada_t, out: *mut Self, v: *const Self, dim: usize) -> Status;
     unsafe fn averaged_params(opt: *const lmada_t, out: *mut Self, dim: usize) -> Status;
@@ -37,8 +44,8 @@ pub trait Real: Number + 'static {
 }
 
 macro_rules! real {
-    ($type:ty, $other:ty, $step:ident, $tensors:ident, $direction:ident, $feed:ident, $apply:ident, $observe:ident,
-     $precondition:ident, $averaged:ident) => {
+    ($type:ty, $other:ty, $step:ident, $tensors:ident, $direction:ident, $feed:ident, $apply:ident,
+     $apply_direction:ident, $observe:ident, $precondition:ident, $averaged:ident) => {
         impl Real for $type {
             type Other = $other;
 
@@ -74,6 +81,16 @@ macro_rules! real {
                 // SAFETY: the caller's promise is passed on.
                 checked(unsafe { $apply(opt, offset, params, grads, len) })
             }
+            unsafe fn apply_direction(
+                opt: *mut lmada_t,
+                offset: usize,
+                direction: *mut Self,
+                grads: *const Self,
+                len: usize,
+            ) -> Status {
+                // SAFETY: the caller's promise is passed on.
+                checked(unsafe { $apply_direction(opt, offset, direction, grads, len) })
+            }
             unsafe fn observe(opt: *mut lmada_t, grads: *const Self, dim: usize) -> Status {
                 // SAFETY: the caller's promise is passed on.
                 checked(unsafe { $observe(opt, grads, dim) })
@@ -101,6 +118,7 @@ real!(
     lmada_direction,
     lmada_feed,
     lmada_apply,
+    lmada_apply_direction,
     lmada_observe,
     lmada_precondition,
     lmada_averaged_params
@@ -113,6 +131,7 @@ real!(
     lmada_direction_f64,
     lmada_feed_f64,
     lmada_apply_f64,
+    lmada_apply_direction_f64,
     lmada_observe_f64,
     lmada_precondition_f64,
     lmada_averaged_params_f64
@@ -240,6 +259,12 @@ impl<T: Real> Handle<T> {
         assert_eq!(params.len(), grads.len());
         // SAFETY: the handle is live, and the slices have that length and do not overlap.
         unsafe { T::apply(self.raw, offset, params.as_mut_ptr(), grads.as_ptr(), grads.len()) }
+    }
+
+    pub fn apply_direction(&mut self, offset: usize, direction: &mut [T], grads: &[T]) -> Status {
+        assert_eq!(direction.len(), grads.len());
+        // SAFETY: the handle is live, and the slices have that length and do not overlap.
+        unsafe { T::apply_direction(self.raw, offset, direction.as_mut_ptr(), grads.as_ptr(), grads.len()) }
     }
 
     /// One of the functions that take a handle only.

@@ -6,6 +6,7 @@ use core::ops::Range;
 use lmada::capi::*;
 use lmada::{Clip, Config, Dtype, HistoryFormat, Momentum};
 
+use super::pieces::{halves, widened};
 use super::{Subject, World, expect, gradients};
 use crate::config::takes;
 use crate::handle::{Handle, Real, Status, checked};
@@ -342,7 +343,7 @@ impl<T: Real> World<T> {
     /// A step with a gradient in bfloat16; the twin's gradient is the same numbers in `f32`.
     fn step_bf16(&mut self, input: &mut Input<'_>) {
         self.next_gradient(input);
-        let halves: Vec<u16> = self.gradient.iter().map(|g| ((g.widen() as f32).to_bits() >> 16) as u16).collect();
+        let halves = halves(&self.gradient);
         let dim = self.dim;
         if T::DTYPE != Dtype::F32 {
             let mut params = vec![0.5f32; dim];
@@ -354,8 +355,7 @@ impl<T: Real> World<T> {
             return;
         }
         if self.open.is_none() {
-            let widened = halves.iter().map(|&half| T::of(f32::from_bits(u32::from(half) << 16).into()));
-            self.gradient = widened.collect();
+            self.gradient = widened(&halves);
         }
         let with_copy = input.rarely(2);
         let before = 0x1234;
@@ -446,7 +446,7 @@ fn change(config: &mut Config, input: &mut Input<'_>) {
 }
 
 /// The nearest bfloat16, of two as near the even one; the largest where that would be infinite.
-fn nearest_bf16(w: f32) -> u16 {
+pub(super) fn nearest_bf16(w: f32) -> u16 {
     let bits = w.to_bits();
     let nearest = ((bits.wrapping_add(0x7FFF + (bits >> 16 & 1))) >> 16) as u16;
     if nearest & 0x7FFF >= 0x7F80 { nearest & 0x8000 | 0x7F7F } else { nearest }

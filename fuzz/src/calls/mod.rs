@@ -2,10 +2,12 @@
 //! parameters go; and a twin, which is spared every wrong call, steps in one array where the other steps in tensors,
 //! and may use two threads, has to stay the same bit for bit.
 //!
-//! The functions around a step (groups, options in flight, averages, rules of one's own) are drawn too.
+//! The functions around a step (groups, options in flight, averages, rules of one's own) are drawn too. So are pieces of
+//! a step whose gradient is in bfloat16, or that are applied as a direction.
 
 mod around;
 mod gradients;
+mod pieces;
 mod rule;
 mod stepping;
 mod wrong;
@@ -31,10 +33,12 @@ pub fn run(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     // The highest numbers of the first byte say what was added later, so that older inputs keep their meaning.
     let first = input.byte();
-    let average_beta = if first >= 216 { [0.5, 0.9, 0.999][usize::from(first / 3 % 3)] } else { 0.0 };
+    let averages = (216..246).contains(&first);
+    let average_beta = if averages { [0.5, 0.9, 0.999][usize::from(first / 3 % 3)] } else { 0.0 };
+    let mixed = first >= 231;
     match first % 3 {
-        0 | 1 => World::<f32>::new(&mut input, average_beta).run(&mut input),
-        _ => World::<f64>::new(&mut input, average_beta).run(&mut input),
+        0 | 1 => World::<f32>::new(&mut input, average_beta, mixed).run(&mut input),
+        _ => World::<f64>::new(&mut input, average_beta, mixed).run(&mut input),
     }
 }
 
@@ -67,6 +71,8 @@ struct World<T> {
     /// Of the last step, or of that under way.
     gradient: Vec<T>,
     open: Option<Open<T>>,
+    /// Whether pieces are of all kinds.
+    mixed: bool,
     /// With the options that the handle had.
     saved: Vec<(Vec<u8>, Known, Config)>,
     /// Steps refused, by the subject and the twin: a new handle has refused none.
@@ -76,7 +82,7 @@ struct World<T> {
 }
 
 impl<T: Real> World<T> {
-    fn new(input: &mut Input<'_>, average_beta: f64) -> Self {
+    fn new(input: &mut Input<'_>, average_beta: f64, mixed: bool) -> Self {
         let config = options::good(input, T::DTYPE).with_average_beta(average_beta);
         let dims = options::dims(input);
         let dim = dims.iter().sum();
@@ -99,6 +105,7 @@ impl<T: Real> World<T> {
             known,
             gradient: vec![T::of(1.0); dim],
             open: None,
+            mixed,
             saved: Vec::new(),
             refused: [0, 0],
             bad: Some(u64::MAX),

@@ -133,6 +133,10 @@ impl Rule {
 }
 
 impl Says {
+    pub fn direction(&self) -> &[f64] {
+        &self.direction
+    }
+
     /// Panics where a direction is further from the rule's than rounding allows.
     pub fn check_direction<T: Real>(&self, direction: &[T]) {
         for (range, radius) in &self.radii {

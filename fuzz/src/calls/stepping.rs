@@ -6,6 +6,7 @@ use lmada::Clip;
 use lmada::capi::*;
 
 use super::around::{Rates, with_frozen};
+use super::pieces::{self, Directed, Kind};
 use super::rule::{Rule, Says, Verdict};
 use super::{Subject, World, expect, gradients};
 use crate::handle::{Real, Status};
@@ -25,6 +26,7 @@ pub(super) struct Open<T> {
     phase: Phase,
     fed: Vec<bool>,
     applied: Vec<bool>,
+    directed: Directed<T>,
     /// The parameters before it.
     before: Vec<T>,
     /// Whether other numbers were written over the partials.
@@ -186,6 +188,9 @@ impl<T: Real> World<T> {
 
     pub(super) fn begin(&mut self, input: &mut Input<'_>) {
         self.next_gradient(input);
+        if self.open.is_none() && self.mixed {
+            self.gradient = pieces::widened(&pieces::halves(&self.gradient));
+        }
         let status = self.subject.handle.call(lmada_begin);
         if expect(status, &self.unless_idle()) {
             assert_eq!(self.twin.handle.call(lmada_begin), LMADA_OK);
@@ -193,6 +198,7 @@ impl<T: Real> World<T> {
                 phase: Phase::Open,
                 fed: vec![false; self.dim],
                 applied: vec![false; self.dim],
+                directed: Directed(vec![None; self.dim]),
                 before: self.subject.params.clone(),
                 spoilt: false,
                 refused: false,
@@ -234,8 +240,14 @@ impl<T: Real> World<T> {
 
     fn feed_piece(&mut self, (offset, len): (usize, usize)) {
         let errors = self.piece_errors((offset, len), &[Phase::Open], |open| &open.fed);
+        let kind = self.kind(offset, len);
         let piece = piece_of(&self.gradient, offset, len);
-        if expect(self.subject.handle.feed(offset, &piece), &errors) {
+        let handle = &mut self.subject.handle;
+        let status = match kind {
+            Kind::Bf16 { .. } => pieces::feed_bf16(handle, offset, &piece),
+            _ => handle.feed(offset, &piece),
+        };
+        if expect(status, &errors) {
             assert_eq!(self.twin.handle.feed(offset, &piece), LMADA_OK);
             let open = self.open.as_mut().expect("open, or it would have been refused");
             open.fed[offset..offset + len].fill(true);
@@ -317,9 +329,34 @@ impl<T: Real> World<T> {
     fn apply_piece(&mut self, (offset, len): (usize, usize)) {
         let errors = self.piece_errors((offset, len), &[Phase::Solved, Phase::Applying], |open| &open.applied);
         let gradient = piece_of(&self.gradient, offset, len);
-        let apply = |subject: &mut Subject<T>| {
+        let kind = self.kind(offset, len);
+        if let Kind::Direction = kind {
+            match self.direction_of(offset, &gradient) {
+                Ok(found) => {
+                    assert!(errors.is_empty() && self.config.average_beta == 0.0);
+                    let open = self.open.as_mut().expect("open, or it would have been refused");
+                    open.directed.0[offset..offset + len].iter_mut().zip(found).for_each(|(at, u)| *at = Some(u));
+                    self.is_applied(offset, len);
+                    return;
+                }
+                // Where an average is kept, the parameters have to be known: the piece moves them.
+                Err(status) if self.config.average_beta > 0.0 && errors.is_empty() => {
+                    assert_eq!(status, LMADA_ERROR_INVALID_ARGUMENT);
+                }
+                Err(status) => {
+                    assert!(!expect(status, &[errors.as_slice(), &[LMADA_ERROR_INVALID_ARGUMENT]].concat()));
+                    return;
+                }
+            }
+        }
+        let apply = |subject: &mut Subject<T>, kind| {
             let mut params = piece_of(&subject.params, offset, len);
-            let status = subject.handle.apply(offset, &mut params, &gradient);
+            let status = match kind {
+                Kind::Bf16 { with_copy } => {
+                    pieces::apply_bf16(&mut subject.handle, offset, &mut params, &gradient, with_copy)
+                }
+                _ => subject.handle.apply(offset, &mut params, &gradient),
+            };
             if status == LMADA_OK {
                 subject.params[offset..offset + len].copy_from_slice(&params);
             } else {
@@ -328,13 +365,17 @@ impl<T: Real> World<T> {
             }
             status
         };
-        if expect(apply(&mut self.subject), &errors) {
-            assert_eq!(apply(&mut self.twin), LMADA_OK);
-            let open = self.open.as_mut().expect("open, or it would have been refused");
-            open.applied[offset..offset + len].fill(true);
-            if len > 0 {
-                open.phase = Phase::Applying;
-            }
+        if expect(apply(&mut self.subject, kind), &errors) {
+            assert_eq!(apply(&mut self.twin, Kind::Plain), LMADA_OK);
+            self.is_applied(offset, len);
+        }
+    }
+
+    fn is_applied(&mut self, offset: usize, len: usize) {
+        let open = self.open.as_mut().expect("open, or it would have been refused");
+        open.applied[offset..offset + len].fill(true);
+        if len > 0 {
+            open.phase = Phase::Applying;
         }
     }
 
@@ -359,7 +400,8 @@ impl<T: Real> World<T> {
             let (rule, says) = open.solved;
             self.known.spoilt |= open.spoilt;
             self.accept(rule);
-            self.check_move(&open.before, says, true, &self.rates(&(0..0)));
+            says.iter().for_each(|says| open.directed.check(says));
+            self.check_move(&open.before, says, true, &open.directed.still(self.rates(&(0..0))));
         }
     }
 

@@ -50,6 +50,11 @@ impl<T: Real> World<T> {
                 lmada_end(opt),
                 lmada_cancel(opt),
                 lmada_reset(opt),
+                lmada_hold(opt),
+                lmada_release(opt),
+                T::apply_direction(opt, 0, params, grads, dim),
+                lmada_feed_bf16(opt, 0, null(), 0),
+                lmada_apply_bf16(opt, 0, null_mut(), null_mut(), null(), 0),
                 lmada_set_lr(opt, 1.0),
                 lmada_stats(opt, null_mut(), 8),
                 lmada_state_size(opt, &mut number),
@@ -71,6 +76,20 @@ impl<T: Real> World<T> {
         // SAFETY: as above.
         unsafe { lmada_free(opt) };
         assert!(statuses.iter().all(|&status| checked(status) == LMADA_ERROR_NULL_POINTER), "{statuses:?}");
+        self.released_too_often();
+    }
+
+    /// As often as it is held, a handle can be released.
+    fn released_too_often(&mut self) {
+        let handle = &mut self.subject.handle;
+        for _ in 0..2 {
+            assert_eq!(handle.call(lmada_hold), LMADA_OK);
+        }
+        handle.stats();
+        for _ in 0..2 {
+            assert_eq!(handle.call(lmada_release), LMADA_OK);
+        }
+        assert_eq!(handle.call(lmada_release), LMADA_ERROR_WRONG_PHASE);
     }
 
     fn null_arrays(&mut self) {
@@ -108,7 +127,16 @@ impl<T: Real> World<T> {
         };
         statuses.into_iter().for_each(|status| self.refused(checked(status), LMADA_ERROR_NULL_POINTER));
         // SAFETY: as above.
-        let statuses = unsafe { [T::feed(opt, 0, null(), 1), T::apply(opt, 0, params, null(), 1)] };
+        let statuses = unsafe {
+            [
+                T::feed(opt, 0, null(), 1),
+                T::apply(opt, 0, params, null(), 1),
+                T::apply_direction(opt, 0, null_mut(), grads, 1),
+                T::apply_direction(opt, 0, params, null(), 1),
+                lmada_feed_bf16(opt, 0, null(), 1),
+                lmada_apply_bf16(opt, 0, null_mut(), null_mut(), null(), 1),
+            ]
+        };
         for status in statuses {
             let errors = [LMADA_ERROR_NULL_POINTER, LMADA_ERROR_WRONG_PHASE, LMADA_ERROR_INVALID_ARGUMENT];
             assert!(errors.contains(&status), "{status}");
@@ -154,6 +182,7 @@ impl<T: Real> World<T> {
                 T::Other::averaged_params(opt, start, dim),
                 T::Other::feed(opt, 0, given, dim),
                 T::Other::apply(opt, 0, start, given, dim),
+                T::Other::apply_direction(opt, 0, start, given, dim),
             ]
         };
         let errors = [LMADA_ERROR_INVALID_ARGUMENT, LMADA_ERROR_WRONG_PHASE];
@@ -191,7 +220,16 @@ impl<T: Real> World<T> {
         };
         statuses.into_iter().for_each(|status| self.refused(status, LMADA_ERROR_INVALID_ARGUMENT));
         // SAFETY: as above.
-        let statuses = unsafe { [T::apply(opt, 0, start, same, dim), T::feed(opt, 0, between, 1)] };
+        let statuses = unsafe {
+            [
+                T::apply(opt, 0, start, same, dim),
+                T::apply_direction(opt, 0, start, last, dim),
+                T::feed(opt, 0, between, 1),
+                lmada_feed_bf16(opt, 0, between.cast(), 1),
+                lmada_apply_bf16(opt, 0, start.cast(), null_mut(), start.cast(), 1),
+                lmada_apply_bf16(opt, 0, start.cast(), start.cast(), apart.cast(), 1),
+            ]
+        };
         let errors = [LMADA_ERROR_INVALID_ARGUMENT, LMADA_ERROR_WRONG_PHASE];
         assert!(statuses.iter().all(|status| errors.contains(status)), "{statuses:?}");
         assert!(room.iter().all(|w| *w == T::of(1.0)));

@@ -1,0 +1,121 @@
+//! Pieces of a step by the functions besides those of the element type: gradients in bfloat16, directions.
+//!
+//! The twin's pieces are of its element type. The directions of both are compared.
+
+use lmada::Dtype;
+use lmada::capi::*;
+
+use super::World;
+use super::around::{Rates, nearest_bf16};
+use super::rule::Says;
+use crate::handle::{Handle, Real, Status, checked};
+use crate::oracle::number::bits;
+
+/// By which functions a piece is fed and applied.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Plain,
+    Bf16 { with_copy: bool },
+    Direction,
+}
+
+impl Kind {
+    /// The place of a piece decides, so that no byte of the input is needed.
+    pub fn of(offset: usize, len: usize) -> Self {
+        match (offset ^ len) & 3 {
+            0 => Self::Plain,
+            1 => Self::Bf16 { with_copy: true },
+            2 => Self::Direction,
+            _ => Self::Bf16 { with_copy: false },
+        }
+    }
+}
+
+/// The upper halves of numbers as `f32`.
+pub(super) fn halves<T: Real>(numbers: &[T]) -> Vec<u16> {
+    numbers.iter().map(|x| ((x.widen() as f32).to_bits() >> 16) as u16).collect()
+}
+
+/// The numbers that have these upper halves.
+pub(super) fn widened<T: Real>(halves: &[u16]) -> Vec<T> {
+    halves.iter().map(|&half| T::of(f32::from_bits(u32::from(half) << 16).into())).collect()
+}
+
+/// `lmada_feed_bf16`. A handle of `f64` refuses it, and gets the piece in its own type.
+pub(super) fn feed_bf16<T: Real>(handle: &mut Handle<T>, offset: usize, piece: &[T]) -> Status {
+    let halves = halves(piece);
+    // SAFETY: the handle is live, and the array has this length.
+    let status = checked(unsafe { lmada_feed_bf16(handle.raw(), offset, halves.as_ptr(), halves.len()) });
+    if T::DTYPE == Dtype::F32 {
+        return status;
+    }
+    assert_eq!(status, LMADA_ERROR_INVALID_ARGUMENT);
+    handle.feed(offset, piece)
+}
+
+/// `lmada_apply_bf16`. A handle of `f64` refuses it, and gets the piece in its own type.
+pub(super) fn apply_bf16<T: Real>(
+    handle: &mut Handle<T>,
+    offset: usize,
+    params: &mut [T],
+    gradient: &[T],
+    with_copy: bool,
+) -> Status {
+    let halves = halves(gradient);
+    let before = 0x1234;
+    let mut copy = vec![before; halves.len()];
+    let place = if with_copy { copy.as_mut_ptr() } else { core::ptr::null_mut() };
+    // The same room for both types: parameters of `f64` take more.
+    let (start, given) = (params.as_mut_ptr().cast::<f32>(), halves.as_ptr());
+    // SAFETY: the handle is live, and the arrays have this length and do not overlap.
+    let status = checked(unsafe { lmada_apply_bf16(handle.raw(), offset, start, place, given, halves.len()) });
+    for (copy, w) in copy.into_iter().zip(&*params) {
+        let written = with_copy && status == LMADA_OK;
+        let nearest = if written { nearest_bf16(w.widen() as f32) } else { before };
+        assert!(copy == nearest || !w.widen().is_finite(), "{w:?} as bfloat16 is {copy:#x}");
+    }
+    if T::DTYPE == Dtype::F32 {
+        return status;
+    }
+    assert_eq!(status, LMADA_ERROR_INVALID_ARGUMENT);
+    handle.apply(offset, params, gradient)
+}
+
+/// What pieces of a step were applied as directions, with the directions.
+pub(super) struct Directed<T>(pub Vec<Option<T>>);
+
+impl<T: Real> Directed<T> {
+    /// The rates of parameters, 0 where a direction was written and the parameter stays.
+    pub fn still(&self, mut rates: Vec<Rates>) -> Vec<Rates> {
+        for (rates, _) in rates.iter_mut().zip(&self.0).filter(|(_, direction)| direction.is_some()) {
+            rates.lr_scale = 0.0;
+        }
+        rates
+    }
+
+    /// Panics where a direction is not that of the rule. Elsewhere the direction is the rule's own.
+    pub fn check(&self, says: &Says) {
+        let whole = self.0.iter().zip(says.direction()).map(|(found, own)| found.unwrap_or(T::of(*own)));
+        says.check_direction(&whole.collect::<Vec<T>>());
+    }
+}
+
+impl<T: Real> World<T> {
+    pub(super) fn kind(&self, offset: usize, len: usize) -> Kind {
+        if self.mixed { Kind::of(offset, len) } else { Kind::Plain }
+    }
+
+    /// Asks both for the direction of a piece. Nothing where the call is refused, with the status.
+    pub(super) fn direction_of(&mut self, offset: usize, gradient: &[T]) -> Result<Vec<T>, Status> {
+        let untouched = T::of(0.125);
+        let (mut found, mut other) = (vec![untouched; gradient.len()], vec![untouched; gradient.len()]);
+        let status = self.subject.handle.apply_direction(offset, &mut found, gradient);
+        if status != LMADA_OK {
+            assert!(found.iter().all(|x| *x == untouched), "a refused direction was written");
+            return Err(status);
+        }
+        assert_eq!(self.twin.handle.apply_direction(offset, &mut other, gradient), LMADA_OK);
+        assert!(bits(&found) == bits(&other), "the directions differ");
+        Ok(found)
+    }
+}
