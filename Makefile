@@ -4,6 +4,7 @@
 
 PREFIX := /usr/local
 LIBDIR := $(PREFIX)/lib
+BINDIR := $(PREFIX)/bin
 INCLUDEDIR := $(PREFIX)/include
 DESTDIR :=
 
@@ -19,7 +20,6 @@ export RUST_TARGET
 # The version stands in Cargo.toml and nowhere else.
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 DESCRIPTION := $(shell sed -n 's/^description = "\(.*\)"/\1/p' Cargo.toml)
-SONAME := liblmada.so.$(firstword $(subst ., ,$(VERSION)))
 
 # In the order in which `make test` runs them.
 SUITES := rust c ubsan mpi abi instructions fuzz examples cpp julia go install docs readme
@@ -136,11 +136,14 @@ from_libdir = $$(scripts/relative-path "$(LIBDIR)" "$(1)" | sed 's/[&|\\]/\\&/g'
 fill = sed -e "s|@PREFIX_FROM_LIBDIR@|$(call from_libdir,$(PREFIX))|" \
 	-e "s|@INCLUDEDIR_FROM_LIBDIR@|$(call from_libdir,$(INCLUDEDIR))|" \
 	-e "s|@STATIC_LIBS@|$$(cat "$(BUILT)/static-libs")|" \
-	-e "s|@SIZEOF_VOID_P@|$(sizeof_void_p)|" \
-	-e "s|@DESCRIPTION@|$(DESCRIPTION)|" -e "s|@VERSION@|$(VERSION)|" -e "s|@SONAME@|$(SONAME)|" \
+	-e "s|@SIZEOF_VOID_P@|$(call name,pointer)|" \
+	-e "s|@SHARED@|$(shared_from_libdir)|" -e "s|@SONAME@|$(call name,soname)|" -e "s|@LINK@|$(call name,link)|" \
+	-e "s|@DESCRIPTION@|$(DESCRIPTION)|" -e "s|@VERSION@|$(VERSION)|" \
 	$(1) >"$(DESTDIR)$(2)" && chmod 644 "$(DESTDIR)$(2)"
-# 4 or 8: the fifth byte of an ELF file is 1 for 32 bits and 2 for 64.
-sizeof_void_p = $$((4 * $$(od -An -j4 -N1 -tu1 "$(DESTDIR)$(LIBDIR)/liblmada.so.$(VERSION)")))
+# $(call name,KEY): how a file is called on the system that the library is for (scripts/library-names).
+name = $$(sed -n 's/^$(1)=//p' "$(BUILT)/names")
+# Windows looks for libraries where programs lie.
+shared_from_libdir = $$(case $(call name,shared) in *.dll) echo "$(call from_libdir,$(BINDIR))/" ;; esac)$(call name,shared)
 
 define install_cmake
 	install -d "$(DESTDIR)$(cmakedir)"
@@ -157,24 +160,24 @@ install: built
 	install -d "$(DESTDIR)$(INCLUDEDIR)/lmada" "$(DESTDIR)$(LIBDIR)" "$(DESTDIR)$(pkgconfigdir)"
 	install -m 644 $(headers) "$(DESTDIR)$(INCLUDEDIR)/"
 	install -m 644 $(cpp_parts) "$(DESTDIR)$(INCLUDEDIR)/lmada/"
-	install -m 644 "$(BUILT)/liblmada.a" "$(DESTDIR)$(LIBDIR)/"
-	$(STRIP) --strip-debug "$(DESTDIR)$(LIBDIR)/liblmada.a"
-	install -m 755 "$(BUILT)/liblmada.so" "$(DESTDIR)$(LIBDIR)/liblmada.so.$(VERSION)"
-	ln -sf liblmada.so.$(VERSION) "$(DESTDIR)$(LIBDIR)/$(SONAME)"
-	ln -sf $(SONAME) "$(DESTDIR)$(LIBDIR)/liblmada.so"
+	STRIP="$(STRIP)" scripts/install-library "$(BUILT)" "$(DESTDIR)$(LIBDIR)" "$(DESTDIR)$(BINDIR)"
 	$(call fill,lmada.pc.in,$(pkgconfigdir)/lmada.pc)
 	$(install_cmake)
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
 
 install-cmake:
-	@[ -e "$(BUILT)/static-libs" ] || { mkdir -p "$(BUILT)" && scripts/static-libs >"$(BUILT)/static-libs"; }
+	@mkdir -p "$(BUILT)"
+	@[ -e "$(BUILT)/static-libs" ] || scripts/static-libs >"$(BUILT)/static-libs"
+	@[ -e "$(BUILT)/names" ] || scripts/library-names >"$(BUILT)/names"
 	$(install_cmake)
 
 uninstall:
 	rm -f $(patsubst %,"$(DESTDIR)$(INCLUDEDIR)/%",$(notdir $(headers)) $(addprefix lmada/,$(notdir $(cpp_parts))))
 	[ ! -d "$(DESTDIR)$(INCLUDEDIR)/lmada" ] || rmdir --ignore-fail-on-non-empty "$(DESTDIR)$(INCLUDEDIR)/lmada"
 	rm -f "$(DESTDIR)$(LIBDIR)/liblmada.a"
-	rm -f "$(DESTDIR)$(LIBDIR)/liblmada.so" "$(DESTDIR)$(LIBDIR)/$(SONAME)" "$(DESTDIR)$(LIBDIR)/$(SONAME)".[0-9]*
+	rm -f "$(DESTDIR)$(LIBDIR)"/liblmada.so "$(DESTDIR)$(LIBDIR)"/liblmada.so.[0-9]*
+	rm -f "$(DESTDIR)$(LIBDIR)"/liblmada.dylib "$(DESTDIR)$(LIBDIR)"/liblmada.[0-9]*.dylib
+	rm -f "$(DESTDIR)$(LIBDIR)"/liblmada.dll.a "$(DESTDIR)$(BINDIR)"/lmada.dll
 	rm -f "$(DESTDIR)$(pkgconfigdir)/lmada.pc"
 	rm -rf "$(DESTDIR)$(cmakedir)"
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig

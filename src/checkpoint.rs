@@ -10,9 +10,6 @@ use crc32fast::Hasher;
 use crate::error::{Error, Result};
 use crate::memory::{Pod, as_bytes, as_bytes_mut};
 
-#[cfg(target_endian = "big")]
-compile_error!("saved states are little-endian, and numbers are copied into them as they lie");
-
 const MAGIC: [u8; 8] = *b"lmada\0st";
 const VERSION: u32 = 3;
 /// Bytes before the first part.
@@ -30,8 +27,17 @@ const TOO_SHORT: Error = Error::bad_state("it ends too early");
 /// Bytes in which short pieces are gathered, on the stack. Longer pieces go straight between the state and the source or
 /// sink.
 const GATHERED: usize = 2048;
-/// Numbers that are checked at a time where they are not loaded.
+/// Numbers that are copied at a time: to check them where they are not loaded, or to reorder their bytes.
 const CHECKED: usize = 256;
+/// Whether numbers lie in memory as they are saved: little-endian.
+const IS_SAVED_ORDER: bool = cfg!(target_endian = "little");
+
+/// Turns the bytes of numbers from the order of this machine into the saved order, or back.
+fn reorder<T: Pod>(numbers: &mut [T]) {
+    if !IS_SAVED_ORDER {
+        as_bytes_mut(numbers).chunks_exact_mut(size_of::<T>()).for_each(<[u8]>::reverse);
+    }
+}
 
 /// Takes a piece of a state.
 pub(crate) type Sink<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
@@ -62,7 +68,19 @@ impl<'a> Writer<'a> {
 
     /// Appends numbers.
     pub fn put_all<T: Pod>(&mut self, values: &[T]) -> Result<()> {
-        let bytes = as_bytes(values);
+        if IS_SAVED_ORDER {
+            return self.put_bytes(as_bytes(values));
+        }
+        values.chunks(CHECKED).try_for_each(|values| {
+            let mut reordered = [values[0]; CHECKED];
+            let reordered = &mut reordered[..values.len()];
+            reordered.copy_from_slice(values);
+            reorder(reordered);
+            self.put_bytes(as_bytes(reordered))
+        })
+    }
+
+    fn put_bytes(&mut self, bytes: &[u8]) -> Result<()> {
         self.checksum.update(bytes);
         self.append(bytes)
     }
@@ -133,8 +151,15 @@ impl<'a> Stream<'a> {
     /// The next number.
     pub fn take<T: Pod + Default>(&mut self) -> Result<T> {
         let mut value = [T::default()];
-        self.take_into(as_bytes_mut(&mut value))?;
+        self.take_all(&mut value)?;
         Ok(value[0])
+    }
+
+    /// The next numbers, as many as `target` has.
+    pub fn take_all<T: Pod>(&mut self, target: &mut [T]) -> Result<()> {
+        self.take_into(as_bytes_mut(target))?;
+        reorder(target);
+        Ok(())
     }
 
     /// The next bytes, as many as `target` has.
@@ -235,13 +260,14 @@ impl<'a> Runs<'a> {
     }
 
     fn take_into<T: Pod>(&mut self, target: &mut [T]) -> Result<()> {
-        let mut target = as_bytes_mut(target);
-        while !target.is_empty() {
-            let bytes = self.pass(target.len())?;
-            let (part, rest) = target.split_at_mut(bytes.len());
+        let mut left = as_bytes_mut(target);
+        while !left.is_empty() {
+            let bytes = self.pass(left.len())?;
+            let (part, rest) = left.split_at_mut(bytes.len());
             part.copy_from_slice(bytes);
-            target = rest;
+            left = rest;
         }
+        reorder(target);
         Ok(())
     }
 
@@ -291,6 +317,7 @@ impl Reader<'_> {
             }
             Self::Streaming(source) => {
                 source(as_bytes_mut(place))?;
+                reorder(place);
                 check(place[0])
             }
         }
@@ -314,6 +341,7 @@ impl Reader<'_> {
             Self::Checked(runs) => runs.take_into(target),
             Self::Streaming(source) => {
                 source(as_bytes_mut(target))?;
+                reorder(target);
                 check(target)
             }
         }
@@ -339,6 +367,7 @@ impl Reader<'_> {
             }
             Self::Streaming(source) => {
                 source(as_bytes_mut(target))?;
+                reorder(target);
                 good(&|index| target[index])
             }
         };

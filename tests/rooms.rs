@@ -119,6 +119,35 @@ fn unsafe_code_stands_where_the_rules_say() {
 }
 
 #[test]
+fn what_differs_by_system_stands_in_its_place() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let may = ["kernels", "memory/pages.rs", "parallel/system", "parallel/float_mode.rs"].map(|path| source.join(path));
+    let mut left = vec![source];
+    let mut asked = BTreeSet::new();
+    while let Some(path) = left.pop() {
+        if path.is_dir() {
+            left.extend(read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if code_asks_for_system(&code(&path)) {
+            assert!(
+                may.iter().any(|may| path.starts_with(may)) || path.ends_with("tests/mod.rs"),
+                "{}",
+                path.display()
+            );
+            asked.insert(path);
+        }
+    }
+    assert!(asked.len() >= 4, "{asked:?}");
+}
+
+/// Whether the text is compiled differently for one system or processor than for another. The order of bytes is no such
+/// matter: `checkpoint.rs` knows it.
+fn code_asks_for_system(text: &str) -> bool {
+    let words = ["target_os", "target_arch", "target_family", "target_vendor", "target_env", "unix", "windows"];
+    let asks = |line: &str| line.contains("cfg") && words.iter().any(|word| line.contains(word));
+    text.lines().any(asks)
+}
+
+#[test]
 fn a_use_is_seen_however_it_is_written() {
     let text = "use crate::window::Window;\nfn f() { crate::spectral::solve() }\nuse crate::{Config, gram::Gram};\n";
     let found = used(text);

@@ -7,7 +7,7 @@ use crate::checkpoint::{
 };
 use crate::config::{Config, Dtype};
 use crate::error::{Error, Result};
-use crate::memory::{as_bytes_mut, try_vec};
+use crate::memory::try_vec;
 
 /// Steps up to here are counted exactly in f64 too.
 const MOST_STEPS: u64 = 1 << 53;
@@ -47,7 +47,7 @@ impl Head {
         }
         stream.expect(Self::REST + CHECKSUM);
         let mut words = [0; Config::OPTIONS];
-        stream.take_into(as_bytes_mut(&mut words))?;
+        stream.take_all(&mut words)?;
         let [steps, averaged, blocks, groups] = [stream.take()?, stream.take()?, stream.take()?, stream.take()?];
         stream.end_part()?;
         let config = Config::from_words(&words).filter(|config| config.validate().is_ok());

@@ -3,14 +3,7 @@
 //! Opening a file, joining a thread and the like are cancellation points. A thread that is cancelled there would unwind
 //! through the library, which ends the program. Held off, the request waits until the host program's own code.
 
-use core::ffi::c_int;
-
-unsafe extern "C" {
-    safe fn pthread_setcancelstate(state: c_int, before: Option<&mut c_int>) -> c_int;
-}
-
-/// `PTHREAD_CANCEL_DISABLE`.
-const DISABLED: c_int = 1;
+use super::system::Cancellation;
 
 /// Runs `call`, which must not unwind, and the thread is not cancelled meanwhile.
 ///
@@ -19,9 +12,8 @@ const DISABLED: c_int = 1;
 /// nothing that unwinds, so that they have nothing to clean up and the system passes through.
 #[inline(always)]
 pub(crate) fn held_off<R>(call: impl FnOnce() -> R) -> R {
-    let mut before = 0;
-    pthread_setcancelstate(DISABLED, Some(&mut before));
+    let before = Cancellation::hold_off();
     let result = call();
-    pthread_setcancelstate(before, None);
+    before.restore();
     result
 }

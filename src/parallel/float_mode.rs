@@ -29,14 +29,14 @@ extern "C" fn out_of_line<R, F: FnOnce() -> R>(call: F) -> R {
     call()
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 #[derive(Clone, Copy)]
 struct Mode {
     /// Control and flags of the SSE and AVX units. Nothing in the library uses the x87 unit, which has its own.
     mxcsr: u32,
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 impl Mode {
     /// All exceptions masked, round to nearest, subnormals as they are, no flag set.
     const DEFAULT: Self = Self { mxcsr: 0x1f80 };
@@ -86,11 +86,11 @@ impl Mode {
 }
 
 /// Other processors keep what they are in.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg(not(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64")))]
 #[derive(Clone, Copy)]
 struct Mode;
 
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg(not(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64")))]
 impl Mode {
     const DEFAULT: Self = Self;
 

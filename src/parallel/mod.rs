@@ -8,7 +8,7 @@
 //! - `Pool`, in this file, is what a handle has: how many threads it wants, and its membership in
 //! - the process's thread pool (`shared.rs`), whose workers
 //! - are given jobs one by one, by whichever handle finds them free (`worker.rs`);
-//! - `system.rs` is all that is Linux's;
+//! - `system/` is all that differs from system to system;
 //! - `cancellation.rs` and `float_mode.rs` are what a call sets aside of what the host program has set on its thread.
 
 pub(crate) mod cancellation;

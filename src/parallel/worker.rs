@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use super::float_mode;
-use super::system::{self, Affinity, Thread};
+use super::system::{self, Affinity, Main, Thread};
 
 /// How long a thread waits awake before it sleeps: longer than falling asleep and being woken takes, and than the k×k
 /// work between two passes of most models. It does not yield meanwhile: workers that did were at times left on the
@@ -58,6 +58,13 @@ pub(super) struct Worker {
 // after the other.
 unsafe impl Sync for Worker {}
 
+impl Main for Worker {
+    fn main(&self) {
+        float_mode::set_default_mode();
+        self.serve();
+    }
+}
+
 impl Worker {
     pub fn new() -> Self {
         Self { word: AtomicPtr::new(FREE), next: AtomicPtr::new(ptr::null_mut()), thread: Cell::new(None) }
@@ -68,13 +75,8 @@ impl Worker {
     /// # Safety
     /// `worker` lives, at this address, until [`Worker::end`] has returned.
     pub unsafe fn start(worker: *const Self) -> bool {
-        extern "C" fn main(worker: *mut libc::c_void) -> *mut libc::c_void {
-            float_mode::set_default_mode();
-            // SAFETY: it lives until this thread has been joined.
-            unsafe { &*worker.cast::<Worker>() }.serve();
-            ptr::null_mut()
-        }
-        let thread = Thread::start(main, worker.cast_mut().cast());
+        // SAFETY: by this function's contract.
+        let thread = unsafe { Thread::start(worker) };
         let started = thread.is_some();
         // SAFETY: the worker lives, and nobody else uses this field now.
         unsafe { (*worker).thread.set(thread) };

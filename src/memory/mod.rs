@@ -6,15 +6,15 @@
 //! pages where the system has them, because at such lengths a pass is bounded by memory and would otherwise wait for
 //! the page tables too.
 
+mod heap;
+mod pages;
+
 use core::mem::MaybeUninit;
-use core::num::NonZeroUsize;
 use core::ops::{Deref, DerefMut};
 use core::ptr::{self, NonNull};
 use core::slice;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::alloc::Layout;
-
-use once_cell::race::OnceNonZeroUsize;
 
 use crate::error::{Error, Result};
 
@@ -69,10 +69,8 @@ pub(crate) fn recast_mut<A: Pod, B: Pod>(numbers: &mut [A]) -> &mut [B] {
 
 /// A cache line, and the widest vector register.
 const ALIGNMENT: usize = 64;
-/// From this size on memory is mapped, below it comes from the heap.
+/// From this size on memory is pages of the system, below it comes from the heap.
 const MAPPED_FROM: usize = 1 << 20;
-/// A huge page of x86 and of aarch64 with 4 KiB pages.
-const HUGE_PAGE: usize = 2 << 20;
 
 /// Memory taken from the system at once and given back when its last user leaves.
 struct Region {
@@ -85,7 +83,7 @@ struct Region {
 impl Region {
     /// A region of at least `bytes` zeros, with one user.
     fn take(bytes: usize, what: &'static str) -> Result<NonNull<Self>> {
-        let taken = if bytes >= MAPPED_FROM { map(bytes) } else { allocate(bytes) };
+        let taken = if bytes >= MAPPED_FROM { pages::take(bytes) } else { heap::take(bytes) };
         let (start, held) = taken.ok_or(Error::OutOfMemory { what, bytes: bytes as u64 })?;
         // Dropping a region, as where the box cannot be had, gives the memory back.
         let region = try_box(Self { start, held, users: AtomicUsize::new(1) })?;
@@ -107,12 +105,13 @@ impl Region {
 
 impl Drop for Region {
     fn drop(&mut self) {
-        if self.held >= MAPPED_FROM {
-            // SAFETY: `map` made exactly this range, and the last of its users has left.
-            unsafe { libc::munmap(self.start.as_ptr().cast(), self.held) };
-        } else {
-            // SAFETY: `allocate` got this pointer from `posix_memalign`, and it is freed only here.
-            unsafe { libc::free(self.start.as_ptr().cast()) };
+        // SAFETY: the memory was taken there, for its size is that of such memory; the last of its users has left.
+        unsafe {
+            if self.held >= MAPPED_FROM {
+                pages::give_back(self.start, self.held);
+            } else {
+                heap::give_back(self.start, self.held);
+            }
         }
     }
 }
@@ -272,66 +271,6 @@ impl Scratch {
     }
 }
 
-/// `bytes` of zeros from the heap, and how many bytes they take.
-fn allocate(bytes: usize) -> Option<(NonNull<u8>, usize)> {
-    let mut start = ptr::null_mut();
-    // SAFETY: `start` is a valid place for the result, and the alignment is a power of two and a multiple of a
-    // pointer's.
-    if unsafe { libc::posix_memalign(&mut start, ALIGNMENT, bytes) } != 0 {
-        return None;
-    }
-    let start = NonNull::new(start.cast::<u8>())?;
-    // SAFETY: these `bytes` were just allocated.
-    unsafe { start.write_bytes(0, bytes) };
-    Some((start, bytes))
-}
-
-/// `bytes` of zeros in pages of their own, rounded up to whole ones, aligned for huge pages where they fill one.
-fn map(bytes: usize) -> Option<(NonNull<u8>, usize)> {
-    let page = page_size()?;
-    let held = bytes.next_multiple_of(page);
-    if held < HUGE_PAGE {
-        return Some((map_pages(held)?, held));
-    }
-    // What is mapped too much to find an aligned start inside is given back at once.
-    let reserved = held + HUGE_PAGE - page;
-    let base = map_pages(reserved)?;
-    let before = base.as_ptr().align_offset(HUGE_PAGE);
-    let after = reserved - held - before;
-    // SAFETY: `before <= HUGE_PAGE - page`, so that `before + held + after == reserved`: all inside the new mapping.
-    let (start, end) = unsafe { (base.add(before), base.add(before + held)) };
-    if before > 0 {
-        // SAFETY: whole pages at the head of the new mapping, that nothing refers to.
-        unsafe { libc::munmap(base.as_ptr().cast(), before) };
-    }
-    if after > 0 {
-        // SAFETY: whole pages at the tail of the new mapping, that nothing refers to.
-        unsafe { libc::munmap(end.as_ptr().cast(), after) };
-    }
-    // A system without huge pages says no; small ones do as well, only slower.
-    // SAFETY: the range is ours, and the advice does not change what it reads as.
-    unsafe { libc::madvise(start.as_ptr().cast(), held, libc::MADV_HUGEPAGE) };
-    Some((start, held))
-}
-
-/// Bytes in a page.
-fn page_size() -> Option<usize> {
-    static FOUND: OnceNonZeroUsize = OnceNonZeroUsize::new();
-    let ask = || {
-        // SAFETY: `sysconf` has no preconditions.
-        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-        usize::try_from(page).ok().and_then(NonZeroUsize::new).ok_or(())
-    };
-    FOUND.get_or_try_init(ask).ok().map(NonZeroUsize::get)
-}
-
-fn map_pages(bytes: usize) -> Option<NonNull<u8>> {
-    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-    // SAFETY: a new mapping at an address of the system's choice touches no memory in use.
-    let start = unsafe { libc::mmap(ptr::null_mut(), bytes, protection, flags, -1, 0) };
-    if start == libc::MAP_FAILED { None } else { NonNull::new(start.cast()) }
-}
-
 /// `Box::new` that can fail.
 pub(crate) fn try_box<T>(value: T) -> Result<Box<T>> {
     let layout = Layout::new::<T>();
@@ -368,15 +307,12 @@ mod tests {
     #[test]
     fn zero_aligned_and_writable_at_every_size() {
         let around = |n: usize| [n - 1, n, n + 1];
-        let sizes = [1, 7, 64, 65].into_iter().chain(around(MAPPED_FROM)).chain(around(HUGE_PAGE)).chain([5_000_001]);
+        let sizes = [1, 7, 64, 65].into_iter().chain(around(MAPPED_FROM)).chain(around(2 << 20)).chain([5_000_001]);
         for len in sizes {
             let mut buffer = Buffer::<u8>::zeroed(len, "bytes").unwrap();
             assert_eq!(buffer.len(), len);
             assert!(buffer.bytes() >= len && buffer.bytes() < len + (64 << 10), "{len} takes {}", buffer.bytes());
             assert_eq!(buffer.as_ptr().align_offset(ALIGNMENT), 0);
-            if len >= HUGE_PAGE {
-                assert_eq!(buffer.as_ptr().align_offset(HUGE_PAGE), 0);
-            }
             assert!(buffer.iter().all(|&byte| byte == 0));
             buffer.fill(0xa5);
             assert!(buffer.iter().all(|&byte| byte == 0xa5));
@@ -400,12 +336,13 @@ mod tests {
         assert_eq!(Buffer::<f64>::zeroed(usize::MAX, "rows").err(), Some(overflow));
         assert_eq!(Buffer::<u8>::zeroed(isize::MAX as usize, "rows").err(), Some(overflow));
         assert_eq!(try_vec::<u64>(usize::MAX, "rows").err(), Some(overflow));
-        // More than the address space of a process, less than what overflows.
-        let bytes = 1_u64 << 60;
-        let refused = Error::OutOfMemory { what: "rows", bytes };
-        assert_eq!(Buffer::<u8>::zeroed(bytes as usize, "rows").err(), Some(refused));
-        // The optimizer may leave out memory that nobody looks at, and the failure to get it.
-        assert_eq!(black_box(try_vec::<u8>(bytes as usize, "rows")).err(), Some(refused));
+        // More than the address space of a process, less than what overflows: there is such a size on 64 bits only.
+        if let Ok(len) = usize::try_from(1_u64 << 60) {
+            let refused = Error::OutOfMemory { what: "rows", bytes: 1 << 60 };
+            assert_eq!(Buffer::<u8>::zeroed(len, "rows").err(), Some(refused));
+            // The optimizer may leave out memory that nobody looks at, and the failure to get it.
+            assert_eq!(black_box(try_vec::<u8>(len, "rows")).err(), Some(refused));
+        }
     }
 
     #[test]

@@ -1,119 +1,44 @@
-//! What threads ask of Linux: to sleep and be woken, to be started and joined, where they may run and how many of them
-//! can run at once. The rest of this room knows no system.
-//!
-//! Why not `std::thread`: it aborts where memory is out. Here a thread that cannot be had is an answer.
+//! What only Linux has: futexes, by which threads sleep and are woken, affinity, and quotas of processor time.
 
-use core::ffi::c_void;
-use core::mem::MaybeUninit;
+use core::ffi::c_int;
 use core::num::NonZeroUsize;
 use core::ptr;
 
 use once_cell::race::OnceNonZeroUsize;
 
+use super::process;
 use crate::memory::try_vec;
 
-/// The number of this process.
-pub(super) fn process() -> u32 {
-    // SAFETY: always succeeds, no preconditions.
-    unsafe { libc::getpid() }.cast_unsigned()
-}
-
 /// The number of the calling thread: from 1 on, and below 2³⁰.
-pub(crate) fn thread() -> u32 {
+pub fn thread() -> u32 {
     // SAFETY: always succeeds, no preconditions.
     unsafe { libc::syscall(libc::SYS_gettid) as u32 }
 }
 
 /// Whether a thread of this process has that number. In a child after `fork`, no thread of the parent has.
-pub(crate) fn is_alive(thread: u32) -> bool {
+pub fn is_alive(thread: u32) -> bool {
     // SAFETY: signal 0 is only looked up, not sent.
     let rc = unsafe { libc::syscall(libc::SYS_tgkill, process(), thread, 0) };
     rc == 0 || std::io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
 }
 
 /// Sleeps until woken, or until the system wakes us for no reason; not at all where `word` does not hold `value`.
-pub(super) fn sleep_on(word: *const u32, value: u32) {
+pub fn sleep_on(word: *const u32, value: u32) {
     let (operation, forever) = (libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG, ptr::null::<libc::timespec>());
     // SAFETY: the system reads the word, if it can, and nothing else.
     unsafe { libc::syscall(libc::SYS_futex, word, operation, value, forever) };
 }
 
 /// Wakes all who sleep on `word`.
-pub(super) fn wake_all(word: *const u32) {
+pub fn wake_all(word: *const u32) {
     let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
     // SAFETY: the word is not even read.
     unsafe { libc::syscall(libc::SYS_futex, word, operation, i32::MAX) };
 }
 
-// ---- threads ----
-
-/// A thread that was started and not joined.
-pub(super) struct Thread(libc::pthread_t);
-
-impl Thread {
-    /// A new thread that runs `main(argument)`, with the affinity and the floating-point mode of the calling one.
-    pub fn start(main: extern "C" fn(*mut c_void) -> *mut c_void, argument: *mut c_void) -> Option<Self> {
-        let mut thread = MaybeUninit::uninit();
-        let mut attributes = MaybeUninit::uninit();
-        let mut blocked = MaybeUninit::uninit();
-        let mut before = MaybeUninit::uninit();
-        // SAFETY: each place is initialised by the first call that gets it, and destroyed once. A new thread inherits
-        // the mask of the one that makes it; ours is put back as it was.
-        let failure = unsafe {
-            if libc::pthread_attr_init(attributes.as_mut_ptr()) != 0 {
-                return None;
-            }
-            libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), stack(attributes.as_ptr()));
-            // A signal of the host program is for its own threads. What a thread's own fault raises stays with it:
-            // blocked, such a signal would end the process without asking its handler.
-            libc::sigfillset(blocked.as_mut_ptr());
-            for fault in [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGSYS] {
-                libc::sigdelset(blocked.as_mut_ptr(), fault);
-            }
-            libc::pthread_sigmask(libc::SIG_SETMASK, blocked.as_ptr(), before.as_mut_ptr());
-            let failure = libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), main, argument);
-            libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), ptr::null_mut());
-            libc::pthread_attr_destroy(attributes.as_mut_ptr());
-            failure
-        };
-        // SAFETY: `pthread_create` succeeded.
-        (failure == 0).then(|| Self(unsafe { thread.assume_init() }))
-    }
-
-    /// Waits until the thread is gone.
-    pub fn join(self) {
-        // SAFETY: the thread was made joinable, by this process, and is joined only here.
-        unsafe { libc::pthread_join(self.0, ptr::null_mut()) };
-    }
-}
-
-/// Stack for the work itself: loops over memory that others own, and a backtrace if it panics.
-const STACK: usize = 1 << 20;
-
-/// Bytes of stack for a worker. The thread-local storage of the whole program lies in them, as much as it may be, and
-/// what the system needs to deliver a signal.
-fn stack(attributes: *const libc::pthread_attr_t) -> usize {
-    static NEEDED: OnceNonZeroUsize = OnceNonZeroUsize::new();
-    let needed = NEEDED.get_or_init(|| NonZeroUsize::new(needed_stack(attributes)).unwrap_or(NonZeroUsize::MIN));
-    STACK + needed.get()
-}
-
-/// What a thread needs before it begins, as the C library says.
-fn needed_stack(attributes: *const libc::pthread_attr_t) -> usize {
-    type MinimalStack = unsafe extern "C" fn(*const libc::pthread_attr_t) -> usize;
-    // SAFETY: the name is a C string. A symbol of this name is glibc's function of this type, made for callers as we
-    // are; other C libraries have none, and place thread-local storage beside the stack.
-    let minimal: Option<MinimalStack> =
-        unsafe { core::mem::transmute(libc::dlsym(libc::RTLD_DEFAULT, c"__pthread_get_minstack".as_ptr())) };
-    // SAFETY: the attributes are initialised.
-    minimal.map_or(libc::PTHREAD_STACK_MIN, |minimal| unsafe { minimal(attributes) })
-}
-
-// ---- processors ----
-
 /// Processors that a thread may run on.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Affinity([u64; 128]); // of 8,192, the most that Linux can have; `cpu_set_t` ends at 1,024
+pub struct Affinity([u64; 128]); // of 8,192, the most that Linux can have; `cpu_set_t` ends at 1,024
 
 impl Affinity {
     /// That of the calling thread; `None` where the system does not tell.
@@ -163,7 +88,7 @@ impl Affinity {
 ///
 /// It may be a thread of few processors that makes a handle for one of many, so what counts is where this thread or the
 /// first of the process may run.
-pub(crate) fn usable_threads(wanted: usize) -> usize {
+pub fn usable_threads(wanted: usize) -> usize {
     let own = Affinity::current();
     let first = Affinity::of(process().cast_signed());
     let all = match (&own, &first) {
@@ -205,7 +130,7 @@ fn share_of_processors(own: usize, usual: bool) -> usize {
 /// become, as programs put on themselves. (Filters without that, as those of containers, let a program open files, else
 /// it could not have been started.)
 fn files_may_be_forbidden() -> bool {
-    const FILTER: libc::c_int = 2;
+    const FILTER: c_int = 2;
     // SAFETY: both only ask.
     unsafe { libc::prctl(libc::PR_GET_SECCOMP) == FILTER && libc::prctl(libc::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 }
 }

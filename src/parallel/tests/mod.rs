@@ -1,6 +1,8 @@
-//! Tests of the pool: each item once, panics, sharing, fork, signals, where workers run, and that they go away.
+//! Tests of the pool: each item once, panics, sharing. What only Linux has or tells is in `linux.rs`.
 
-use std::path::Path;
+#[cfg(target_os = "linux")]
+mod linux;
+
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -8,9 +10,13 @@ use super::*;
 /// After which something hangs, on a machine that is as busy as can be.
 const PATIENCE: Duration = Duration::from_secs(3000);
 
-fn thread_id() -> libc::pid_t {
-    // SAFETY: no preconditions.
-    unsafe { libc::gettid() }
+/// A number that no other thread of the process has.
+fn thread_id() -> usize {
+    static THREADS: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static ID: usize = THREADS.fetch_add(1, Ordering::Relaxed);
+    }
+    ID.with(|&id| id)
 }
 
 /// A place for a pool that no other test uses.
@@ -28,16 +34,22 @@ fn pool(threads: usize) -> Pool {
 }
 
 /// The threads that take part in a call, each once, the calling one first. Waits until all have.
-fn thread_ids(pool: &mut Pool) -> Vec<libc::pid_t> {
+fn thread_ids(pool: &mut Pool) -> Vec<usize> {
+    ids(pool, thread_id)
+}
+
+/// The same, with each thread named by `id`.
+fn ids<I: Copy + PartialEq + Send>(pool: &mut Pool, id: impl Fn() -> I + Sync) -> Vec<I> {
     let threads = pool.threads();
     let arrived = AtomicUsize::new(0);
-    let mut ids = vec![0; threads];
-    pool.for_each(threads, Order::Forward, &mut ids, &mut vec![(); threads], |_, id, ()| {
-        *id = thread_id();
+    let own = id();
+    let mut ids = vec![own; threads];
+    pool.for_each(threads, Order::Forward, &mut ids, &mut vec![(); threads], |_, found, ()| {
+        *found = id();
         arrived.fetch_add(1, Ordering::Relaxed);
         wait_until(|| arrived.load(Ordering::Relaxed) == threads);
     });
-    let mine = ids.iter().position(|&id| id == thread_id()).unwrap();
+    let mine = ids.iter().position(|&id| id == own).unwrap();
     ids.swap(0, mine);
     ids
 }
@@ -70,7 +82,7 @@ fn every_item_once() {
             assert_eq!(scratch.iter().map(|(calls, _)| calls).sum::<usize>(), count);
             let most = limit.max(1).min(threads).min(count).min(scratches);
             assert!(scratch.iter().skip(most).all(|(calls, _)| *calls == 0), "more threads than {most}");
-            let one_thread_each = |ids: &Vec<libc::pid_t>| ids.iter().all(|&id| id == ids[0]);
+            let one_thread_each = |ids: &Vec<usize>| ids.iter().all(|&id| id == ids[0]);
             assert!(scratch.iter().all(|(_, ids)| one_thread_each(ids)));
         }
     }
@@ -164,38 +176,6 @@ fn workers_know_that_they_are() {
     assert!(!on_worker());
 }
 
-#[test]
-fn dropping_ends_the_workers() {
-    let mut pool = pool(4);
-    let ids = thread_ids(&mut pool);
-    let alive = |id: libc::pid_t| Path::new(&format!("/proc/self/task/{id}")).exists();
-    assert!(ids.iter().all(|&id| alive(id)));
-    drop(pool);
-    // The kernel wakes who joins a moment before the entry goes.
-    wait_until(|| !ids[1..].iter().any(|&id| alive(id)));
-}
-
-#[test]
-fn workers_take_no_signals() {
-    let mask_of = |id: libc::pid_t| {
-        let status = std::fs::read_to_string(format!("/proc/self/task/{id}/status")).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).unwrap();
-        u64::from_str_radix(line.trim(), 16).unwrap()
-    };
-    let before = mask_of(thread_id());
-    let mut pool = pool(3);
-    let ids = thread_ids(&mut pool);
-    assert_eq!(mask_of(ids[0]), before);
-    for &id in &ids[1..] {
-        let mask = mask_of(id);
-        let blocks = |signal: libc::c_int| mask >> (signal - 1) & 1 == 1;
-        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGCHLD, libc::SIGALRM, libc::SIGPROF, libc::SIGUSR1] {
-            assert!(blocks(signal), "{signal} is open in {mask:x}");
-        }
-        assert!(!blocks(libc::SIGSEGV));
-    }
-}
-
 /// Two threads write one place, each in its item, and nothing orders them: for ThreadSanitizer to find
 /// (scripts/test-tsan). Where it does not, its silence about the other tests means nothing.
 #[test]
@@ -215,99 +195,6 @@ fn a_planted_race() {
     });
 }
 
-/// Runs `child` in a forked process and returns its exit status; fails where it takes more than [`PATIENCE`].
-fn in_child(child: impl FnOnce() -> bool) -> libc::c_int {
-    // SAFETY: the child runs `child` and leaves with `_exit`, whatever happens. What it uses of the C library works
-    // in the child of a process with threads (glibc resets malloc's locks).
-    let id = unsafe { libc::fork() };
-    assert!(id >= 0);
-    if id == 0 {
-        let good = catch_unwind(AssertUnwindSafe(child)).unwrap_or(false);
-        // SAFETY: ends the child without running the test harness's destructors.
-        unsafe { libc::_exit(if good { 0 } else { 1 }) };
-    }
-    let start = Instant::now();
-    let mut status = 0;
-    // SAFETY: `id` is our child, and `status` a valid place.
-    while unsafe { libc::waitpid(id, &mut status, libc::WNOHANG) } == 0 {
-        if start.elapsed() > PATIENCE {
-            // SAFETY: as above.
-            unsafe { libc::kill(id, libc::SIGKILL) };
-            panic!("the child hangs");
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    status
-}
-
-#[test]
-fn a_forked_child_has_workers_of_its_own() {
-    let mut pool = pool(3);
-    let parent = thread_ids(&mut pool);
-    let status = in_child(|| {
-        let child = thread_ids(&mut pool);
-        let again = thread_ids(&mut pool);
-        let mut sorted = (child.clone(), again);
-        sorted.0.sort_unstable();
-        sorted.1.sort_unstable();
-        let grandchild = in_child(|| thread_ids(&mut pool).len() == 3);
-        child.iter().all(|id| !parent.contains(id)) && sorted.0 == sorted.1 && grandchild == 0
-    });
-    assert_eq!(status, 0);
-    assert_eq!(thread_ids(&mut pool).len(), 3);
-}
-
-#[test]
-fn a_forked_child_finds_nothing_taken() {
-    let home = home();
-    let (mut first, second) = (pool_at(home, 3), std::sync::Mutex::new(Some(pool_at(home, 3))));
-    let (arrived, over) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let caller = thread_id();
-    // The child is made while the workers work and a thread holds the lock of the pool, neither of which it has.
-    first.for_each(3, Order::Forward, &mut [(); 3], &mut [(); 3], |_, (), ()| {
-        arrived.fetch_add(1, Ordering::Relaxed);
-        wait_until(|| arrived.load(Ordering::Relaxed) == 3);
-        if thread_id() != caller {
-            wait_until(|| over.load(Ordering::Relaxed));
-            return;
-        }
-        let held = home.hold();
-        let mut second = second.lock().unwrap();
-        let used = in_child(|| {
-            thread_ids(second.as_mut().unwrap()).len() == 3 && thread_ids(&mut pool_at(home, 5)).len() == 5
-        });
-        let dropped = in_child(|| second.take().is_some() && thread_ids(&mut pool_at(home, 2)).len() == 2);
-        drop(held);
-        over.store(true, Ordering::Relaxed);
-        assert_eq!((used, dropped), (0, 0));
-    });
-    assert_eq!(thread_ids(&mut first).len(), 3);
-}
-
-#[test]
-fn a_child_without_threads_works_alone() {
-    let mut pool = pool(3);
-    let status = in_child(|| {
-        // No address space for another stack; the C library keeps some of ended threads, which the first pools take.
-        let mut others = Vec::with_capacity(10_000);
-        let none = libc::rlimit { rlim_cur: 0, rlim_max: libc::RLIM_INFINITY };
-        // SAFETY: the limit is a valid value, and holds in this child only.
-        unsafe { libc::setrlimit(libc::RLIMIT_AS, &none) };
-        while others.len() < 10_000 {
-            others.push(pool_at(home(), 2));
-            if others.last().is_some_and(|other| other.workers() == 0) {
-                break;
-            }
-        }
-        let mut order = [[0; 10]];
-        pool.for_each(3, Order::Forward, &mut [(); 10], &mut order, |index, (), order| order[index] = index + 1);
-        let mut alone = [false; 10];
-        pool.for_each(3, Order::Forward, &mut alone, &mut [(); 3], |_, alone, ()| *alone = !on_worker());
-        others.len() < 10_000 && alone == [true; 10] && order[0] == core::array::from_fn(|index| index + 1)
-    });
-    assert_eq!(status, 0);
-}
-
 #[test]
 fn handles_have_one_pool_together() {
     let home = home();
@@ -320,7 +207,7 @@ fn handles_have_one_pool_together() {
     assert_eq!((two.workers(), four.workers()), (3, 3));
     let of_four = thread_ids(&mut four);
     assert!(of_four.contains(&of_two[1]));
-    let more = pool_at(home, 3);
+    let mut more = pool_at(home, 3);
     assert_eq!(more.workers(), 3);
     // All at once, one after the other: no more threads than these.
     for _ in 0..100 {
@@ -328,12 +215,10 @@ fn handles_have_one_pool_together() {
         assert_eq!(ids.len(), 2);
         assert!(of_four.contains(&ids[1]));
     }
-    let alive = |id: libc::pid_t| Path::new(&format!("/proc/self/task/{id}")).exists();
     drop((two, four));
-    assert!(of_four.iter().all(|&id| alive(id)));
+    assert!(thread_ids(&mut more).iter().all(|id| of_four.contains(id)));
     drop(more);
     assert!(home.is_empty());
-    wait_until(|| !of_four[1..].iter().any(|&id| alive(id)));
     assert_eq!(thread_ids(&mut pool_at(home, 3)).len(), 3);
 }
 
@@ -354,7 +239,7 @@ fn a_busy_worker_is_not_waited_for() {
             // The other goes on, with the workers that are left: none, then one.
             let free = 3 - busy;
             let (own, met) = (thread_id(), AtomicUsize::new(0));
-            let mut ids = vec![0; 30];
+            let mut ids = vec![own; 30];
             other.for_each(3, Order::Forward, &mut ids, &mut [(); 3], |_, id, ()| {
                 met.fetch_add(1, Ordering::Relaxed);
                 wait_until(|| met.load(Ordering::Relaxed) > free);
@@ -395,43 +280,12 @@ fn many_callers_at_once_do_all_their_items() {
 }
 
 #[test]
-fn workers_run_where_their_caller_may() {
-    let home = home();
-    let all = Affinity::current().unwrap();
-    let one = all.first();
-    let pinned = std::thread::spawn(move || {
-        one.take_on();
-        (pool_at(home, 3), usable_threads(0))
-    });
-    let (mut pool, usable) = pinned.join().unwrap();
-    assert_eq!(usable, usable_threads(0), "a thread of one processor was asked for one of all");
-    for expected in [all, one, all] {
-        expected.take_on();
-        let arrived = AtomicUsize::new(0);
-        let mut places = [None; 3];
-        pool.for_each(3, Order::Forward, &mut places, &mut [(); 3], |_, place, ()| {
-            arrived.fetch_add(1, Ordering::Relaxed);
-            wait_until(|| arrived.load(Ordering::Relaxed) == 3);
-            *place = Affinity::current();
-        });
-        assert!(places == [Some(expected); 3]);
-    }
-    // As many as there are processors, not as in the other tests.
-    pool.processors = 1;
-    one.take_on();
-    let mut alone = [false; 100];
-    pool.for_each(3, Order::Forward, &mut alone, &mut [(); 3], |_, alone, ()| *alone = !on_worker());
-    assert_eq!(alone, [true; 100]);
-}
-
-#[test]
 fn threads_are_no_more_than_processors() {
     let told = std::thread::available_parallelism().unwrap().get();
-    let processors = Affinity::current().unwrap().processors(usize::MAX);
+    let processors = Affinity::current().map_or(told, |affinity| affinity.processors(usize::MAX));
     assert_eq!(usable_threads(0), told);
     assert_eq!(usable_threads(1), 1);
     for wanted in [2, 3, 1000, u32::MAX as usize] {
         assert_eq!(usable_threads(wanted), wanted.min(processors));
     }
-    assert_eq!(Affinity::current().unwrap().processors(1), 1);
 }
