@@ -24,11 +24,13 @@ DESCRIPTION := $(shell sed -n 's/^description = "\(.*\)"/\1/p' Cargo.toml)
 # In the order in which `make test` runs them.
 SUITES := rust c ubsan mpi abi instructions fuzz examples cpp julia go install docs readme
 # Longer ones, not part of `make test`.
-LONG := asan tsan aarch64 processors large
+LONG := asan tsan msan aarch64 processors large
+# Other systems and processors (tests/platforms). `make test-platforms` runs all.
+PLATFORMS := musl windows macos i686 s390x wasm
 
 .PHONY: all lib header option-lists docs demo demo-mpi recommended evidence-gpt bench bench-peers bench-scaling fuzz
 .PHONY: soak test
-.PHONY: $(SUITES:%=test-%) $(LONG:%=test-%)
+.PHONY: $(SUITES:%=test-%) $(LONG:%=test-%) $(PLATFORMS:%=test-%) test-platforms
 .PHONY: install install-cmake uninstall clean help
 .DEFAULT_GOAL := all
 
@@ -92,12 +94,17 @@ $(SUITES:%=test-%): test-%: lib
 
 ## test-asan     the tests of core and C interface under AddressSanitizer and LeakSanitizer (long)
 ## test-tsan     what runs on several threads under ThreadSanitizer (long)
+## test-msan     the core's tests under MemorySanitizer (long)
 ## test-aarch64  the core's tests and the C suite on aarch64, under qemu (long)
 ## test-processors  the core's tests without AVX2, training on processors that lack a part of it, under qemu (long)
 ## test-large    a model of more than 2^31 parameters, in the formats that memory allows (long)
 test-processors test-large: lib
-$(LONG:%=test-%): test-%:
+$(LONG:%=test-%) $(PLATFORMS:%=test-%): test-%:
 	@scripts/run-suites $*
+
+## test-platforms  all of test-musl, -windows, -macos, -i686, -s390x and -wasm: other systems (long; docs/platforms.md)
+test-platforms:
+	@scripts/run-suites $(PLATFORMS)
 
 ## header        writes include/lmada.h anew from the Rust sources
 header:
@@ -135,13 +142,15 @@ cmakedir = $(LIBDIR)/cmake/lmada
 from_libdir = $$(scripts/relative-path "$(LIBDIR)" "$(1)" | sed 's/[&|\\]/\\&/g')
 fill = sed -e "s|@PREFIX_FROM_LIBDIR@|$(call from_libdir,$(PREFIX))|" \
 	-e "s|@INCLUDEDIR_FROM_LIBDIR@|$(call from_libdir,$(INCLUDEDIR))|" \
-	-e "s|@STATIC_LIBS@|$$(cat "$(BUILT)/static-libs")|" \
+	-e "s|@STATIC_LIBS@|$$(cat "$(BUILT)/static-libs")|" -e "s|@LIBS_IF_STATIC@|$(libs_if_static)|" \
 	-e "s|@SIZEOF_VOID_P@|$(call name,pointer)|" \
 	-e "s|@SHARED@|$(shared_from_libdir)|" -e "s|@SONAME@|$(call name,soname)|" -e "s|@LINK@|$(call name,link)|" \
 	-e "s|@DESCRIPTION@|$(DESCRIPTION)|" -e "s|@VERSION@|$(VERSION)|" \
 	$(1) >"$(DESTDIR)$(2)" && chmod 644 "$(DESTDIR)$(2)"
 # $(call name,KEY): how a file is called on the system that the library is for (scripts/library-names).
 name = $$(sed -n 's/^$(1)=//p' "$(BUILT)/names")
+# A program needs what the static library needs if there is no other.
+libs_if_static = $$([ -n "$(call name,built)" ] || sed 's/^/ /' "$(BUILT)/static-libs")
 # Windows looks for libraries where programs lie.
 shared_from_libdir = $$(case $(call name,shared) in *.dll) echo "$(call from_libdir,$(BINDIR))/" ;; esac)$(call name,shared)
 

@@ -47,7 +47,15 @@ elseif(lmada_processor STREQUAL "ppc64le")
 elseif(lmada_processor STREQUAL "riscv64")
     set(lmada_processor riscv64gc)
 endif()
-set(lmada_rust_target "${lmada_processor}-unknown-linux-${lmada_abi}")
+if(lmada_machine MATCHES "mingw")
+    set(lmada_abi gnu)
+    set(lmada_rust_target "${lmada_processor}-pc-windows-gnu")
+elseif(CMAKE_SYSTEM_NAME STREQUAL "Darwin")
+    set(lmada_abi darwin)
+    set(lmada_rust_target "${lmada_processor}-apple-darwin")
+else()
+    set(lmada_rust_target "${lmada_processor}-unknown-linux-${lmada_abi}")
+endif()
 
 # No target is needed for the machine that builds. (For 32-bit arm, Rust has several names and compilers have one.)
 execute_process(COMMAND "${CMAKE_COMMAND}" -E env "PATH=$ENV{PATH}:${lmada_cargo_folder}" rustc -vV
@@ -56,8 +64,8 @@ string(REGEX MATCH "host: ([^\n]+)" lmada_rustc "${lmada_rustc}")
 set(lmada_host "${CMAKE_MATCH_1}")
 if(LMADA_RUST_TARGET)
     set(lmada_rust_target "${LMADA_RUST_TARGET}")
-elseif(NOT CMAKE_SYSTEM_NAME STREQUAL "Linux" OR (lmada_machine AND NOT lmada_abi))
-    message(FATAL_ERROR "lmada is for Linux, and this project for ${CMAKE_SYSTEM_NAME} (${lmada_machine}); "
+elseif(NOT CMAKE_SYSTEM_NAME MATCHES "^(Linux|Windows|Darwin)$" OR (lmada_machine AND NOT lmada_abi))
+    message(FATAL_ERROR "lmada knows no Rust target for ${CMAKE_SYSTEM_NAME} (${lmada_machine}); "
         "if Rust has a name for that machine, set LMADA_RUST_TARGET to it")
 elseif(NOT lmada_machine OR lmada_rust_target STREQUAL lmada_host OR
     (NOT CMAKE_CROSSCOMPILING AND lmada_processor MATCHES "^arm" AND lmada_host MATCHES "^arm"))
