@@ -1,5 +1,5 @@
-//! Bugs for the sanitizers to find (scripts/test-asan, scripts/test-ubsan): where they do not, their silence about
-//! everything else means nothing.
+//! Bugs for the sanitizers to find (scripts/test-asan, scripts/test-msan, scripts/test-ubsan): where they do not, their
+//! silence about everything else means nothing.
 
 use core::hint::black_box;
 
@@ -49,4 +49,24 @@ fn an_unaligned_read() {
     let numbers = numbers();
     let unaligned = numbers.as_ptr().wrapping_byte_add(black_box(1));
     black_box(unsafe { *unaligned });
+}
+
+#[test]
+#[ignore = "a bug"]
+fn an_uninitialised_read() {
+    let number = black_box(Box::new(core::mem::MaybeUninit::<u64>::uninit()));
+    if unsafe { number.assume_init_read() } > 7 {
+        println!("more than seven");
+    }
+}
+
+/// Of numbers that the caller did not write: the library reads them.
+#[test]
+#[ignore = "a bug"]
+#[allow(clippy::uninit_vec)]
+fn an_uninitialised_gradient() {
+    let mut optimizer = lmada::Optimizer::<f32>::new(&lmada::Config::default(), &[100]).unwrap();
+    let mut gradient: Vec<f32> = Vec::with_capacity(100);
+    unsafe { gradient.set_len(100) };
+    let _ = optimizer.step(&mut [0.0; 100], black_box(&gradient));
 }
