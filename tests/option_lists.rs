@@ -46,6 +46,16 @@ impl Opt {
         }
     }
 
+    /// The type in ctypes.
+    fn ctypes_type(&self) -> &str {
+        self.typed(["F64", "U32", "ctypes.c_bool", "I32"])
+    }
+
+    /// The type of the keyword in Python.
+    fn python_type(&self) -> &str {
+        self.typed(["float", "int", "bool", self.go_type()])
+    }
+
     /// Whether a text states this option's default: a number, a boolean, or a name that ends as the variant does.
     fn has_default(&self, text: &str) -> bool {
         if self.is_enum() {
@@ -215,12 +225,28 @@ fn bindings_have_every_option() {
         let line = format!("{}::{}", option.name, option.typed(["Float64", "UInt32", "Bool", "Int32"]));
         assert!(fields.lines().any(|field| field.trim() == line), "bindings/julia/src/config.jl lacks {line}");
     }
+
+    // The element type is an argument of its own in Python; the fields and keywords are generated.
+    let python = read("bindings/python/lmada/_optimizer.py");
+    let documented = between(&python, "    Options. ", "\n    \"\"\"");
+    let wanted: Vec<String> = options[1..].iter().map(|option| option.name.clone()).collect();
+    let lines: Vec<String> = names(documented, "- `", "` = ");
+    for (option, name) in options[1..].iter().zip(&lines) {
+        assert_eq!(&option.name, name, "bindings/python/lmada/_optimizer.py has the options in another order");
+        let start = format!("    - `{name}` = ");
+        let text = documented.split(&start).nth(1).unwrap().split("\n    - ").next().unwrap().replace("\n      ", " ");
+        let default = text.split([':', ' ']).next().unwrap().trim_matches('"').to_lowercase();
+        assert!(option.has_default(&default), "bindings/python/lmada/_optimizer.py: the default of {name}");
+        let range = option.short_range().replace('≥', ">=");
+        assert!(text.contains(&range), "bindings/python/lmada/_optimizer.py: {name} does not say {range:?}");
+    }
+    assert_eq!(lines, wanted, "bindings/python/lmada/_optimizer.py has not these options");
 }
 
 /// A list that is generated: the file, and the lines of the list.
 type Generated = (&'static str, String);
 
-fn generated(options: &[Opt]) -> [Generated; 4] {
+fn generated(options: &[Opt]) -> [Generated; 6] {
     let lines = |line: &dyn Fn(&Opt) -> String, options: &[Opt]| options.iter().map(line).collect::<String>();
     let width = options[1..].iter().map(|option| option.in_go().len()).max().unwrap();
     [
@@ -250,13 +276,22 @@ fn generated(options: &[Opt]) -> [Generated; 4] {
                 &options[1..],
             ),
         ),
+        (
+            "bindings/python/lmada/_options.py",
+            lines(&|option| format!("        (\"{}\", {}),\n", option.name, option.ctypes_type()), options),
+        ),
+        (
+            "bindings/python/lmada/_options.py",
+            lines(&|option| format!("    {}: {}\n", option.name, option.python_type()), &options[1..]),
+        ),
     ]
 }
 
 #[test]
 fn generated_lists_are_current() {
-    const START: &str = "// options: generated from src/config.rs by `make option-lists`\n";
-    const END: &str = "// options: end\n";
+    // In a comment of the file's language.
+    const START: &str = " options: generated from src/config.rs by `make option-lists`\n";
+    const END: &str = " options: end\n";
     let writes = std::env::var_os("LMADA_WRITE_LISTS").is_some();
     let lists = generated(&options());
     for (index, (path, list)) in lists.iter().enumerate() {

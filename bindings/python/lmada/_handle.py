@@ -1,0 +1,236 @@
+"""A handle of the library: made, asked, copied, closed. `Optimizer` adds what moves parameters."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Type, TypeVar, Union
+
+import numpy as np
+
+from ._errors import check
+from ._library import F32_CALLS, F64, F64_CALLS, LIBRARY, POINTER, SIZE, U32, U64
+from ._options import DTYPES, Config, Options, dtype_number, filled, put, to_python
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+
+class Stats(NamedTuple):
+    """What the last step looked like, or between `solve` and `end` the one under way.
+
+    Over several blocks the norms are root-sum-squares, `scale` is the least, `rank` the sum, the eigenvalues the
+    extremes.
+    """
+
+    steps: int
+    """Steps accepted since creation, reset or the start of the loaded run."""
+    history_len: int
+    """Gradients in the window."""
+    rank: int
+    """Directions that the preconditioner acts on."""
+    grad_norm: float
+    """Norm of the gradient as given."""
+    update_norm: float
+    """Norm of the update, before clipping and update momentum."""
+    scale: float
+    """Factor that clipping or grafting put on the update."""
+    eig_max: float
+    """Largest eigenvalue of MM', without eps; 0 at rank 0."""
+    eig_min: float
+    """Smallest eigenvalue of MM' that counts as present, without eps; 0 at rank 0."""
+    state_bytes: int
+    """Memory that the optimizer holds, in bytes."""
+    lr: float
+    """Learning rate of the next step."""
+    refused: int
+    """Steps refused as not finite since creation or reset; no part of a saved state."""
+    non_finite_index: Optional[int]
+    """The first element, counted from 0 over all parameters, that was not finite in the last gradient refused."""
+
+
+class _Stats(ctypes.Structure):
+    """lmada_stats_t, field by field."""
+
+    _fields_ = [
+        ("struct_size", SIZE),
+        ("steps", U64),
+        ("history_len", U32),
+        ("rank", U32),
+        ("grad_norm", F64),
+        ("update_norm", F64),
+        ("scale", F64),
+        ("eig_max", F64),
+        ("eig_min", F64),
+        ("state_bytes", U64),
+        ("lr", F64),
+        ("refused", U64),
+        ("non_finite_index", U64),
+    ]
+
+
+class Group(NamedTuple):
+    """The parameters `start` to `stop - 1`, counted over the whole model from 0, with factors of their own."""
+
+    start: int
+    stop: int
+    lr_scale: float = 1.0
+    """Factor on the learning rate, >= 0. 0 freezes: the gradient there is not read and counts as zeros."""
+    weight_decay_scale: float = 1.0
+    """Factor on the weight decay, >= 0."""
+
+
+class _Group(ctypes.Structure):
+    """lmada_group_t, field by field."""
+
+    _fields_ = [("offset", SIZE), ("len", SIZE), ("lr_scale", F64), ("weight_decay_scale", F64)]
+
+
+def _not_negative(number: Any, name: str) -> int:
+    value = int(number)
+    if value < 0 or value != number:
+        raise ValueError(f"{name} cannot be {number}")
+    return value
+
+
+class Handle:
+    """See `Optimizer`."""
+
+    _handle: Optional[int] = None
+
+    def __init__(self, dim: Union[int, Sequence[int]], *, dtype: Any = np.float32, **options: "Unpack[Options]"):
+        if isinstance(dim, (int, np.integer)):
+            if dim < 1:
+                raise ValueError(f"an optimizer has at least one parameter, not {dim}")
+            dim = [int(dim)]
+        config = put(filled(), options)
+        config.dtype = dtype_number(dtype)
+        blocks = tuple(_not_negative(length, "the length of a block") for length in dim)
+        handle = POINTER()
+        lengths = (SIZE * len(blocks))(*blocks)
+        check(LIBRARY.lmada_create_blocks(ctypes.byref(config), lengths, len(blocks), ctypes.byref(handle)))
+        self._adopt(handle.value, blocks, config.dtype)
+
+    def _adopt(self, handle: Optional[int], blocks: Tuple[int, ...], number: int) -> None:
+        self._handle = handle
+        self._blocks = blocks
+        self._dim = sum(blocks)
+        self._dtype = DTYPES[number]
+        self._calls = F64_CALLS if number else F32_CALLS
+
+    def _open(self) -> int:
+        """The handle, for a call."""
+        if self._handle is None:
+            raise ValueError("this optimizer has been closed")
+        return self._handle
+
+    @property
+    def dtype(self) -> "np.dtype[Any]":
+        """float32 or float64, the type of parameters and gradients."""
+        return self._dtype
+
+    @property
+    def blocks(self) -> Tuple[int, ...]:
+        """The lengths of the blocks: parameters with a preconditioner of their own."""
+        return self._blocks
+
+    def __len__(self) -> int:
+        """The number of parameters."""
+        return self._dim
+
+    @property
+    def closed(self) -> bool:
+        """Whether the memory has been given back."""
+        return self._handle is None
+
+    def close(self) -> None:
+        """Gives the memory back. More than once is fine; while another thread uses the optimizer it is not."""
+        handle, self._handle = self._handle, None
+        LIBRARY.lmada_free(handle)
+
+    def __del__(self) -> None:
+        # At the end of the interpreter the module may be gone already; then the process ends anyway.
+        if self._handle is not None and LIBRARY is not None:
+            self.close()
+
+    def __enter__(self) -> "Self":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else f"{self._dim} parameters"
+        if not self.closed and len(self._blocks) != 1:
+            state += f" in {len(self._blocks)} blocks"
+        return f"<lmada.{type(self).__name__} of {self._dtype}: {state}>"
+
+    def reset(self) -> None:
+        """Forgets every gradient and average, as if just made, and ends a step in phases. Options are kept."""
+        check(LIBRARY.lmada_reset(self._open()))
+
+    def stats(self) -> Stats:
+        """What the last step looked like."""
+        stats = _Stats()
+        check(LIBRARY.lmada_stats(self._open(), ctypes.byref(stats), ctypes.sizeof(stats)))
+        values: Dict[str, Any] = {name: getattr(stats, name) for name in Stats._fields}
+        if values["non_finite_index"] == 2**64 - 1:
+            values["non_finite_index"] = None
+        return Stats(**values)
+
+    def _config(self) -> Config:
+        config = Config()
+        check(LIBRARY.lmada_get_config(self._open(), ctypes.byref(config), ctypes.sizeof(config)))
+        return config
+
+    def config(self) -> Options:
+        """Every option as it is now, the learning rate too."""
+        return to_python(self._config())
+
+    def set_config(self, **options: "Unpack[Options]") -> None:
+        """Sets options of the steps to come; the others stay as they are.
+
+        All can be set but those that fix the shape of the state: `history_size`, `history_format`, `density`,
+        `momentum_kind`, whether `diagonal_beta` and `average_beta` are 0, and whether `clip_kind` is one of the clips
+        by vectors.
+        """
+        check(LIBRARY.lmada_set_config(self._open(), ctypes.byref(put(self._config(), options))))
+
+    def set_lr(self, lr: float) -> None:
+        """Sets the learning rate of the steps to come: >= 0, and `lr * weight_decay` at most 1."""
+        check(LIBRARY.lmada_set_lr(self._open(), lr))
+
+    def set_grad_scale(self, scale: float) -> None:
+        """Sets the factor on the gradients of the steps to come, the option `grad_scale`: >= 0."""
+        check(LIBRARY.lmada_set_grad_scale(self._open(), scale))
+
+    def set_groups(self, groups: Iterable[Group]) -> None:
+        """Sets the parameter groups of the steps to come, in place of all groups before.
+
+        Their ranges are disjoint; parameters in none have both factors 1. Groups are part of a saved state, `reset`
+        keeps them, and they cost no time.
+        """
+        given: List[_Group] = []
+        for start, stop, lr_scale, weight_decay_scale in groups:
+            first = _not_negative(start, "the start of a group")
+            given.append(_Group(first, _not_negative(stop - first, "the length of a group"), lr_scale, weight_decay_scale))
+        array = (_Group * len(given))(*given)
+        check(LIBRARY.lmada_set_groups(self._open(), array, ctypes.sizeof(_Group), len(given)))
+
+
+HandleType = TypeVar("HandleType", bound=Handle)
+
+
+def adopted(kind: Type[HandleType], handle: Optional[int], blocks: Tuple[int, ...]) -> HandleType:
+    """An optimizer that owns a handle which the library has made already."""
+    self = kind.__new__(kind)
+    self._handle = handle
+    self._adopt(handle, blocks, self._config().dtype)
+    return self
+
+
+def memory(dim: int, *, dtype: Any = np.float32, **options: "Unpack[Options]") -> int:
+    """The bytes that an optimizer for `dim` parameters would hold, without making one. Options as in `Optimizer`."""
+    config, held = put(filled(), options), U64()
+    config.dtype = dtype_number(dtype)
+    check(LIBRARY.lmada_memory(ctypes.byref(config), _not_negative(dim, "dim"), ctypes.byref(held)))
+    return held.value

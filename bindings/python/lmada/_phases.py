@@ -1,0 +1,102 @@
+"""One step in phases: for gradients that come in pieces, and for parameters split over processes."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Optional
+
+import numpy as np
+
+from ._arrays import BF16, Array, address, same_layout
+from ._errors import check
+from ._handle import _not_negative
+from ._library import LIBRARY, POINTER, SIZE
+from ._steps import Steps
+
+
+class Phases(Steps):
+    """See `Optimizer`."""
+
+    def begin(self) -> None:
+        """Opens a step in phases.
+
+        In order: `begin`; `feed` for every piece of the gradient, in any order; `partials` where the parameters are
+        split over processes; `solve`; `apply` for every piece; `end`. Until `end` or `cancel`, `step`, `direction`,
+        `set_lr`, `save` and `load` raise WrongPhaseError.
+        """
+        check(LIBRARY.lmada_begin(self._open()))
+
+    def feed(self, grads: Array, offset: int = 0) -> None:
+        """Takes in the gradient of the parameters from number `offset` on. A NaN is refused by `solve`, not here.
+
+        Pieces together cover every parameter once. Raises InvalidArgumentError where the piece is out of range or
+        overlaps an earlier one.
+        """
+        of = address(grads, self._dtype, "grads")
+        check(self._calls.feed(self._open(), _not_negative(offset, "offset"), of, grads.size))
+
+    def feed_bf16(self, grads: Array, offset: int = 0) -> None:
+        """`feed` with the gradient in bfloat16, as `step_bf16` takes it."""
+        of = address(grads, BF16, "grads")
+        check(LIBRARY.lmada_feed_bf16(self._open(), _not_negative(offset, "offset"), of, grads.size))
+
+    def partials(self) -> Array:
+        """The sums that the step needs, as a new array of float64, for parameters split over processes.
+
+        Add them up over the processes, element by element and to the same bits on all, and give the totals to `solve`.
+        On one process this call may be left out.
+
+            totals = opt.partials()
+            comm.Reduce(MPI.IN_PLACE if comm.rank == 0 else totals, totals, root=0)
+            comm.Bcast(totals, root=0)
+            opt.solve(totals)
+        """
+        return self._partials().copy()
+
+    def _partials(self) -> Array:
+        values, count = POINTER(), SIZE()
+        check(LIBRARY.lmada_partials(self._open(), ctypes.byref(values), ctypes.byref(count)))
+        held = ctypes.cast(values, ctypes.POINTER(ctypes.c_double))
+        return np.ctypeslib.as_array(held, shape=(count.value,))
+
+    def solve(self, totals: Optional[Array] = None) -> None:
+        """Computes the step, without changing state or parameters. `stats` now describes it.
+
+        `totals` are the sums of `partials` over all processes. Raises NonFiniteError as `step` does, on all processes
+        alike, and InvalidArgumentError where the processes differ in step, options or learning rate. The step is then
+        still open: `cancel` is the way on.
+        """
+        if totals is not None:
+            values = self._partials()
+            if totals.shape != values.shape:
+                raise ValueError(f"totals has shape {totals.shape}, the partials are {values.size}")
+            values[:] = totals
+        check(LIBRARY.lmada_solve(self._open()))
+
+    def apply(self, params: Array, grads: Array, offset: int = 0) -> None:
+        """Moves the parameters from number `offset` on. `grads` is what `feed` got for them.
+
+        Pieces together cover every parameter once. After the first the step can only be finished, or reset.
+        """
+        to, of = address(params, self._dtype, "params", writes=True), address(grads, self._dtype, "grads")
+        same_layout(params, grads, "params and grads")
+        check(self._calls.apply(self._open(), _not_negative(offset, "offset"), to, of, params.size))
+
+    def apply_bf16(self, params: Array, grads: Array, params_bf16: Optional[Array] = None, offset: int = 0) -> None:
+        """`apply` with gradient and copy of the parameters in bfloat16, as `step_bf16` takes them."""
+        to, copy, of = self._bf16(params, grads, params_bf16)
+        check(LIBRARY.lmada_apply_bf16(self._open(), _not_negative(offset, "offset"), to, copy, of, params.size))
+
+    def apply_direction(self, out: Array, grads: Array, offset: int = 0) -> None:
+        """`apply` that writes the direction, without learning rate and weight decay, instead of moving parameters."""
+        to, of = address(out, self._dtype, "out", writes=True), address(grads, self._dtype, "grads")
+        same_layout(out, grads, "out and grads")
+        check(self._calls.apply_direction(self._open(), _not_negative(offset, "offset"), to, of, out.size))
+
+    def end(self) -> None:
+        """Ends the step: it now counts. Raises WrongPhaseError where a piece was not applied."""
+        check(LIBRARY.lmada_end(self._open()))
+
+    def cancel(self) -> None:
+        """Drops the open step, back to before `begin`. Possible while nothing is applied."""
+        check(LIBRARY.lmada_cancel(self._open()))

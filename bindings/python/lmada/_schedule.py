@@ -1,0 +1,29 @@
+"""Learning rates over a run."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, get_args
+
+from ._library import LIBRARY
+
+Schedule = Literal["constant", "linear", "cosine"]
+
+
+def schedule(kind: Schedule, peak: float, step: int, *, total: int, warmup: int = 0) -> float:
+    """The learning rate of step number `step`, from 1, in a run of `total` steps.
+
+    Over the first `warmup` steps it rises linearly to `peak`; then it stays there ("constant"), or falls to 0 at
+    `total` linearly ("linear") or by half a cosine ("cosine"). Beyond `total` it is 0. Raises ValueError for numbers
+    out of range.
+
+        opt.set_lr(lmada.schedule("cosine", 0.01, step, warmup=50, total=1000))
+    """
+    kinds = get_args(Schedule)
+    if kind not in kinds:
+        raise ValueError(f"a schedule cannot be {kind!r}; it is one of {', '.join(kinds)}")
+    if min(step, warmup, total) >= 0:
+        lr: float = LIBRARY.lmada_schedule(kinds.index(kind), peak, step, warmup, total)
+        if not math.isnan(lr):
+            return lr
+    raise ValueError(f"no schedule has peak {peak}, step {step}, warmup {warmup} and total {total}")

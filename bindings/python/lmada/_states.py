@@ -1,0 +1,227 @@
+"""Saving and restoring an optimizer: as bytes, through a file, and by Python's own copies and pickles."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Optional, Protocol, Sequence, Tuple, Type, Union
+
+import numpy as np
+
+from ._errors import BadStateError, check
+from ._handle import Handle, _not_negative, adopted
+from ._library import CALLBACK, LIBRARY, POINTER, SIZE
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+# What holds the bytes of a state.
+Bytes = Union[bytes, bytearray, memoryview]
+
+
+class Writer(Protocol):
+    """A file that is open for writing bytes, and the like."""
+
+    def write(self, piece: memoryview, /) -> Any:
+        """Takes the next piece."""
+
+
+class Reader(Protocol):
+    """A file that is open for reading bytes, and the like."""
+
+    def read(self, count: int, /) -> Optional[bytes]:
+        """The next bytes, as many as that; fewer only where there are no more at the moment, none at the end."""
+
+
+class States(Handle):
+    """See `Optimizer`."""
+
+    def save(self) -> bytes:
+        """The whole state: window, averages, step count, learning rate, options, parameter groups; checksummed.
+
+        A run that goes on from it has the same bits as one that was never interrupted. `write` does without a second
+        copy of the state in memory. Raises WrongPhaseError inside a step in phases.
+        """
+        size = SIZE()
+        check(LIBRARY.lmada_state_size(self._open(), ctypes.byref(size)))
+        state = np.empty(size.value, dtype=np.uint8)
+        check(LIBRARY.lmada_state_save(self._open(), state.ctypes.data, state.size))
+        return state.tobytes()
+
+    def load(self, state: Bytes) -> None:
+        """Puts a saved state in place of the present one.
+
+        The optimizer must have been made with the same type, lengths, `history_size`, `history_format`, `density`,
+        `momentum_kind` and `clip_kind`, and have `diagonal_beta` and `average_beta` on or off alike; other options may
+        differ, and stay as they are. The state's learning rate and parameter groups become those of the optimizer.
+        Everything is checked before anything is changed: raises BadStateError for damaged bytes, InvalidArgumentError
+        or DimensionMismatchError for a state of another shape.
+        """
+        bytes_ = _of_state(state)
+        check(LIBRARY.lmada_state_load(self._open(), bytes_.ctypes.data, bytes_.size))
+
+    def load_shares(self, firsts: Union[int, Sequence[int]], states: Iterable[Bytes]) -> None:
+        """Puts together, from states that several processes saved, the state of this optimizer.
+
+        For a restart on another number of processes, or with other shares. `firsts` has for each block how many
+        parameters of it the states hold before this optimizer's share; a number will do where there is one block. In
+        every block the shares of the states follow each other in the order of `states`: all of them, or those
+        consecutive ones that have a part of this optimizer's shares. Where `history_format` is not "full", old and new
+        shares start at multiples of 4,096 parameters from the start of their block ("sparse"; of 256 for "f16" and
+        "int8"). Raises as `load` does.
+        """
+        places = [firsts] if isinstance(firsts, (int, np.integer)) else list(firsts)
+        if len(places) != len(self._blocks):
+            raise ValueError(f"firsts has {len(places)} numbers: this optimizer has {len(self._blocks)} blocks")
+        starts = (SIZE * len(places))(*(_not_negative(place, "a number of firsts") for place in places))
+        kept = [_of_state(state) for state in states]
+        pointers = (POINTER * len(kept))(*(state.ctypes.data for state in kept))
+        sizes = (SIZE * len(kept))(*(state.size for state in kept))
+        check(LIBRARY.lmada_state_load_shares(self._open(), starts, pointers, sizes, len(kept)))
+
+    def write(self, file: Writer) -> None:
+        """Writes the bytes of `save` to a file, piece by piece, without a copy of them in memory.
+
+        What the file raises is raised on. What was written until then is no state: write to a new file, and give it
+        its name afterwards.
+        """
+
+        def move(_: Any, bytes_: Any, count: int) -> None:
+            _write_all(file, memoryview((ctypes.c_char * count).from_address(bytes_)).cast("B"))
+
+        _in_pieces(move, lambda callback: LIBRARY.lmada_state_write(self._open(), callback, None))
+
+    @classmethod
+    def read(cls, file: Reader) -> "Self":
+        """A new optimizer from what `write` wrote or `save` returned, with the options that were saved.
+
+        It goes on with the same bits. No byte behind the state is read. Raises EOFError where the state is cut short,
+        BadStateError where it is damaged, and what the file raises.
+        """
+        head, handle = _Head(), POINTER()
+
+        def move(_: Any, bytes_: Any, count: int) -> None:
+            piece = memoryview((ctypes.c_char * count).from_address(bytes_)).cast("B")
+            _read_all(file, piece)
+            head.take(piece)
+
+        def create(callback: Any) -> int:
+            status: int = LIBRARY.lmada_create_from_state(callback, None, ctypes.byref(handle))
+            return status
+
+        _in_pieces(move, create)
+        try:
+            blocks = head.blocks()
+        except BaseException:
+            LIBRARY.lmada_free(handle)
+            raise
+        return adopted(cls, handle.value, blocks)
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return _restored, (type(self), self._blocks, self.save())
+
+    def __copy__(self) -> "Self":
+        return _restored(type(self), self._blocks, self.save())
+
+    def __deepcopy__(self, _: Any) -> "Self":
+        return self.__copy__()
+
+
+def _of_state(state: Bytes) -> "np.ndarray[Any, np.dtype[np.uint8]]":
+    bytes_ = np.frombuffer(state, dtype=np.uint8) if len(state) else np.empty(0, dtype=np.uint8)
+    if not bytes_.size:
+        raise BadStateError("bad saved state: it is empty")
+    return bytes_
+
+
+def _restored(kind: Type[Any], blocks: Tuple[int, ...], state: Bytes) -> Any:
+    """The optimizer whose state this is."""
+    handle, rest = POINTER(), memoryview(state).cast("B")
+
+    def move(_: Any, bytes_: Any, count: int) -> None:
+        nonlocal rest
+        if count > len(rest):
+            raise BadStateError("bad saved state: it is cut short")
+        ctypes.memmove(bytes_, rest[:count].tobytes(), count)
+        rest = rest[count:]
+
+    _in_pieces(move, lambda callback: LIBRARY.lmada_create_from_state(callback, None, ctypes.byref(handle)))
+    return adopted(kind, handle.value, blocks)
+
+
+def _in_pieces(move: Callable[[Any, Any, int], None], call: Callable[[Any], int]) -> None:
+    """Calls the library with a callback that moves pieces, and raises what that raised."""
+    raised = []
+
+    def callback(context: Any, bytes_: Any, count: int) -> int:
+        try:
+            move(context, bytes_, count)
+            return 0
+        except BaseException as failure:  # none may leave a function that C called
+            raised.append(failure)
+            return 1
+
+    status = call(CALLBACK(callback))
+    if raised:
+        raise raised[0]
+    check(status)
+
+
+def _write_all(file: Writer, piece: memoryview) -> None:
+    """Writes all of a piece: a raw file may take a part of it."""
+    while len(piece):
+        written = file.write(piece)
+        piece = piece[len(piece) if written is None else written :]
+
+
+def _read_all(file: Reader, piece: memoryview) -> None:
+    """Fills a piece: a raw file may give a part of it."""
+    done = 0
+    while done < len(piece):
+        more = file.read(len(piece) - done)
+        if not more:
+            raise EOFError("the saved state is cut short")
+        piece[done : done + len(more)] = more
+        done += len(more)
+
+
+class _Head:
+    """The start of a state as it comes by, up to the lengths of the blocks, which no function tells.
+
+    The library believes nothing of it before it has checked it, and nor does this package. The saved form:
+
+        magic (8 bytes), version (4), number n of options (4), n options, steps, steps averaged, number of blocks,
+        number of groups (8 bytes each), checksum (4), the length of each block (8 bytes each)
+    """
+
+    VERSION = 3
+
+    def __init__(self) -> None:
+        self._bytes, self._wanted = bytearray(), 16
+
+    def _counts(self) -> int:
+        """Where the four numbers before the checksum begin."""
+        return 16 + 8 * int(struct.unpack_from("<I", self._bytes, 12)[0])
+
+    def _count(self) -> int:
+        return int(struct.unpack_from("<Q", self._bytes, self._counts() + 16)[0])
+
+    def take(self, piece: memoryview) -> None:
+        """Keeps of a piece what belongs to the head."""
+        taken = 0
+        while taken < len(piece) and len(self._bytes) < self._wanted:
+            more = piece[taken : taken + self._wanted - len(self._bytes)]
+            self._bytes += more
+            taken += len(more)
+            if len(self._bytes) < self._wanted:
+                break
+            if self._wanted == 16:
+                self._wanted = self._counts() + 32
+            elif self._wanted == self._counts() + 32:
+                self._wanted += 4 + 8 * self._count()
+
+    def blocks(self) -> Tuple[int, ...]:
+        """The lengths of the blocks of a state that the library has taken."""
+        if struct.unpack_from("<I", self._bytes, 8)[0] != self.VERSION:
+            raise NotImplementedError("the library has read a state of a form that lmada does not know: update lmada")
+        return struct.unpack_from(f"<{self._count()}Q", self._bytes, self._counts() + 36)
