@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from typing import TYPE_CHECKING, Any, Callable, Iterable, Optional, Protocol, Sequence, Tuple, Type, Union
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Optional, Protocol, Sequence, Tuple, Type, TypeVar, Union
 
 import numpy as np
+import numpy.typing as npt
 
 from ._errors import BadStateError, check
 from ._handle import Handle, _not_negative, adopted
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 # What holds the bytes of a state.
 Bytes = Union[bytes, bytearray, memoryview]
+
+
+OptimizerType = TypeVar("OptimizerType", bound="States")
 
 
 class Writer(Protocol):
@@ -42,11 +46,14 @@ class States(Handle):
         A run that goes on from it has the same bits as one that was never interrupted. `write` does without a second
         copy of the state in memory. Raises WrongPhaseError inside a step in phases.
         """
+        return self._saved().tobytes()
+
+    def _saved(self) -> "npt.NDArray[np.uint8]":
         size = SIZE()
         check(LIBRARY.lmada_state_size(self._open(), ctypes.byref(size)))
         state = np.empty(size.value, dtype=np.uint8)
         check(LIBRARY.lmada_state_save(self._open(), state.ctypes.data, state.size))
-        return state.tobytes()
+        return state
 
     def load(self, state: Bytes) -> None:
         """Puts a saved state in place of the present one.
@@ -118,35 +125,36 @@ class States(Handle):
         return adopted(cls, handle.value, blocks)
 
     def __reduce__(self) -> Tuple[Any, ...]:
-        return _restored, (type(self), self._blocks, self.save())
+        return restored, (type(self), self.save())
 
     def __copy__(self) -> "Self":
-        return _restored(type(self), self._blocks, self.save())
+        return restored(type(self), self.save())
 
     def __deepcopy__(self, _: Any) -> "Self":
         return self.__copy__()
 
 
-def _of_state(state: Bytes) -> "np.ndarray[Any, np.dtype[np.uint8]]":
+def _of_state(state: Bytes) -> "npt.NDArray[np.uint8]":
     bytes_ = np.frombuffer(state, dtype=np.uint8) if len(state) else np.empty(0, dtype=np.uint8)
     if not bytes_.size:
         raise BadStateError("bad saved state: it is empty")
     return bytes_
 
 
-def _restored(kind: Type[Any], blocks: Tuple[int, ...], state: Bytes) -> Any:
+class _Memory:
+    """Bytes in memory as a file."""
+
+    def __init__(self, state: Bytes):
+        self._rest = memoryview(state).cast("B")
+
+    def read(self, count: int) -> bytes:
+        taken, self._rest = self._rest[:count], self._rest[count:]
+        return taken.tobytes()
+
+
+def restored(kind: Type[OptimizerType], state: Bytes) -> OptimizerType:
     """The optimizer whose state this is."""
-    handle, rest = POINTER(), memoryview(state).cast("B")
-
-    def move(_: Any, bytes_: Any, count: int) -> None:
-        nonlocal rest
-        if count > len(rest):
-            raise BadStateError("bad saved state: it is cut short")
-        ctypes.memmove(bytes_, rest[:count].tobytes(), count)
-        rest = rest[count:]
-
-    _in_pieces(move, lambda callback: LIBRARY.lmada_create_from_state(callback, None, ctypes.byref(handle)))
-    return adopted(kind, handle.value, blocks)
+    return kind.read(_Memory(state))
 
 
 def _in_pieces(move: Callable[[Any, Any, int], None], call: Callable[[Any], int]) -> None:

@@ -6,6 +6,8 @@ rule with its other options.
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any, List, Optional
 
 import numpy as np
@@ -19,6 +21,15 @@ def adagrad(params: Any, gradients: List[Any], lr: float, eps: float) -> Any:
     left, values, _ = np.linalg.svd(window, full_matrices=False)
     direction = left @ ((values**2 + eps) ** -0.5 * (left.T @ window[:, -1]))
     return params - lr * direction.reshape(np.shape(params))
+
+
+def trajectories() -> List[Any]:
+    """Trajectories of the note's rule that are kept in this repository: see tests/data/README.md."""
+    cases: List[Any] = json.loads(
+        (Path(__file__).resolve().parents[3] / "tests" / "data" / "note_reference.json").read_text()
+    )["cases"]
+    assert len(cases) == 6
+    return cases
 
 
 class Reference:

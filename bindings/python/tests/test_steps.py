@@ -8,7 +8,7 @@ from typing import Any, Dict, List
 import numpy as np
 
 import lmada
-from reference import Reference, adagrad
+from reference import Reference, adagrad, trajectories
 
 # Relative error of a direction that the library promises.
 PROMISED = {np.float32: 2e-6, np.float64: 1e-10}
@@ -62,6 +62,17 @@ class StepsTest(unittest.TestCase):
                 history = [*history, g][-5:]
                 opt.step(w, g)
                 self.near(w, adagrad(before.astype(float), history, 0.1, 1e-6), before, dtype, dtype)
+
+    def test_the_notes_trajectories(self) -> None:
+        for case in trajectories():
+            for dtype, error in ((np.float32, 1e-5), (np.float64, 1e-9)):
+                w = np.array(case["start"], dtype=dtype)
+                opt = lmada.Optimizer(
+                    w.size, dtype=dtype, lr=case["lr"], eps=case["eps"], history_size=case["history_size"]
+                )
+                for gradient, wanted in zip(case["gradients"], case["parameters"]):
+                    opt.step(w, np.array(gradient, dtype=dtype))
+                    self.assertLessEqual(np.linalg.norm(w - wanted), error * np.linalg.norm(wanted))
 
     def test_every_option_step_by_step(self) -> None:
         for dtype in (np.float32, np.float64):

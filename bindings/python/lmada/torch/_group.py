@@ -1,0 +1,317 @@
+"""The parameters of a group: where they lie, the optimizer that moves them, and what they keep beside it."""
+
+from __future__ import annotations
+
+import warnings
+from array import array
+from operator import attrgetter, itemgetter
+from typing import Any, Dict, List, Optional, Tuple
+
+import numpy as np
+import torch
+
+from .._errors import check
+from .._handle import Group
+from .._library import LIBRARY
+from .._optimizer import Optimizer
+from .._options import NAMES
+from .._states import restored
+from ._checks import count_change, data_ptr, layout_check, same_addresses
+
+# What an entry of `param_groups` holds in a state dict, beside its options.
+STATE, MASTERS = "lmada_state", "lmada_masters"
+
+# The options that steps look at: the learning rate is looked at first.
+OTHERS = tuple(name for name in NAMES if name != "lr")
+_others = itemgetter(*OTHERS)
+_grad = attrgetter("grad")
+
+_ELEMENTS = {
+    torch.float32: (np.float32, 1),
+    torch.float64: (np.float64, 1),
+    torch.bfloat16: (np.float32, 1),
+    torch.complex64: (np.float32, 2),
+    torch.complex128: (np.float64, 2),
+}
+
+
+def is_dense(tensor: torch.Tensor) -> bool:
+    """Whether the elements lie side by side, in whatever order."""
+    expected = 1
+    for stride, size in sorted((stride, size) for stride, size in zip(tensor.stride(), tensor.shape) if size != 1):
+        if stride != expected:
+            return False
+        expected *= size
+    return True
+
+
+def _where(number: int, tensor: torch.Tensor) -> str:
+    return f"parameter {number} of the group (of shape {tuple(tensor.shape)})"
+
+
+def dtype_of(params: List[torch.Tensor]) -> torch.dtype:
+    """The type of the parameters of a group, all of which can be stepped."""
+    for number, param in enumerate(params):
+        if param.device.type != "cpu":
+            raise ValueError(f"LMAdagrad steps tensors of the CPU: {_where(number, param)} is on {param.device}")
+        if param.layout != torch.strided:
+            raise ValueError(f"LMAdagrad steps dense tensors: {_where(number, param)} is {param.layout}")
+        if param.dtype not in _ELEMENTS:
+            raise ValueError(
+                f"LMAdagrad steps float32, float64, bfloat16, complex64 and complex128: {_where(number, param)} is "
+                f"{param.dtype}"
+            )
+        if param.dtype != params[0].dtype:
+            raise ValueError(
+                f"the parameters of a group are of one type: {_where(number, param)} is {param.dtype}, those before it "
+                f"{params[0].dtype}. Give each type a group of its own"
+            )
+    return params[0].dtype
+
+
+class ParamGroup:
+    """One handle of the library over all parameters of a group, where they lie.
+
+    Parameters in bfloat16 have masters in float32, one array of the group's length, which the library moves; the
+    parameters are those rounded. Complex parameters are pairs of real ones.
+    """
+
+    def __init__(self, entry: Dict[str, Any], optimizer: Optional[Optimizer] = None):
+        self.params: List[torch.Tensor] = entry["params"]
+        self.dtype = dtype_of(self.params) if self.params else torch.float32
+        element, numbers = _ELEMENTS[self.dtype]
+        self.lengths = [param.numel() * numbers for param in self.params]
+        dim = sum(self.lengths)
+        if optimizer is None:
+            optimizer = Optimizer([dim], dtype=element, **options_of(entry))
+        elif (len(optimizer), optimizer.dtype) != (dim, np.dtype(element)):
+            raise ValueError(
+                f"the saved state is one of {len(optimizer)} parameters of {optimizer.dtype}, the group has {dim} of "
+                f"{np.dtype(element)}"
+            )
+        self.optimizer = optimizer
+        self._options: Any = float(entry["lr"]), _others(entry)
+        self._scale = 1.0
+        self._missing: Optional[Tuple[int, ...]] = ()
+        self._warned = False
+        self._locate()
+        self.masters: Optional[torch.Tensor] = None
+        if self.dtype == torch.bfloat16:
+            self._refuse_gaps()
+            self.masters = torch.cat([in_memory_order(param).float() for param in self.params])
+
+    @classmethod
+    def restored(cls, entry: Dict[str, Any]) -> "ParamGroup":
+        """The group whose state an entry of a state dict holds; takes that out of the entry."""
+        if STATE not in entry:
+            raise ValueError("this is no state dict of an LMAdagrad: a group has no " + STATE)
+        # A byte that came along as another type of number is still that byte.
+        state = entry.pop(STATE).to(device="cpu", dtype=torch.uint8).contiguous().numpy().data
+        masters = entry.pop(MASTERS, None)
+        group = cls(entry, restored(Optimizer, state))
+        if group.masters is not None:
+            if masters is None or masters.numel() != group.masters.numel():
+                raise ValueError("the state dict is not one of these bfloat16 parameters: it lacks their " + MASTERS)
+            group.masters.copy_(masters)
+        # What the state was saved with may be older than the options that stand beside it.
+        group._options, group._missing = (None, None), None
+        return group
+
+    def save_into(self, entry: Dict[str, Any]) -> None:
+        """Puts the state into an entry of a state dict."""
+        entry[STATE] = torch.from_numpy(self.optimizer._saved())
+        if self.masters is not None:
+            entry[MASTERS] = self.masters.clone()
+
+    @staticmethod
+    def forget(entry: Dict[str, Any]) -> None:
+        """Takes the state out of an entry again."""
+        entry.pop(STATE, None)
+        entry.pop(MASTERS, None)
+
+    def _locate(self) -> None:
+        """Looks where the parameters lie: at first, and when they have moved."""
+        if self.params and dtype_of(self.params) != self.dtype:
+            raise ValueError(f"the parameters of the group were {self.dtype} and are now {self.params[0].dtype}")
+        numbers = _ELEMENTS[self.dtype][1]
+        for number, (param, length) in enumerate(zip(self.params, self.lengths)):
+            if param.numel() * numbers != length:
+                raise ValueError(f"{_where(number, param)} has another number of elements than it had: add a new group")
+        self._numbers = list(range(len(self.params)))
+        self._addresses = list(map(data_ptr, self.params))
+        # Memory that these hold on to cannot become that of another tensor, of the same address and another size.
+        self._held = [param.detach() for param in self.params]
+        self._gapped = [n for n, param in enumerate(self.params) if not is_dense(param)]
+        self._param_list = array("Q", self._addresses)
+        self._length_list = array("Q", self.lengths)
+        self._grad_addresses: List[int] = [0] * len(self.params)
+        self._grad_list = array("Q", self._grad_addresses)
+        self._grad_matches = layout_check([torch.empty_like(param.detach()) for param in self.params])
+
+    def set_options(self, entry: Dict[str, Any], scale: float) -> None:
+        """Makes the options those of the entry, and multiplies gradients by `scale` besides."""
+        lr, others = float(entry["lr"]), _others(entry)
+        if others != self._options[1]:
+            self.optimizer.set_config(**options_of(entry))
+            self._scale = 1.0
+        elif lr != self._options[0]:
+            self.optimizer.set_lr(lr)
+        self._options = lr, others
+        if scale != self._scale:
+            self.optimizer.set_grad_scale(entry["grad_scale"] * scale)
+            self._scale = scale
+
+    def step(self, maximize: bool) -> None:
+        """One step of all parameters that have a gradient; none where no parameter has one."""
+        params = self.params
+        if len(params) != len(self.lengths):
+            raise ValueError("a group has other parameters than it had: add parameters by add_param_group")
+        if not same_addresses(params, self._addresses, self._numbers):
+            self._locate()
+        grads: List[Any] = list(map(_grad, params))
+        try:
+            plain = self._grad_matches(grads) and not maximize and not self._gapped and self.masters is None
+        except (TypeError, AttributeError):
+            plain = False
+        if plain:
+            if not same_addresses(grads, self._grad_addresses, self._numbers):
+                self._grad_addresses = list(map(data_ptr, grads))
+                self._grad_list = array("Q", self._grad_addresses)
+            self._call(self._param_list, self._grad_list)
+            count_change(params)
+        elif any(grad is not None for grad in grads):
+            self._step_with_copies([self._aligned(number, grad, maximize) for number, grad in enumerate(grads)])
+            count_change([param for param, grad in zip(params, grads) if grad is not None])
+
+    def _call(self, params: "array[int]", grads: "array[int]") -> None:
+        opt = self.optimizer
+        status = opt._calls.step_tensors(
+            opt._open(),
+            params.buffer_info()[0],
+            grads.buffer_info()[0],
+            self._length_list.buffer_info()[0],
+            len(self.lengths),
+        )
+        if status:
+            check(status)
+
+    def _aligned(self, number: int, grad: Optional[torch.Tensor], maximize: bool) -> Optional[torch.Tensor]:
+        """A gradient whose elements lie as those of its parameter do, which is a copy where it does not."""
+        if grad is None:
+            return None
+        param = self.params[number]
+        if grad.layout != torch.strided:
+            raise RuntimeError(f"LMAdagrad does not support sparse gradients: {_where(number, param)} has one")
+        if grad.device.type != "cpu" or grad.shape != param.shape:
+            raise RuntimeError(f"the gradient of {_where(number, param)} is on {grad.device}, of {tuple(grad.shape)}")
+        grad = grad.detach()
+        if maximize:
+            grad = -grad
+        if grad.dtype != param.dtype or grad.stride() != param.stride() or not is_dense(param):
+            # Of a parameter that is not dense this is contiguous, as the copy of the parameter is.
+            aligned = torch.empty_like(param.detach())
+            grad = aligned.copy_(grad)
+        return grad.resolve_conj().resolve_neg()
+
+    def _step_with_copies(self, grads: List[Optional[torch.Tensor]]) -> None:
+        """A step where gradients are missing, are copies, or parameters are not as the library can move them."""
+        if self.masters is not None:
+            self._step_bf16(grads)
+        else:
+            targets = [param.detach() for param in self.params]
+            for number in self._gapped:
+                self._warn(number)
+                targets[number] = torch.empty_like(targets[number], memory_format=torch.contiguous_format).copy_(
+                    targets[number]
+                )
+                gradient = grads[number]
+                grads[number] = None if gradient is None else gradient.contiguous()
+            self._call(
+                array("Q", map(data_ptr, targets)),
+                array("Q", (0 if grad is None else grad.data_ptr() for grad in grads)),
+            )
+            for number in self._gapped:
+                self.params[number].detach().copy_(targets[number])
+
+    def _warn(self, number: int) -> None:
+        if not self._warned:
+            self._warned = True
+            what = _where(number, self.params[number])
+            warnings.warn(f"{what} has gaps in memory: each step copies it, there and back", stacklevel=6)
+
+    def _refuse_gaps(self) -> None:
+        for number in self._gapped:
+            raise ValueError(f"{_where(number, self.params[number])} has gaps in memory: bfloat16 parameters may not")
+
+    def _step_bf16(self, grads: List[Optional[torch.Tensor]]) -> None:
+        """A step in phases, a tensor after the other: gradients are read and parameters written where they lie."""
+        self._refuse_gaps()
+        masters = self._current_masters()
+        opt = self.optimizer
+        self._freeze(tuple(number for number, grad in enumerate(grads) if grad is None))
+        # The gradient of a frozen parameter is not read.
+        blank = torch.zeros(max(self.lengths, default=0), dtype=torch.bfloat16)
+        of = [blank.data_ptr() if grad is None else grad.data_ptr() for grad in grads]
+        handle, offset, pieces = opt._open(), 0, []
+        for param, address, length in zip(self.params, of, self.lengths):
+            pieces.append((offset, masters.data_ptr() + 4 * offset, param.data_ptr(), address, length))
+            offset += length
+        opt.begin()
+        try:
+            for start, _, _, address, length in pieces:
+                check(LIBRARY.lmada_feed_bf16(handle, start, address, length))
+            opt.solve()
+        except BaseException:
+            opt.cancel()
+            raise
+        for number, (start, master, copy, address, length) in enumerate(pieces):
+            written = None if grads[number] is None else copy
+            check(LIBRARY.lmada_apply_bf16(handle, start, master, written, address, length))
+        opt.end()
+
+    def _current_masters(self) -> torch.Tensor:
+        """The masters. Those of parameters that others have changed since the last step become those parameters."""
+        masters, offset = self.masters, 0
+        assert masters is not None
+        for param, length in zip(self.params, self.lengths):
+            now, master = in_memory_order(param), masters[offset : offset + length]
+            changed = master.to(torch.bfloat16) != now
+            if changed.any():
+                torch.where(changed, now.float(), master, out=master)
+            offset += length
+        return masters
+
+    def _freeze(self, missing: Tuple[int, ...]) -> None:
+        """Freezes the parameters whose gradients are missing in this step."""
+        if missing == self._missing:
+            return
+        starts = np.cumsum([0, *self.lengths])
+        self.optimizer.set_groups(
+            Group(int(starts[number]), int(starts[number + 1]), lr_scale=0.0) for number in missing
+        )
+        self._missing = missing
+
+
+    def averaged_params(self) -> List[torch.Tensor]:
+        """See `LMAdagrad.averaged_params`."""
+        flat, offset, found = torch.from_numpy(self.optimizer.averaged_params()), 0, []
+        for param, length in zip(self.params, self.lengths):
+            piece = flat[offset : offset + length]
+            offset += length
+            if param.is_complex():
+                piece = torch.view_as_complex(piece.view(-1, 2))
+            like = param.detach()
+            # Elements are in the order in which those of the parameter lie.
+            strides = like.stride() if is_dense(like) else torch.empty_like(like).stride()
+            found.append(piece.as_strided(like.shape, strides))
+        return found
+
+
+def in_memory_order(param: torch.Tensor) -> torch.Tensor:
+    """The elements of a dense tensor in the order in which they lie."""
+    return param.detach().as_strided((param.numel(),), (1,))
+
+
+def options_of(entry: Dict[str, Any]) -> Any:
+    """The library's options among the entries of a group."""
+    return {name: float(entry[name]) if name == "lr" else entry[name] for name in NAMES}

@@ -1,0 +1,130 @@
+"""LMAdagrad, a `torch.optim.Optimizer`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
+
+import torch
+
+from .._handle import Stats
+from .._options import defaults, filled, put
+from ._group import ParamGroup
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .._options import Options
+
+
+class LMAdagrad(torch.optim.Optimizer):
+    """Limited-memory full-matrix Adagrad for the parameters of a PyTorch model.
+
+        optimizer = lmada.torch.LMAdagrad(model.parameters(), lr=0.01)
+
+    `params` is an iterable of tensors or of groups, as for any optimizer of PyTorch: float32, float64, bfloat16,
+    complex64 or complex128, on the CPU, of one type a group. `lr` and the keywords are the options of `lmada.Optimizer`,
+    with the same defaults; `**lmada.recommended()` gives those that trained best in the library's own measurements.
+    `maximize` moves the parameters uphill.
+
+    A group is one optimizer of the library over all its parameters, which are moved where they lie: it sees how all of
+    them vary together, and takes about `history_size` numbers a parameter. Each group may have options of its own, and
+    has a window of its own; so parameters that are to be preconditioned together belong into one group.
+
+    - A parameter whose gradient is None is left alone in that step; its gradient counts as zeros in the window. A group
+      without any gradient takes no step.
+    - Options in `param_groups` may be changed between steps, by a scheduler for example; those that fix the shape of the
+      state (see `lmada.Optimizer.set_config`) raise InvalidArgumentError in the next step.
+    - `state_dict()` holds the whole state; a run that loads it goes on with the same bits. It may be saved by
+      `torch.save`, and loaded with `weights_only`.
+    - A gradient with a NaN or infinity raises NonFiniteError: its group has not changed. (Groups before it have stepped.)
+      With a `GradScaler` such steps are skipped, and gradients are unscaled without a pass over memory.
+    - bfloat16 parameters have float32 masters, which are a part of the state. A parameter that was changed by hand is its
+      own master again.
+
+    Raises ValueError for tensors that it cannot step, InvalidArgumentError (a ValueError) for options out of range, and
+    TypeError for options that do not exist.
+    """
+
+    # A GradScaler then sets `grad_scale` and `found_inf`, both tensors, for the time of a step.
+    _step_supports_amp_scaling = True
+
+    def __init__(self, params: Any, lr: float = 1e-2, *, maximize: bool = False, **options: "Unpack[Options]"):
+        if isinstance(lr, torch.Tensor) and lr.numel() != 1:
+            raise ValueError("Tensor lr must be 1-element")
+        given: Dict[str, Any] = {**options, "lr": float(lr)}
+        put(filled(), given)  # refuses names that are no options
+        self._groups: List[ParamGroup] = []
+        super().__init__(params, {**defaults(), **given, "lr": lr, "maximize": maximize})
+
+    def add_param_group(self, param_group: Dict[str, Any]) -> None:
+        """Adds a group: a dict with "params" and the options that differ from those of the optimizer."""
+        super().add_param_group(param_group)
+        try:
+            self._groups.append(ParamGroup(self.param_groups[-1]))
+        except BaseException:
+            self.param_groups.pop()
+            raise
+
+    def step(self, closure: Optional[Callable[[], Any]] = None) -> Any:  # type: ignore[override]
+        """One step. `closure` computes the loss anew, with its gradients, and is called once; returns what it returns."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        found_inf, grad_scale = getattr(self, "found_inf", None), getattr(self, "grad_scale", None)
+        if found_inf is not None and float(found_inf) > 0:
+            return loss
+        scale = 1.0 if grad_scale is None else 1.0 / float(grad_scale)
+        if len(self.param_groups) != len(self._groups):
+            raise ValueError("there are other groups than there were: add groups by add_param_group")
+        for entry, group in zip(self.param_groups, self._groups):
+            if group.params is not entry["params"]:
+                self._adopt(group, entry)
+            group.set_options(entry, scale)
+            group.step(entry["maximize"])
+        return loss
+
+    def _adopt(self, group: Group, entry: Dict[str, Any]) -> None:
+        """Takes the list of parameters that has come in place of the one before."""
+        if len(entry["params"]) != len(group.params):
+            raise ValueError("a group has other parameters than it had: add parameters by add_param_group")
+        group.params = entry["params"]
+        group._locate()
+
+    def stats(self) -> List[Stats]:
+        """What the last step of each group looked like."""
+        return [group.optimizer.stats() for group in self._groups]
+
+    def averaged_params(self) -> List[List[torch.Tensor]]:
+        """With the option `average_beta`: the average of the parameters over the steps, as new tensors, for each group.
+
+        Of bfloat16 parameters it is that of the float32 masters.
+        """
+        return [group.averaged_params() for group in self._groups]
+
+    def state_dict(self) -> Dict[str, Any]:
+        """The options of each group and its whole state, as tensors of bytes."""
+        # For the time of the call, so that hooks of state dicts see the states.
+        for entry, group in zip(self.param_groups, self._groups):
+            group.save_into(entry)
+        try:
+            return super().state_dict()
+        finally:
+            for entry, group in zip(self.param_groups, self._groups):
+                group.forget(entry)
+
+    def __getstate__(self) -> Dict[str, Any]:
+        state: Dict[str, Any] = super().__getstate__()  # type: ignore[misc]
+        state["param_groups"] = [dict(entry) for entry in self.param_groups]
+        for entry, group in zip(state["param_groups"], self._groups):
+            group.save_into(entry)
+        return state
+
+    def __setstate__(self, state: Dict[str, Any]) -> None:
+        # `load_state_dict` comes here too. What is refused has changed nothing.
+        for entry in state["param_groups"]:
+            for name, value in {**state.get("defaults", getattr(self, "defaults", {}))}.items():
+                entry.setdefault(name, value)
+        groups = [ParamGroup.restored(entry) for entry in state["param_groups"]]
+        super().__setstate__(state)
+        self._groups = groups
