@@ -22,9 +22,9 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 DESCRIPTION := $(shell sed -n 's/^description = "\(.*\)"/\1/p' Cargo.toml)
 
 # In the order in which `make test` runs them.
-SUITES := rust c ubsan mpi abi instructions fuzz examples cpp julia go install docs readme
+SUITES := rust c ubsan mpi abi instructions fuzz examples cpp julia go python install docs readme
 # Longer ones, not part of `make test`.
-LONG := asan tsan msan aarch64 processors large
+LONG := asan tsan msan aarch64 processors large torch
 # Other systems and processors (tests/platforms). `make test-platforms` runs all.
 PLATFORMS := musl windows macos i686 s390x wasm
 
@@ -86,6 +86,7 @@ test: lib
 ## test-cpp      the C++ binding
 ## test-julia    the Julia binding
 ## test-go       the Go binding
+## test-python   the Python package, with Debian's NumPy and PyTorch
 ## test-install  what `make install` installs, used from outside the tree
 ## test-docs     the examples in the C reference; both references, made without a warning; links
 ## test-readme   the code in README.md and docs/in-your-training-loop.md
@@ -98,7 +99,8 @@ $(SUITES:%=test-%): test-%: lib
 ## test-aarch64  the core's tests and the C suite on aarch64, under qemu (long)
 ## test-processors  the core's tests without AVX2, training on processors that lack a part of it, under qemu (long)
 ## test-large    a model of more than 2^31 parameters, in the formats that memory allows (long)
-test-processors test-large: lib
+## test-torch    what is for PyTorch with PyPI's current version of it, which it installs under target/ (long, 5 GB)
+test-processors test-large test-torch: lib
 $(LONG:%=test-%) $(PLATFORMS:%=test-%): test-%:
 	@scripts/run-suites $*
 

@@ -1,10 +1,11 @@
 """lmada against others in PyTorch: one process, the same threads, gradients and sizes, measured in turn.
 
-    compare.py liblmada.so steps.so
+    compare.py steps.so
 
 Tables in Markdown go to stdout, progress to stderr. Ends with status 1 where those who should agree do not.
 """
 
+import ctypes
 import os
 import sys
 from importlib.metadata import version
@@ -58,7 +59,7 @@ def print_contenders() -> None:
         reach = REACH.get(name, [])
         return with_aim(ratio(results[size], name, Lmada.name), reach[size] if size < len(reach) else None)
 
-    versions = f"lmada {Lmada.library.version}, torch {torch.__version__}, torchzero {version('torchzero')}"
+    versions = f"lmada {lmada.library_version()}, torch {torch.__version__}, torchzero {version('torchzero')}"
     print(f"\n{versions}, {torch.get_num_threads()} threads each. Time a step, median:\n")
     table(head, [[name] + [result.time(name) for result in results] for name in names])
     print("\nTheir time over lmada's; in brackets the aim:\n")
@@ -105,7 +106,7 @@ def print_diagonal() -> None:
 
 def main() -> None:
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    Lmada.library = lmada.Library(*map(os.path.abspath, sys.argv[1:]))
+    Lmada.take_steps = ctypes.CDLL(os.path.abspath(sys.argv[1])).take_steps
     print_contenders()
     print_formats()
     print_diagonal()

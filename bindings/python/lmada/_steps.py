@@ -34,6 +34,8 @@ class Steps(Handle):
             same_layout(params, grads, "params and grads")
             check(self._calls.step(self._open(), to, of, params.size))
             return
+        if isinstance(grads, np.ndarray):
+            raise TypeError("grads has to be a list of arrays, as params is")
         tensors, gradients, lengths = matched(params, grads, self._dtype)
         check(
             self._calls.step_tensors(

@@ -12,12 +12,13 @@ from typing import Any, Callable, List, Sequence
 import torch
 
 data_ptr = torch.Tensor.data_ptr
+_compiled: Any = vars(torch)["_C"]
 
 
 def _compiled_addresses() -> Any:
     """PyTorch's own comparison of addresses, where there is one that does what is expected."""
     try:
-        same: Any = torch._C._tensors_data_ptrs_at_indices_equal
+        same: Any = _compiled._tensors_data_ptrs_at_indices_equal
         pair = [torch.zeros(1), torch.zeros(1)]
         right = [tensor.data_ptr() for tensor in pair]
         if same(pair, right, [0, 1]) is True and same(pair, [right[0], right[1] + 4], [0, 1]) is False:
@@ -62,7 +63,7 @@ def layout_check(like: Sequence[torch.Tensor]) -> Callable[[Sequence[torch.Tenso
 
 def count_change(params: List[torch.Tensor]) -> None:
     """Tells autograd that parameters have changed: a graph that still needs their old values then refuses to run."""
-    many: Any = getattr(torch._C, "_increment_version", None)
+    many: Any = getattr(_compiled, "_increment_version", None)
     if many is None:
         # Parts of length 0 share the counters of their parameters.
         torch._foreach_zero_([param.detach().as_strided((0,), (1,)) for param in params])

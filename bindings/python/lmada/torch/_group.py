@@ -66,7 +66,8 @@ def dtype_of(params: List[torch.Tensor]) -> torch.dtype:
                 f"the parameters of a group are of one type: {_where(number, param)} is {param.dtype}, those before it "
                 f"{params[0].dtype}. Give each type a group of its own"
             )
-    return params[0].dtype
+    dtype: torch.dtype = params[0].dtype
+    return dtype
 
 
 class ParamGroup:
@@ -211,7 +212,8 @@ class ParamGroup:
             # Of a parameter that is not dense this is contiguous, as the copy of the parameter is.
             aligned = torch.empty_like(param.detach())
             grad = aligned.copy_(grad)
-        return grad.resolve_conj().resolve_neg()
+        plain: torch.Tensor = grad.resolve_conj().resolve_neg()
+        return plain
 
     def _step_with_copies(self, grads: List[Optional[torch.Tensor]]) -> None:
         """A step where gradients are missing, are copies, or parameters are not as the library can move them."""
@@ -309,7 +311,8 @@ class ParamGroup:
 
 def in_memory_order(param: torch.Tensor) -> torch.Tensor:
     """The elements of a dense tensor in the order in which they lie."""
-    return param.detach().as_strided((param.numel(),), (1,))
+    flat: torch.Tensor = param.detach().as_strided((param.numel(),), (1,))
+    return flat
 
 
 def options_of(entry: Dict[str, Any]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Union
 
 import torch
 
@@ -48,7 +48,14 @@ class LMAdagrad(torch.optim.Optimizer):
     # A GradScaler then sets `grad_scale` and `found_inf`, both tensors, for the time of a step.
     _step_supports_amp_scaling = True
 
-    def __init__(self, params: Any, lr: float = 1e-2, *, maximize: bool = False, **options: "Unpack[Options]"):
+    def __init__(  # type: ignore[misc]  # `lr` is a name of Options too
+        self,
+        params: Any,
+        lr: Union[float, torch.Tensor] = 1e-2,
+        *,
+        maximize: bool = False,
+        **options: "Unpack[Options]",
+    ):
         if isinstance(lr, torch.Tensor) and lr.numel() != 1:
             raise ValueError("Tensor lr must be 1-element")
         given: Dict[str, Any] = {**options, "lr": float(lr)}
@@ -84,7 +91,7 @@ class LMAdagrad(torch.optim.Optimizer):
             group.step(entry["maximize"])
         return loss
 
-    def _adopt(self, group: Group, entry: Dict[str, Any]) -> None:
+    def _adopt(self, group: ParamGroup, entry: Dict[str, Any]) -> None:
         """Takes the list of parameters that has come in place of the one before."""
         if len(entry["params"]) != len(group.params):
             raise ValueError("a group has other parameters than it had: add parameters by add_param_group")
@@ -114,11 +121,11 @@ class LMAdagrad(torch.optim.Optimizer):
                 group.forget(entry)
 
     def __getstate__(self) -> Dict[str, Any]:
-        state: Dict[str, Any] = super().__getstate__()  # type: ignore[misc]
+        state: Any = super().__getstate__()  # type: ignore[misc, unused-ignore]
         state["param_groups"] = [dict(entry) for entry in self.param_groups]
         for entry, group in zip(state["param_groups"], self._groups):
             group.save_into(entry)
-        return state
+        return dict(state)
 
     def __setstate__(self, state: Dict[str, Any]) -> None:
         # `load_state_dict` comes here too. What is refused has changed nothing.

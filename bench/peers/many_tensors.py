@@ -1,0 +1,105 @@
+"""The price of being an optimizer of PyTorch: LMAdagrad beside its own C call and beside Adam, on a model of 300 tensors.
+
+Tables in Markdown go to stdout, progress to stderr. One thread each, since the model is small. Every contender steps once
+a round, in turn, with gradients that lie where they lay, or that a backward pass has just made.
+"""
+
+import ctypes
+import statistics
+import sys
+import time
+
+import torch
+from lmada._errors import check
+from lmada.torch import LMAdagrad
+
+from tables import digits, table, text_of_seconds
+
+TENSORS, ROUNDS, HISTORY = 300, 400, 10
+LENGTHS = [10, 1_000]  # of a tensor
+MOST = 25e-6  # aim: seconds of a step above the C call
+
+
+def model(length: int) -> list[torch.nn.Parameter]:
+    return [torch.nn.Parameter(torch.randn(length)) for _ in range(TENSORS)]
+
+
+class Stepped:
+    """An optimizer and its parameters."""
+
+    def __init__(self, length: int, make):
+        self.params = model(length)
+        self.optimizer = make(self.params)
+        self.step = self.optimizer.step
+
+    def backward(self) -> None:
+        self.optimizer.zero_grad()
+        torch.cat(self.params).square().sum().backward()
+
+
+class Call(Stepped):
+    """The C call that LMAdagrad makes, with lists of addresses that are made beforehand."""
+
+    def __init__(self, length: int):
+        super().__init__(length, lambda params: LMAdagrad(params, history_size=HISTORY, threads=1))
+        self.step = self.call
+
+    def backward(self) -> None:
+        super().backward()
+        addresses = [[p.data_ptr() for p in self.params], [p.grad.data_ptr() for p in self.params]]
+        self.lists = [(ctypes.c_size_t * TENSORS)(*numbers) for numbers in [*addresses, [p.numel() for p in self.params]]]
+
+    def call(self) -> None:
+        optimizer = self.optimizer._groups[0].optimizer
+        check(optimizer._calls.step_tensors(optimizer._open(), *self.lists, TENSORS))
+
+
+def medians(length: int, fresh: bool) -> dict[str, float]:
+    """Seconds of a step."""
+    adam = torch.optim.Adam
+    contenders = {
+        "the C call": Call(length),
+        "LMAdagrad": Stepped(length, lambda params: LMAdagrad(params, history_size=HISTORY, threads=1)),
+        "Adam, fused": Stepped(length, lambda params: adam(params, fused=True)),
+        "Adam, foreach": Stepped(length, lambda params: adam(params, foreach=True)),
+    }
+    samples: dict[str, list[float]] = {name: [] for name in contenders}
+    for number in range(ROUNDS):
+        for name, contender in contenders.items():
+            if fresh or number == 0:
+                contender.backward()
+            start = time.perf_counter()
+            contender.step()
+            samples[name].append(time.perf_counter() - start)
+    return {name: statistics.median(taken[HISTORY:]) for name, taken in samples.items()}
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    cases = [(length, fresh) for length in LENGTHS for fresh in (False, True)]
+    results = []
+    for length, fresh in cases:
+        print(f"{TENSORS} tensors of {length}", file=sys.stderr)
+        results.append(medians(length, fresh))
+    # What Python takes for the least that any optimizer does: it asks every parameter for its gradient.
+    params = model(1)
+    for param in params:
+        param.grad = torch.ones(1)
+    asking = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        for param in params:
+            param.grad
+        asking.append(time.perf_counter() - start)
+
+    head = ["tensors, gradients"] + [f"{TENSORS} of {length:,}, {'new' if fresh else 'in place'}" for length, fresh in cases]
+    rows = [[name] + [text_of_seconds(result[name]) for result in results] for name in results[0]]
+    above = [text_of_seconds(result["LMAdagrad"] - result["the C call"]) for result in results]
+    rows.append([f"LMAdagrad above the C call ({MOST * 1e6:g} µs)"] + above)
+    rows.append(["Adam, foreach, over LMAdagrad"] + [digits(r["Adam, foreach"] / r["LMAdagrad"]) for r in results])
+    print(f"\nLMAdagrad (k = {HISTORY}) on a model of {TENSORS} tensors, one thread each. Time a step, median; in brackets")
+    print(f"the aim. Asking {TENSORS} parameters for their gradients takes {text_of_seconds(statistics.median(asking))} here:\n")
+    table(head, rows)
+
+
+main()

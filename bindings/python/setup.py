@@ -1,0 +1,88 @@
+"""Builds the package with the library in it, or without one where an installed library is to be used.
+
+- LMADA_LIBRARY names a library: that one is put into the package.
+- Else, in the repository, cargo builds it (what is in target/lmada already is taken as it is if it is current).
+- Else, where the system's loader finds a library, the package has none and uses that.
+"""
+
+import ctypes
+import os
+import platform
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from setuptools import Distribution, setup
+from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_py import build_py
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parents[1]
+SONAME = "liblmada.so.0"
+
+
+def version():
+    """The version of Cargo.toml; in a source distribution, which lacks that file, its own."""
+    for file, pattern in ((REPOSITORY / "Cargo.toml", r'^version = "(.*)"$'), (HERE / "PKG-INFO", r"^Version: (.*)$")):
+        found = file.exists() and re.search(pattern, file.read_text(), re.MULTILINE)
+        if found:
+            return found[1]
+    raise SystemExit("lmada: neither Cargo.toml nor PKG-INFO tells the version")
+
+
+def library():
+    """The library to put into the package; None where it is to use an installed one."""
+    chosen = os.environ.get("LMADA_LIBRARY")
+    if chosen:
+        return Path(chosen)
+    why = "this is no repository of lmada"
+    built = Path(os.environ.get("LMADA_LIB_DIR", REPOSITORY / "target" / "lmada"))
+    if (REPOSITORY / "scripts" / "built").exists():
+        run = subprocess.run([REPOSITORY / "scripts" / "built", built], stderr=subprocess.PIPE, text=True)
+        if run.returncode == 0:
+            return built / "liblmada.so"
+        why = run.stderr.strip()
+    try:
+        ctypes.CDLL(SONAME)
+    except OSError:
+        raise SystemExit(
+            f"lmada: no library to build with: {why}; none is installed; LMADA_LIBRARY may name one"
+        ) from None
+    return None
+
+
+def platform_tag(file):
+    """The tag of the systems that have what the library needs: PEP 600, from the versions of glibc's symbols in it."""
+    if platform.libc_ver()[0] != "glibc":
+        return None
+    minors = [int(minor) for minor in re.findall(rb"GLIBC_2\.(\d+)", file.read_bytes())]
+    return f"manylinux_2_{max([17, *minors])}_{platform.machine()}"
+
+
+LIBRARY = library()
+
+
+class Package(Distribution):
+    """With a library in it, the package belongs to one kind of machine."""
+
+    def has_ext_modules(self):
+        return LIBRARY is not None
+
+
+class BuildPackage(build_py):
+    def run(self):
+        super().run()
+        # An editable package finds the library in the repository.
+        if LIBRARY and not getattr(self, "editable_mode", False):
+            shutil.copy(LIBRARY, Path(self.build_lib) / "lmada" / SONAME)
+
+
+class BuildWheel(bdist_wheel):
+    def get_tag(self):
+        if LIBRARY is None:
+            return super().get_tag()
+        return "py3", "none", platform_tag(LIBRARY) or super().get_tag()[2]
+
+
+setup(version=version(), distclass=Package, cmdclass={"build_py": BuildPackage, "bdist_wheel": BuildWheel})
