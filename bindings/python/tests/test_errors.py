@@ -108,10 +108,10 @@ class ErrorsTest(unittest.TestCase):
 
     def test_a_second_thread_is_refused_and_the_gil_released(self) -> None:
         """While one thread is inside a long step, Python goes on: it sees the optimizer busy."""
-        opt = lmada.Optimizer(4_000_000, history_size=30, threads=1)
+        opt = lmada.Optimizer(1_000_000, threads=1)
         w, g = ones(len(opt)), ones(len(opt))
         busy = False
-        for _ in range(20):
+        for _ in range(100):
             thread = threading.Thread(target=opt.step, args=(w, g))
             thread.start()
             while thread.is_alive() and not busy:
