@@ -1,7 +1,7 @@
-"""The price of being an optimizer of PyTorch: LMAdagrad beside its own C call and beside Adam, on a model of 300 tensors.
+"""The price of being an optimizer of PyTorch: LMAdagrad beside its own C call and Adam, on a model of 300 tensors.
 
-Tables in Markdown go to stdout, progress to stderr. One thread each, since the model is small. Every contender steps once
-a round, in turn, with gradients that lie where they lay, or that a backward pass has just made.
+Tables in Markdown go to stdout, progress to stderr. One thread each, since the model is small. Every contender steps
+once a round, in turn, with gradients that lie where they lay, or that a backward pass has just made.
 """
 
 import ctypes
@@ -47,7 +47,8 @@ class Call(Stepped):
     def backward(self) -> None:
         super().backward()
         addresses = [[p.data_ptr() for p in self.params], [p.grad.data_ptr() for p in self.params]]
-        self.lists = [(ctypes.c_size_t * TENSORS)(*numbers) for numbers in [*addresses, [p.numel() for p in self.params]]]
+        lengths = [p.numel() for p in self.params]
+        self.lists = [(ctypes.c_size_t * TENSORS)(*numbers) for numbers in (*addresses, lengths)]
 
     def call(self) -> None:
         optimizer = self.optimizer._groups[0].optimizer
@@ -89,16 +90,18 @@ def main() -> None:
     for _ in range(ROUNDS):
         start = time.perf_counter()
         for param in params:
-            param.grad
+            _ = param.grad
         asking.append(time.perf_counter() - start)
 
-    head = ["tensors, gradients"] + [f"{TENSORS} of {length:,}, {'new' if fresh else 'in place'}" for length, fresh in cases]
+    head = [f"{TENSORS} of {length:,}, {'new' if fresh else 'in place'}" for length, fresh in cases]
+    head.insert(0, "tensors, gradients")
     rows = [[name] + [text_of_seconds(result[name]) for result in results] for name in results[0]]
     above = [text_of_seconds(result["LMAdagrad"] - result["the C call"]) for result in results]
     rows.append([f"LMAdagrad above the C call ({MOST * 1e6:g} µs)"] + above)
     rows.append(["Adam, foreach, over LMAdagrad"] + [digits(r["Adam, foreach"] / r["LMAdagrad"]) for r in results])
-    print(f"\nLMAdagrad (k = {HISTORY}) on a model of {TENSORS} tensors, one thread each. Time a step, median; in brackets")
-    print(f"the aim. Asking {TENSORS} parameters for their gradients takes {text_of_seconds(statistics.median(asking))} here:\n")
+    least = text_of_seconds(statistics.median(asking))
+    print(f"\nLMAdagrad (k = {HISTORY}) on a model of {TENSORS} tensors, one thread each. Time a step, median; in")
+    print(f"brackets the aim. Asking {TENSORS} parameters for their gradients takes {least} here:\n")
     table(head, rows)
 
 

@@ -1,6 +1,6 @@
-"""Trains a 64-32-10 perceptron to read handwritten digits, with lmada in PyTorch, and says how many unseen digits it reads.
+"""Trains a 64-32-10 perceptron in PyTorch to read handwritten digits; says how many unseen digits it gets right.
 
-    python3 bindings/python/examples/digits.py [digits.csv.gz]
+python3 bindings/python/examples/digits.py [digits.csv.gz]
 """
 
 import gzip

@@ -34,8 +34,7 @@ def same_layout(first: Array, second: Array, names: str) -> None:
     if first.shape != second.shape:
         raise ValueError(f"{names} have shapes {first.shape} and {second.shape}")
     if first.strides != second.strides and not (
-        first.flags.c_contiguous and second.flags.c_contiguous
-        or first.flags.f_contiguous and second.flags.f_contiguous
+        first.flags.c_contiguous and second.flags.c_contiguous or first.flags.f_contiguous and second.flags.f_contiguous
     ):
         if first.itemsize == second.itemsize or first.flags.c_contiguous != second.flags.c_contiguous:
             raise ValueError(f"{names} lie in different orders: one by rows (C), the other by columns (Fortran)")

@@ -212,7 +212,9 @@ class Handle:
         given: List[_Group] = []
         for start, stop, lr_scale, weight_decay_scale in groups:
             first = _not_negative(start, "the start of a group")
-            given.append(_Group(first, _not_negative(stop - first, "the length of a group"), lr_scale, weight_decay_scale))
+            given.append(
+                _Group(first, _not_negative(stop - first, "the length of a group"), lr_scale, weight_decay_scale)
+            )
         array = (_Group * len(given))(*given)
         check(LIBRARY.lmada_set_groups(self._open(), array, ctypes.sizeof(_Group), len(given)))
 

@@ -1,11 +1,10 @@
 """PyTorch's own machinery for tests of optimizers, with LMAdagrad in its database of optimizers.
 
-Needs a PyTorch that brings torch.testing._internal.common_optimizers (2.2 or later; and the package expecttest): an
-OptimizerInfo describes the optimizer, `optims` makes a test of each, `TensorTracker` compares trajectories. The bodies of
-PyTorch's tests (test/test_optim.py) are not part of the installed package: those here do what theirs of the same name do.
+Needs a PyTorch that brings torch.testing._internal.common_optimizers (and the package expecttest): an OptimizerInfo
+describes the optimizer, `optims` makes a test of each, `TensorTracker` compares trajectories. The bodies of PyTorch's
+tests (test/test_optim.py) are not part of the installed package: those here do what theirs of the same name do.
 """
 
-# ruff: noqa: F401
 from __future__ import annotations
 
 import warnings
@@ -54,9 +53,7 @@ def errors(device: Any, dtype: Any) -> Any:
         (dict(betas=(0.9, 0.99)), TypeError, "there is no option 'betas'"),
     ]
     return get_error_inputs_for_all_optims(device, dtype) + [
-        ErrorOptimizerInput(
-            OptimizerInput(params=None, kwargs=kwargs, desc=words), error_type=kind, error_regex=words
-        )
+        ErrorOptimizerInput(OptimizerInput(params=None, kwargs=kwargs, desc=words), error_type=kind, error_regex=words)
         for kwargs, kind, words in wrong
     ]
 
@@ -107,7 +104,9 @@ class GenericTest(TestCase):
                 with self.assertRaisesRegex(error.error_type, error.error_regex):
                     optim_info.optim_cls(params, **given.kwargs)
 
-    def goes_the_right_way(self, info: Any, optim_input: Any, schedulers: Any, weight: Any, bias: Any, vector: Any) -> None:
+    def goes_the_right_way(
+        self, info: Any, optim_input: Any, schedulers: Any, weight: Any, bias: Any, vector: Any
+    ) -> None:
         weight, bias = torch.nn.Parameter(weight), torch.nn.Parameter(bias)
         optimizer = info.optim_cls([weight, bias], **deepcopy(optim_input.kwargs))
         its = [make(optimizer) for make in schedulers]
@@ -133,7 +132,9 @@ class GenericTest(TestCase):
     def test_forloop_goes_right_direction(self, device: Any, dtype: Any, optim_info: Any) -> None:
         for optim_input in all_inputs(device, dtype, optim_info):
             for contiguous in (True, False):
-                weight = torch.randn((10, 5), dtype=dtype) if contiguous else torch.randn((10, 5, 2), dtype=dtype)[..., 0]
+                weight = (
+                    torch.randn((10, 5), dtype=dtype) if contiguous else torch.randn((10, 5, 2), dtype=dtype)[..., 0]
+                )
                 bias = torch.randn((10,), dtype=dtype) if contiguous else torch.randn((10, 2), dtype=dtype)[..., 0]
                 with warnings.catch_warnings():
                     warnings.filterwarnings("ignore", message=".*gaps in memory.*")

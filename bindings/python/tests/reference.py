@@ -124,4 +124,6 @@ class Reference:
     def step(self, params: Any, gradient: Any) -> Any:
         """The parameters after one step, in float64."""
         o = self.options
-        return np.asarray(params, dtype=np.float64) * (1 - o["lr"] * o["weight_decay"]) - o["lr"] * self.direction(gradient)
+        return np.asarray(params, dtype=np.float64) * (1 - o["lr"] * o["weight_decay"]) - o["lr"] * self.direction(
+            gradient
+        )

@@ -1,4 +1,4 @@
-"""Everything that is refused: by an exception of its own kind, with a message that names the argument, changing nothing."""
+"""What is refused: by an exception of its own kind, with a message that names the argument, changing nothing."""
 
 from __future__ import annotations
 

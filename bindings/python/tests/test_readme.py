@@ -16,7 +16,9 @@ README = Path(__file__).resolve().parents[1] / "README.md"
 
 class ReadmeTest(unittest.TestCase):
     def test_every_block(self) -> None:
-        blocks = re.findall(r"^(<!-- not run: .*-->\n)?```python\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+        blocks = re.findall(
+            r"^(<!-- not run: .*-->\n)?```python\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL
+        )
         names: Dict[str, Any] = {}
         folder = os.getcwd()
         ran = 0
@@ -31,7 +33,9 @@ class ReadmeTest(unittest.TestCase):
                     self.assertIsNotNone(promised, f"a block does not say what it prints:\n{block}")
                     with contextlib.redirect_stdout(io.StringIO()) as printed:
                         exec(code, names)
-                    self.assertEqual(re.sub("^", "# ", printed.getvalue().rstrip(), flags=re.MULTILINE) + "\n", promised[1])
+                    self.assertEqual(
+                        re.sub("^", "# ", printed.getvalue().rstrip(), flags=re.MULTILINE) + "\n", promised[1]
+                    )
                     ran += 1
             finally:
                 os.chdir(folder)

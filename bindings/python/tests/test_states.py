@@ -78,7 +78,9 @@ class StatesTest(unittest.TestCase):
                         other.step(v, g)
                 for other, v in zip(others, params):
                     np.testing.assert_array_equal(v, w)
-                    self.assertEqual((other.save(), other.blocks, other.config()), (opt.save(), opt.blocks, opt.config()))
+                    self.assertEqual(
+                        (other.save(), other.blocks, other.config()), (opt.save(), opt.blocks, opt.config())
+                    )
 
     def test_float64_and_another_process(self) -> None:
         opt = lmada.Optimizer(5, dtype=np.float64, lr=0.25)
@@ -175,7 +177,9 @@ class StatesTest(unittest.TestCase):
         self.assertIn("lmada", lmada.library_path())
         for library, words in (("/nowhere/liblmada.so", "finds no library"), ("libc.so.6", "is no lmada library")):
             run = subprocess.run(
-                [sys.executable, "-c", "import lmada"], env={**os.environ, "LMADA_LIBRARY": library}, capture_output=True
+                [sys.executable, "-c", "import lmada"],
+                env={**os.environ, "LMADA_LIBRARY": library},
+                capture_output=True,
             )
             self.assertNotEqual(run.returncode, 0)
             self.assertIn(words, run.stderr.decode())

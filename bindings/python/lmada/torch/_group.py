@@ -293,7 +293,6 @@ class ParamGroup:
         )
         self._missing = missing
 
-
     def averaged_params(self) -> List[torch.Tensor]:
         """See `LMAdagrad.averaged_params`."""
         flat, offset, found = torch.from_numpy(self.optimizer.averaged_params()), 0, []

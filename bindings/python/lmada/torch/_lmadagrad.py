@@ -24,9 +24,9 @@ class LMAdagrad(torch.optim.Optimizer):
         optimizer = lmada.torch.LMAdagrad(model.parameters(), lr=0.01)
 
     `params` is an iterable of tensors or of groups, as for any optimizer of PyTorch: float32, float64, bfloat16,
-    complex64 or complex128, on the CPU, of one type a group. `lr` and the keywords are the options of `lmada.Optimizer`,
-    with the same defaults; `**lmada.recommended()` gives those that trained best in the library's own measurements.
-    `maximize` moves the parameters uphill.
+    complex64 or complex128, on the CPU, of one type a group. `lr` and the keywords are the options of
+    `lmada.Optimizer`, with the same defaults; `**lmada.recommended()` gives those that trained best in the library's
+    own measurements. `maximize` moves the parameters uphill.
 
     A group is one optimizer of the library over all its parameters, which are moved where they lie: it sees how all of
     them vary together, and takes about `history_size` numbers a parameter. Each group may have options of its own, and
@@ -34,14 +34,14 @@ class LMAdagrad(torch.optim.Optimizer):
 
     - A parameter whose gradient is None is left alone in that step; its gradient counts as zeros in the window. A group
       without any gradient takes no step.
-    - Options in `param_groups` may be changed between steps, by a scheduler for example; those that fix the shape of the
-      state (see `lmada.Optimizer.set_config`) raise InvalidArgumentError in the next step.
+    - Options in `param_groups` may be changed between steps, by a scheduler for example; those that fix the shape of
+      the state (see `lmada.Optimizer.set_config`) raise InvalidArgumentError in the next step.
     - `state_dict()` holds the whole state; a run that loads it goes on with the same bits. It may be saved by
       `torch.save`, and loaded with `weights_only`.
-    - A gradient with a NaN or infinity raises NonFiniteError: its group has not changed. (Groups before it have stepped.)
-      With a `GradScaler` such steps are skipped, and gradients are unscaled without a pass over memory.
-    - bfloat16 parameters have float32 masters, which are a part of the state. A parameter that was changed by hand is its
-      own master again.
+    - A gradient with a NaN or infinity raises NonFiniteError: its group has not changed. (Groups before it have
+      stepped.) With a `GradScaler` such steps are skipped, and gradients are unscaled without a pass over memory.
+    - bfloat16 parameters have float32 masters, which are a part of the state. A parameter that was changed by hand is
+      its own master again.
 
     Raises ValueError for tensors that it cannot step, InvalidArgumentError (a ValueError) for options out of range, and
     TypeError for options that do not exist.
@@ -75,7 +75,7 @@ class LMAdagrad(torch.optim.Optimizer):
             raise
 
     def step(self, closure: Optional[Callable[[], Any]] = None) -> Any:  # type: ignore[override]
-        """One step. `closure` computes the loss anew, with its gradients, and is called once; returns what it returns."""
+        """One step. `closure`, called once, computes the loss and its gradients anew; the step returns that loss."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -150,7 +150,7 @@ class LMAdagrad(torch.optim.Optimizer):
 
 
 def _without_ceremony() -> None:
-    """Leaves out what PyTorch wraps a step in, where there is nothing to call and nobody to tell: 10 to 30 us a step."""
+    """Leaves out what PyTorch wraps a step in, 10 to 30 microseconds, where there are no hooks and no profiler."""
     wrapped = _base.Optimizer.profile_hook_step(LMAdagrad.step)
     plain = LMAdagrad.step
 
