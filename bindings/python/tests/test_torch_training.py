@@ -78,6 +78,9 @@ class TrainingTest(SameTest):
         with self.assertRaises(ValueError):
             optimizer.add_param_group({"params": tensors((2,)), "eps": -1})
         self.assertEqual(len(optimizer.param_groups), 2)
+        optimizer.add_param_group({"params": []})
+        optimizer.step()
+        optimizer.load_state_dict(optimizer.state_dict())
         optimizer.step()
         optimizer.param_groups[0]["params"].append(b[0])
         with self.assertRaisesRegex(ValueError, "add_param_group"):

@@ -167,6 +167,8 @@ class ParamGroup:
         params = self.params
         if len(params) != len(self.lengths):
             raise ValueError("a group has other parameters than it had: add parameters by add_param_group")
+        if not params:
+            return
         if not same_addresses(params, self._addresses, self._numbers):
             self._locate()
         grads: List[Any] = list(map(_grad, params))
