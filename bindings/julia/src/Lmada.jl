@@ -14,8 +14,9 @@ Limited-memory full-matrix Adagrad: the Julia interface of the library lmada.
 ([`Lmada.set_config!`](@ref), [`set_groups!`](@ref), [`Lmada.schedule`](@ref)), the averaged parameters
 ([`Lmada.averaged_params`](@ref)), gradients in bfloat16 ([`step_bf16!`](@ref)), what rules of one's own are made of
 ([`Lmada.observe!`](@ref), [`Lmada.precondition!`](@ref)), the step in phases ([`Lmada.begin!`](@ref)), what joins
-processes that share a model ([`Lmada.Communicator`](@ref)), and the two functions of an Optimisers.jl rule
-([`Lmada.Rule`](@ref)). A call that fails throws an [`LmadaError`](@ref) and has changed nothing.
+processes that share a model ([`Lmada.Communicator`](@ref)), and what joins Optimisers.jl
+([`Lmada.optimisers_rule`](@ref), [`Lmada.setup`](@ref)). A call that fails throws an [`LmadaError`](@ref) and has
+changed nothing.
 """
 module Lmada
 
@@ -49,7 +50,7 @@ if VERSION >= v"1.11"
               :begin!, :feed!, :partials, :solve!, :apply!, :apply_direction!, :finish!,
               :cancel!, :observe!, :precondition!, :precondition, :averaged_params!, :averaged_params,
               :feed_bf16!, :apply_bf16!, :Communicator, :comm_rank, :comm_size, :comm_sum!, :comm_min, :comm_bcast!,
-              :Rule, :init, :Status, Symbol.(instances(Status))..., :version, :library_path))
+              :Rule, :init, :optimisers_rule, :setup, :Status, Symbol.(instances(Status))..., :version, :library_path))
 end
 
 end

@@ -1,5 +1,5 @@
-# The two functions that an Optimisers.jl rule is made of. The package does not depend on Optimisers.jl; its README
-# shows the few lines in between.
+# What an Optimisers.jl rule is made of. The package does not depend on Optimisers.jl: ext/LmadaOptimisersExt.jl has
+# what lies in between.
 
 """
     Lmada.Rule(; options...)
@@ -51,3 +51,32 @@ function apply!(rule::Rule, state::Optimizer{T}, x::AbstractArray{T}, dx) where 
     change .= lr .* (change .+ decay .* x)
     return state, change
 end
+
+"""
+    Lmada.optimisers_rule(; options...)
+
+A rule for `Optimisers.setup`, with the options of [`Lmada.Optimizer`](@ref): each array has an optimizer of its own.
+For one optimizer over a whole model, set it up for a flat vector (`Optimisers.destructure`), or use
+[`Lmada.setup`](@ref). `Optimisers.adjust!` changes the learning rate (`eta`) and those options that can change between
+steps.
+
+It comes with Optimisers.jl: load that too. On Julia before 1.9, also include `ext/LmadaOptimisersExt.jl` of this
+package.
+"""
+function optimisers_rule end
+
+"""
+    Lmada.setup(model; options...) -> state
+
+One optimizer over all arrays of a model, nested as Optimisers.jl allows it, in place of `Optimisers.setup`. The arrays
+have one type, `Float32` or `Float64`.
+
+    state = Lmada.setup(model; lr = 0.01)
+    state, model = Optimisers.update!(state, model, gradient)
+    Optimisers.adjust!(state, 0.001)               # or options, as weight_decay = 0.1
+    Optimisers.freeze!(state.tree.layers[1])       # and thaw!
+
+`state.opt` is the [`Lmada.Optimizer`](@ref): save that. It comes with Optimisers.jl as [`Lmada.optimisers_rule`](@ref)
+does.
+"""
+function setup end
