@@ -22,7 +22,7 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 DESCRIPTION := $(shell sed -n 's/^description = "\(.*\)"/\1/p' Cargo.toml)
 
 # In the order in which `make test` runs them.
-SUITES := rust c ubsan mpi abi instructions fuzz examples cpp julia go python install docs readme
+SUITES := rust c ubsan mpi abi instructions fuzz examples cpp libtorch dlib ensmallen julia go python install docs readme
 # Longer ones, not part of `make test`.
 LONG := asan tsan msan aarch64 processors large torch
 # Other systems and processors (tests/platforms). `make test-platforms` runs all.
@@ -84,6 +84,9 @@ test: lib
 ## test-fuzz     every committed input of the fuzz targets, then some more made of them
 ## test-examples the examples in C
 ## test-cpp      the C++ binding
+## test-libtorch the optimizer for libtorch, with the system's
+## test-dlib     the solver and the search strategy for dlib
+## test-ensmallen  the update policy for ensmallen, with a stand-in for it
 ## test-julia    the Julia binding
 ## test-go       the Go binding
 ## test-python   the Python package, with Debian's NumPy and PyTorch
@@ -136,7 +139,7 @@ option-lists:
 STRIP = $(shell $(CC) -print-prog-name=strip 2>/dev/null || echo strip)
 
 headers := include/lmada.h include/lmada_mpi.h bindings/cpp/lmada.hpp
-cpp_parts := bindings/cpp/lmada/base.hpp
+cpp_parts := $(wildcard bindings/cpp/lmada/*.hpp)
 pkgconfigdir = $(LIBDIR)/pkgconfig
 cmakedir = $(LIBDIR)/cmake/lmada
 

@@ -249,7 +249,10 @@ type Generated = (&'static str, String);
 fn generated(options: &[Opt]) -> [Generated; 6] {
     let lines = |line: &dyn Fn(&Opt) -> String, options: &[Opt]| options.iter().map(line).collect::<String>();
     let width = options[1..].iter().map(|option| option.in_go().len()).max().unwrap();
+    let torch = "bindings/cpp/lmada/torch_options.hpp";
     [
+        (torch, lines(&|Opt { name, .. }| format!("    visit(\"{name}\", &lmada_config_t::{name});\n"), &options[1..])),
+        (torch, lines(&|option| format!("    LMADA_TORCH_ARG({})\n", option.name), &options[1..])),
         ("tests/layouts.rs", lines(&|option| format!("            {},\n", option.name), options)),
         (
             "fuzz/src/options.rs",
