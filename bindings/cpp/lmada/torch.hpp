@@ -44,12 +44,20 @@ class LMAdagrad : public ::torch::optim::Optimizer {
 
 public:
     explicit LMAdagrad(std::vector<OptimizerParamGroup> param_groups, LMAdagradOptions defaults = {})
-        : Optimizer(std::move(param_groups), std::make_unique<LMAdagradOptions>(defaults)) {
+        : Optimizer(std::vector<OptimizerParamGroup>(), std::make_unique<LMAdagradOptions>(defaults)) {
         std::uint64_t bytes = 0;  // lmada_memory looks at the options as lmada_create will
         detail::check(lmada_memory(&defaults.config(), 1, &bytes));
+        for (const OptimizerParamGroup& group : param_groups) add_param_group(group);
     }
     explicit LMAdagrad(std::vector<Tensor> params, LMAdagradOptions defaults = {})
         : LMAdagrad(std::vector<OptimizerParamGroup>{OptimizerParamGroup(std::move(params))}, std::move(defaults)) {}
+
+    // As Optimizer::add_param_group. Current libtorch merges the options of a group with the defaults, and drops those
+    // of an optimizer that it does not know. So call this one, not that of a reference to Optimizer.
+    void add_param_group(const OptimizerParamGroup& group) {
+        Optimizer::add_param_group(group);
+        if (group.has_options()) param_groups_.back().set_options(group.options().clone());
+    }
 
     Tensor step(LossClosure closure = nullptr) override {
         ::torch::NoGradGuard no_grad;
@@ -141,8 +149,11 @@ public:
             archive.read("part_" + std::to_string(p), saved);
             Part part;
             for (const std::int64_t number : read(saved, "params").toIntVector()) {
-                part.params.push_back(params.at(static_cast<std::size_t>(number)));
+                TORCH_CHECK(number >= 0 && static_cast<std::size_t>(number) < params.size(),
+                            "lmada: the archive names a parameter ", number, ", of ", params.size());
+                part.params.push_back(params[static_cast<std::size_t>(number)]);
             }
+            TORCH_CHECK(!part.params.empty(), "lmada: the archive has a preconditioner without parameters");
             part.load(saved);
             loaded.keep(std::move(part));
         }

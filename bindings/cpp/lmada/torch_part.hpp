@@ -155,7 +155,7 @@ public:
         handle_.reset(handle);
         lmada::config saved;
         check(lmada_get_config(handle, &saved, sizeof(lmada_config_t)));
-        type_ = params.at(0).scalar_type();
+        type_ = params[0].scalar_type();
         const lmada_dtype_t wanted = type_ == ::torch::kDouble ? LMADA_F64 : LMADA_F32;
         TORCH_CHECK(saved.dtype == wanted, "lmada: the archive is of parameters of another type than ", type_);
         ::torch::IValue lens;

@@ -333,10 +333,10 @@ void a_loaded_optimizer_goes_on_with_the_same_bits(torch::ScalarType type) {
     LMAdagrad optimizer(params, busy_options());
     give_gradients(params);
     optimizer.step();
-    optimizer.add_param_group(torch::optim::OptimizerParamGroup(added));
+    optimizer.add_param_group(
+        torch::optim::OptimizerParamGroup(added, std::make_unique<LMAdagradOptions>(busy_options().lr(0.01))));
     give_gradients(params);
     give_gradients(added);
-    optimizer.param_groups()[1].options().set_lr(0.01);
     optimizer.step();
     std::stringstream file;
     torch::save(optimizer, file);
