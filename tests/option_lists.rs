@@ -246,11 +246,11 @@ fn bindings_have_every_option() {
 /// A list that is generated: the file, and the lines of the list.
 type Generated = (&'static str, String);
 
-fn generated(options: &[Opt]) -> [Generated; 6] {
+fn generated(options: &[Opt]) -> Vec<Generated> {
     let lines = |line: &dyn Fn(&Opt) -> String, options: &[Opt]| options.iter().map(line).collect::<String>();
     let width = options[1..].iter().map(|option| option.in_go().len()).max().unwrap();
     let torch = "bindings/cpp/lmada/torch_options.hpp";
-    [
+    vec![
         (torch, lines(&|Opt { name, .. }| format!("    visit(\"{name}\", &lmada_config_t::{name});\n"), &options[1..])),
         (torch, lines(&|option| format!("    LMADA_TORCH_ARG({})\n", option.name), &options[1..])),
         ("tests/layouts.rs", lines(&|option| format!("            {},\n", option.name), options)),

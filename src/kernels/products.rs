@@ -3,7 +3,7 @@
 //! - products of 8-bit numbers are whole numbers, and so are their sums, which are exact over a quantization group;
 //! - a product of two 16-bit floats (8 or 11 significant bits each) is exact in 32 bits. Each sum is two 32-bit
 //!   numbers, the rounded sum and what rounding left out (Dekker's fast two-sum; Muller et al., Handbook of
-//!   Floating-Point Arithmetic, section 4.3): together some 48 bits.
+//!   Floating-Point Arithmetic, section 4.3): together some 47 bits.
 //!
 //! Either way a number costs less than half of the work that widening it would.
 

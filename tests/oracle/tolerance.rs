@@ -38,7 +38,7 @@ pub enum Rounding {
 /// The documented unit of C: sums of products of 16-bit floats are made in two 32-bit parts.
 pub fn gram_unit(config: &Config) -> f64 {
     match config.history_format {
-        HistoryFormat::Bf16 | HistoryFormat::F16 => 8.0 * UNIT,
+        HistoryFormat::Bf16 | HistoryFormat::F16 => 64.0 * UNIT,
         _ => UNIT,
     }
 }
