@@ -47,9 +47,11 @@ class TrainingTest(SameTest):
         optimizer.param_groups[0]["weight_decay"] = 0.125
         train(net, optimizer, range(1))
         self.assertEqual(optimizer._groups[0].optimizer.config()["weight_decay"], 0.125)
-        optimizer.param_groups[0]["history_size"] = 3
+        before = [param.clone() for param in net.parameters()]
+        optimizer.param_groups[1]["history_size"] = 3
         with self.assertRaisesRegex(lmada.InvalidArgumentError, "history_size"):
             train(net, optimizer, range(1))
+        self.same(before, net.parameters())
 
     def test_learning_rates_may_be_tensors(self) -> None:
         lr, a, b = torch.tensor(0.5), tensors((4,)), tensors((4,))

@@ -90,6 +90,8 @@ class LMAdagrad(torch.optim.Optimizer):
             if group.params is not entry["params"]:
                 self._adopt(group, entry)
             group.set_options(entry, scale)
+        # No group steps before the options of all have been taken.
+        for entry, group in zip(self.param_groups, self._groups):
             group.step(entry["maximize"])
         return loss
 
