@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Union
 
 import torch
-import torch.optim.optimizer as _base
+import torch.optim.optimizer
 
 from .._handle import Stats
 from .._options import defaults, filled, put
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from .._options import Options
+
+
+# Older versions of PyTorch lack some of the names that are asked for here.
+_base: Any = torch.optim.optimizer
+_autograd: Any = torch.autograd
 
 
 class LMAdagrad(torch.optim.Optimizer):
@@ -97,12 +102,13 @@ class LMAdagrad(torch.optim.Optimizer):
 
     def _is_watched(self) -> bool:
         """Whether there are hooks of steps, or a profiler."""
+        its: Any = self
         return bool(
-            self._optimizer_step_pre_hooks
-            or self._optimizer_step_post_hooks
+            its._optimizer_step_pre_hooks
+            or its._optimizer_step_post_hooks
             or _base._global_optimizer_pre_hooks
             or _base._global_optimizer_post_hooks
-            or torch.autograd._profiler_enabled()
+            or _autograd._profiler_enabled()
         )
 
     def _adopt(self, group: ParamGroup, entry: Dict[str, Any]) -> None:
