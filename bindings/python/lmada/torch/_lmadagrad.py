@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Union
 
 import torch
-import torch.optim.optimizer
+import torch.optim.optimizer as _optimizer
 
 from .._handle import Stats
 from .._options import defaults, filled, put
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 # Older versions of PyTorch lack some of the names that are asked for here.
-_base: Any = torch.optim.optimizer
+_base: Any = _optimizer
 _autograd: Any = torch.autograd
 
 
