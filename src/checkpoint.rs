@@ -384,3 +384,58 @@ impl Reader<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// On a machine of either order, and of numbers that are more than are reordered at a time.
+    #[test]
+    fn numbers_are_saved_little_endian() {
+        let numbers: Vec<u16> = (0..3 * CHECKED as u16 + 1).map(|number: u16| number.wrapping_mul(257)).collect();
+        let mut bytes = Vec::new();
+        let mut sink = |piece: &[u8]| {
+            bytes.extend_from_slice(piece);
+            Ok(())
+        };
+        let mut writer = Writer::new(&mut sink).unwrap();
+        writer.put(0x0102_0304_u32).unwrap();
+        writer.put(-1.5_f64).unwrap();
+        writer.put_all(&numbers).unwrap();
+        writer.end_part().unwrap();
+        writer.finish().unwrap();
+
+        let mut expected = vec![4, 3, 2, 1];
+        expected.extend((-1.5_f64).to_le_bytes());
+        expected.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+        assert_eq!(bytes[PRELUDE..bytes.len() - CHECKSUM], expected);
+
+        let mut rest = &bytes[..];
+        let mut source = source_of(&mut rest);
+        let mut stream = Stream::new(&mut source).unwrap();
+        stream.expect(expected.len() + CHECKSUM);
+        assert_eq!((stream.take::<u32>().unwrap(), stream.take::<f64>().unwrap()), (0x0102_0304, -1.5));
+        let mut read = vec![0_u16; numbers.len()];
+        stream.take_all(&mut read).unwrap();
+        assert_eq!(read, numbers);
+        stream.end_part().unwrap();
+
+        // The ways into an optimizer: checked first, then loaded; or loaded as a stream.
+        let contents = Runs::one(&expected[12..]);
+        assert_eq!(contents.at::<u16>(700), Some(numbers[700]));
+        let mut rest = &expected[12..];
+        let mut source = source_of(&mut rest);
+        for mut reader in [Reader::Checking(contents), Reader::Checked(contents), Reader::Streaming(&mut source)] {
+            let mut index = 0;
+            let is_checked = !matches!(reader, Reader::Checked(_));
+            let is_loaded = !matches!(reader, Reader::Checking(_));
+            let mut loaded = vec![0; numbers.len()];
+            let good = |number| {
+                index += 1;
+                number == numbers[index - 1]
+            };
+            reader.load_all(&mut loaded, good).unwrap();
+            assert_eq!((index > 0, loaded == numbers), (is_checked, is_loaded));
+        }
+    }
+}
