@@ -289,3 +289,14 @@ fn threads_are_no_more_than_processors() {
         assert_eq!(usable_threads(wanted), wanted.min(processors));
     }
 }
+
+#[test]
+fn who_joins_waits_for_who_joins() {
+    let home = home();
+    let held = home.hold();
+    let joining = std::thread::spawn(|| pool_at(home, 2));
+    std::thread::sleep(Duration::from_millis(20));
+    assert!(home.is_empty() && !joining.is_finished());
+    drop(held);
+    assert_eq!(joining.join().unwrap().workers(), 1);
+}
