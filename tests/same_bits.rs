@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Model, Random, assert_same, cuts, every_kind_and_format, gradient};
-use lmada::Element;
+use lmada::{Config, Element, HistoryFormat, Optimizer};
 
 /// Block lengths: one large enough for threads to share, several of any size, an empty one.
 const BLOCKS: &[&[usize]] = &[&[320_001], &[70_000, 3, 0, 150_123, 1024, 99_999], &[37], &[1, 0, 2, 1024, 1025]];
@@ -97,6 +97,54 @@ fn saved_runs_go_on<T: Element>() {
 #[test]
 fn saved_runs_go_on_f32() {
     saved_runs_go_on::<f32>();
+}
+
+/// Numbers of 8 significant bits whose squares sum to 4²⁴ times 2⁻⁴⁸: sums that are rounded in another order come out on
+/// either side of a power of two.
+fn on_the_edge(dim: usize, random: &mut impl FnMut() -> f64) -> Vec<f32> {
+    let cut = |x: u64| x >> x.ilog2().saturating_sub(7) << x.ilog2().saturating_sub(7);
+    let (mut left, mut numbers) = (1_u64 << 48, Vec::new());
+    while left > 0 {
+        let drawn = if numbers.len() + 40 < dim { cut(2f64.powf(22.0 * random()) as u64) } else { cut(left.isqrt()) };
+        if drawn * drawn <= left {
+            left -= drawn * drawn;
+            numbers.push(drawn as f32 * 2f32.powi(-24));
+        }
+    }
+    assert!(numbers.len() <= dim);
+    numbers.resize(dim, 0.0);
+    numbers
+}
+
+#[test]
+fn saved_runs_go_on_at_norms_of_powers_of_two() {
+    let mut state = 5_u64;
+    let mut random = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f64 / (1 << 24) as f64
+    };
+    for turn in 0..40 {
+        let dim = [300, 1000, 5000][turn % 3];
+        let config = Config::default().with_history_format(HistoryFormat::Bf16).with_history_size(4).with_eps(0.0);
+        let mut kept = Optimizer::<f32>::new(&config, &[dim]).unwrap();
+        let mut direction = vec![0.0; dim];
+        kept.direction(&mut direction, &on_the_edge(dim, &mut random)).unwrap();
+        let mut state = vec![0; kept.state_size()];
+        kept.state_save(&mut state).unwrap();
+        let mut loaded = Optimizer::<f32>::new(&config, &[dim]).unwrap();
+        loaded.state_load(&state).unwrap();
+        for _ in 0..4 {
+            let gradient: Vec<f32> =
+                (0..dim).map(|_| ((random() - 0.5) * 10f64.powf(-4.0 * random())) as f32).collect();
+            let after = [&mut kept, &mut loaded].map(|optimizer| {
+                optimizer.direction(&mut direction, &gradient).unwrap();
+                let mut state = vec![0; optimizer.state_size()];
+                optimizer.state_save(&mut state).unwrap();
+                (state, direction.clone())
+            });
+            assert!(after[0] == after[1], "turn {turn}");
+        }
+    }
 }
 
 #[test]

@@ -97,19 +97,22 @@ two_part_sums! {
     }
 }
 
-/// The norm, at most, that a vector in bfloat16 is brought to before it is multiplied: products do not overflow 32 bits,
-/// and those with columns of 1e-30 do not underflow.
-const UNIT_NORM: f64 = 1.0 / 16.0;
-
-// By the inequality of Cauchy and Schwarz, sums are at most `UNIT_NORM` times the column's norm, which is at most an
-// eighth of its scale; and they are at most 2^126.5, as of 32 numbers none is beyond 2¹²⁸.
+// By the inequality of Cauchy and Schwarz, 32 products are at most the vector's norm times √32 times the largest of the
+// column, which its scale stands for. From 8 such units a sum stays above 2, and none of its products is above 1.
 two_part_sums! {
     Bf16,
     fn start(scale: f64) -> f64 {
-        let largest = 3.0 * (1_u128 << 125) as f64;
-        let start = 3.0 * UNIT_NORM / 8.0 * scale;
-        if start < largest { start } else { largest }
+        8.0 * scale
     }
+}
+
+/// The norm that a vector in bfloat16 is brought to before it is multiplied, at most: as large as it may be, so that
+/// products with tiny columns keep their last bits. No sum with a column at the scale `largest` may overflow, nor the
+/// factor, which is this over `scale`, nor the vector.
+#[inline(always)]
+fn norm_for(scale: f64, largest: f64) -> f64 {
+    const POWER: f64 = (1_u128 << 122) as f64;
+    (POWER / largest).min(POWER * scale).min((1_u128 << 100) as f64)
 }
 
 /// See [`super::stored::CodeDots`].
@@ -123,7 +126,8 @@ where
     let groups = if S::UNIT.is_some() { codes.len().div_ceil(SCALED_UNIT) } else { 1 };
     assert!(scales.len() >= groups && columns.scales.stride >= groups, "a group without a scale");
     // Scales are powers of two here: they change no bit of a product.
-    let unit = if S::UNIT.is_some() { 1.0 } else { UNIT_NORM * 8.0 / scales[0] };
+    let norm = if S::UNIT.is_some() { 1.0 } else { norm_for(scales[0], largest_scale(columns, sums.len())) };
+    let unit = if S::UNIT.is_some() { 1.0 } else { norm / scales[0] };
     each_group!(L::COLUMNS, [9, 8, 7, 6, 5, 4, 3, 2, 1], sums.len(), columns.omitted, first, places, SIZE, {
         let mut totals = [lanes.splat(0.0); SIZE];
         for (group, codes) in codes.chunks(SCALED_UNIT).enumerate() {
@@ -131,7 +135,7 @@ where
             let group = if S::UNIT.is_some() { group } else { 0 };
             let mut products = [lanes.begin(0.0); SIZE];
             for (product, place) in products.iter_mut().zip(places) {
-                *product = lanes.begin(L::start(scale_of(columns, place, group)));
+                *product = lanes.begin(norm * L::start(scale_of(columns, place, group)));
             }
             let (blocks, rest) = codes.as_chunks::<RUN>();
             let mut runs = [blocks; SIZE];
@@ -156,7 +160,7 @@ where
                 }
             }
             for ((total, product), place) in totals.iter_mut().zip(products).zip(places) {
-                let start = L::start(scale_of(columns, place, group));
+                let start = norm * L::start(scale_of(columns, place, group));
                 // Of whole numbers two scales of 16 bits and a sum of 19: all of it is exact.
                 let scale =
                     if S::UNIT.is_some() { scales[group] * scale_of(columns, place, group) } else { 1.0 / unit };
@@ -170,8 +174,20 @@ where
 }
 
 #[inline(always)]
-fn scale_of<S>(columns: Columns<'_, S>, place: usize, group: usize) -> f64 {
+fn scale_of<S: Stored>(columns: Columns<'_, S>, place: usize, group: usize) -> f64 {
     columns.scales.data[place * columns.scales.stride + group]
+}
+
+/// The largest scale of the columns that are not omitted, of formats with one a column.
+#[inline(always)]
+fn largest_scale<S: Stored>(columns: Columns<'_, S>, count: usize) -> f64 {
+    let mut largest = f64::MIN_POSITIVE;
+    for place in 0..count {
+        if place != columns.omitted {
+            largest = largest.max(scale_of(columns, place, 0));
+        }
+    }
+    largest
 }
 
 #[inline(always)]

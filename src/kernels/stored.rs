@@ -136,9 +136,9 @@ type Combine<T, S> = fn(Columns<'_, S>, &[T], &[f64], &mut [f64]);
 type Measure<T, S> = fn(&[T], f64, &mut [S], &mut [T]) -> f64;
 
 /// `(codes, scales, columns, sums)`: adds to each of `sums` the product of its column with a vector that is stored like
-/// it: `codes` times `scales`, one for each [`Stored::UNIT`] elements. Where numbers are stored as they are, `scales` and
-/// those of the columns are one number each: a power of two, at least 8 times the norm. The same bits with every
-/// instruction set.
+/// it: `codes` times `scales`, one for each [`Stored::UNIT`] elements. Where numbers are stored as they are, the scales are
+/// powers of two from 2⁻¹²⁶ on: that of the vector at least its norm, that of a column at least its largest magnitude. The
+/// same bits with every instruction set.
 pub(crate) type CodeDots<S> = fn(&[S], &[f64], Columns<'_, S>, &mut [f64]);
 
 /// The loops over columns of `S` beside numbers of type `T`. They do what [`super::Kernels`] says of the same loops; a

@@ -323,7 +323,6 @@ impl<T: Element> Chunk<T> {
     pub fn apply(&mut self, apply: &Apply<'_, T>, combination: &Combination<'_>, scratch: &mut Scratch<T>) {
         let Apply { kernels, ring, .. } = apply;
         let Combination { coefficients, vector, scale, narrow } = *combination;
-        self.window.keep_norm(ring.newest, self.sums[ring.newest]);
         let end = self.range.end.min(apply.range.end);
         for tile in self.tiles(&apply.range) {
             let (position, len) = (tile.start, tile.len());

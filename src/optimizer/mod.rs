@@ -333,7 +333,6 @@ impl<T: Element> Optimizer<T> {
             return Err(self.wrong(call));
         }
         if let Some(piece) = self.applied.admit(offset, len)? {
-            self.phase = Phase::Applying;
             self.apply_range(grads, target, (&[], offset), piece.range.clone());
             self.applied.enter(piece);
         }

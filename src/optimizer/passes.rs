@@ -227,6 +227,10 @@ impl<T: Element> Optimizer<T> {
             Target::None => Output::Nowhere,
         };
         let ring = self.ring();
+        if self.phase != Phase::Applying {
+            self.chunks.iter_mut().for_each(|chunk| chunk.window.begin(ring.newest));
+            self.phase = Phase::Applying;
+        }
         let apply = Apply {
             kernels: T::kernels(),
             ring,

@@ -35,11 +35,10 @@ pub(super) trait Code: Stored {
 /// Below this scale no format stores numbers that overflow 32 bits.
 const LARGE_SCALE: f64 = (1_u128 << 110) as f64;
 
-/// The power of two, at least 8 times its norm, that a vector of this squared norm is taken relative to. Its inverse is a
-/// 32-bit number.
-fn range(norm2: f64) -> f64 {
+/// The least power of two, from 2⁻¹²⁶ on, that is above `x`.
+fn power_above(x: f64) -> f64 {
     const EXPONENT: u64 = 0x7ff << 52;
-    f64::from_bits((16.0 * norm2.sqrt()).to_bits() & EXPONENT).max(f32::MIN_POSITIVE.into())
+    f64::from_bits((2.0 * x).to_bits() & EXPONENT).max(f32::MIN_POSITIVE.into())
 }
 
 /// Elements that are converted at a time, and that have a scale in common if any have.
@@ -49,7 +48,8 @@ pub(super) struct Coded<T: Element, S: Code> {
     compressed: &'static Compressed<T>,
     kernels: &'static StoredKernels<T, S>,
     columns: Tiled<S>,
-    /// By tile, in it by slot, in that by unit. Where numbers are stored as they are, the [`range`] of each column.
+    /// By tile, in it by slot, in that by unit. Where numbers are stored as they are, the power of two above
+    /// the largest of each column.
     scales: Buffer<f64>,
     /// The scales of the gradient that pass one took, by unit.
     taken: Buffer<f64>,
@@ -176,13 +176,15 @@ impl<T: Element, S: Code> Window<T> for Coded<T, S> {
             // The largest number of a group may be rounded up to one that is too large.
             overflows |= scale >= LARGE_SCALE && !stored[run].iter().all(|x| x.to_f64().is_finite());
         }
-        let range = [range(norm2)];
-        let scales = if Self::SCALED { &self.taken[position / UNIT..][..len.div_ceil(UNIT)] } else { &range };
+        let norm = [power_above(norm2.sqrt())];
+        let scales = if Self::SCALED { &self.taken[position / UNIT..][..len.div_ceil(UNIT)] } else { &norm };
         let dots = S::dots(self.compressed);
         dots(&all[..len], scales, self.columns(replaced, position, ahead), sums);
         // Like the other products, so that equal columns have equal products.
-        let itself =
-            Columns { scales: Scales { data: scales, stride: scales.len() }, ..Columns::new(all, all.len(), 1) };
+        let largest = [power_above(if Self::SCALED { 0.0 } else { (self.compressed.largest)(stored) })];
+        let own_scales = if Self::SCALED { scales } else { &largest };
+        let own_scales = Scales { data: own_scales, stride: own_scales.len() };
+        let itself = Columns { scales: own_scales, ..Columns::new(all, all.len(), 1) };
         let mut own = [0.0; 2];
         dots(&all[..len], scales, itself, &mut own);
         sums[replaced] += own[0];
@@ -195,8 +197,9 @@ impl<T: Element, S: Code> Window<T> for Coded<T, S> {
     }
 
     fn store<'a>(&mut self, slot: usize, position: usize, given: &'a [T], room: &'a mut Room<T>) -> &'a [T] {
-        let stored = &mut room.elements[..given.len()];
-        for (start, run) in units(position, given.len()) {
+        let len = given.len();
+        let stored = &mut room.elements[..len];
+        for (start, run) in units(position, len) {
             let scale = self.taken_scale(start);
             if Self::SCALED {
                 let place = self.scale_place(slot, start);
@@ -211,12 +214,16 @@ impl<T: Element, S: Code> Window<T> for Coded<T, S> {
                 (self.kernels.encode)(&given[run.clone()], scale, column, &mut stored[run]);
             }
         }
+        if !Self::SCALED {
+            let power = power_above((self.compressed.largest)(stored));
+            self.scales[slot] = self.scales[slot].max(power);
+        }
         stored
     }
 
-    fn keep_norm(&mut self, slot: usize, norm2: f64) {
+    fn begin(&mut self, slot: usize) {
         if !Self::SCALED {
-            self.scales[slot] = range(norm2);
+            self.scales[slot] = 0.0;
         }
     }
 
@@ -271,7 +278,7 @@ impl<T: Element, S: Code> Window<T> for Coded<T, S> {
     }
 
     fn load(&mut self, slot: usize, reader: &mut Reader<'_>) -> Result<()> {
-        let mut norm2 = 0.0;
+        let mut largest = 0.0;
         for (start, run) in units(0, self.columns.len) {
             let scale = if Self::SCALED {
                 let place = self.scale_place(slot, start);
@@ -281,10 +288,11 @@ impl<T: Element, S: Code> Window<T> for Coded<T, S> {
             };
             let column = self.columns.column_mut(slot, start, run.len());
             reader.load_all(column, |code: S| code.is_valid(scale))?;
-            norm2 += column.iter().map(|code| code.value().powi(2)).sum::<f64>();
+            largest = column.iter().map(|code| code.value().abs()).fold(largest, f64::max);
         }
-        // The sum may be rounded otherwise than in the step that stored the column. A power of two hardly ever shows it.
-        self.keep_norm(slot, norm2);
+        if !Self::SCALED {
+            self.scales[slot] = power_above(largest);
+        }
         Ok(())
     }
 }

@@ -48,8 +48,8 @@ pub(crate) trait Window<T: Element>: Send + Sync {
     /// [`Window::settle`] ends a run of calls.
     fn store<'a>(&mut self, slot: usize, position: usize, given: &'a [T], room: &'a mut Room<T>) -> &'a [T];
 
-    /// Keeps the squared norm of what [`Window::store`] puts into `slot`, all of it.
-    fn keep_norm(&mut self, _slot: usize, _norm2: f64) {}
+    /// The first call of pass two: [`Window::store`] will replace the column in `slot`, all of it.
+    fn begin(&mut self, _slot: usize) {}
 
     /// `sum = Σ factors[j] · column j` over the elements from `position` on, with `newest` in place of column `replaced`.
     /// `sum` is room for whole blocks.

@@ -87,7 +87,8 @@ class _Group(ctypes.Structure):
 
 def _not_negative(number: Any, name: str) -> int:
     value = int(number)
-    if value < 0 or value != number:
+    # ctypes takes a larger number for what its lowest bits are.
+    if value < 0 or value != number or value > SIZE(-1).value:
         raise ValueError(f"{name} cannot be {number}")
     return value
 
@@ -159,8 +160,11 @@ class Handle:
         self.close()
 
     def __repr__(self) -> str:
-        state = "closed" if self.closed else f"{self._dim} parameters"
-        if not self.closed and len(self._blocks) != 1:
+        # What was not made to the end is closed, and has no more to tell.
+        if self.closed:
+            return f"<lmada.{type(self).__name__}: closed>"
+        state = f"{self._dim} parameters"
+        if len(self._blocks) != 1:
             state += f" in {len(self._blocks)} blocks"
         return f"<lmada.{type(self).__name__} of {self._dtype}: {state}>"
 

@@ -27,7 +27,7 @@ class Writer(Protocol):
     """A file that is open for writing bytes, and the like."""
 
     def write(self, piece: memoryview, /) -> Any:
-        """Takes the next piece."""
+        """Takes the next piece, which cannot be read after the call."""
 
 
 class Reader(Protocol):
@@ -94,7 +94,8 @@ class States(Handle):
         """
 
         def move(_: Any, bytes_: Any, count: int) -> None:
-            _write_all(file, memoryview((ctypes.c_char * count).from_address(bytes_)).cast("B"))
+            with memoryview((ctypes.c_char * count).from_address(bytes_)).cast("B") as piece:
+                _write_all(file, piece)
 
         _in_pieces(move, lambda callback: LIBRARY.lmada_state_write(self._open(), callback, None))
 
@@ -176,10 +177,12 @@ def _in_pieces(move: Callable[[Any, Any, int], None], call: Callable[[Any], int]
 
 
 def _write_all(file: Writer, piece: memoryview) -> None:
-    """Writes all of a piece: a raw file may take a part of it."""
-    while len(piece):
-        written = file.write(piece)
-        piece = piece[len(piece) if written is None else written :]
+    """Writes all of a piece: a raw file may take a part of it. What the file is given ends with the call."""
+    done = 0
+    while done < len(piece):
+        with piece[done:] as part:
+            written = file.write(part)
+            done += len(part) if written is None else written
 
 
 def _read_all(file: Reader, piece: memoryview) -> None:

@@ -106,6 +106,25 @@ class ErrorsTest(unittest.TestCase):
             with self.assertRaisesRegex(ValueError, "closed"):
                 call()
 
+    def test_one_that_was_never_made_shows_itself(self) -> None:
+        self.assertIn("closed", repr(lmada.Optimizer.__new__(lmada.Optimizer)))
+
+    def test_numbers_beyond_those_of_c(self) -> None:
+        """They are not taken for what their lowest bits are."""
+        large = 2**64
+        opt = lmada.Optimizer(3)
+        for call in (
+            lambda: lmada.Optimizer(large + 3),
+            lambda: lmada.Optimizer([3, large]),
+            lambda: lmada.memory(large + 3),
+            lambda: opt.set_groups([lmada.Group(large, large + 2, 0.0)]),
+        ):
+            with self.assertRaisesRegex(ValueError, "cannot be 18446744073709551"):
+                call()
+        opt.begin()
+        with self.assertRaisesRegex(ValueError, "cannot be 18446744073709551616"):
+            opt.feed(ones(3), large)
+
     def test_a_second_thread_is_refused_and_the_gil_released(self) -> None:
         """While one thread is inside a long step, Python goes on: it sees the optimizer busy."""
         opt = lmada.Optimizer(1_000_000, threads=1)

@@ -111,6 +111,20 @@ class StatesTest(unittest.TestCase):
             opt.write(Full())
         self.assertEqual(opt.save(), state)
 
+    def test_what_a_file_was_given_ends_with_the_call(self) -> None:
+        class Keeping:
+            pieces: List[memoryview] = []
+
+            def write(self, piece: memoryview) -> int:
+                self.pieces.append(piece)
+                return len(piece)
+
+        lmada.Optimizer(5).write(Keeping())
+        self.assertGreater(len(Keeping.pieces), 0)
+        for piece in Keeping.pieces:
+            with self.assertRaisesRegex(ValueError, "released"):
+                piece.tobytes()
+
     def test_a_step_under_way_is_not_saved(self) -> None:
         opt = lmada.Optimizer(5)
         opt.begin()
