@@ -93,10 +93,13 @@ impl<T: Real> Directed<T> {
         rates
     }
 
-    /// Panics where a direction is not that of the rule. Elsewhere the direction is the rule's own.
+    /// Panics where a direction is not that of the rule. Of the other elements nothing is known.
     pub fn check(&self, says: &Says) {
-        let whole = self.0.iter().zip(says.direction()).map(|(found, own)| found.unwrap_or(T::of(*own)));
-        says.check_direction(&whole.collect::<Vec<T>>());
+        let found = |index: usize, other: f64| self.0[index].unwrap_or(T::of(other));
+        let near: Vec<T> = says.direction.iter().enumerate().map(|(index, own)| found(index, *own)).collect();
+        let bounded: Vec<T> = (0..self.0.len()).map(|index| found(index, 0.0)).collect();
+        says.check_near(&near);
+        says.check_bounded(&bounded);
     }
 }
 

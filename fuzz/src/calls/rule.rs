@@ -133,16 +133,20 @@ impl Rule {
 }
 
 impl Says {
-    pub fn direction(&self) -> &[f64] {
-        &self.direction
-    }
-
     /// Panics where a direction is further from the rule's than rounding allows.
     pub fn check_direction<T: Real>(&self, direction: &[T]) {
+        self.check_near(direction);
+        self.check_bounded(direction);
+    }
+
+    pub fn check_near<T: Real>(&self, direction: &[T]) {
         for (range, radius) in &self.radii {
             let off = difference(&widen(&direction[range.clone()]), &self.direction[range.clone()]);
             assert!(off <= *radius, "the direction of {range:?} is off by {off:e}, allowed {radius:e}");
         }
+    }
+
+    pub fn check_bounded<T: Real>(&self, direction: &[T]) {
         for range in &self.bounded {
             let long = norm(&widen(&direction[range.clone()]));
             assert!(long <= 2.0, "the direction of {range:?} is {long:e} long");
