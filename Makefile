@@ -28,8 +28,8 @@ LONG := asan tsan msan aarch64 processors large torch
 # Other systems and processors (tests/platforms). `make test-platforms` runs all.
 PLATFORMS := musl windows macos i686 s390x wasm
 
-.PHONY: all lib header option-lists docs demo demo-mpi recommended evidence-gpt bench bench-peers bench-scaling fuzz
-.PHONY: soak test
+.PHONY: all lib header option-lists docs demo demo-mpi recommended evidence-gpt bench bench-peers bench-scaling bench-compare
+.PHONY: fuzz soak test
 .PHONY: $(SUITES:%=test-%) $(LONG:%=test-%) $(PLATFORMS:%=test-%) test-platforms
 .PHONY: install install-cmake uninstall clean help
 .DEFAULT_GOAL := all
@@ -55,7 +55,8 @@ demo-mpi: lib
 ## bench         times a step against the speed at which memory is read; writes docs/performance.md
 ## bench-peers   times a step against others in PyTorch, which it installs under target/; writes docs/performance.md
 ## bench-scaling times a step on one process and on two, under MPI; writes docs/scaling.md
-bench bench-peers: lib
+## bench-compare times the two passes of another build, OLD=PATH to its liblmada.so, and of this one, in turn
+bench bench-peers bench-compare: lib
 	$(MAKE) -C bench $@
 
 bench-scaling: lib

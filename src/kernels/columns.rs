@@ -295,12 +295,12 @@ fn combine_with<const NARROW: bool, L, T, S>(
             let end = unit_end::<S>(from, sum.len());
             let factors = factors::<L, T, S, SIZE>(lanes, coefficients, columns.scales, places, from);
             let middle = end.min(begun).max(from);
-            let place = (columns, places, first);
+            let source = (columns, places, first);
             let with_newest = Begin::Newest { newest, factor: newest_factor };
             // SAFETY: the columns are checked; they have as many blocks as `sum`, and `newest` has `begun`.
             unsafe {
-                add_group::<NARROW, L, T, S, SIZE>(lanes, factors, group, place, from..middle, with_newest, sum);
-                add_group::<NARROW, L, T, S, SIZE>(lanes, factors, group, place, middle..end, Begin::Sum, sum);
+                add_group::<NARROW, L, T, S, SIZE>(lanes, factors, group, source, from..middle, with_newest, sum);
+                add_group::<NARROW, L, T, S, SIZE>(lanes, factors, group, source, middle..end, Begin::Sum, sum);
             }
             from = end;
         }
@@ -375,7 +375,8 @@ enum Begin<'a, W, T> {
     Newest { newest: &'a [[T; BLOCK]], factor: W },
 }
 
-/// Adds the products of a group at the blocks of a range: `sum` is what they begin with plus them.
+/// For each block of a range, `sum` becomes what `begin` gives plus the products of a group. The columns and places tell
+/// what to prefetch.
 ///
 /// # Safety
 /// As [`Group::block`], of all of the range.
@@ -396,7 +397,7 @@ unsafe fn add_group<const NARROW: bool, L, T, S, const SIZE: usize>(
     let mut index = range.start;
     while index + 2 <= range.end {
         fetch::<L, T, S, SIZE>(lanes, columns, places, first, index, 2);
-        let two = [begun(lanes, begin, index, sum), begun(lanes, begin, index + 1, sum)];
+        let two = [begin.load(lanes, index, sum), begin.load(lanes, index + 1, sum)];
         // SAFETY: the caller's promise.
         let two = unsafe { add_pair::<NARROW, L, T, S, SIZE>(lanes, factors, group, index, two) };
         Load::<f64>::store(lanes, two[0], &mut sum[index]);
@@ -404,21 +405,20 @@ unsafe fn add_group<const NARROW: bool, L, T, S, const SIZE: usize>(
         index += 2;
     }
     if index < range.end {
-        let one = begun(lanes, begin, index, sum);
+        let one = begin.load(lanes, index, sum);
         // SAFETY: the caller's promise.
         let one = unsafe { add_products::<NARROW, L, T, S, SIZE>(lanes, factors, group, index, one) };
         Load::<f64>::store(lanes, one, &mut sum[index]);
     }
 }
 
-#[inline(always)]
-fn begun<L, T>(lanes: L, begin: Begin<'_, L::Wide, T>, index: usize, sum: &[[f64; BLOCK]]) -> L::Wide
-where
-    L: Load<T> + Load<f64>,
-{
-    match begin {
-        Begin::Sum => Load::<f64>::load(lanes, &sum[index]),
-        Begin::Newest { newest, factor } => lanes.mul(factor, Load::<T>::load(lanes, &newest[index])),
+impl<W: Copy, T> Begin<'_, W, T> {
+    #[inline(always)]
+    fn load<L: Load<T> + Load<f64> + Lanes<Wide = W>>(self, lanes: L, index: usize, sum: &[[f64; BLOCK]]) -> W {
+        match self {
+            Self::Sum => Load::<f64>::load(lanes, &sum[index]),
+            Self::Newest { newest, factor } => lanes.mul(factor, Load::<T>::load(lanes, &newest[index])),
+        }
     }
 }
 
@@ -441,9 +441,9 @@ where
 {
     if NARROW {
         // SAFETY: the caller's promise is passed on.
-        let [even, odd] = lanes.decode_pair(unsafe { group.pair(0, index) });
+        let pair = lanes.decode_pair(unsafe { group.pair(0, index) });
         let factor = factors.narrow[0];
-        let mut sums = [lanes.mul_narrow(factor, even), lanes.mul_narrow(factor, odd)];
+        let mut sums = [lanes.mul_narrow(factor, pair[0]), lanes.mul_narrow(factor, pair[1])];
         for (j, &factor) in factors.narrow.iter().enumerate().skip(1) {
             // SAFETY: as above.
             let pair = lanes.decode_pair(unsafe { group.pair(j, index) });

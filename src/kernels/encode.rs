@@ -89,7 +89,7 @@ where
     lanes.mul_add(x, x, norm)
 }
 
-/// Has what comes a little after a block fetched.
+/// Prefetches what lies [`DISTANCE`] bytes after a block.
 #[inline(always)]
 fn fetch_ahead<L: Lanes, T>(lanes: L, block: &[T; BLOCK]) {
     lanes.fetch(block.as_ptr().addr().wrapping_add(DISTANCE));

@@ -50,8 +50,8 @@ pub(super) trait Lanes: Copy {
     /// The sums of eight blocks, each as by [`Lanes::total`].
     fn totals(self, wides: [Self::Wide; BLOCK]) -> Self::Wide;
 
-    /// Has the line of cache at an address fetched, if there is one. Nothing where the processor's own prefetchers do
-    /// better.
+    /// Prefetches the cache line at an address, if there is one. Does nothing on instruction sets whose processors
+    /// prefetch better by themselves.
     #[inline(always)]
     fn fetch(self, _address: usize) {}
 
@@ -157,14 +157,14 @@ pub(super) trait Decode<S, T>: Load<T> {
     /// The same, in the precision of `T`, which holds every `S`.
     fn decode_narrow(self, block: &[S; BLOCK]) -> <Self as Load<T>>::Narrow;
 
-    /// The numbers of two blocks, in the order in which they are decoded fastest. It depends on `S` alone.
+    /// Decodes two blocks, in an order that is fast to decode: the same order on every instruction set.
     #[inline(always)]
     fn decode_pair(self, pair: &[S; PAIR]) -> [<Self as Load<T>>::Narrow; 2] {
         let blocks = pair.as_chunks().0;
         [self.decode_narrow(&blocks[0]), self.decode_narrow(&blocks[1])]
     }
 
-    /// Numbers in the order of [`Decode::decode_pair`], block by block.
+    /// Puts numbers in the order of [`Decode::decode_pair`] back in their own order.
     #[inline(always)]
     fn in_order(self, pair: [<Self as Load<T>>::Narrow; 2]) -> [<Self as Load<T>>::Narrow; 2] {
         pair

@@ -172,7 +172,7 @@ impl Decode<Bf16, f32> for Portable {
         block.map(Bf16::to_f32)
     }
 
-    /// Every other number.
+    /// The even numbers, then the odd ones.
     #[inline(always)]
     fn decode_pair(self, pair: &[Bf16; PAIR]) -> [[f32; BLOCK]; 2] {
         [0, 1].map(|first| core::array::from_fn(|i| pair[2 * i + first].to_f32()))
@@ -240,7 +240,7 @@ impl Products<i8> for Portable {
     type Sums = [i32; BLOCK];
 
     #[inline(always)]
-    fn start(_scale: f64) -> f64 {
+    fn start(_norm: f64, _largest: f64) -> f64 {
         0.0
     }
 

@@ -1,11 +1,11 @@
-//! Products of two columns that are both stored in few bits. Their sums need not be made in 64 bits from the start:
+//! Products of quantized columns with a vector that is quantized like them. 32-bit sums are enough:
 //!
-//! - products of 8-bit numbers are whole numbers, and so are their sums, which are exact over a quantization group;
-//! - a product of two 16-bit floats (8 or 11 significant bits each) is exact in 32 bits. Each sum is two 32-bit
-//!   numbers, the rounded sum and what rounding left out (Dekker's fast two-sum; Muller et al., Handbook of
-//!   Floating-Point Arithmetic, section 4.3): together some 47 bits.
+//! - Products of 8-bit numbers are whole numbers. Their sums over a quantization group are exact.
+//! - A product of two 16-bit floats (8 or 11 significant bits each) is exact in 32 bits. A sum is kept as two 32-bit
+//!   numbers: the rounded sum, and what rounding left out (Dekker's fast two-sum; Muller et al., Handbook of
+//!   Floating-Point Arithmetic, section 4.3).
 //!
-//! Either way a number costs less than half of the work that widening it would.
+//! Widening each number to f64 instead takes longer: docs/performance.md has the times before and after.
 
 use super::Columns;
 use super::columns::{check_columns, each_group, fetch, group_size, places};
@@ -15,32 +15,33 @@ use super::stored::{Bf16, F16, SCALED_UNIT, Stored};
 /// Numbers that are multiplied at a time.
 pub(super) const RUN: usize = 4 * BLOCK;
 
-/// Sums of products of numbers stored as `S`, in 32 bits.
+/// 32-bit sums of products of numbers stored as `S`.
 pub(super) trait Products<S>: Lanes {
     /// Columns multiplied at a time, at most [`DOTS_GROUP`](super::columns::DOTS_GROUP).
     const COLUMNS: usize;
 
-    /// Numbers made ready to be multiplied.
+    /// Numbers of the vector, decoded.
     type Factors: Copy;
-    /// Eight short sums.
+    /// Eight sums.
     type Sums: Copy;
 
-    /// What sums of products with a column at this scale start from.
-    fn start(scale: f64) -> f64;
+    /// What the sums of a column start from. The vector's norm is at most `norm`, the column's largest number at most
+    /// `largest`; formats whose numbers have fixed bounds ignore both.
+    fn start(norm: f64, largest: f64) -> f64;
 
     fn begin(self, start: f64) -> Self::Sums;
 
-    /// `x`, in floats times `unit`.
+    /// `x`; of floats, times `unit`.
     fn factors(self, x: &[S; RUN], unit: f32) -> Self::Factors;
 
     fn add_products(self, x: Self::Factors, y: &[S; RUN], sums: Self::Sums) -> Self::Sums;
 
-    /// The sums, without what they started from.
+    /// The sums less what they started from.
     fn widen_sums(self, sums: Self::Sums, start: f64) -> Self::Wide;
 }
 
-/// In each sum the products of one number of each block, in the order of [`Decode::decode_pair`]. No product may be
-/// larger than what the sums start from less the sum of all: then what is left out is exact.
+/// A sum adds one product of each block, in the order of [`Decode::decode_pair`]. `start` is so large that the sum always
+/// exceeds the next product: then what rounding leaves out is exact.
 macro_rules! two_part_sums {
     ($stored:ty, $start:item) => {
         impl<L: Load<f32> + Decode<$stored, f32>> Products<$stored> for L {
@@ -89,30 +90,30 @@ macro_rules! two_part_sums {
     };
 }
 
-// Relative to their group's largest, half-precision numbers are at most 2¹⁵, so 32 products at most 2³⁵.
+// A quantization group's numbers are at most 2¹⁵, and 32 of their products at most 2³⁵.
 two_part_sums! {
     F16,
-    fn start(_scale: f64) -> f64 {
+    fn start(_norm: f64, _largest: f64) -> f64 {
         3.0 * (1_u64 << 34) as f64
     }
 }
 
-// By the inequality of Cauchy and Schwarz, 32 products are at most the vector's norm times √32 times the largest of the
-// column, which its scale stands for. From 8 such units a sum stays above 2, and none of its products is above 1.
+// By the Cauchy-Schwarz inequality, 32 products sum to at most √32·norm·largest, and one is at most norm·largest.
 two_part_sums! {
     Bf16,
-    fn start(scale: f64) -> f64 {
-        8.0 * scale
+    fn start(norm: f64, largest: f64) -> f64 {
+        8.0 * norm * largest
     }
 }
 
-/// The norm that a vector in bfloat16 is brought to before it is multiplied, at most: as large as it may be, so that
-/// products with tiny columns keep their last bits. No sum with a column at the scale `largest` may overflow, nor the
-/// factor, which is this over `scale`, nor the vector.
+/// The power of two that a bfloat16 vector of norm at most `scale` is multiplied by, so that products with columns of
+/// numbers up to `largest` do not overflow, and lose as few bits below the least normal number as possible.
 #[inline(always)]
-fn norm_for(scale: f64, largest: f64) -> f64 {
+fn unit_for(scale: f64, largest: f64) -> f64 {
     const POWER: f64 = (1_u128 << 122) as f64;
-    (POWER / largest).min(POWER * scale).min((1_u128 << 100) as f64)
+    // The sums start from 8·norm·largest; the vector and the factor itself are 32-bit numbers too.
+    let norm = (POWER / largest).min(POWER * scale).min((1_u128 << 100) as f64);
+    norm / scale
 }
 
 /// See [`super::stored::CodeDots`].
@@ -123,28 +124,30 @@ where
     S: Stored,
 {
     check_columns(columns, sums.len(), codes.len());
-    let groups = if S::UNIT.is_some() { codes.len().div_ceil(SCALED_UNIT) } else { 1 };
+    // Either a scale for each quantization group, or one for a whole vector.
+    let grouped = S::UNIT.is_some();
+    let groups = if grouped { codes.len().div_ceil(SCALED_UNIT) } else { 1 };
     assert!(scales.len() >= groups && columns.scales.stride >= groups, "a group without a scale");
-    // Scales are powers of two here: they change no bit of a product.
-    let norm = if S::UNIT.is_some() { 1.0 } else { norm_for(scales[0], largest_scale(columns, sums.len())) };
-    let unit = if S::UNIT.is_some() { 1.0 } else { norm / scales[0] };
+    let unit = if grouped { 1.0 } else { unit_for(scales[0], largest_scale(columns, sums.len())) };
     each_group!(L::COLUMNS, [9, 8, 7, 6, 5, 4, 3, 2, 1], sums.len(), columns.omitted, first, places, SIZE, {
         let mut totals = [lanes.splat(0.0); SIZE];
-        for (group, codes) in codes.chunks(SCALED_UNIT).enumerate() {
-            let start = group * SCALED_UNIT;
-            let group = if S::UNIT.is_some() { group } else { 0 };
+        for (run, codes) in codes.chunks(SCALED_UNIT).enumerate() {
+            let offset = run * SCALED_UNIT;
+            let group = if grouped { run } else { 0 };
+            let mut starts = [0.0; SIZE];
             let mut products = [lanes.begin(0.0); SIZE];
-            for (product, place) in products.iter_mut().zip(places) {
-                *product = lanes.begin(norm * L::start(scale_of(columns, place, group)));
+            for ((product, start), place) in products.iter_mut().zip(&mut starts).zip(places) {
+                *start = L::start(unit * scales[group], scale_of(columns, place, group));
+                *product = lanes.begin(*start);
             }
             let (blocks, rest) = codes.as_chunks::<RUN>();
             let mut runs = [blocks; SIZE];
             for (run, place) in runs.iter_mut().zip(places) {
-                *run = columns.data[place * columns.stride + start..].as_chunks().0;
+                *run = columns.data[place * columns.stride + offset..].as_chunks().0;
                 *run = &run[..blocks.len()];
             }
             for index in 0..blocks.len() {
-                let block = (start + index * RUN) / BLOCK;
+                let block = (offset + index * RUN) / BLOCK;
                 fetch::<L, f32, S, SIZE>(lanes, columns, places, first, block, RUN / BLOCK);
                 let x = lanes.factors(&blocks[index], unit as f32);
                 for (product, run) in products.iter_mut().zip(runs) {
@@ -155,15 +158,13 @@ where
                 let done = blocks.len() * RUN;
                 let x = lanes.factors(&padded(rest), unit as f32);
                 for (product, place) in products.iter_mut().zip(places) {
-                    let column = &columns.data[place * columns.stride + start + done..][..rest.len()];
+                    let column = &columns.data[place * columns.stride + offset + done..][..rest.len()];
                     *product = lanes.add_products(x, &padded(column), *product);
                 }
             }
-            for ((total, product), place) in totals.iter_mut().zip(products).zip(places) {
-                let start = norm * L::start(scale_of(columns, place, group));
-                // Of whole numbers two scales of 16 bits and a sum of 19: all of it is exact.
-                let scale =
-                    if S::UNIT.is_some() { scales[group] * scale_of(columns, place, group) } else { 1.0 / unit };
+            for (((total, product), start), place) in totals.iter_mut().zip(products).zip(starts).zip(places) {
+                // Two scales of at most 16 significant bits and, of whole numbers, a sum of 19: all of it is exact.
+                let scale = if grouped { scales[group] * scale_of(columns, place, group) } else { 1.0 / unit };
                 *total = lanes.mul_add(lanes.splat(scale), lanes.widen_sums(product, start), *total);
             }
         }

@@ -2,10 +2,9 @@
 //! these entries ([`selection`]), and products of columns with a column ([`filter`]).
 //!
 //! # Cost
-//! Where an entry belongs is known only from its index, so that each takes a load and a store of its own in
-//! [`combine`], and a load in [`dots`]. With 41 of 4,096 entries and 100 columns that is half of what a pass over a
-//! tile in cache takes. While the columns of one tile are worked on, the entries and the feedback of the next are asked
-//! for ([`SparseColumns::ahead`]), a few lines at a time.
+//! Only its index tells where an entry belongs. So an entry takes a load and a store of its own in [`combine`], and a load
+//! in [`dots`]. While the columns of a tile are processed, the entries and the feedback of the next tile are prefetched
+//! ([`SparseColumns::ahead`]), a few lines at a time, on the instruction sets that prefetch.
 
 mod filter;
 #[cfg(target_arch = "aarch64")]
@@ -64,7 +63,7 @@ pub struct SparseRun<'a> {
     pub first: usize,
 }
 
-/// `(given, feedback, bound, room, indices, values)`.
+/// `(given, feedback, bound, scratch, indices, values)`.
 type Select<T> = fn(&[T], &[T], &mut u32, &mut [u32], &mut [u16], &mut [u16]) -> f64;
 
 /// One table of loops: with one instruction set. All tables give the same bits.
@@ -74,9 +73,9 @@ type Select<T> = fn(&[T], &[T], &mut u32, &mut [u32], &mut [u16], &mut [u16]) ->
 pub struct SparseKernels<T: 'static> {
     /// Name of the instruction set.
     pub name: &'static str,
-    /// `indices` and `values` are the entries of `given + feedback` that are largest in magnitude, as many as there is
-    /// room for; where two are equal, the earlier. What is not finite is larger than all that is. Returns the squared
-    /// norm of `given`. `room` holds [`SELECTION`]. `bound` may be any number and changes only how long a selection
+    /// `indices` and `values` are the entries of `given + feedback` that are largest in magnitude, as many as they
+    /// hold; where two are equal, the earlier. What is not finite is larger than all that is. Returns the squared
+    /// norm of `given`. `scratch` holds [`SELECTION`] numbers. `bound` may be any number and changes only how long a selection
     /// takes: least with what the last selection of the same tile left there.
     pub select: Select<T>,
     /// Writes the entries into `dense`, and zeros between them.
@@ -90,7 +89,7 @@ pub struct SparseKernels<T: 'static> {
     /// The same where `x` is zero but at `places`: faster where they are few.
     pub meet: fn(x: &[T], places: &[u16], columns: SparseColumns<'_>, sums: &mut [f64]),
     /// `sum` is the columns, with `newest` in place of the one left out, times their coefficients: first `newest`, then
-    /// one column after another. `newest` and `sum` begin at place `first` of the tile; `sum` is room for whole blocks.
+    /// one column after another. `newest` and `sum` begin at place `first` of the tile; `sum` holds whole blocks.
     pub combine: fn(columns: SparseColumns<'_>, newest: &[T], first: usize, coefficients: &[f64], sum: &mut [f64]),
 }
 
@@ -383,7 +382,7 @@ macro_rules! sparse_table {
                 &SparseKernels {
                     name: $name,
                     select: whole!($lanes, $features, sparse::select(given: &[f32], feedback: &[f32],
-                        bound: &mut u32, room: &mut [u32], indices: &mut [u16], values: &mut [u16]) -> f64),
+                        bound: &mut u32, scratch: &mut [u32], indices: &mut [u16], values: &mut [u16]) -> f64),
                     spread: whole!($lanes, $features, sparse::spread(
                         entries: SparseRun<'_>, dense: &mut [f32]) -> ()),
                     feed_back: whole!($lanes, $features, sparse::feed_back(

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::fault;
 use crate::kernels::{Ahead, BLOCK, Diagonal, Element, Kernels, Run, Scaled, Smoothing};
 use crate::memory::{Arena, Buffer};
-use crate::window::{Factors, Room, Shape, TILE, Window};
+use crate::window::{Factors, Shape, TILE, TileScratch, Window};
 
 /// Chunks that a block is cut into when it is large. A smaller one has a tile a chunk.
 const MOST_CHUNKS: usize = 256;
@@ -56,7 +56,7 @@ pub(super) struct Scratch<T: Element> {
     scaled_momentum: Buffer<T>,
     /// The gradient times `grad_scale`, where a format needs that before it stores; nothing else.
     factored: Buffer<T>,
-    room: Room<T>,
+    tile: TileScratch<T>,
 }
 
 impl<T: Element> Scratch<T> {
@@ -75,7 +75,7 @@ impl<T: Element> Scratch<T> {
             scaled: tile(diagonal)?,
             scaled_momentum: tile(diagonal && config.momentum_kind == Momentum::Gradient)?,
             factored: tile(config.has_feedback())?,
-            room: Room::new(shape)?,
+            tile: TileScratch::new(shape)?,
         })
     }
 
@@ -84,7 +84,7 @@ impl<T: Element> Scratch<T> {
         let narrow = [&self.staging, &self.scale, &self.scaled, &self.scaled_momentum, &self.factored];
         wide.iter().map(|buffer| buffer.bytes()).sum::<usize>()
             + narrow.iter().map(|buffer| buffer.bytes()).sum::<usize>()
-            + self.room.bytes()
+            + self.tile.bytes()
     }
 }
 
@@ -274,7 +274,7 @@ impl<T: Element> Chunk<T> {
             let factored = &mut scratch.factored[..if feed.factor == 1.0 { 0 } else { len }];
             let taken_in = times(kernels, feed.factor, taken_in, &mut scratch.gradient, factored);
             let products = &mut self.sums[layout.gradient()][..ring.held];
-            let taken = self.window.take(ring.newest, position, taken_in, ahead, products, &mut scratch.room);
+            let taken = self.window.take(ring.newest, position, taken_in, ahead, products, &mut scratch.tile);
             fault::point();
             let newest = taken.stored;
             let norm2 = match sums_of_given {
@@ -347,7 +347,7 @@ impl<T: Element> Chunk<T> {
             let factored = &mut scratch.factored[..if apply.factor == 1.0 { 0 } else { len }];
             let taken_in = times(kernels, apply.factor, taken_in, &mut scratch.gradient, factored);
             fault::point();
-            let newest = self.window.store(ring.newest, position, taken_in, &mut scratch.room);
+            let newest = self.window.store(ring.newest, position, taken_in, &mut scratch.tile);
             fault::point();
             let ahead =
                 Ahead { runs: [apply.gradients.ahead(place + len, end), apply.output.ahead(place, place + len)] };

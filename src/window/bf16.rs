@@ -1,6 +1,6 @@
 //! bfloat16: the range of 32-bit floats with 8 significant bits.
 
-use super::coded::Code;
+use super::quantized::Code;
 use crate::kernels::{Bf16, CodeDots, Compressed, StoredKernels};
 
 impl Code for Bf16 {

@@ -1,7 +1,7 @@
 //! IEEE half precision, 11 significant bits, relative to a power of two for each unit of 256 elements: half precision's
 //! own range, 12 decades, is moved to where the unit's numbers are.
 
-use super::coded::Code;
+use super::quantized::Code;
 use crate::kernels::{CodeDots, Compressed, F16, StoredKernels};
 
 /// Exponent of a unit's largest number as it is stored. One more, and rounding could overflow.

@@ -1,7 +1,7 @@
 //! Gradients as given, in the element type of the optimizer.
 
 use super::tiled::Tiled;
-use super::{Factors, Format, Room, Saved, TILE, Taken, Window};
+use super::{Factors, Format, Saved, TILE, Taken, TileScratch, Window};
 use crate::checkpoint::{Reader, Writer};
 use crate::config::Config;
 use crate::error::Result;
@@ -44,7 +44,7 @@ impl<T: Element> Window<T> for Full<T> {
         given: &'a [T],
         _ahead: Ahead,
         sums: &mut [f64],
-        _room: &'a mut Room<T>,
+        _scratch: &'a mut TileScratch<T>,
     ) -> Taken<'a, T> {
         let norm2 = (self.kernels.dot)(given, given);
         self.dots(replaced, position, given, sums);
@@ -56,7 +56,7 @@ impl<T: Element> Window<T> for Full<T> {
         (self.kernels.dots)(x, self.columns.columns(omitted, position, Ahead::default()), sums);
     }
 
-    fn store<'a>(&mut self, slot: usize, position: usize, given: &'a [T], _room: &'a mut Room<T>) -> &'a [T] {
+    fn store<'a>(&mut self, slot: usize, position: usize, given: &'a [T], _scratch: &'a mut TileScratch<T>) -> &'a [T] {
         let column = self.columns.column_mut(slot, position, given.len());
         if self.streams {
             (self.kernels.stream)(given, column);

@@ -2,7 +2,7 @@
 //! 127, to 16 significant bits. (7 bits times 16 make 23, which a 32-bit float holds.) A number is stored as the nearest
 //! whole number to its product with the inverse of the scale, both rounded to 32 bits; of two as near, as the even one.
 
-use super::coded::Code;
+use super::quantized::Code;
 use crate::kernels::{CodeDots, Compressed, StoredKernels};
 
 /// Largest number that is stored.

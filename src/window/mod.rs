@@ -10,10 +10,10 @@
 //! ([`Window::take`]) multiplies that with the columns, pass two ([`Window::store`]) stores and combines the same numbers.
 
 mod bf16;
-mod coded;
 mod f16;
 mod full;
 mod int8;
+mod quantized;
 mod sparse;
 mod tiled;
 
@@ -37,22 +37,22 @@ pub(crate) trait Window<T: Element>: Send + Sync {
         given: &'a [T],
         ahead: Ahead,
         sums: &mut [f64],
-        room: &'a mut Room<T>,
+        scratch: &'a mut TileScratch<T>,
     ) -> Taken<'a, T>;
 
     /// `sums[j] += x · column j` over the elements from `position` on, for every column but `omitted`. Whole units.
     fn dots(&self, omitted: usize, position: usize, x: &[T], sums: &mut [f64]);
 
     /// Pass two: replaces the elements from `position` on of column `slot` by what was taken; `given` are the same
-    /// numbers again, in runs of any length. Returns what is stored, either `given` itself or made in `room`.
+    /// numbers again, in runs of any length. Returns what is stored, either `given` itself or made in `scratch`.
     /// [`Window::settle`] ends a run of calls.
-    fn store<'a>(&mut self, slot: usize, position: usize, given: &'a [T], room: &'a mut Room<T>) -> &'a [T];
+    fn store<'a>(&mut self, slot: usize, position: usize, given: &'a [T], scratch: &'a mut TileScratch<T>) -> &'a [T];
 
-    /// The first call of pass two: [`Window::store`] will replace the column in `slot`, all of it.
+    /// Called before the first [`Window::store`] of a step, which replaces the whole column in `slot`.
     fn begin(&mut self, _slot: usize) {}
 
     /// `sum = Σ factors[j] · column j` over the elements from `position` on, with `newest` in place of column `replaced`.
-    /// `sum` is room for whole blocks.
+    /// `sum` holds whole blocks.
     fn combine(
         &self,
         replaced: usize,
@@ -117,7 +117,7 @@ pub(crate) trait Format<T: Element>: Window<T> + Sized + 'static {
     /// depends on the others. A divisor of [`TILE`]; the last unit of a block may be shorter.
     const UNIT: usize;
 
-    /// Numbers that it needs of [`Room::numbers`].
+    /// Numbers that it needs of [`TileScratch::numbers`].
     const NUMBERS: usize = 0;
 
     /// A window over `len` parameters, in `arena`.
@@ -167,9 +167,9 @@ impl<T: Element> Shape<T> {
     pub fn new(config: &Config) -> Self {
         match config.history_format {
             HistoryFormat::Full => Self::of::<full::Full<T>>(),
-            HistoryFormat::Bf16 => Self::of::<coded::Coded<T, Bf16>>(),
-            HistoryFormat::F16 => Self::of::<coded::Coded<T, F16>>(),
-            HistoryFormat::Int8 => Self::of::<coded::Coded<T, i8>>(),
+            HistoryFormat::Bf16 => Self::of::<quantized::Quantized<T, Bf16>>(),
+            HistoryFormat::F16 => Self::of::<quantized::Quantized<T, F16>>(),
+            HistoryFormat::Int8 => Self::of::<quantized::Quantized<T, i8>>(),
             HistoryFormat::Sparse => Self::of::<sparse::Sparse<T>>(),
         }
     }
@@ -190,14 +190,14 @@ impl<T: Element> Shape<T> {
     }
 }
 
-/// A thread's room for a tile of the gradient as stored.
-pub(crate) struct Room<T: Element> {
+/// A thread's scratch for a tile of the gradient as stored.
+pub(crate) struct TileScratch<T: Element> {
     pub elements: Buffer<T>,
     /// For what a format has to find out about a tile.
     pub numbers: Buffer<u32>,
 }
 
-impl<T: Element> Room<T> {
+impl<T: Element> TileScratch<T> {
     pub fn new(shape: &Shape<T>) -> Result<Self> {
         let elements = Buffer::zeroed(TILE, "a thread's tile")?;
         Ok(Self { elements, numbers: Buffer::zeroed(shape.numbers, "a thread's tile")? })

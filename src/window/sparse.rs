@@ -12,7 +12,7 @@
 
 use core::ops::Range;
 
-use super::{Factors, Format, Room, Saved, TILE, Taken, Window};
+use super::{Factors, Format, Saved, TILE, Taken, TileScratch, Window};
 use crate::checkpoint::{Reader, Writer};
 use crate::config::Config;
 use crate::error::Result;
@@ -65,13 +65,13 @@ impl<T: Element> Window<T> for Sparse<T> {
         given: &'a [T],
         _ahead: Ahead,
         sums: &mut [f64],
-        room: &'a mut Room<T>,
+        scratch: &'a mut TileScratch<T>,
     ) -> Taken<'a, T> {
         let spare = self.entries.shape.spare();
         let (indices, values) = self.entries.column_mut(spare, position / TILE);
         let (feedback, bound) = (&self.feedback[position..][..given.len()], &mut self.bounds[position / TILE]);
-        let norm2 = (self.kernels.select)(given, feedback, bound, &mut room.numbers, indices, values);
-        let stored = &mut room.elements[..given.len()];
+        let norm2 = (self.kernels.select)(given, feedback, bound, &mut scratch.numbers, indices, values);
+        let stored = &mut scratch.elements[..given.len()];
         (self.kernels.spread)(SparseRun { indices, values, first: 0 }, stored);
         let stored_norm2 = (self.kernels.dot)(stored, indices, values);
         let places = self.entries.column(spare, position / TILE).0;
@@ -84,11 +84,11 @@ impl<T: Element> Window<T> for Sparse<T> {
         (self.kernels.dots)(x, self.columns(omitted, position, Ahead::default()), sums);
     }
 
-    fn store<'a>(&mut self, slot: usize, position: usize, given: &'a [T], room: &'a mut Room<T>) -> &'a [T] {
+    fn store<'a>(&mut self, slot: usize, position: usize, given: &'a [T], scratch: &'a mut TileScratch<T>) -> &'a [T] {
         self.entries.copy(self.entries.shape.spare(), slot, position / TILE);
         let run = self.entries.run(slot, position, given.len());
         (self.kernels.feed_back)(given, run, &mut self.feedback[position..][..given.len()]);
-        let stored = &mut room.elements[..given.len()];
+        let stored = &mut scratch.elements[..given.len()];
         (self.kernels.spread)(run, stored);
         stored
     }

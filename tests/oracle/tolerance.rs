@@ -35,7 +35,8 @@ pub enum Rounding {
     Graded,
 }
 
-/// The documented unit of C: sums of products of 16-bit floats are made in two 32-bit parts.
+/// The documented unit of C. In windows of 16-bit floats a sum of products is kept in two 32-bit parts. (README documents
+/// more for gradients of which single elements outweigh all others; the kernels' own tests have such columns.)
 pub fn gram_unit(config: &Config) -> f64 {
     match config.history_format {
         HistoryFormat::Bf16 | HistoryFormat::F16 => 64.0 * UNIT,

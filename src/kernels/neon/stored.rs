@@ -23,7 +23,7 @@ impl Decode<Bf16, f32> for Neon {
         unsafe { from_bf16(vld1q_u16(block.as_ptr().cast())) }
     }
 
-    /// Every other number.
+    /// The even numbers, then the odd ones.
     #[inline(always)]
     fn decode_pair(self, pair: &[Bf16; PAIR]) -> [[float32x4_t; 2]; 2] {
         // SAFETY: every aarch64 has NEON; both loads lie inside the pair and need no alignment.
@@ -191,7 +191,7 @@ impl Products<i8> for Neon {
     type Sums = [int32x4_t; 2];
 
     #[inline(always)]
-    fn start(_scale: f64) -> f64 {
+    fn start(_norm: f64, _largest: f64) -> f64 {
         0.0
     }
 

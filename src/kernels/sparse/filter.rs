@@ -1,8 +1,8 @@
-//! Products of columns with a vector that is zero but at a few places, as the newest column is.
+//! Products of columns with a sparse vector: the newest column.
 //!
-//! Of 100 columns of 41 entries in 4,096 places, 41 entries or so meet one of 41 places: one in a hundred. So 32
-//! indices at a time first go through a filter in vector registers, which lets through all that meet a place, and as
-//! many others. Only those are multiplied.
+//! Few entries of a column have an index that the vector has too. With 41 entries in a tile of 4,096, that is one entry in
+//! a hundred. So a filter in vector registers tests 32 indices at a time. It passes every index that the vector has, and
+//! about as many others. Only the entries that pass are multiplied.
 
 use super::{Next, Sparse, SparseColumns, dots, entries, from_bf16};
 
@@ -10,7 +10,7 @@ use super::{Next, Sparse, SparseColumns, dots, entries, from_bf16};
 pub(super) const MET: usize = 32;
 /// More places than this let more than one index in seven through: then a filter does not pay.
 pub(super) const FILTERED: usize = 128;
-/// Room for entries that were found in a filter.
+/// Entries that are collected before they are multiplied.
 const FOUND: usize = 256;
 
 /// Two sets of 256 bits: which low eight bits occur among places, and which high eight of their twelve. An index passes
@@ -85,7 +85,7 @@ pub(in crate::kernels) fn meet<L: Sparse>(
 }
 
 /// Appends the places of a word's set bits to the `count` that are there; bit 0 has place `first`. Returns the new
-/// count. `places` has room for all bits of a word.
+/// count. `places` holds `count` and all bits of a word.
 #[inline(always)]
 pub(super) fn write_places(mut word: u64, first: usize, places: &mut [u32], count: usize) -> usize {
     /// Places written at a time, whether there are so many or not: the processor would mispredict a loop with one turn

@@ -20,9 +20,9 @@ const FIRST_STEP: u32 = 1 << 19;
 /// How far the next bound lies below the least selected key, at most: half of it.
 const LARGEST_MARGIN: u64 = 1 << 23;
 
-/// Numbers of room that `select` needs: the candidates' indices and keys.
+/// Numbers of scratch that `select` needs: the candidates' indices and keys.
 pub(crate) const SELECTION: usize = 2 * CANDIDATES;
-/// Room for the candidates of a tile, whose indices are written a few too many.
+/// Indices of candidates: those of a whole tile, and a few that are written beyond the last.
 const CANDIDATES: usize = TILE + WORD;
 
 #[inline(always)]
@@ -31,14 +31,14 @@ pub(in crate::kernels) fn select<L: Sparse>(
     given: &[f32],
     feedback: &[f32],
     bound: &mut u32,
-    room: &mut [u32],
+    scratch: &mut [u32],
     indices: &mut [u16],
     values: &mut [u16],
 ) -> f64 {
     let (len, kept) = (given.len(), indices.len());
-    assert!(len <= TILE && feedback.len() == len && room.len() >= SELECTION, "a tile of {len} that does not fit");
+    assert!(len <= TILE && feedback.len() == len && scratch.len() >= SELECTION, "a tile of {len} that does not fit");
     assert!((1..=len).contains(&kept) && values.len() == kept, "{kept} of {len} entries");
-    let (places, keys) = room.split_at_mut(CANDIDATES);
+    let (places, keys) = scratch.split_at_mut(CANDIDATES);
     *bound = (*bound).min(KEY);
     let mut step = FIRST_STEP;
     let (count, norm2) = loop {

@@ -112,7 +112,7 @@ fn selects_what_sorting_does() {
     let mut bits = Bits(2);
     let names: Vec<_> = SparseKernels::available().map(|kernels| kernels.name).collect();
     println!("instruction sets tested: {names:?}");
-    let mut room = vec![u32::MAX; SELECTION];
+    let mut scratch = vec![u32::MAX; SELECTION];
     for len in (1..=20).chain([63, 64, 65, 127, 128, 129, 255, 256, 500, 1000, 2047, 4000, 4095, 4096]) {
         let mut left = bits.next();
         for (nature, given) in tiles(&mut bits, len) {
@@ -130,10 +130,10 @@ fn selects_what_sorting_does() {
                             let mut found = (vec![u16::MAX; kept], vec![u16::MAX; kept]);
                             left = bound.unwrap_or(before);
                             let (indices, values) = (&mut found.0, &mut found.1);
-                            norms.push((kernels.select)(&given, &feedback, &mut left, &mut room, indices, values));
+                            norms.push((kernels.select)(&given, &feedback, &mut left, &mut scratch, indices, values));
                             assert!(found == expected, "{} of {len}, {nature}, {}, {bound:?}", kept, kernels.name);
                             // Whatever was there before does not matter.
-                            room.fill(bits.next());
+                            scratch.fill(bits.next());
                         }
                         if norm2.is_finite() {
                             assert!(norms.iter().all(|norm| norm.to_bits() == norms[0].to_bits()), "{nature}");
@@ -154,7 +154,7 @@ fn selects_what_sorting_does() {
 fn bounds_follow_the_tiles() {
     let mut bits = Bits(6);
     let (len, kept) = (TILE, 41);
-    let mut room = vec![0; SELECTION];
+    let mut scratch = vec![0; SELECTION];
     for kernels in SparseKernels::available() {
         let (mut feedback, mut bound) = (vec![0.0; len], 0);
         let (mut least, mut most) = (len, 0);
@@ -166,7 +166,7 @@ fn bounds_follow_the_tiles() {
                 (least, most) = (least.min(count), most.max(count));
             }
             let (mut indices, mut values) = (vec![0; kept], vec![0; kept]);
-            (kernels.select)(&given, &feedback, &mut bound, &mut room, &mut indices, &mut values);
+            (kernels.select)(&given, &feedback, &mut bound, &mut scratch, &mut indices, &mut values);
             let run = SparseRun { indices: &indices, values: &values, first: 0 };
             (kernels.feed_back)(&given, run, &mut feedback);
         }
@@ -326,10 +326,10 @@ fn combinations_of_columns() {
 fn what_does_not_fit_is_refused() {
     let refused = |call: &mut dyn FnMut()| assert!(catch_unwind(AssertUnwindSafe(call)).is_err());
     for kernels in SparseKernels::available() {
-        let (x, mut room) = ([1.0; 20], vec![0; SELECTION]);
+        let (x, mut scratch) = ([1.0; 20], vec![0; SELECTION]);
         let mut select = |len: usize, kept: usize, values: usize, numbers: usize| {
             let (mut indices, mut chosen) = (vec![0; kept], vec![0; values]);
-            (kernels.select)(&x, &[0.0; 21][..len], &mut 0, &mut room[..numbers], &mut indices, &mut chosen);
+            (kernels.select)(&x, &[0.0; 21][..len], &mut 0, &mut scratch[..numbers], &mut indices, &mut chosen);
         };
         select(20, 20, 20, SELECTION);
         refused(&mut || select(21, 2, 2, SELECTION));

@@ -124,8 +124,7 @@ macro_rules! narrow_conversions {
                 unsafe { from_bf16(block) }
             }
 
-            /// Every other number: a shift and a mask, where single blocks take two steps each through the units that
-            /// shuffle.
+            /// The even numbers, then the odd ones: a shift and a mask. Single blocks take two shuffles each.
             #[inline(always)]
             fn decode_pair(self, pair: &[Bf16; PAIR]) -> [__m256; 2] {
                 // SAFETY: the machine has AVX2, as `self` exists; the load is the pair's and needs no alignment.
@@ -242,7 +241,7 @@ macro_rules! whole_products {
             type Sums = __m256i;
 
             #[inline(always)]
-            fn start(_scale: f64) -> f64 {
+            fn start(_norm: f64, _largest: f64) -> f64 {
                 0.0
             }
 

@@ -1,10 +1,10 @@
-//! Gradients in numbers that are shorter than those given, each by itself: what the formats have in common that are
-//! dense. A format is how it rounds and, if its numbers are relative to a scale, how that is chosen ([`Code`]).
+//! Quantized windows: every element of a gradient in fewer bits. A format is a number type ([`Code`]): how a number is
+//! rounded and, if numbers are relative to a scale, how the scale is chosen.
 
 use core::ops::Range;
 
 use super::tiled::Tiled;
-use super::{Factors, Format, Room, Saved, TILE, Taken, Window};
+use super::{Factors, Format, Saved, TILE, Taken, TileScratch, Window};
 use crate::checkpoint::{Reader, Writer};
 use crate::config::Config;
 use crate::error::Result;
@@ -25,14 +25,14 @@ pub(super) trait Code: Stored {
     /// The loop for the products of columns with a vector stored like them.
     fn dots<T>(compressed: &'static Compressed<T>) -> CodeDots<Self>;
 
-    /// What it stands for, over its scale.
+    /// The number that it stands for, divided by its scale.
     fn value(self) -> f64;
 
     /// Whether a state may hold this number at this scale.
     fn is_valid(self, scale: f64) -> bool;
 }
 
-/// Below this scale no format stores numbers that overflow 32 bits.
+/// Only at this scale or above can a stored number times its scale overflow 32 bits.
 const LARGE_SCALE: f64 = (1_u128 << 110) as f64;
 
 /// The least power of two, from 2⁻¹²⁶ on, that is above `x`.
@@ -44,12 +44,12 @@ fn power_above(x: f64) -> f64 {
 /// Elements that are converted at a time, and that have a scale in common if any have.
 const UNIT: usize = SCALED_UNIT;
 
-pub(super) struct Coded<T: Element, S: Code> {
+pub(super) struct Quantized<T: Element, S: Code> {
     compressed: &'static Compressed<T>,
     kernels: &'static StoredKernels<T, S>,
     columns: Tiled<S>,
-    /// By tile, in it by slot, in that by unit. Where numbers are stored as they are, the power of two above
-    /// the largest of each column.
+    /// A scale for each quantization group: by tile, in it by slot. In formats without scales, a number for each slot: the
+    /// power of two above the largest magnitude in the column.
     scales: Buffer<f64>,
     /// The scales of the gradient that pass one took, by unit.
     taken: Buffer<f64>,
@@ -62,7 +62,7 @@ fn codes_of<S: Pod>(numbers: &mut [u32], len: usize) -> &mut [S] {
     &mut recast_mut(numbers)[..len]
 }
 
-impl<T: Element, S: Code> Coded<T, S> {
+impl<T: Element, S: Code> Quantized<T, S> {
     const SCALED: bool = S::UNIT.is_some();
 
     /// Numbers of scales of the window and of a column.
@@ -114,7 +114,7 @@ fn units(position: usize, len: usize) -> impl Iterator<Item = (usize, Range<usiz
     })
 }
 
-impl<T: Element, S: Code> Format<T> for Coded<T, S> {
+impl<T: Element, S: Code> Format<T> for Quantized<T, S> {
     const UNIT: usize = if Self::SCALED { UNIT } else { 1 };
 
     const NUMBERS: usize = TILE * size_of::<S>() / size_of::<u32>();
@@ -150,7 +150,7 @@ impl<T: Element, S: Code> Format<T> for Coded<T, S> {
     }
 }
 
-impl<T: Element, S: Code> Window<T> for Coded<T, S> {
+impl<T: Element, S: Code> Window<T> for Quantized<T, S> {
     fn take<'a>(
         &mut self,
         replaced: usize,
@@ -158,11 +158,11 @@ impl<T: Element, S: Code> Window<T> for Coded<T, S> {
         given: &'a [T],
         ahead: Ahead,
         sums: &mut [f64],
-        room: &'a mut Room<T>,
+        scratch: &'a mut TileScratch<T>,
     ) -> Taken<'a, T> {
         let len = given.len();
-        let stored = &mut room.elements[..len];
-        let all = codes_of::<S>(&mut room.numbers, len.next_multiple_of(BLOCK));
+        let stored = &mut scratch.elements[..len];
+        let all = codes_of::<S>(&mut scratch.numbers, len.next_multiple_of(BLOCK));
         all[len..].fill(S::default());
         let codes = &mut all[..len];
         let (mut norm2, mut overflows) = (0.0, false);
@@ -173,14 +173,14 @@ impl<T: Element, S: Code> Window<T> for Coded<T, S> {
             }
             let scale = self.taken_scale(start);
             norm2 += (self.kernels.measure)(given, scale, &mut codes[run.clone()], &mut stored[run.clone()]);
-            // The largest number of a group may be rounded up to one that is too large.
+            // The largest number of a group may be rounded up to a number that is too large.
             overflows |= scale >= LARGE_SCALE && !stored[run].iter().all(|x| x.to_f64().is_finite());
         }
         let norm = [power_above(norm2.sqrt())];
         let scales = if Self::SCALED { &self.taken[position / UNIT..][..len.div_ceil(UNIT)] } else { &norm };
         let dots = S::dots(self.compressed);
         dots(&all[..len], scales, self.columns(replaced, position, ahead), sums);
-        // Like the other products, so that equal columns have equal products.
+        // The squared norm comes from the same loop, so equal columns have equal products.
         let largest = [power_above(if Self::SCALED { 0.0 } else { (self.compressed.largest)(stored) })];
         let own_scales = if Self::SCALED { scales } else { &largest };
         let own_scales = Scales { data: own_scales, stride: own_scales.len() };
@@ -196,9 +196,9 @@ impl<T: Element, S: Code> Window<T> for Coded<T, S> {
         (self.kernels.dots)(x, self.columns(omitted, position, Ahead::default()), sums);
     }
 
-    fn store<'a>(&mut self, slot: usize, position: usize, given: &'a [T], room: &'a mut Room<T>) -> &'a [T] {
+    fn store<'a>(&mut self, slot: usize, position: usize, given: &'a [T], scratch: &'a mut TileScratch<T>) -> &'a [T] {
         let len = given.len();
-        let stored = &mut room.elements[..len];
+        let stored = &mut scratch.elements[..len];
         for (start, run) in units(position, len) {
             let scale = self.taken_scale(start);
             if Self::SCALED {
@@ -207,7 +207,7 @@ impl<T: Element, S: Code> Window<T> for Coded<T, S> {
             }
             let column = self.columns.column_mut(slot, start, run.len());
             if self.streams && run.len() == UNIT {
-                let codes = codes_of(&mut room.numbers, UNIT);
+                let codes = codes_of(&mut scratch.numbers, UNIT);
                 (self.kernels.encode)(&given[run.clone()], scale, codes, &mut stored[run]);
                 (T::kernels().stream)(recast(codes), recast_mut(column));
             } else {
