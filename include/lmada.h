@@ -748,8 +748,8 @@ lmada_status_t lmada_memory(const lmada_config_t *config, size_t dim, uint64_t *
 
 /**
  * Forgets every gradient and average, as if just created. Configuration and learning rate are kept, the latter as
- * `lmada_set_lr` or `lmada_state_load` left it. Also ends a step in phases, whatever was done of it, and what this
- * thread holds by `lmada_hold`.
+ * `lmada_set_lr` or `lmada_state_load` left it. Also ends a step in phases, whatever was done of it, and all holds of
+ * the calling thread (`lmada_hold`).
  *
  * @param opt  the handle
  * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_BUSY`
@@ -760,8 +760,8 @@ lmada_status_t lmada_reset(lmada_t *opt);
 
 /**
  * Releases the handle and its memory. The last handle that could use worker threads ends them, and returns when they
- * are gone. No call on the handle may be under way, and no other thread may hold the handle; should one be or do so
- * after all, the handle is left alone and its memory is lost.
+ * are gone. No call on the handle may be under way, and no other thread may hold it (`lmada_hold`). Otherwise
+ * `lmada_free` does nothing, and the memory of the handle is lost.
  *
  * @param opt  the handle; NULL is fine
  *
@@ -775,7 +775,10 @@ void lmada_free(lmada_t *opt);
  * the phases of a step, if other threads use the handle.
  *
  * A thread may hold a handle several times; it then has to release the handle as many times. `lmada_reset` ends all
- * holds of the calling thread. A hold also ends with its thread, and a child after `fork()` begins without one.
+ * holds of the calling thread. On Linux a hold also ends with its thread, and a child after `fork()` begins without
+ * one. On other systems a thread that ends while it holds a handle keeps the handle: every later call on it is
+ * `LMADA_ERROR_BUSY`, and `lmada_free` does not free it. There the thread that calls `fork()` keeps its holds in the
+ * child, and handles that another thread held stay held.
  *
  * ```c
  * if (lmada_hold(opt) != LMADA_OK) fail(lmada_last_error());

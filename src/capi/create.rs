@@ -143,8 +143,8 @@ fn check_dim(dim: usize) -> Result<usize> {
 }
 
 /// Forgets every gradient and average, as if just created. Configuration and learning rate are kept, the latter as
-/// `lmada_set_lr` or `lmada_state_load` left it. Also ends a step in phases, whatever was done of it, and what this
-/// thread holds by `lmada_hold`.
+/// `lmada_set_lr` or `lmada_state_load` left it. Also ends a step in phases, whatever was done of it, and all holds of
+/// the calling thread (`lmada_hold`).
 ///
 /// @param opt  the handle
 /// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_BUSY`
@@ -163,8 +163,8 @@ pub unsafe extern "C" fn lmada_reset(opt: *mut lmada_t) -> lmada_status_t {
 }
 
 /// Releases the handle and its memory. The last handle that could use worker threads ends them, and returns when they
-/// are gone. No call on the handle may be under way, and no other thread may hold the handle; should one be or do so
-/// after all, the handle is left alone and its memory is lost.
+/// are gone. No call on the handle may be under way, and no other thread may hold it (`lmada_hold`). Otherwise
+/// `lmada_free` does nothing, and the memory of the handle is lost.
 ///
 /// @param opt  the handle; NULL is fine
 ///

@@ -8,7 +8,10 @@ use super::types::*;
 /// the phases of a step, if other threads use the handle.
 ///
 /// A thread may hold a handle several times; it then has to release the handle as many times. `lmada_reset` ends all
-/// holds of the calling thread. A hold also ends with its thread, and a child after `fork()` begins without one.
+/// holds of the calling thread. On Linux a hold also ends with its thread, and a child after `fork()` begins without
+/// one. On other systems a thread that ends while it holds a handle keeps the handle: every later call on it is
+/// `LMADA_ERROR_BUSY`, and `lmada_free` does not free it. There the thread that calls `fork()` keeps its holds in the
+/// child, and handles that another thread held stay held.
 ///
 /// ```c
 /// if (lmada_hold(opt) != LMADA_OK) fail(lmada_last_error());

@@ -3,7 +3,7 @@
 use core::cell::Cell;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// Processors that a thread may run on. The library asks no system for them but Linux.
+/// Processors that a thread may run on. Only on Linux does the library ask for them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Affinity {}
 
@@ -45,7 +45,7 @@ pub fn thread() -> u32 {
     })
 }
 
-/// The system is not asked: a thread that ends while it holds a handle keeps it.
+/// True, since the library does not ask these systems: a thread that ends while it holds a handle keeps it.
 pub fn is_alive(_thread: u32) -> bool {
     true
 }
