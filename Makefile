@@ -19,6 +19,7 @@ export RUST_TARGET
 
 # The version stands in Cargo.toml and nowhere else.
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+MAJOR := $(firstword $(subst ., ,$(VERSION)))
 DESCRIPTION := $(shell sed -n 's/^description = "\(.*\)"/\1/p' Cargo.toml)
 
 # In the order in which `make test` runs them.
@@ -190,8 +191,9 @@ uninstall:
 	rm -f $(patsubst %,"$(DESTDIR)$(INCLUDEDIR)/%",$(notdir $(headers)) $(addprefix lmada/,$(notdir $(cpp_parts))))
 	[ ! -d "$(DESTDIR)$(INCLUDEDIR)/lmada" ] || rmdir --ignore-fail-on-non-empty "$(DESTDIR)$(INCLUDEDIR)/lmada"
 	rm -f "$(DESTDIR)$(LIBDIR)/liblmada.a"
-	rm -f "$(DESTDIR)$(LIBDIR)"/liblmada.so "$(DESTDIR)$(LIBDIR)"/liblmada.so.[0-9]*
-	rm -f "$(DESTDIR)$(LIBDIR)"/liblmada.dylib "$(DESTDIR)$(LIBDIR)"/liblmada.[0-9]*.dylib
+	rm -f "$(DESTDIR)$(LIBDIR)"/liblmada.so "$(DESTDIR)$(LIBDIR)"/liblmada.dylib
+	rm -f "$(DESTDIR)$(LIBDIR)"/liblmada.so.$(MAJOR) "$(DESTDIR)$(LIBDIR)"/liblmada.so.$(MAJOR).*
+	rm -f "$(DESTDIR)$(LIBDIR)"/liblmada.$(MAJOR).dylib "$(DESTDIR)$(LIBDIR)"/liblmada.$(MAJOR).*.dylib
 	rm -f "$(DESTDIR)$(LIBDIR)"/liblmada.dll.a "$(DESTDIR)$(BINDIR)"/lmada.dll
 	rm -f "$(DESTDIR)$(pkgconfigdir)/lmada.pc"
 	rm -rf "$(DESTDIR)$(cmakedir)"
