@@ -47,8 +47,8 @@ impl Lock {
         }
         let holder = found >> 1;
         let is_own = holder == thread();
-        // A hold ends with its thread where the system tells that the thread is gone (Linux). The child of a fork has none
-        // of its parent's threads.
+        // A hold ends with its thread where the system tells that the thread is gone: Linux. The child of a fork has
+        // none of its parent's threads.
         if !is_own && is_alive(holder) {
             return Err(Error::Busy);
         }
