@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { DIM = 60000, PATIENCE = 3000 };
+enum { DIM = 60000, PATIENCE = 300 };
 
 static void enter_sandbox(void)
 {

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { DIM = 200000, BEFORE = 4, AFTER = 3, PATIENCE = 3000 };
+enum { DIM = 200000, BEFORE = 4, AFTER = 3, PATIENCE = 300 };
 
 /* Has the `first`-th request in each of the child's steps, and all after it, fail. Returns how many did. */
 static size_t step_without_memory(model *m, size_t first)

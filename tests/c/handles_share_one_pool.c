@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
-enum { DIM = 20000, HANDLES = 200, REDUCED_HANDLES = 12, STEPS = 3, SIDES = 4, PATIENCE = 3000 };
+enum { DIM = 20000, HANDLES = 200, REDUCED_HANDLES = 12, STEPS = 3, SIDES = 4, PATIENCE = 300 };
 
 static lmada_config_t config;
 

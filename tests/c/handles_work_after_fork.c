@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { DIM = 200000, SMALL_DIM = 40000, BEFORE = 3, AFTER = 4, PATIENCE = 3000 };
+enum { DIM = 200000, SMALL_DIM = 40000, BEFORE = 3, AFTER = 4, PATIENCE = 300 };
 
 static lmada_config_t config;
 static size_t dim;

@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { DIM = 50, PATIENCE = 3000 };
+enum { DIM = 50, PATIENCE = 300 };
 
 static lmada_config_t config;
 
