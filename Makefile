@@ -104,7 +104,7 @@ $(SUITES:%=test-%): test-%: lib
 ## test-aarch64  the core's tests and the C suite on aarch64, under qemu (long)
 ## test-processors  the core's tests without AVX2, training on processors that lack a part of it, under qemu (long)
 ## test-large    a model of more than 2^31 parameters, in the formats that memory allows (long)
-## test-torch    what is for PyTorch with PyPI's current version of it, which it installs under target/ (long, 5 GB)
+## test-torch    lmada for PyTorch and libtorch, with PyPI's current PyTorch, installed under target/ (long, 5 GB)
 test-processors test-large test-torch: lib
 $(LONG:%=test-%) $(PLATFORMS:%=test-%): test-%:
 	@scripts/run-suites $*
@@ -154,11 +154,11 @@ fill = sed -e "s|@PREFIX_FROM_LIBDIR@|$(call from_libdir,$(PREFIX))|" \
 	-e "s|@SHARED@|$(shared_from_libdir)|" -e "s|@SONAME@|$(call name,soname)|" -e "s|@LINK@|$(call name,link)|" \
 	-e "s|@DESCRIPTION@|$(DESCRIPTION)|" -e "s|@VERSION@|$(VERSION)|" \
 	$(1) >"$(DESTDIR)$(2)" && chmod 644 "$(DESTDIR)$(2)"
-# $(call name,KEY): how a file is called on the system that the library is for (scripts/library-names).
+# $(call name,KEY): a name or size on the system that the library is for (scripts/library-names has the keys).
 name = $$(sed -n 's/^$(1)=//p' "$(BUILT)/names")
-# A program needs what the static library needs if there is no other.
+# Where there is no shared library, a program links with what the static library needs.
 libs_if_static = $$([ -n "$(call name,built)" ] || sed 's/^/ /' "$(BUILT)/static-libs")
-# Windows looks for libraries where programs lie.
+# Windows looks for DLLs in the folder of the program.
 shared_from_libdir = $$(case $(call name,shared) in *.dll) echo "$(call from_libdir,$(BINDIR))/" ;; esac)$(call name,shared)
 
 define install_cmake

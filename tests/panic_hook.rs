@@ -16,22 +16,22 @@ fn heard_of_a_panic() -> usize {
     (HEARD.load(Ordering::SeqCst) - before) / 2
 }
 
-/// Where the hook lies that is set, which goes on.
-fn place_of_the_hook() -> usize {
+/// The address of the hook that is set; it stays set.
+fn address_of_the_hook() -> usize {
     let hook = take_hook();
-    let place = (&raw const *hook).cast::<()>().addr();
+    let address = (&raw const *hook).cast::<()>().addr();
     set_hook(hook);
-    place
+    address
 }
 
 #[test]
 fn a_rust_program_keeps_its_panic_hook() {
-    let once = 1; // what the hook captures gives it a place of its own
+    let once = 1; // a hook that captures something has an address of its own
     set_hook(Box::new(move |_| {
         HEARD.fetch_add(once, Ordering::SeqCst);
     }));
     assert_eq!(heard_of_a_panic(), 1, "this test sees the hook");
-    let place = place_of_the_hook();
+    let address = address_of_the_hook();
 
     let dim = 100_000; // enough for a second thread
     let (mut params, grads) = (vec![1.0_f32; dim], vec![0.5; dim]);
@@ -43,7 +43,7 @@ fn a_rust_program_keeps_its_panic_hook() {
     }
     assert!(optimizer.step(&mut params[1..], &grads).is_err());
     assert_eq!(heard_of_a_panic(), 1, "after the Rust interface");
-    assert_eq!(place_of_the_hook(), place, "after the Rust interface");
+    assert_eq!(address_of_the_hook(), address, "after the Rust interface");
 
     // SAFETY: the handle is live from create to free, and the arrays have `dim` elements.
     unsafe {
@@ -53,9 +53,9 @@ fn a_rust_program_keeps_its_panic_hook() {
         let wrong = capi::lmada_step(opt, params.as_mut_ptr(), grads.as_ptr(), dim - 1);
         assert_eq!(wrong, capi::LMADA_ERROR_DIMENSION_MISMATCH);
         assert_eq!(heard_of_a_panic(), 1, "after the C interface");
-        assert_eq!(place_of_the_hook(), place, "after the C interface");
+        assert_eq!(address_of_the_hook(), address, "after the C interface");
         capi::lmada_free(opt);
     }
     assert_eq!(heard_of_a_panic(), 1, "after free");
-    assert_eq!(place_of_the_hook(), place, "after free");
+    assert_eq!(address_of_the_hook(), address, "after free");
 }

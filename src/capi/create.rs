@@ -175,7 +175,7 @@ pub unsafe extern "C" fn lmada_free(opt: *mut lmada_t) {
     guard(|| {
         // SAFETY: NULL or a live handle by the caller's promise.
         if let Some(handle) = unsafe { opt.as_ref() } {
-            // The call stays inside: there is no handle that it could leave.
+            // Dropping the entry would write to the lock of the handle, which is freed next.
             core::mem::forget(handle.enter()?);
             // SAFETY: it came out of `Box::into_raw` in `create`, and the caller gives it up.
             drop(unsafe { Box::from_raw(opt) });

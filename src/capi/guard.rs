@@ -119,7 +119,7 @@ unsafe fn enter(opt: *const lmada_t, mend: bool, call: impl FnOnce(&mut Inner) -
     })
 }
 
-/// Runs `call` inside the handle's lock, without its contents: an earlier call that broke off does not matter.
+/// Runs `call` inside the handle's lock, without access to the contents: so it also runs after a call that panicked.
 ///
 /// # Safety
 /// `opt` is NULL or a live handle of this library.

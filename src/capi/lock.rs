@@ -1,5 +1,5 @@
-//! The lock of a handle: one call at a time is inside, and while a thread holds the handle, only calls of that thread.
-//! No call waits for the lock: a call that cannot have it is refused.
+//! The lock of a handle. One call at a time is inside; while a thread holds the handle, only calls of that thread are let
+//! in. No call waits for the lock: a call that cannot have it is refused.
 
 use core::cell::Cell;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -11,7 +11,7 @@ use crate::parallel::{is_alive, thread};
 const INSIDE: u32 = 1;
 const NOBODY: u32 = 0;
 
-/// One word tells everything, so a refused call writes nothing that the holder's next call could find.
+/// Who is inside and who holds is in one word, and a refused call does not write to it.
 pub(super) struct Lock {
     word: AtomicU32,
     /// How many times the holder holds the handle. Only the call inside uses this field.

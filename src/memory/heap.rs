@@ -1,4 +1,4 @@
-//! Memory of the heap, for what is short.
+//! Memory of the heap, for short buffers.
 
 use core::ptr::NonNull;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
@@ -6,14 +6,14 @@ use std::alloc::{Layout, alloc_zeroed, dealloc};
 use super::ALIGNMENT;
 use super::pages::Taken;
 
-/// `bytes` of zeros, which are not 0, and how many bytes they take.
+/// `bytes` bytes of zeros, at least 1, and how many bytes they take.
 pub(super) fn take(bytes: usize) -> Option<Taken> {
     let layout = Layout::from_size_align(bytes, ALIGNMENT).ok()?;
     // SAFETY: the size is not zero.
     NonNull::new(unsafe { alloc_zeroed(layout) }).map(|start| (start, bytes))
 }
 
-/// Frees them.
+/// Frees memory that `take` returned.
 ///
 /// # Safety
 /// `start` and `held` are what `take` returned, and nothing refers to the memory.

@@ -105,7 +105,7 @@ impl Region {
 
 impl Drop for Region {
     fn drop(&mut self) {
-        // SAFETY: the memory was taken there, for its size is that of such memory; the last of its users has left.
+        // SAFETY: the size says which of the two the memory came from (`take`); the last of its users has left.
         unsafe {
             if self.held >= MAPPED_FROM {
                 pages::give_back(self.start, self.held);

@@ -3,7 +3,7 @@
 
 use core::ptr::NonNull;
 
-/// Zeros that were taken, and how many bytes they take.
+/// Where the zeros start, and how many bytes they take.
 pub(super) type Taken = (NonNull<u8>, usize);
 
 #[cfg(not(unix))]

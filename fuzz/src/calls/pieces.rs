@@ -11,7 +11,7 @@ use super::rule::Says;
 use crate::handle::{Handle, Real, Status, checked};
 use crate::oracle::number::bits;
 
-/// By which functions a piece is fed and applied.
+/// Which functions feed and apply a piece.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     Plain,
@@ -20,7 +20,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// The place of a piece decides, so that no byte of the input is needed.
+    /// Offset and length of a piece decide, so that no byte of the input is needed.
     pub fn of(offset: usize, len: usize) -> Self {
         match (offset ^ len) & 3 {
             0 => Self::Plain,
@@ -64,11 +64,11 @@ pub(super) fn apply_bf16<T: Real>(
     let halves = halves(gradient);
     let before = 0x1234;
     let mut copy = vec![before; halves.len()];
-    let place = if with_copy { copy.as_mut_ptr() } else { core::ptr::null_mut() };
-    // The same room for both types: parameters of `f64` take more.
+    let copy_start = if with_copy { copy.as_mut_ptr() } else { core::ptr::null_mut() };
+    // An array of `f64` has the bytes that the function may read and write as `f32`.
     let (start, given) = (params.as_mut_ptr().cast::<f32>(), halves.as_ptr());
     // SAFETY: the handle is live, and the arrays have this length and do not overlap.
-    let status = checked(unsafe { lmada_apply_bf16(handle.raw(), offset, start, place, given, halves.len()) });
+    let status = checked(unsafe { lmada_apply_bf16(handle.raw(), offset, start, copy_start, given, halves.len()) });
     for (copy, w) in copy.into_iter().zip(&*params) {
         let written = with_copy && status == LMADA_OK;
         let nearest = if written { nearest_bf16(w.widen() as f32) } else { before };

@@ -79,7 +79,7 @@ impl<T: Real> World<T> {
         self.released_too_often();
     }
 
-    /// As often as it is held, a handle can be released.
+    /// A handle can be released as often as it is held, and not more often.
     fn released_too_often(&mut self) {
         let handle = &mut self.subject.handle;
         for _ in 0..2 {

@@ -9,7 +9,7 @@ static WOKEN: Condvar = Condvar::new();
 
 pub fn sleep_on(word: *const u32, value: u32) {
     let held = LOCK.lock().unwrap_or_else(PoisonError::into_inner);
-    // Whoever changes the word wakes after that, under the lock: between this look and the sleep that cannot be.
+    // A thread that changes the word then calls `wake_all`, which takes the lock: so not between this load and the wait.
     // SAFETY: the caller waits for a word that lives, and all access to it is atomic.
     if unsafe { AtomicU32::from_ptr(word.cast_mut()) }.load(Ordering::Relaxed) == value {
         drop(WOKEN.wait(held));

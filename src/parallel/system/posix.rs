@@ -91,10 +91,10 @@ unsafe extern "C" {
     safe fn pthread_setcancelstate(state: c_int, before: Option<&mut c_int>) -> c_int;
 }
 
-/// `PTHREAD_CANCEL_DISABLE`, which the `libc` crate does not have for each system.
+/// `PTHREAD_CANCEL_DISABLE`, which the `libc` crate lacks on some systems.
 const DISABLED: c_int = if cfg!(target_vendor = "apple") { 0 } else { 1 };
 
-/// Whether the calling thread could be cancelled (`pthread_cancel`).
+/// Whether the calling thread could be cancelled (`pthread_cancel`) before `hold_off`.
 pub struct Cancellation(c_int);
 
 impl Cancellation {

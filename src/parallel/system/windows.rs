@@ -1,4 +1,4 @@
-//! Windows: the same calls that Rust's standard library makes, but a thread that cannot be had is an answer.
+//! Windows: the system calls that Rust's standard library makes too, but here a thread that cannot be had is no panic.
 
 use core::ffi::c_void;
 use core::ptr;
@@ -61,7 +61,7 @@ impl Thread {
             0
         }
         let argument = of.cast_mut().cast();
-        // SAFETY: the function takes the argument as it is given; no other pointer is.
+        // SAFETY: `main` casts the argument back to the type that it has here; the other pointers may be null.
         let thread = unsafe { CreateThread(ptr::null(), STACK, main::<T>, argument, RESERVE, ptr::null_mut()) };
         (!thread.is_null()).then_some(Self(thread))
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
-/// After which something hangs, on a machine that is as busy as can be.
+/// A wait that takes longer counts as a hang, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A number that no other thread of the process has.
