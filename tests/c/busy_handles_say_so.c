@@ -67,7 +67,6 @@ static lmada_status_t hold(void)
     return status;
 }
 
-
 static lmada_status_t begin(void)
 {
     const lmada_status_t status = lmada_begin(shared.opt);

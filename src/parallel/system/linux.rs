@@ -1,7 +1,7 @@
 //! What only Linux has: futexes, by which threads sleep and are woken, affinity, and quotas of processor time.
 //!
-//! Why futexes and not the lock and condition of `locked.rs`: those are as fast (12 µs for a job to a sleeping worker and
-//! back, either way), but a forked child could find the lock taken, and ThreadSanitizer does not see into it.
+//! Why futexes and not the lock and condition of `locked.rs`: a forked child could find that lock taken, and
+//! ThreadSanitizer does not see into it.
 
 use core::ffi::c_int;
 use core::num::NonZeroUsize;

@@ -1,5 +1,5 @@
-//! What threads ask of the system. The rest of the library knows no system but through this interface and
-//! `memory/pages.rs`.
+//! What threads ask of the system. Other code of the library asks the system through this interface and `memory/pages.rs`
+//! only.
 //!
 //! | | Linux | other Unix | Windows | no threads (wasm) |
 //! | --- | --- | --- | --- | --- |
