@@ -38,11 +38,11 @@ mod mapped {
         // SAFETY: `before <= HUGE_PAGE - page`, so that `before + held + after == reserved`: all inside the new mapping.
         let (start, end) = unsafe { (base.add(before), base.add(before + held)) };
         if before > 0 {
-            // SAFETY: whole pages at the head of the new mapping, that nothing refers to.
+            // SAFETY: whole pages at the start of the new mapping, that nothing refers to.
             unsafe { give_back(base, before) };
         }
         if after > 0 {
-            // SAFETY: whole pages at the tail of the new mapping, that nothing refers to.
+            // SAFETY: whole pages at the end of the new mapping, that nothing refers to.
             unsafe { give_back(end, after) };
         }
         // A system without huge pages says no; small ones do as well, only slower.
