@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import struct
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Optional, Protocol, Sequence, Tuple, Type, TypeVar, Union
 
@@ -27,7 +28,7 @@ class Writer(Protocol):
     """A file that is open for writing bytes, and the like."""
 
     def write(self, piece: memoryview, /) -> Any:
-        """Takes the next piece, which cannot be read after the call."""
+        """Takes the next bytes. Returns how many it took, or None for all of them."""
 
 
 class Reader(Protocol):
@@ -89,13 +90,13 @@ class States(Handle):
     def write(self, file: Writer) -> None:
         """Writes the bytes of `save` to a file, piece by piece, without a copy of them in memory.
 
-        What the file raises is raised on. What was written until then is no state: write to a new file, and give it
+        Exceptions of the file are raised. The bytes written until then are no state: write to a new file, and give it
         its name afterwards.
         """
 
-        def move(_: Any, bytes_: Any, count: int) -> None:
-            with memoryview((ctypes.c_char * count).from_address(bytes_)).cast("B") as piece:
-                _write_all(file, piece)
+        def move(address: int, count: int) -> None:
+            # The file gets a copy, a small part of the state: the library's memory is valid only until this call returns.
+            _write_all(file, memoryview((ctypes.c_char * count).from_address(address).raw))
 
         _in_pieces(move, lambda callback: LIBRARY.lmada_state_write(self._open(), callback, None))
 
@@ -104,14 +105,14 @@ class States(Handle):
         """A new optimizer from what `write` wrote or `save` returned, with the options that were saved.
 
         It goes on with the same bits. No byte behind the state is read. Raises EOFError where the state is cut short,
-        BadStateError where it is damaged, and what the file raises.
+        BadStateError where it is damaged, and the exceptions of the file.
         """
         head, handle = _Head(), POINTER()
 
-        def move(_: Any, bytes_: Any, count: int) -> None:
-            piece = memoryview((ctypes.c_char * count).from_address(bytes_)).cast("B")
-            _read_all(file, piece)
+        def move(address: int, count: int) -> None:
+            piece = _read_all(file, count)
             head.take(piece)
+            ctypes.memmove(address, piece, count)
 
         def create(callback: Any) -> int:
             status: int = LIBRARY.lmada_create_from_state(callback, None, ctypes.byref(handle))
@@ -136,10 +137,9 @@ class States(Handle):
 
 
 def _of_state(state: Bytes) -> "npt.NDArray[np.uint8]":
-    bytes_ = np.frombuffer(state, dtype=np.uint8) if len(state) else np.empty(0, dtype=np.uint8)
-    if not bytes_.size:
+    if not len(state):
         raise BadStateError("bad saved state: it is empty")
-    return bytes_
+    return np.frombuffer(state, dtype=np.uint8)
 
 
 class _Memory:
@@ -158,15 +158,15 @@ def restored(kind: Type[OptimizerType], state: Bytes) -> OptimizerType:
     return kind.read(_Memory(state))
 
 
-def _in_pieces(move: Callable[[Any, Any, int], None], call: Callable[[Any], int]) -> None:
-    """Calls the library with a callback that moves pieces, and raises what that raised."""
+def _in_pieces(move: Callable[[int, int], None], call: Callable[[Any], int]) -> None:
+    """Calls the library with a callback that moves `count` bytes at an address, and raises what `move` raised."""
     raised = []
 
-    def callback(context: Any, bytes_: Any, count: int) -> int:
+    def callback(_: Any, address: int, count: int) -> int:
         try:
-            move(context, bytes_, count)
+            move(address, count)
             return 0
-        except BaseException as failure:  # none may leave a function that C called
+        except BaseException as failure:  # no exception may leave a function that C called
             raised.append(failure)
             return 1
 
@@ -177,29 +177,34 @@ def _in_pieces(move: Callable[[Any, Any, int], None], call: Callable[[Any], int]
 
 
 def _write_all(file: Writer, piece: memoryview) -> None:
-    """Writes all of a piece: a raw file may take a part of it. What the file is given ends with the call."""
-    done = 0
-    while done < len(piece):
-        with piece[done:] as part:
-            written = file.write(part)
-            done += len(part) if written is None else written
+    """Writes all of a piece: a raw file may take a part of it."""
+    while len(piece):
+        written = file.write(piece)
+        # A raw file says by None that it took nothing.
+        if written is None and not isinstance(file, io.RawIOBase):
+            return
+        if not written:
+            raise OSError("the file took none of the bytes that were written")
+        piece = piece[written:]
 
 
-def _read_all(file: Reader, piece: memoryview) -> None:
-    """Fills a piece: a raw file may give a part of it."""
-    done = 0
-    while done < len(piece):
-        more = file.read(len(piece) - done)
+def _read_all(file: Reader, count: int) -> bytes:
+    """Reads `count` bytes: a raw file may give a part of them."""
+    found = bytearray()
+    while len(found) < count:
+        more = file.read(count - len(found))
         if not more:
             raise EOFError("the saved state is cut short")
-        piece[done : done + len(more)] = more
-        done += len(more)
+        found += more
+    if len(found) > count:
+        raise ValueError("the file gave more bytes than were read")
+    return bytes(found)
 
 
 class _Head:
-    """The start of a state as it comes by, up to the lengths of the blocks, which no function tells.
+    """The start of a state, up to the lengths of the blocks. No function of the library tells those lengths.
 
-    The library believes nothing of it before it has checked it, and nor does this package. The saved form:
+    `blocks` is called only after the library has checked the whole state. The saved form:
 
         magic (8 bytes), version (4), number n of options (4), n options, steps, steps averaged, number of blocks,
         number of groups (8 bytes each), checksum (4), the length of each block (8 bytes each)
@@ -217,8 +222,8 @@ class _Head:
     def _count(self) -> int:
         return int(struct.unpack_from("<Q", self._bytes, self._counts() + 16)[0])
 
-    def take(self, piece: memoryview) -> None:
-        """Keeps of a piece what belongs to the head."""
+    def take(self, piece: bytes) -> None:
+        """Keeps the part of a piece that belongs to the head."""
         taken = 0
         while taken < len(piece) and len(self._bytes) < self._wanted:
             more = piece[taken : taken + self._wanted - len(self._bytes)]
@@ -234,5 +239,5 @@ class _Head:
     def blocks(self) -> Tuple[int, ...]:
         """The lengths of the blocks of a state that the library has taken."""
         if struct.unpack_from("<I", self._bytes, 8)[0] != self.VERSION:
-            raise NotImplementedError("the library has read a state of a form that lmada does not know: update lmada")
+            raise NotImplementedError("this state has a newer form than this package knows: update the package lmada")
         return struct.unpack_from(f"<{self._count()}Q", self._bytes, self._counts() + 36)
