@@ -30,14 +30,12 @@ def address(array: Any, dtype: "np.dtype[Any]", name: str, writes: bool = False)
 
 
 def same_layout(first: Array, second: Array, names: str) -> None:
-    """Two arrays of which elements with the same index lie at the same place."""
+    """Refuses two contiguous arrays unless elements with the same index have the same position in memory."""
     if first.shape != second.shape:
         raise ValueError(f"{names} have shapes {first.shape} and {second.shape}")
-    if first.strides != second.strides and not (
-        first.flags.c_contiguous and second.flags.c_contiguous or first.flags.f_contiguous and second.flags.f_contiguous
-    ):
-        if first.itemsize == second.itemsize or first.flags.c_contiguous != second.flags.c_contiguous:
-            raise ValueError(f"{names} lie in different orders: one by rows (C), the other by columns (Fortran)")
+    a, b = first.flags, second.flags
+    if not (a.c_contiguous and b.c_contiguous or a.f_contiguous and b.f_contiguous):
+        raise ValueError(f"{names} lie in different orders: one by rows (C), the other by columns (Fortran)")
 
 
 def addresses(arrays: Sequence[Any], dtype: "np.dtype[Any]", name: str, writes: bool = False) -> Array:

@@ -1,4 +1,4 @@
-"""What the library's refusals are in Python: one exception class for each status."""
+"""The library's errors in Python: one exception class for each status."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from ._library import LIBRARY
 class LmadaError(Exception):
     """A call that the library refused. It has changed nothing.
 
-    `str(error)` says in words which argument was wrong and what it was. `status` is the number of the status in
-    lmada.h. The library's own kinds are the subclasses; this class itself is raised only for a status that a later
-    library may add.
+    `str(error)` says which argument was wrong and what its value was. `status` is the number of the status in lmada.h.
+    Each status has a subclass; this class itself is raised only for a status that a later library may add.
     """
 
     status = -1
@@ -37,14 +36,14 @@ class DimensionMismatchError(LmadaError, ValueError):
 class NonFiniteError(LmadaError, ArithmeticError):
     """A NaN or an infinity in the gradient, or a step whose result would not be finite.
 
-    The step was refused whole; the next good gradient steps on.
+    Nothing has changed: the next step may follow.
     """
 
     status = 4
 
 
 class OutOfMemoryError(LmadaError, MemoryError):
-    """Memory could not be had."""
+    """There is not enough memory."""
 
     status = 5
 
@@ -62,7 +61,7 @@ class WrongPhaseError(LmadaError, RuntimeError):
 
 
 class BadStateError(LmadaError, ValueError):
-    """A saved state is damaged, truncated, or none of this library."""
+    """A saved state is damaged or cut short, or the bytes are no state of this library."""
 
     status = 8
 
@@ -74,7 +73,7 @@ class InternalError(LmadaError, RuntimeError):
 
 
 class CallbackError(LmadaError, RuntimeError):
-    """A callback failed. What it raised is raised itself where there is anything."""
+    """A callback failed without an exception. An exception in a callback is raised itself."""
 
     status = 10
 

@@ -57,8 +57,9 @@ class Steps(Handle):
         same_layout(params, grads, "params and grads")
         if params_bf16 is None:
             return to, None, of
+        copy = address(params_bf16, BF16, "params_bf16", writes=True)
         same_layout(params, params_bf16, "params and params_bf16")
-        return to, address(params_bf16, BF16, "params_bf16", writes=True), of
+        return to, copy, of
 
     def direction(self, grads: Array, out: Optional[Array] = None) -> Array:
         """Steps the state but moves no parameters: writes the direction to `out`, or to a new array, and returns it.
