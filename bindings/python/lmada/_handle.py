@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Dict, Iterable, List, NamedTuple, Optiona
 import numpy as np
 
 from ._errors import check
-from ._library import F32_CALLS, F64, F64_CALLS, LIBRARY, POINTER, SIZE, U32, U64
-from ._options import DTYPES, Config, Options, dtype_number, filled, put, to_python
+from ._library import F32_CALLS, F64, F64_CALLS, LIBRARY, POINTER, SIZE, U32, U64, unsigned
+from ._options import DTYPES, Config, Options, dtype_number, filled, put, to_c, to_python
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -85,14 +85,6 @@ class _Group(ctypes.Structure):
     _fields_ = [("offset", SIZE), ("len", SIZE), ("lr_scale", F64), ("weight_decay_scale", F64)]
 
 
-def _not_negative(number: Any, name: str) -> int:
-    value = int(number)
-    # ctypes takes a larger number for what its lowest bits are.
-    if value < 0 or value != number or value > SIZE(-1).value:
-        raise ValueError(f"{name} cannot be {number}")
-    return value
-
-
 class Handle:
     """See `Optimizer`."""
 
@@ -105,16 +97,18 @@ class Handle:
             dim = [int(dim)]
         config = put(filled(), options)
         config.dtype = dtype_number(dtype)
-        blocks = tuple(_not_negative(length, "the length of a block") for length in dim)
+        blocks = tuple(unsigned(length, "the length of a block") for length in dim)
         handle = POINTER()
         lengths = (SIZE * len(blocks))(*blocks)
         check(LIBRARY.lmada_create_blocks(ctypes.byref(config), lengths, len(blocks), ctypes.byref(handle)))
-        self._adopt(handle.value, blocks, config.dtype)
+        self._adopt(handle.value, blocks)
 
-    def _adopt(self, handle: Optional[int], blocks: Tuple[int, ...], number: int) -> None:
+    def _adopt(self, handle: Optional[int], blocks: Tuple[int, ...]) -> None:
+        """Takes over a handle that the library has made."""
         self._handle = handle
         self._blocks = blocks
         self._dim = sum(blocks)
+        number = self._config().dtype
         self._dtype = DTYPES[number]
         self._calls = F64_CALLS if number else F32_CALLS
 
@@ -144,12 +138,12 @@ class Handle:
         return self._handle is None
 
     def close(self) -> None:
-        """Gives the memory back. More than once is fine; while another thread uses the optimizer it is not."""
+        """Gives the memory back. May be called more than once, but not while another thread uses the optimizer."""
         handle, self._handle = self._handle, None
         LIBRARY.lmada_free(handle)
 
     def __del__(self) -> None:
-        # At the end of the interpreter the module may be gone already; then the process ends anyway.
+        # When the interpreter ends, the module may be gone before its objects.
         if self._handle is not None and LIBRARY is not None:
             self.close()
 
@@ -160,7 +154,7 @@ class Handle:
         self.close()
 
     def __repr__(self) -> str:
-        # What was not made to the end is closed, and has no more to tell.
+        # An optimizer whose creation failed is closed too, and has no other attributes.
         if self.closed:
             return f"<lmada.{type(self).__name__}: closed>"
         state = f"{self._dim} parameters"
@@ -193,7 +187,7 @@ class Handle:
     def set_config(self, **options: "Unpack[Options]") -> None:
         """Sets options of the steps to come; the others stay as they are.
 
-        All can be set but those that fix the shape of the state: `history_size`, `history_format`, `density`,
+        All can be set except those that fix the shape of the state: `history_size`, `history_format`, `density`,
         `momentum_kind`, whether `diagonal_beta` and `average_beta` are 0, and whether `clip_kind` is one of the clips
         by vectors.
         """
@@ -201,11 +195,11 @@ class Handle:
 
     def set_lr(self, lr: float) -> None:
         """Sets the learning rate of the steps to come: >= 0, and `lr * weight_decay` at most 1."""
-        check(LIBRARY.lmada_set_lr(self._open(), lr))
+        check(LIBRARY.lmada_set_lr(self._open(), to_c("lr", lr)))
 
     def set_grad_scale(self, scale: float) -> None:
         """Sets the factor on the gradients of the steps to come, the option `grad_scale`: >= 0."""
-        check(LIBRARY.lmada_set_grad_scale(self._open(), scale))
+        check(LIBRARY.lmada_set_grad_scale(self._open(), to_c("grad_scale", scale)))
 
     def set_groups(self, groups: Iterable[Group]) -> None:
         """Sets the parameter groups of the steps to come, in place of all groups before.
@@ -215,10 +209,9 @@ class Handle:
         """
         given: List[_Group] = []
         for start, stop, lr_scale, weight_decay_scale in groups:
-            first = _not_negative(start, "the start of a group")
-            given.append(
-                _Group(first, _not_negative(stop - first, "the length of a group"), lr_scale, weight_decay_scale)
-            )
+            first, end = unsigned(start, "the start of a group"), unsigned(stop, "the stop of a group")
+            length = unsigned(end - first, "the length of a group")
+            given.append(_Group(first, length, lr_scale, weight_decay_scale))
         array = (_Group * len(given))(*given)
         check(LIBRARY.lmada_set_groups(self._open(), array, ctypes.sizeof(_Group), len(given)))
 
@@ -229,8 +222,7 @@ HandleType = TypeVar("HandleType", bound=Handle)
 def adopted(kind: Type[HandleType], handle: Optional[int], blocks: Tuple[int, ...]) -> HandleType:
     """An optimizer that owns a handle which the library has made already."""
     self = kind.__new__(kind)
-    self._handle = handle
-    self._adopt(handle, blocks, self._config().dtype)
+    self._adopt(handle, blocks)
     return self
 
 
@@ -238,5 +230,5 @@ def memory(dim: int, *, dtype: Any = np.float32, **options: "Unpack[Options]") -
     """The bytes that an optimizer for `dim` parameters would hold, without making one. Options as in `Optimizer`."""
     config, held = put(filled(), options), U64()
     config.dtype = dtype_number(dtype)
-    check(LIBRARY.lmada_memory(ctypes.byref(config), _not_negative(dim, "dim"), ctypes.byref(held)))
+    check(LIBRARY.lmada_memory(ctypes.byref(config), unsigned(dim, "dim"), ctypes.byref(held)))
     return held.value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import operator
 import os
 import sys
 from pathlib import Path
@@ -101,13 +102,29 @@ def _declare(library: ctypes.CDLL, path: str) -> None:
         )
     calls = {**_CALLS, **_TYPED_CALLS, **{name + "_f64": arguments for name, arguments in _TYPED_CALLS.items()}}
     for name, arguments in calls.items():
-        function = getattr(library, "lmada_" + name)
+        function = getattr(library, "lmada_" + name, None)
+        if function is None:
+            raise ImportError(f"{path} has no function lmada_{name}, which this package needs: update the library")
         function.argtypes, function.restype = arguments, I32
     library.lmada_free.argtypes, library.lmada_free.restype = [POINTER], None
     library.lmada_schedule.argtypes, library.lmada_schedule.restype = [I32, F64, U64, U64, U64], F64
     library.lmada_status_string.argtypes = [I32]
     for text in (library.lmada_version, library.lmada_status_string, library.lmada_last_error):
         text.restype = ctypes.c_char_p
+
+
+def unsigned(number: Any, name: str, kind: Any = SIZE) -> int:
+    """A whole number for an argument or a field of this unsigned type.
+
+    ctypes would take the lowest bits of a number that is out of range, and does not take NumPy's whole numbers.
+    """
+    try:
+        value = operator.index(number)
+    except TypeError:
+        raise TypeError(f"{name} cannot be {number!r}") from None
+    if not 0 <= value <= kind(-1).value:
+        raise ValueError(f"{name} cannot be {value}")
+    return value
 
 
 LIBRARY, _PATH = _open()
@@ -121,7 +138,7 @@ class TypedCalls:
         for name in _TYPED_CALLS:
             setattr(self, name, getattr(LIBRARY, f"lmada_{name}{suffix}"))
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Any:  # tells type checkers that there are more attributes
         raise AttributeError(name)
 
 

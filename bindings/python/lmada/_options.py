@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-import operator
 from typing import Any, Dict, Literal, Mapping, TypedDict, get_args
 
 import numpy as np
 
 from ._errors import check
-from ._library import F64, I32, LIBRARY, SIZE, U32
+from ._library import F64, I32, LIBRARY, SIZE, U32, unsigned
 
 # Options that choose one of several things. The library numbers them from 0 in this order.
 HistoryFormat = Literal["full", "bf16", "f16", "int8", "sparse"]
@@ -130,16 +129,15 @@ def to_c(name: str, value: Any) -> Any:
         if value not in CHOICES[name]:
             raise ValueError(f"option {name} cannot be {value!r}; it is one of {', '.join(CHOICES[name])}")
         return CHOICES[name].index(value)
-    try:
-        if kind is U32:
-            number = operator.index(value)
-            if not 0 <= number < 2**32:
-                raise ValueError(f"option {name} cannot be {value!r}")
-            return number
-        if kind is F64:
+    if kind is U32:
+        return unsigned(value, f"option {name}", U32)
+    if kind is F64:
+        try:
             return F64(value).value
-    except TypeError:
-        raise TypeError(f"option {name} cannot be {value!r}") from None
+        except TypeError:
+            raise TypeError(f"option {name} cannot be {value!r}") from None
+        except OverflowError:
+            raise ValueError(f"option {name} is beyond the range of float64") from None
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"option {name} is True or False, not {value!r}")
     return bool(value)

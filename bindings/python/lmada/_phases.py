@@ -9,8 +9,7 @@ import numpy as np
 
 from ._arrays import BF16, Array, address, same_layout
 from ._errors import check
-from ._handle import _not_negative
-from ._library import LIBRARY, POINTER, SIZE
+from ._library import LIBRARY, POINTER, SIZE, unsigned
 from ._steps import Steps
 
 
@@ -33,12 +32,12 @@ class Phases(Steps):
         overlaps an earlier one.
         """
         of = address(grads, self._dtype, "grads")
-        check(self._calls.feed(self._open(), _not_negative(offset, "offset"), of, grads.size))
+        check(self._calls.feed(self._open(), unsigned(offset, "offset"), of, grads.size))
 
     def feed_bf16(self, grads: Array, offset: int = 0) -> None:
         """`feed` with the gradient in bfloat16, as `step_bf16` takes it."""
         of = address(grads, BF16, "grads")
-        check(LIBRARY.lmada_feed_bf16(self._open(), _not_negative(offset, "offset"), of, grads.size))
+        check(LIBRARY.lmada_feed_bf16(self._open(), unsigned(offset, "offset"), of, grads.size))
 
     def partials(self) -> Array:
         """The sums that the step needs, as a new array of float64, for parameters split over processes.
@@ -62,11 +61,12 @@ class Phases(Steps):
     def solve(self, totals: Optional[Array] = None) -> None:
         """Computes the step, without changing state or parameters. `stats` now describes it.
 
-        `totals` are the sums of `partials` over all processes. Raises NonFiniteError as `step` does, on all processes
+        `totals` are the sums of `partials` over all processes, in float64. Raises NonFiniteError as `step` does, on all processes
         alike, and InvalidArgumentError where the processes differ in step, options or learning rate. The step is then
-        still open: `cancel` is the way on.
+        still open: call `cancel`.
         """
         if totals is not None:
+            address(totals, np.dtype(np.float64), "totals")
             values = self._partials()
             if totals.shape != values.shape:
                 raise ValueError(f"totals has shape {totals.shape}, the partials are {values.size}")
@@ -74,24 +74,24 @@ class Phases(Steps):
         check(LIBRARY.lmada_solve(self._open()))
 
     def apply(self, params: Array, grads: Array, offset: int = 0) -> None:
-        """Moves the parameters from number `offset` on. `grads` is what `feed` got for them.
+        """Moves the parameters from number `offset` on. `grads` is the gradient that `feed` got for them.
 
         Pieces together cover every parameter once. After the first the step can only be finished, or reset.
         """
         to, of = address(params, self._dtype, "params", writes=True), address(grads, self._dtype, "grads")
         same_layout(params, grads, "params and grads")
-        check(self._calls.apply(self._open(), _not_negative(offset, "offset"), to, of, params.size))
+        check(self._calls.apply(self._open(), unsigned(offset, "offset"), to, of, params.size))
 
     def apply_bf16(self, params: Array, grads: Array, params_bf16: Optional[Array] = None, offset: int = 0) -> None:
         """`apply` with gradient and copy of the parameters in bfloat16, as `step_bf16` takes them."""
         to, copy, of = self._bf16(params, grads, params_bf16)
-        check(LIBRARY.lmada_apply_bf16(self._open(), _not_negative(offset, "offset"), to, copy, of, params.size))
+        check(LIBRARY.lmada_apply_bf16(self._open(), unsigned(offset, "offset"), to, copy, of, params.size))
 
     def apply_direction(self, out: Array, grads: Array, offset: int = 0) -> None:
         """`apply` that writes the direction, without learning rate and weight decay, instead of moving parameters."""
         to, of = address(out, self._dtype, "out", writes=True), address(grads, self._dtype, "grads")
         same_layout(out, grads, "out and grads")
-        check(self._calls.apply_direction(self._open(), _not_negative(offset, "offset"), to, of, out.size))
+        check(self._calls.apply_direction(self._open(), unsigned(offset, "offset"), to, of, out.size))
 
     def end(self) -> None:
         """Ends the step: it now counts. Raises WrongPhaseError where a piece was not applied."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal, get_args
 
-from ._library import LIBRARY
+from ._library import F64, LIBRARY, U64, unsigned
 
 Schedule = Literal["constant", "linear", "cosine"]
 
@@ -22,8 +22,11 @@ def schedule(kind: Schedule, peak: float, step: int, *, total: int, warmup: int 
     kinds = get_args(Schedule)
     if kind not in kinds:
         raise ValueError(f"a schedule cannot be {kind!r}; it is one of {', '.join(kinds)}")
-    if min(step, warmup, total) >= 0:
-        lr: float = LIBRARY.lmada_schedule(kinds.index(kind), peak, step, warmup, total)
-        if not math.isnan(lr):
-            return lr
-    raise ValueError(f"no schedule has peak {peak}, step {step}, warmup {warmup} and total {total}")
+    counts = [unsigned(step, "step", U64), unsigned(warmup, "warmup", U64), unsigned(total, "total", U64)]
+    lr: float = LIBRARY.lmada_schedule(kinds.index(kind), F64(peak), *counts)
+    if math.isnan(lr):
+        raise ValueError(
+            f"a schedule needs a finite peak >= 0, a step >= 1 and a warmup of at most total: peak is {peak}, step {step}, "
+            f"warmup {warmup}, total {total}"
+        )
+    return lr

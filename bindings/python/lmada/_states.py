@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ._errors import BadStateError, check
-from ._handle import Handle, _not_negative, adopted
-from ._library import CALLBACK, LIBRARY, POINTER, SIZE
+from ._handle import Handle, adopted
+from ._library import CALLBACK, LIBRARY, POINTER, SIZE, unsigned
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -78,10 +78,10 @@ class States(Handle):
         shares start at multiples of 4,096 parameters from the start of their block ("sparse"; of 256 for "f16" and
         "int8"). Raises as `load` does.
         """
-        places = [firsts] if isinstance(firsts, (int, np.integer)) else list(firsts)
-        if len(places) != len(self._blocks):
-            raise ValueError(f"firsts has {len(places)} numbers: this optimizer has {len(self._blocks)} blocks")
-        starts = (SIZE * len(places))(*(_not_negative(place, "a number of firsts") for place in places))
+        numbers = [firsts] if isinstance(firsts, (int, np.integer)) else list(firsts)
+        if len(numbers) != len(self._blocks):
+            raise ValueError(f"firsts has {len(numbers)} numbers: this optimizer has {len(self._blocks)} blocks")
+        starts = (SIZE * len(numbers))(*(unsigned(number, "a number of firsts") for number in numbers))
         kept = [_of_state(state) for state in states]
         pointers = (POINTER * len(kept))(*(state.ctypes.data for state in kept))
         sizes = (SIZE * len(kept))(*(state.size for state in kept))

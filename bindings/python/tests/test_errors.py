@@ -65,6 +65,9 @@ class ErrorsTest(unittest.TestCase):
             (TypeError, "grads[1] has to be a NumPy array", lambda: opt.step([w[:3], w[3:]], [ones(3), 5])),
             (TypeError, "params[0] has to be a NumPy array", lambda: opt.step([None], [ones(3)])),
             (TypeError, "uint16", lambda: opt.step_bf16(w, ones(6))),
+            (TypeError, "params_bf16", lambda: opt.step_bf16(w, ones(6, np.uint16), [0] * 6)),
+            (TypeError, "totals has to be of float64", lambda: opt.solve(ones(6))),
+            (TypeError, "totals has to be a NumPy array", lambda: opt.solve([0.0] * 6)),
             (TypeError, "not of >f4", lambda: opt.step(w, ones(6).astype(">f4"))),
             (ValueError, "contiguous", lambda: opt.step(ones(12)[::2], w)),
             (ValueError, "read-only", lambda: opt.step(fixed, w)),
@@ -106,11 +109,11 @@ class ErrorsTest(unittest.TestCase):
             with self.assertRaisesRegex(ValueError, "closed"):
                 call()
 
-    def test_one_that_was_never_made_shows_itself(self) -> None:
+    def test_an_optimizer_whose_creation_failed_has_a_repr(self) -> None:
         self.assertIn("closed", repr(lmada.Optimizer.__new__(lmada.Optimizer)))
 
     def test_numbers_beyond_those_of_c(self) -> None:
-        """They are not taken for what their lowest bits are."""
+        """ctypes would take their lowest bits."""
         large = 2**64
         opt = lmada.Optimizer(3)
         for call in (
@@ -118,12 +121,46 @@ class ErrorsTest(unittest.TestCase):
             lambda: lmada.Optimizer([3, large]),
             lambda: lmada.memory(large + 3),
             lambda: opt.set_groups([lmada.Group(large, large + 2, 0.0)]),
+            lambda: opt.set_groups([lmada.Group(0, large + 2, 0.0)]),
+            lambda: opt.load_shares(large, [opt.save()]),
+            lambda: lmada.schedule("linear", 1.0, large, total=8),
+            lambda: lmada.schedule("linear", 1.0, 1, total=large + 8),
+            lambda: lmada.schedule("linear", 1.0, 1, total=8, warmup=large),
         ):
             with self.assertRaisesRegex(ValueError, "cannot be 18446744073709551"):
                 call()
+        for options in ({"history_size": 2**32 + 1}, {"threads": 2**32}):
+            with self.assertRaisesRegex(ValueError, "cannot be 429496729"):
+                opt.set_config(**options)  # type: ignore[arg-type]
+        with self.assertRaisesRegex(ValueError, "option eps is beyond"):
+            opt.set_config(eps=10**400)
+        short = np.zeros(3, np.uint16)
         opt.begin()
-        with self.assertRaisesRegex(ValueError, "cannot be 18446744073709551616"):
-            opt.feed(ones(3), large)
+        opt.feed(ones(3))
+        opt.solve()
+        for call in (
+            lambda: opt.feed(ones(3), large),
+            lambda: opt.feed_bf16(short, large),
+            lambda: opt.apply(ones(3), ones(3), large),
+            lambda: opt.apply_bf16(ones(3), short, offset=large),
+            lambda: opt.apply_direction(ones(3), ones(3), large),
+        ):
+            with self.assertRaisesRegex(ValueError, "offset cannot be 18446744073709551616"):
+                call()
+
+    def test_numbers_of_other_types(self) -> None:
+        opt = lmada.Optimizer(3)
+        self.assertEqual(lmada.schedule("linear", np.float32(0.5), np.int64(6), total=8, warmup=np.uint8(4)), 0.25)
+        opt.set_lr(np.float32(0.5))
+        opt.set_groups([lmada.Group(np.uint64(1), np.uint64(3), 0.0)])
+        for words, call in (
+            ("lr cannot be 'high'", lambda: opt.set_lr("high")),  # type: ignore[arg-type]
+            ("grad_scale cannot be None", lambda: opt.set_grad_scale(None)),  # type: ignore[arg-type]
+            ("length of a block cannot be 1.5", lambda: lmada.Optimizer([1.5])),  # type: ignore[list-item]
+            ("step cannot be 1.5", lambda: lmada.schedule("linear", 1.0, 1.5, total=8)),  # type: ignore[arg-type]
+        ):
+            with self.assertRaisesRegex(TypeError, words):
+                call()
 
     def test_a_second_thread_is_refused_and_the_gil_released(self) -> None:
         """While one thread is inside a long step, Python goes on: it sees the optimizer busy."""

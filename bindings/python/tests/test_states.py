@@ -10,6 +10,7 @@ import pickle
 import subprocess
 import sys
 import tempfile
+import types
 import unittest
 from typing import Any, List
 
@@ -221,6 +222,10 @@ class StatesTest(unittest.TestCase):
             self.assertNotEqual(run.returncode, 0)
             self.assertIn(words, run.stderr.decode())
             self.assertIn("LMADA_LIBRARY", run.stderr.decode())
+        for version, words in ((0, "update the library"), (2, "update the package"), (1, "no function lmada_")):
+            other: Any = types.SimpleNamespace(lmada_abi_version=lambda version=version: version)
+            with self.assertRaisesRegex(ImportError, words):
+                lmada._library._declare(other, "other.so")
 
 
 if __name__ == "__main__":
