@@ -83,7 +83,7 @@ class StepTest(SameTest):
         self.same([before], [second.state_dict()["param_groups"][0]["lmada_state"]])
 
     def test_bfloat16(self) -> None:
-        params = tensors((40,), (5, 6), dtype=torch.bfloat16)
+        params = tensors((40,), (5, 6), (3, 0), dtype=torch.bfloat16)
         optimizer = LMAdagrad(params, lr=0.01)
         masters = torch.cat([param.detach().float().ravel() for param in params]).numpy()
         opt, rounded = lmada.Optimizer(70, lr=0.01), np.zeros(70, np.uint16)

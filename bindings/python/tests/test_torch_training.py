@@ -84,9 +84,13 @@ class TrainingTest(SameTest):
         optimizer.step()
         optimizer.load_state_dict(optimizer.state_dict())
         optimizer.step()
-        optimizer.param_groups[0]["params"].append(b[0])
-        with self.assertRaisesRegex(ValueError, "add_param_group"):
-            optimizer.step()
+        before = a[0].clone()
+        for number in (0, 1):
+            optimizer.param_groups[number]["params"].append(b[0])
+            with self.assertRaisesRegex(ValueError, "add_param_group"):
+                optimizer.step()
+            optimizer.param_groups[number]["params"].pop()
+        self.same([before], a)
 
     def test_closure_and_maximize(self) -> None:
         net, calls = model(), []

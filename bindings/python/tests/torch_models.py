@@ -48,5 +48,8 @@ class SameTest(unittest.TestCase):
     """Compares tensors bit by bit."""
 
     def same(self, first: Any, second: Any) -> None:
+        first, second = list(first), list(second)
+        self.assertEqual(len(first), len(second))
+        self.assertGreater(len(first), 0)
         for a, b in zip(first, second):
             self.assertTrue(torch.equal(a, b), (a, b))

@@ -1,8 +1,8 @@
 """Checks of long lists of tensors, in one call each where PyTorch has such a call.
 
 A step gets its tensors by address, so it has to know that they still lie where they were and are still of the shape and
-type that they were. In Python that takes a microsecond a tensor. Newer versions of PyTorch have both checks in C++, for
-their compiler; these functions are not documented, so whatever goes wrong with them leads to the loops.
+type that they were. In Python that is a loop over the tensors. Newer versions of PyTorch have both checks in C++, for
+their compiler. These functions are not documented, so any error in them leads to the loops.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _compiled: Any = vars(torch)["_C"]
 
 
 def _compiled_addresses() -> Any:
-    """PyTorch's own comparison of addresses, where there is one that does what is expected."""
+    """PyTorch's own comparison of addresses; None where this version has none that works as expected."""
     try:
         same: Any = _compiled._tensors_data_ptrs_at_indices_equal
         pair = [torch.zeros(1), torch.zeros(1)]

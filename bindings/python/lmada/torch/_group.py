@@ -1,4 +1,4 @@
-"""The parameters of a group: where they lie, the optimizer that moves them, and what they keep beside it."""
+"""The parameters of a group: their addresses, the optimizer that moves them, and their float32 masters."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ _ELEMENTS = {
 
 
 def is_dense(tensor: torch.Tensor) -> bool:
-    """Whether the elements lie side by side, in whatever order."""
+    """Whether there are no gaps between the elements in memory, in whatever order they lie."""
+    if not tensor.numel():
+        return True
     expected = 1
     for stride, size in sorted((stride, size) for stride, size in zip(tensor.stride(), tensor.shape) if size != 1):
         if stride != expected:
@@ -114,7 +116,7 @@ class ParamGroup:
             if masters is None or masters.numel() != group.masters.numel():
                 raise ValueError("the state dict is not one of these bfloat16 parameters: it lacks their " + MASTERS)
             group.masters.copy_(masters)
-        # What the state was saved with may be older than the options that stand beside it.
+        # The options in the state may be older than those in the entry: the next step sets them.
         group._options, group._missing = (None, None), None
         return group
 
@@ -130,8 +132,16 @@ class ParamGroup:
         entry.pop(STATE, None)
         entry.pop(MASTERS, None)
 
+    def take_params(self, params: List[torch.Tensor]) -> None:
+        """Takes the parameters of the entry, which may be in a new list."""
+        if len(params) != len(self.lengths):
+            raise ValueError("a group has other parameters than it had: add parameters by add_param_group")
+        if params is not self.params:
+            self.params = params
+            self._locate()
+
     def _locate(self) -> None:
-        """Looks where the parameters lie: at first, and when they have moved."""
+        """Finds the addresses of the parameters: at first, and when they have moved."""
         if self.params and dtype_of(self.params) != self.dtype:
             raise ValueError(f"the parameters of the group were {self.dtype} and are now {self.params[0].dtype}")
         numbers = _ELEMENTS[self.dtype][1]
@@ -140,7 +150,7 @@ class ParamGroup:
                 raise ValueError(f"{_where(number, param)} has another number of elements than it had: add a new group")
         self._numbers = list(range(len(self.params)))
         self._addresses = list(map(data_ptr, self.params))
-        # Memory that these hold on to cannot become that of another tensor, of the same address and another size.
+        # As long as these hold the memory, no other tensor, perhaps of another size, can have one of the addresses.
         self._held = [param.detach() for param in self.params]
         self._gapped = [n for n, param in enumerate(self.params) if not is_dense(param)]
         self._param_list = array("Q", self._addresses)
@@ -165,8 +175,6 @@ class ParamGroup:
     def step(self, maximize: bool) -> None:
         """One step of all parameters that have a gradient; none where no parameter has one."""
         params = self.params
-        if len(params) != len(self.lengths):
-            raise ValueError("a group has other parameters than it had: add parameters by add_param_group")
         if not params:
             return
         if not same_addresses(params, self._addresses, self._numbers):
@@ -218,7 +226,7 @@ class ParamGroup:
         return plain
 
     def _step_with_copies(self, grads: List[Optional[torch.Tensor]]) -> None:
-        """A step where gradients are missing, are copies, or parameters are not as the library can move them."""
+        """A step with missing or copied gradients, or with parameters that the library cannot move where they lie."""
         if self.masters is not None:
             self._step_bf16(grads)
         else:
@@ -274,7 +282,7 @@ class ParamGroup:
         opt.end()
 
     def _current_masters(self) -> torch.Tensor:
-        """The masters. Those of parameters that others have changed since the last step become those parameters."""
+        """The masters. A parameter that was changed since the last step, but not by a step, replaces its master."""
         masters, offset = self.masters, 0
         assert masters is not None
         for param, length in zip(self.params, self.lengths):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .._options import Options
 
 
-# Older versions of PyTorch lack some of the names that are asked for here.
+# Older versions of PyTorch lack some of the names below; as Any they are no errors for type checkers.
 _base: Any = _optimizer
 _autograd: Any = torch.autograd
 
@@ -90,12 +90,11 @@ class LMAdagrad(torch.optim.Optimizer):
             return loss
         scale = 1.0 if grad_scale is None else 1.0 / float(grad_scale)
         if len(self.param_groups) != len(self._groups):
-            raise ValueError("there are other groups than there were: add groups by add_param_group")
+            raise ValueError("param_groups has other groups than it had: add groups by add_param_group")
         for entry, group in zip(self.param_groups, self._groups):
-            if group.params is not entry["params"]:
-                self._adopt(group, entry)
+            group.take_params(entry["params"])
             group.set_options(entry, scale)
-        # No group steps before the options of all have been taken.
+        # No group steps before the parameters and options of all groups have been taken.
         for entry, group in zip(self.param_groups, self._groups):
             group.step(entry["maximize"])
         return loss
@@ -110,13 +109,6 @@ class LMAdagrad(torch.optim.Optimizer):
             or _base._global_optimizer_post_hooks
             or _autograd._profiler_enabled()
         )
-
-    def _adopt(self, group: ParamGroup, entry: Dict[str, Any]) -> None:
-        """Takes the list of parameters that has come in place of the one before."""
-        if len(entry["params"]) != len(group.params):
-            raise ValueError("a group has other parameters than it had: add parameters by add_param_group")
-        group.params = entry["params"]
-        group._locate()
 
     def stats(self) -> List[Stats]:
         """What the last step of each group looked like."""
@@ -148,17 +140,17 @@ class LMAdagrad(torch.optim.Optimizer):
         return dict(state)
 
     def __setstate__(self, state: Dict[str, Any]) -> None:
-        # `load_state_dict` comes here too. What is refused has changed nothing.
+        # `load_state_dict` calls this too. A state that is refused has changed nothing.
         for entry in state["param_groups"]:
-            for name, value in {**state.get("defaults", getattr(self, "defaults", {}))}.items():
+            for name, value in state.get("defaults", getattr(self, "defaults", {})).items():
                 entry.setdefault(name, value)
         groups = [ParamGroup.restored(entry) for entry in state["param_groups"]]
         super().__setstate__(state)
         self._groups = groups
 
 
-def _without_ceremony() -> None:
-    """Leaves out what PyTorch wraps a step in, 10 to 30 microseconds, where there are no hooks and no profiler."""
+def _skip_wrapper() -> None:
+    """Leaves out PyTorch's wrapper of a step where there are no hooks and no profiler."""
     wrapped = _base.Optimizer.profile_hook_step(LMAdagrad.step)
     plain = LMAdagrad.step
 
@@ -166,10 +158,10 @@ def _without_ceremony() -> None:
     def step(self: LMAdagrad, closure: Optional[Callable[[], Any]] = None) -> Any:
         return wrapped(self, closure) if self._is_watched() else plain(self, closure)
 
-    # PyTorch wraps a step that does not say so.
+    # PyTorch would wrap a step without this attribute.
     step.hooked = True  # type: ignore[attr-defined]
     LMAdagrad.step = step  # type: ignore[method-assign]
 
 
 if hasattr(_base.Optimizer, "profile_hook_step") and hasattr(_base, "_global_optimizer_pre_hooks"):
-    _without_ceremony()
+    _skip_wrapper()
