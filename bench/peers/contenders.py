@@ -49,7 +49,7 @@ class Contender:
 
 
 class Lmada(Contender):
-    """Its steps are taken in C: what is measured is lmada and not the way to it."""
+    """Steps in a loop in C, without the time of calls from Python."""
 
     name, windows, tolerance = "lmada", 1, 0.0
     take_steps: "ctypes._NamedFuncPointer"  # of steps.c

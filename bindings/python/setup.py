@@ -53,7 +53,7 @@ def library():
 
 
 def platform_tag(file):
-    """The tag of the systems that have what the library needs: PEP 600, from the versions of glibc's symbols in it."""
+    """The wheel's platform tag (PEP 600): the newest glibc version among the symbols that the library uses."""
     if platform.libc_ver()[0] != "glibc":
         return None
     minors = [int(minor) for minor in re.findall(rb"GLIBC_2\.(\d+)", file.read_bytes())]

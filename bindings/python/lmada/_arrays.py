@@ -1,4 +1,4 @@
-"""From NumPy arrays to addresses. Nothing is converted or copied behind the caller's back."""
+"""The addresses of NumPy arrays, which are neither converted nor copied."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
-# One array, or those that a model lies in. In a list of gradients None leaves its array alone for a step.
+# One array, or a list of the arrays of a model. None in a list of gradients: the step does not change that array.
 Arrays = Union[Array, Sequence[Array]]
 Gradients = Union[Array, Sequence[Optional[Array]]]
 
@@ -39,7 +39,7 @@ def same_layout(first: Array, second: Array, names: str) -> None:
 
 
 def addresses(arrays: Sequence[Any], dtype: "np.dtype[Any]", name: str, writes: bool = False) -> Array:
-    """The addresses of several arrays; 0 stands for None, which only arrays that are read may be."""
+    """The addresses of several arrays. None, allowed only where arrays are read, becomes 0."""
     found = [
         0 if array is None and not writes else address(array, dtype, f"{name}[{number}]", writes)
         for number, array in enumerate(arrays)

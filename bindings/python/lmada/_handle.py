@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Stats(NamedTuple):
-    """What the last step looked like, or between `solve` and `end` the one under way.
+    """Statistics of the last step, or between `solve` and `end` of the step under way.
 
     Over several blocks the norms are root-sum-squares, `scale` is the least, `rank` the sum, the eigenvalues the
     extremes.

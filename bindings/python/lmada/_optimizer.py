@@ -19,8 +19,8 @@ class Optimizer(Phases, States):
     in as many bytes as `history_format` has for them. It is given back with the object, or by `close()`, or at the end
     of a `with` block. `copy`, `deepcopy` and `pickle` make a second optimizer in the same state.
 
-    One optimizer is for one thread at a time (a second call under way at once raises BusyError); different ones are
-    independent. Calls release the GIL. A call that raises has changed nothing.
+    One optimizer is for one thread at a time: a call while another thread is in a call on the same optimizer raises
+    BusyError. Different optimizers are independent. Calls release the GIL. A call that raises has changed nothing.
 
     Options. `w` are the parameters, `g` the gradient, `M` the matrix whose columns are the stored gradients, `M = U S
     V'`, `u = U f(S^2) U' v` the update, and `v` the gradient or a momentum of it. A value out of range raises

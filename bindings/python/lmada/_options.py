@@ -123,7 +123,7 @@ def put(config: Config, options: Mapping[str, Any]) -> Config:
 
 
 def to_c(name: str, value: Any) -> Any:
-    """The value of an option as its field takes it. Ranges are the library's to check."""
+    """The value of an option for its field. The library checks the range."""
     kind = _TYPES[name]
     if name in CHOICES:
         if value not in CHOICES[name]:
@@ -159,7 +159,7 @@ def defaults() -> Options:
 def recommended() -> Options:
     """Every option with the value that trained best in the library's own measurements.
 
-    They use diagonal preconditioning, which rules out `centered` and the clips by vectors; `lr` is Adam's. As a start
-    to depart from: `Optimizer(dim, **{**lmada.recommended(), "lr": 0.003})`.
+    They use diagonal preconditioning, which rules out `centered` and the clips by vectors; `lr` is Adam's. Use them as
+    a start: `Optimizer(dim, **{**lmada.recommended(), "lr": 0.003})`.
     """
     return to_python(filled(recommended=True))

@@ -61,9 +61,9 @@ class Phases(Steps):
     def solve(self, totals: Optional[Array] = None) -> None:
         """Computes the step, without changing state or parameters. `stats` now describes it.
 
-        `totals` are the sums of `partials` over all processes, in float64. Raises NonFiniteError as `step` does, on all processes
-        alike, and InvalidArgumentError where the processes differ in step, options or learning rate. The step is then
-        still open: call `cancel`.
+        `totals` are the sums of `partials` over all processes, in float64. Raises NonFiniteError as `step` does, on all
+        processes alike, and InvalidArgumentError where the processes differ in step, options or learning rate. The step
+        is then still open: call `cancel`.
         """
         if totals is not None:
             address(totals, np.dtype(np.float64), "totals")

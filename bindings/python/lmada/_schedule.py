@@ -26,7 +26,7 @@ def schedule(kind: Schedule, peak: float, step: int, *, total: int, warmup: int 
     lr: float = LIBRARY.lmada_schedule(kinds.index(kind), F64(peak), *counts)
     if math.isnan(lr):
         raise ValueError(
-            f"a schedule needs a finite peak >= 0, a step >= 1 and a warmup of at most total: peak is {peak}, step {step}, "
-            f"warmup {warmup}, total {total}"
+            f"a schedule needs a finite peak >= 0, a step >= 1 and a warmup of at most total: peak is {peak}, "
+            f"step {step}, warmup {warmup}, total {total}"
         )
     return lr

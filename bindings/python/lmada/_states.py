@@ -88,14 +88,14 @@ class States(Handle):
         check(LIBRARY.lmada_state_load_shares(self._open(), starts, pointers, sizes, len(kept)))
 
     def write(self, file: Writer) -> None:
-        """Writes the bytes of `save` to a file, piece by piece, without a copy of them in memory.
+        """Writes the bytes of `save` to a file, piece by piece, without a second copy of the state in memory.
 
         Exceptions of the file are raised. The bytes written until then are no state: write to a new file, and give it
         its name afterwards.
         """
 
         def move(address: int, count: int) -> None:
-            # The file gets a copy, a small part of the state: the library's memory is valid only until this call returns.
+            # The file gets a copy of this small part of the state: the library's memory is valid only during this call.
             _write_all(file, memoryview((ctypes.c_char * count).from_address(address).raw))
 
         _in_pieces(move, lambda callback: LIBRARY.lmada_state_write(self._open(), callback, None))

@@ -1,4 +1,4 @@
-"""Steps in one call, and what rules of one's own are made of."""
+"""Steps in one call; `observe` and `precondition` for update rules of the caller."""
 
 from __future__ import annotations
 
@@ -62,17 +62,17 @@ class Steps(Handle):
         return to, copy, of
 
     def direction(self, grads: Array, out: Optional[Array] = None) -> Array:
-        """Steps the state but moves no parameters: writes the direction to `out`, or to a new array, and returns it.
+        """A step that changes no parameters: writes the direction to `out`, or to a new array, and returns that array.
 
-        The direction is what `step` would multiply by the learning rate and subtract, without weight decay. Raises as
-        `step` does, and InvalidArgumentError with `average_beta`, since the parameters are not known.
+        The direction is the vector that `step` would multiply by the learning rate and subtract, without weight decay.
+        Raises as `step` does, and InvalidArgumentError with `average_beta`, since the parameters are not known.
         """
         return self._map(self._calls.direction, grads, out, "grads")
 
     def observe(self, grads: Array) -> None:
         """Takes the gradient into the window and moves nothing; the step counts.
 
-        With `precondition` it makes rules of one's own. Raises as `step` does.
+        With `precondition`, for update rules of the caller. Raises as `step` does.
         """
         check(self._calls.observe(self._open(), address(grads, self._dtype, "grads"), grads.size))
 
@@ -96,8 +96,8 @@ class Steps(Handle):
     def averaged_params(self, out: Optional[Arrays] = None) -> Arrays:
         """The average of the parameters over the steps, bias-corrected, into `out` or a new array of `len(self)`.
 
-        With the option `average_beta`: what to evaluate where the learning rate does not fall. `out` is an array, or a
-        list of those that the model lies in. Raises WrongPhaseError before the first step and with `average_beta` 0.
+        Needs the option `average_beta`. Evaluate these where the learning rate does not fall. `out` is an array, or a
+        list of the arrays of the model. Raises WrongPhaseError before the first step and with `average_beta` 0.
         """
         if out is not None and not isinstance(out, np.ndarray):
             return self._averaged_list(out)

@@ -1,8 +1,8 @@
 """PyTorch's own machinery for tests of optimizers, with LMAdagrad in its database of optimizers.
 
 Needs a PyTorch that brings torch.testing._internal.common_optimizers (and the package expecttest): an OptimizerInfo
-describes the optimizer, `optims` makes a test of each, `TensorTracker` compares trajectories. The bodies of PyTorch's
-tests (test/test_optim.py) are not part of the installed package: those here do what theirs of the same name do.
+describes the optimizer, `optims` makes a test of each, `TensorTracker` compares trajectories. The installed package
+does not contain PyTorch's own tests (test/test_optim.py): the tests here have the same names and check the same.
 """
 
 from __future__ import annotations

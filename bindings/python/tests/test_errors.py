@@ -1,4 +1,4 @@
-"""What is refused: by an exception of its own kind, with a message that names the argument, changing nothing."""
+"""Errors: the class of each exception, a message that names the argument, and no change of optimizer or arrays."""
 
 from __future__ import annotations
 

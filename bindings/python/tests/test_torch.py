@@ -100,7 +100,7 @@ class StepTest(SameTest):
             found = torch.cat([param.detach().ravel() for param in params]).view(torch.int16).numpy().view(np.uint16)
             np.testing.assert_array_equal(found, rounded)
             np.testing.assert_array_equal(optimizer._groups[0].masters.numpy(), masters)
-        # One that was changed by hand is its own master again; one without a gradient keeps its bits.
+        # A parameter that was changed by hand replaces its master; a parameter without a gradient keeps its bits.
         with torch.no_grad():
             params[0].fill_(3)
         before = params[1].clone()

@@ -41,7 +41,7 @@ def same_addresses(tensors: List[torch.Tensor], addresses: List[int], numbers: L
 def layout_check(like: Sequence[torch.Tensor]) -> Callable[[Sequence[torch.Tensor]], bool]:
     """A function that tells whether tensors have the types, devices, shapes and strides of these, one by one.
 
-    It may raise TypeError or AttributeError for what is no tensor.
+    It may raise TypeError or AttributeError for an object that is no tensor.
     """
     try:
         from torch._C._dynamo.guards import TensorGuards  # type: ignore[import-not-found, unused-ignore]

@@ -35,7 +35,7 @@ class LMAdagrad(torch.optim.Optimizer):
 
     A group is one optimizer of the library over all its parameters, which are moved where they lie: it sees how all of
     them vary together, and takes about `history_size` numbers a parameter. Each group may have options of its own, and
-    has a window of its own; so parameters that are to be preconditioned together belong into one group.
+    has a window of its own; so put parameters that are to be preconditioned together into one group.
 
     - A parameter whose gradient is None is left alone in that step; its gradient counts as zeros in the window. A group
       without any gradient takes no step.
@@ -45,8 +45,8 @@ class LMAdagrad(torch.optim.Optimizer):
       `torch.save`, and loaded with `weights_only`.
     - A gradient with a NaN or infinity raises NonFiniteError: its group has not changed. (Groups before it have
       stepped.) With a `GradScaler` such steps are skipped, and gradients are unscaled without a pass over memory.
-    - bfloat16 parameters have float32 masters, which are a part of the state. A parameter that was changed by hand is
-      its own master again.
+    - bfloat16 parameters have float32 masters, which are a part of the state. A parameter that was changed by hand
+      replaces its master in the next step.
 
     Raises ValueError for tensors that it cannot step, InvalidArgumentError (a ValueError) for options out of range, and
     TypeError for options that do not exist.
