@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING, Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Type, TypeVar, Union
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Type, TypeVar, Union
 
 import numpy as np
 
@@ -91,10 +92,10 @@ class Handle:
     _handle: Optional[int] = None
 
     def __init__(self, dim: Union[int, Sequence[int]], *, dtype: Any = np.float32, **options: "Unpack[Options]"):
-        if isinstance(dim, (int, np.integer)):
-            if dim < 1:
-                raise ValueError(f"an optimizer has at least one parameter, not {dim}")
-            dim = [int(dim)]
+        if not isinstance(dim, Iterable):
+            dim = [unsigned(dim, "dim")]
+            if dim == [0]:
+                raise ValueError("an optimizer has at least one parameter, not 0")
         config = put(filled(), options)
         config.dtype = dtype_number(dtype)
         blocks = tuple(unsigned(length, "the length of a block") for length in dim)

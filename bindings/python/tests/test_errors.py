@@ -156,6 +156,7 @@ class ErrorsTest(unittest.TestCase):
         for words, call in (
             ("lr cannot be 'high'", lambda: opt.set_lr("high")),  # type: ignore[arg-type]
             ("grad_scale cannot be None", lambda: opt.set_grad_scale(None)),  # type: ignore[arg-type]
+            ("dim cannot be 3.0", lambda: lmada.Optimizer(3.0)),  # type: ignore[arg-type]
             ("length of a block cannot be 1.5", lambda: lmada.Optimizer([1.5])),  # type: ignore[list-item]
             ("step cannot be 1.5", lambda: lmada.schedule("linear", 1.0, 1.5, total=8)),  # type: ignore[arg-type]
         ):
