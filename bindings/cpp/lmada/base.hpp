@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <iterator>
 #include <optional>
 #include <type_traits>
@@ -381,6 +382,16 @@ template <class Call>
 using writer = callback<std::remove_reference_t<Call>, const std::byte, mode>;
 template <class Call>
 using reader = callback<std::remove_reference_t<Call>, std::byte, mode>;
+
+// Fills pieces, one after the other, from a state that lies in memory; returns false where it is too short.
+inline auto from_bytes(span<const std::byte> state) noexcept {
+    return [state, taken = std::size_t{0}](span<std::byte> piece) mutable noexcept {
+        if (state.size() - taken < piece.size()) return false;
+        std::memcpy(piece.data(), state.data() + taken, piece.size());
+        taken += piece.size();
+        return true;
+    };
+}
 
 inline result<> lengths_differ() noexcept {
     return {status::dimension_mismatch, "the arrays of the call differ in length"};

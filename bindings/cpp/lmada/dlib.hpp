@@ -18,7 +18,6 @@
 #include <dlib/serialize.h>
 
 #include <cstddef>
-#include <cstring>
 #include <iostream>
 #include <optional>
 #include <string>
@@ -52,7 +51,6 @@ public:
 
     const lmada::config& options() const noexcept { return options_; }
     // NULL before the first gradient.
-    lmada::optimizer<T>* get() noexcept { return made_ ? &*made_ : nullptr; }
     const lmada::optimizer<T>* get() const noexcept { return made_ ? &*made_ : nullptr; }
 
     void direction(T* out, const T* grads, std::size_t dim) {
@@ -79,12 +77,7 @@ public:
 
 private:
     static lmada::optimizer<T> from(lmada::span<const std::byte> state) {
-        return lmada::optimizer<T>::from_state([state, taken = std::size_t{0}](lmada::span<std::byte> piece) mutable {
-            if (state.size() - taken < piece.size()) return false;
-            std::memcpy(piece.data(), state.data() + taken, piece.size());
-            taken += piece.size();
-            return true;
-        });
+        return lmada::optimizer<T>::from_state(lmada::detail::from_bytes(state));
     }
 
     lmada::config options_;

@@ -122,8 +122,8 @@ public:
         }
     }
 
-    // Unlike libtorch's own optimizers, this one takes the options of the groups from the archive too, the learning
-    // rate among them. A failure changes nothing.
+    // Takes the options of the groups from the archive too, the learning rate among them, as current libtorch's own
+    // optimizers do (libtorch 1.13's do not). A failure changes nothing.
     void load(::torch::serialize::InputArchive& archive) override {
         ::torch::NoGradGuard no_grad;
         ::torch::IValue found;
@@ -158,7 +158,7 @@ public:
             loaded.keep(std::move(part));
         }
         parts_ = std::move(loaded.parts_);
-        places_ = std::move(loaded.places_);
+        positions_ = std::move(loaded.positions_);
         for (std::size_t g = 0; g < param_groups_.size(); ++g) {
             param_groups_[g].set_options(std::make_unique<LMAdagradOptions>(options[g]));
         }
@@ -167,7 +167,7 @@ public:
 private:
     static constexpr std::int64_t layout = 1;  // of the archive
 
-    struct Place {
+    struct Position {
         std::size_t part, index;
     };
 
@@ -191,8 +191,8 @@ private:
         for (const OptimizerParamGroup& group : param_groups_) {
             const LMAdagradOptions& options = options_of(group);
             for (const Tensor& param : group.params()) {
-                const auto found = places_.find(param.unsafeGetTensorImpl());
-                if (found != places_.end()) {
+                const auto found = positions_.find(param.unsafeGetTensorImpl());
+                if (found != positions_.end()) {
                     parts_[found->second.part].options[found->second.index] = &options;
                 } else {
                     added.params.push_back(param);
@@ -206,13 +206,13 @@ private:
     }
 
     void keep(Part part) {
-        auto places = places_;
+        auto positions = positions_;
         for (std::size_t i = 0; i < part.params.size(); ++i) {
-            const auto entry = places.emplace(part.params[i].unsafeGetTensorImpl(), Place{parts_.size(), i});
+            const auto entry = positions.emplace(part.params[i].unsafeGetTensorImpl(), Position{parts_.size(), i});
             TORCH_CHECK(entry.second, "lmada: a parameter is twice among the optimizer's parameters");
         }
         parts_.push_back(std::move(part));
-        places_ = std::move(places);
+        positions_ = std::move(positions);
     }
 
     // With several preconditioners, or in bfloat16: no parameter moves before all have solved.
@@ -228,7 +228,7 @@ private:
     }
 
     std::vector<Part> parts_;
-    std::unordered_map<const void*, Place> places_;
+    std::unordered_map<const void*, Position> positions_;  // by the address of the parameter's TensorImpl
 };
 
 }  // namespace lmada::torch

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
@@ -87,9 +86,9 @@ public:
         check(lmada_begin(handle()));
         open_ = true;
         for_each_piece([this](std::size_t, std::size_t offset, const Tensor& grad, std::size_t len) {
-            if (type_ == ::torch::kDouble) return lmada_feed_f64(handle(), offset, place<double>(grad), len);
-            if (type_ == ::torch::kFloat) return lmada_feed(handle(), offset, place<float>(grad), len);
-            return lmada_feed_bf16(handle(), offset, place<std::uint16_t>(grad), len);
+            if (type_ == ::torch::kDouble) return lmada_feed_f64(handle(), offset, address<double>(grad), len);
+            if (type_ == ::torch::kFloat) return lmada_feed(handle(), offset, address<float>(grad), len);
+            return lmada_feed_bf16(handle(), offset, address<std::uint16_t>(grad), len);
         });
     }
     void solve() { check(lmada_solve(handle())); }
@@ -97,13 +96,13 @@ public:
         for_each_piece([this](std::size_t i, std::size_t offset, const Tensor& grad, std::size_t len) {
             const Tensor& param = contiguous_[i];
             if (type_ == ::torch::kDouble) {
-                return lmada_apply_f64(handle(), offset, place<double>(param), place<double>(grad), len);
+                return lmada_apply_f64(handle(), offset, address<double>(param), address<double>(grad), len);
             }
             if (type_ == ::torch::kFloat) {
-                return lmada_apply(handle(), offset, place<float>(param), place<float>(grad), len);
+                return lmada_apply(handle(), offset, address<float>(param), address<float>(grad), len);
             }
-            return lmada_apply_bf16(handle(), offset, place<float>(masters_[i]), place<std::uint16_t>(param),
-                                    place<std::uint16_t>(grad), len);
+            return lmada_apply_bf16(handle(), offset, address<float>(masters_[i]), address<std::uint16_t>(param),
+                                    address<std::uint16_t>(grad), len);
         });
         check(lmada_end(handle()));
         open_ = false;
@@ -141,15 +140,8 @@ public:
     void load(::torch::serialize::InputArchive& archive) {
         Tensor state;
         archive.read("state", state);
-        const auto* next = static_cast<const std::byte*>(state.data_ptr());
-        const std::byte* const end = next + state.nbytes();
-        const auto fill = [&](lmada::span<std::byte> piece) {
-            if (static_cast<std::size_t>(end - next) < piece.size()) return false;
-            std::memcpy(piece.data(), next, piece.size());
-            next += piece.size();
-            return true;
-        };
-        lmada::detail::reader<decltype((fill))> reader(fill);
+        auto read = lmada::detail::from_bytes({static_cast<const std::byte*>(state.data_ptr()), state.nbytes()});
+        lmada::detail::reader<decltype(read)> reader(read);
         lmada_t* handle = nullptr;
         check(lmada_create_from_state(&reader.run, &reader, &handle));
         handle_.reset(handle);
@@ -178,7 +170,7 @@ private:
     }
 
     template <class T>
-    static T* place(const Tensor& tensor) {
+    static T* address(const Tensor& tensor) {
         return static_cast<T*>(tensor.data_ptr());
     }
 
@@ -279,8 +271,8 @@ private:
     void step_tensors() {
         std::vector<T*> to;
         std::vector<const T*> from;
-        for (const Tensor& param : contiguous_) to.push_back(place<T>(param));
-        for (const Tensor& grad : grads_) from.push_back(grad.defined() ? place<T>(grad) : nullptr);
+        for (const Tensor& param : contiguous_) to.push_back(address<T>(param));
+        for (const Tensor& grad : grads_) from.push_back(grad.defined() ? address<T>(grad) : nullptr);
         check(lmada::detail::api<T>::step_tensors(handle(), to.data(), from.data(), lens_.data(), lens_.size()));
     }
 
@@ -303,7 +295,7 @@ private:
     std::optional<lmada::config> set_;                   // the options that the handle has
     std::optional<std::vector<lmada_group_t>> groups_;   // and its groups, where they are known
     std::vector<Tensor> masters_;                        // of bfloat16 parameters, in float
-    std::vector<std::pair<std::int64_t, const void*>> seen_;  // version and place of those after the last step
+    std::vector<std::pair<std::int64_t, const void*>> seen_;  // version and address of those after the last step
     Tensor zeros_;
     bool open_ = false;
     // Of the step under way: the parameters and gradients, or contiguous copies of them.

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace {
 
@@ -61,8 +62,9 @@ logistic_loss read(const std::string& path) {
 
 }  // namespace
 
-int main(int, char** argv) {
+int main(int argc, char** argv) {
     try {
+        if (argc != 2) throw std::runtime_error("usage: breast_cancer data.csv");
         logistic_loss loss = read(argv[1]);
         const std::size_t points = loss.NumFunctions();
         lmada::config options;

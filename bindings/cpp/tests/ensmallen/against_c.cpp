@@ -4,9 +4,12 @@
 
 #include <lmada/ensmallen.hpp>
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "../check.hpp"

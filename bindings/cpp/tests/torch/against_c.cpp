@@ -4,6 +4,7 @@
 
 #include <lmada/torch.hpp>
 
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
@@ -378,10 +379,10 @@ void archives_that_do_not_fit_change_nothing() {
     LMAdagrad fewer(Tensors{params[0]}, LMAdagradOptions(3));
     refuse("another number of parameters", __LINE__, fewer);
     Tensors doubles = parameters(torch::kDouble);
-    LMAdagrad wide(doubles, LMAdagradOptions(3));
+    LMAdagrad of_doubles(doubles, LMAdagradOptions(3));
     give_gradients(doubles);
-    wide.step();
-    refuse("another type", __LINE__, wide);
+    of_doubles.step();
+    refuse("another type", __LINE__, of_doubles);
     Tensors longer = parameters(torch::kFloat);
     longer[1] = torch::randn({6}).set_requires_grad(true);
     LMAdagrad other_shapes(longer, LMAdagradOptions(3));
