@@ -36,6 +36,10 @@ template <class T>
 class lazy_optimizer {
 public:
     explicit lazy_optimizer(const lmada::config& options) : options_(options) {
+        if (options.average_beta != 0) {
+            throw lmada::error(lmada::status::invalid_argument,
+                               "config.average_beta is not 0: dlib moves the parameters, so lmada cannot average them");
+        }
         lmada::optimizer<T>::memory(1, options);  // looks at the options as create will
     }
     lazy_optimizer(const lazy_optimizer& other) : options_(other.options_) {

@@ -149,6 +149,9 @@ void copies_and_archives_go_on_with_the_same_bits() {
     lmada::config wrong;
     wrong.eps = -1;
     CHECK_THROWS(solver(wrong), lmada::status::invalid_argument, "config.eps");
+    lmada::config averages;
+    averages.average_beta = 0.9;
+    CHECK_THROWS(solver(averages), lmada::status::invalid_argument, "config.average_beta");
     std::ostringstream said;
     said << original;
     CHECK(check::contains(said.str().c_str(), "lmada: history_size=5"));
