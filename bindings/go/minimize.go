@@ -6,7 +6,7 @@ import "math"
 //
 //	lmada.Minimize(lmada.Problem{Func: p.Func, Grad: p.Grad}, x, lmada.Settings{Steps: 500}, lmada.WithLR(0.1))
 type Problem struct {
-	// Func evaluates the function at x. It may be nil: steps need only the gradient.
+	// Func evaluates the function at x. It may be nil: steps need the gradient only.
 	Func func(x []float64) float64
 	// Grad puts the gradient at x into grad.
 	Grad func(grad, x []float64)
@@ -18,11 +18,12 @@ type Settings struct {
 	Steps int
 	// GradientThreshold ends the steps where no element of the gradient is larger in magnitude.
 	GradientThreshold float64
-	// Schedule and Warmup make the learning rate of each step, as Schedule does of its arguments; its peak is WithLR. An
-	// Adagrad step is about as long as the learning rate, however small the gradient, so let it fall: the zero value
-	// keeps it.
+	// Schedule is how the learning rate goes on after Warmup steps, as the function Schedule has it; its peak is WithLR.
+	// A step is about as long as the learning rate, however small the gradient, so choose one that falls:
+	// ScheduleLinear or ScheduleCosine. The zero value is ScheduleConstant.
 	Schedule ScheduleKind
-	Warmup   int
+	// Warmup is how many steps the learning rate rises: at most Steps.
+	Warmup int
 }
 
 // Result is where Minimize ended.
@@ -36,6 +37,10 @@ type Result struct {
 // Minimize takes steps from initX, which stays as it is, with an optimizer of these options. Where a step fails, the
 // result is where the steps before it led.
 func Minimize(p Problem, initX []float64, settings Settings, options ...Option) (*Result, error) {
+	const op = "Minimize"
+	if p.Grad == nil {
+		return nil, invalid(op, "Problem.Grad is nil: steps need the gradient")
+	}
 	opt, err := New[float64](len(initX), options...)
 	if err != nil {
 		return nil, err
@@ -45,12 +50,16 @@ func Minimize(p Problem, initX []float64, settings Settings, options ...Option) 
 	if err != nil {
 		return nil, err
 	}
+	warmup, total := uint64(settings.Warmup), uint64(settings.Steps)
+	if math.IsNaN(Schedule(settings.Schedule, config.LR, 1, warmup, total)) {
+		return nil, invalid(op, "Settings.Schedule is %d and Warmup %d: expected a ScheduleKind, and 0 to Steps, which is %d",
+			settings.Schedule, settings.Warmup, settings.Steps)
+	}
 	r := &Result{X: append([]float64(nil), initX...), Gradient: make([]float64, len(initX))}
 	p.Grad(r.Gradient, r.X)
 	// A NaN is no reason to stop, but for the step to say so.
 	for r.Steps < settings.Steps && !(largest(r.Gradient) <= settings.GradientThreshold) {
-		next, warmup, total := uint64(r.Steps+1), uint64(settings.Warmup), uint64(settings.Steps)
-		if err = opt.SetLR(Schedule(settings.Schedule, config.LR, next, warmup, total)); err != nil {
+		if err = opt.SetLR(Schedule(settings.Schedule, config.LR, uint64(r.Steps+1), warmup, total)); err != nil {
 			break
 		}
 		if err = opt.Step(r.X, r.Gradient); err != nil {

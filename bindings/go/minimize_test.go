@@ -84,6 +84,12 @@ func TestMinimizeStopsAtSmallGradientsAndAtFailures(t *testing.T) {
 	if !errors.Is(err, ErrNonFinite) || r == nil || r.Steps != 3 {
 		t.Errorf("%+v, %v", r, err)
 	}
+	_, err = Minimize(Problem{}, []float64{5}, Settings{Steps: 9})
+	refused(t, err, "Minimize", ErrInvalidArgument, "Problem.Grad is nil")
+	for _, settings := range []Settings{{Steps: 9, Warmup: 10}, {Steps: 9, Warmup: -1}, {Steps: 9, Schedule: 7}} {
+		_, err = Minimize(flat, []float64{5}, settings)
+		refused(t, err, "Minimize", ErrInvalidArgument, "Settings.Schedule is")
+	}
 	if r, err := Minimize(flat, nil, Settings{Steps: 9}); err == nil || r != nil {
 		t.Errorf("no parameters: %+v, %v", r, err)
 	}
