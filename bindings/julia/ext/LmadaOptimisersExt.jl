@@ -51,21 +51,21 @@ end
 
 # --- One optimizer for a whole model.
 
-# A rule that moves nothing, but notes which array has which gradient. Its state is the number of the array.
+# A rule that moves nothing, but notes each array and its gradient. Its state is the number of the array. An array
+# without a gradient stands as it was seen last: the library takes it into the average of the parameters.
 struct Collector <: Optimisers.AbstractRule
-    lens::Vector{Int}
-    types::Vector{DataType}
-    found::Dict{Int,Any}
+    arrays::Vector{AbstractArray}
+    grads::Dict{Int,Any}
 end
-Collector() = Collector(Int[], DataType[], Dict{Int,Any}())
+Collector() = Collector(AbstractArray[], Dict{Int,Any}())
 
 function Optimisers.init(o::Collector, x::AbstractArray)
-    push!(o.lens, length(x))
-    push!(o.types, eltype(x))
-    return length(o.lens)
+    push!(o.arrays, x)
+    return length(o.arrays)
 end
 function Optimisers.apply!(o::Collector, number, x, dx)
-    o.found[number] = (x, dx)
+    o.arrays[number] = x
+    o.grads[number] = dx
     return number, nothing    # nothing is subtracted
 end
 
@@ -79,17 +79,18 @@ end
 function Lmada.setup(model; options...)
     collector = Collector()
     tree = Optimisers.setup(collector, model)
-    isempty(collector.lens) && throw(ArgumentError("the model has no parameters"))
-    T = first(collector.types)
-    all(==(T), collector.types) ||
-        throw(ArgumentError("the arrays of the model have several types, $(join(unique(collector.types), ", "))"))
-    return ModelState(Lmada.Optimizer{T}(sum(collector.lens); options...), tree, collector)
+    isempty(collector.arrays) && throw(ArgumentError("the model has no parameters"))
+    types = unique(eltype.(collector.arrays))
+    length(types) == 1 || throw(ArgumentError("the arrays of the model have several types, $(join(types, ", "))"))
+    return ModelState(Lmada.Optimizer{only(types)}(sum(length, collector.arrays); options...), tree, collector)
 end
 
 Base.show(io::IO, state::ModelState) = print(io, "Lmada.setup(model) with ", state.opt)
-function Base.copy(state::ModelState)
-    tree, collector = deepcopy((state.tree, state.collector))    # together: the leaves have the collector as their rule
-    return ModelState(copy(state.opt), tree, collector)
+Base.copy(state::ModelState) = first(copies(state, nothing))
+# Of the state and its model, together: the leaves have the collector as their rule, which has the model's arrays.
+function copies(state, model)
+    tree, collector, model = deepcopy((state.tree, state.collector, model))
+    return ModelState(copy(state.opt), tree, collector), model
 end
 
 """
@@ -99,28 +100,19 @@ One step of the optimizer of `state = Lmada.setup(model; ...)` over all arrays o
 frozen or have no gradient keep their bits.
 """
 function Optimisers.update!(state::ModelState{T}, model, gradient) where {T}
-    found = state.collector.found
+    arrays, found = state.collector.arrays, state.collector.grads
     empty!(found)
     try
         Optimisers.update!(state.tree, model, gradient)
-        # Without a gradient the library leaves an array alone; any array of the length stands for it.
-        lens = state.collector.lens
-        params = [haskey(found, n) ? found[n][1] : Vector{T}(undef, lens[n]) for n in eachindex(lens)]
-        grads = [haskey(found, n) ? dense(T, found[n]...) : nothing for n in eachindex(lens)]
-        Lmada.step!(state.opt, params, grads)
+        grads = [haskey(found, n) ? Lmada.gradient_array(T, arrays[n], found[n]) : nothing for n in eachindex(arrays)]
+        Lmada.step!(state.opt, arrays, grads)
     finally
         empty!(found)
     end
     return state, model
 end
 
-# A gradient may be anything that broadcasts: a lazy product, a Fill, a transpose.
-dense(::Type{T}, x, dx::Array{T}) where {T} = dx
-dense(::Type{T}, x, dx) where {T} = Array{T}(undef, size(x)) .= dx
-
-function Optimisers.update(state::ModelState, model, gradient)
-    return Optimisers.update!(copy(state), deepcopy(model), gradient)
-end
+Optimisers.update(state::ModelState, model, gradient) = Optimisers.update!(copies(state, model)..., gradient)
 
 Optimisers.adjust!(state::ModelState, eta::Real) = (Lmada.set_lr!(state.opt, eta); nothing)
 Optimisers.adjust!(state::ModelState; changes...) = (Lmada.set_config!(state.opt; known(changes)...); nothing)

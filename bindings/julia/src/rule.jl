@@ -44,13 +44,15 @@ Steps `state` by the gradient `dx` of `x`. `change` is what is then to be subtra
 and weight decay in one. `rule` has the learning rate and the weight decay that count, `state` all else.
 """
 function apply!(rule::Rule, state::Optimizer{T}, x::AbstractArray{T}, dx) where {T}
-    # dx may be anything that broadcasts: a lazy product of an earlier rule, a Fill, a transpose.
-    grads = dx isa Array{T} ? dx : (Array{T}(undef, size(x)) .= dx)
-    change = direction!(state, Array{T}(undef, size(x)), grads)
+    change = direction!(state, Array{T}(undef, size(x)), gradient_array(T, x, dx))
     lr, decay = T(rule.options.lr), T(rule.options.weight_decay)
     change .= lr .* (change .+ decay .* x)
     return state, change
 end
+
+# A gradient may be anything that broadcasts: a lazy product of an earlier rule, a Fill, a transpose.
+gradient_array(::Type{T}, x, dx::Array{T}) where {T} = dx
+gradient_array(::Type{T}, x, dx) where {T} = Array{T}(undef, size(x)) .= dx
 
 """
     Lmada.optimisers_rule(; options...)

@@ -92,8 +92,9 @@ end
     rng = MersenneTwister(72)
     model = nested_model(rng)
     expected = deepcopy(model)
-    state = Lmada.setup(model; RULE_OPTIONS...)
-    opt = Lmada.Optimizer(12 + 3 + 6 + 2; RULE_OPTIONS...)
+    options = (RULE_OPTIONS..., average_beta = 0.9)    # the average takes in frozen arrays too
+    state = Lmada.setup(model; options...)
+    opt = Lmada.Optimizer(12 + 3 + 6 + 2; options...)
     for t in 1:9
         gradient = nested_gradient(rng)
         t == 3 && Optimisers.freeze!(state.tree.first)
@@ -111,13 +112,19 @@ end
         t in (3, 4) && (grads = (nothing, nothing, grads[3:4]...))
         step!(opt, arrays_of(expected), grads)
         @test model == expected    # the same bits
+        @test Lmada.averaged_params(state.opt) == Lmada.averaged_params(opt)
     end
 
-    # `update` steps copies.
+    # `update` steps copies, with or without a gradient for all arrays.
     gradient = nested_gradient(rng)
     before = deepcopy(model)
-    _, updated = Optimisers.update(state, model, gradient)
+    copied, updated = Optimisers.update(state, model, gradient)
     @test model == before
+    average = copy(Lmada.averaged_params(copied.opt))
+    copied, again = Optimisers.update!(copied, updated, (first = nothing, second = nothing))
+    @test again == updated
+    flat = reduce(vcat, vec.(collect(arrays_of(updated))))
+    @test norm(Lmada.averaged_params(copied.opt) - flat) < norm(average - flat)
     Optimisers.update!(state, model, gradient)
     @test model == updated != before
 
