@@ -90,7 +90,7 @@ fn goes_on<T: Element>(file: &mut &[u8]) {
 #[test]
 fn states_of_x86_64_go_on_here() {
     if std::env::var_os("LMADA_WRITE_STATES").is_some() {
-        assert!(cfg!(target_arch = "x86_64"), "the file has states of x86-64");
+        assert_eq!(std::env::consts::ARCH, "x86_64", "the file has states of x86-64");
         let mut file = Vec::new();
         models::<f32>().for_each(|model| write(&keep(model), &mut file));
         models::<f64>().for_each(|model| write(&keep(model), &mut file));
