@@ -21,8 +21,8 @@ impl Lanes for Avx2 {
 
     const SUMS: usize = 6;
 
-    // Nothing is prefetched: on Zen 3 the processor's own prefetchers do better. With hints, passes over a window in a
-    // cache take 5 to 40 % longer (most with diagonal preconditioning), over one in memory up to 15 %.
+    // Nothing is prefetched. On Zen 3 prefetching makes most passes longer, by up to 40 % where the window lies in a
+    // cache and by up to 20 % where it lies in memory (docs/performance.md).
 
     #[inline(always)]
     fn splat(self, value: f64) -> Self::Wide {
