@@ -188,13 +188,13 @@ fn states(what: &str, text: &str, option: &Opt) {
 #[test]
 fn readme_has_every_option_with_default_and_range() {
     let options = options();
-    let readme = read("README.md");
-    let table = between(&readme, "| field | default | range | meaning |\n| --- | --- | --- | --- |\n", "\n\n");
-    compare("the table of options in README.md", &names(table, "| `", "` |"), &options);
+    let page = read("docs/options.md");
+    let table = between(&page, "| field | default | range | meaning |\n| --- | --- | --- | --- |\n", "\n\n");
+    compare("the table of docs/options.md", &names(table, "| `", "` |"), &options);
     for (option, row) in options.iter().zip(table.lines()) {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-        assert!(option.has_default(cells[2].trim_matches('`')), "README.md: the default of {}: {row}", option.name);
-        assert!(cells[3].starts_with(option.short_range()), "README.md: the range of {}: {row}", option.name);
+        assert!(option.has_default(cells[2].trim_matches('`')), "docs/options.md: the default of {}: {row}", option.name);
+        assert!(cells[3].starts_with(option.short_range()), "docs/options.md: the range of {}: {row}", option.name);
     }
 }
 

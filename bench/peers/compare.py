@@ -14,7 +14,7 @@ import torch
 import torchzero  # noqa: F401  its import takes seconds, and is no part of anything
 
 import lmada
-from contenders import CONTENDERS, FORMATS, IN_ADAMS_COORDINATES, Diagonal, FusedAdam, Lmada, Plain
+from contenders import CONTENDERS, FORMATS, IN_ADAMS_COORDINATES, SETTINGS, Diagonal, FusedAdam, Lmada, Plain
 from measuring import REASONS, Result, compare
 from tables import digits, table, text_of_size, with_aim
 
@@ -104,12 +104,30 @@ def print_diagonal() -> None:
     print_reasons(results)
 
 
+def print_settings() -> None:
+    sizes = [1_000_000, 10_000_000]
+    most = max(kind.options["history_size"] for kind in SETTINGS[:-1])
+    results = [compare(SETTINGS, dim, most) for dim in sizes]
+    head = ["setting", "bytes a parameter"]
+    for dim in sizes:
+        size = text_of_size(dim, most).split(",")[0]
+        head += [f"d = {size}: time a step", "of fused Adam's"]
+    print("\nThe library's defaults, the recommended setting, and that setting with int8 and k = 10:\n")
+    rows = []
+    for kind in SETTINGS:
+        rows.append([kind.name, f"{results[-1].bytes[kind.name] / sizes[-1]:.1f}"])
+        for result in results:
+            rows[-1] += [result.time(kind.name), ratio(result, kind.name, FusedAdam.name)]
+    table(head, rows)
+
+
 def main() -> None:
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     Lmada.take_steps = ctypes.CDLL(os.path.abspath(sys.argv[1])).take_steps
     print_contenders()
     print_formats()
     print_diagonal()
+    print_settings()
 
 
 main()

@@ -58,7 +58,7 @@ class Lmada(Contender):
     def __init__(self, dim: int, k: int):
         super().__init__(dim, k)
         common = {"history_size": k, "lr": LR, "eps": EPS, "threads": torch.get_num_threads()}
-        self.optimizer = lmada.Optimizer(dim, **common, **self.options)
+        self.optimizer = lmada.Optimizer(dim, **{**common, **self.options})
         self.array = self.w.numpy()
 
     def fill(self, gradients):
@@ -117,6 +117,21 @@ class Plain(Lmada):
     """The same but for the coordinates: what of the price is not theirs."""
 
     name, windows, tolerance, options = "plain coordinates", 1, None, {"momentum_kind": "update"}
+
+
+class Defaults(Lmada):
+    name, options = "defaults", lmada.defaults()
+
+
+class Recommended(Lmada):
+    name, tolerance, options = "recommended", None, lmada.recommended()
+
+
+class Frugal(Lmada):
+    """The recommended setting in the least memory that a dense format takes."""
+
+    name, windows, tolerance = "recommended, int8, k = 10", 0.25, None
+    options = {**lmada.recommended(), "history_format": "int8", "history_size": 10}
 
 
 class Ring(Contender):
@@ -261,3 +276,6 @@ IN_ADAMS_COORDINATES = [Diagonal, Plain, FusedAdam]
 
 # The formats of lmada's window, the full one first, and who they are held against.
 FORMATS = [Full, Bf16, F16, Int8, Sparse, FusedAdam]
+
+# The settings that README gives the price of, and who they are held against.
+SETTINGS = [Defaults, Recommended, Frugal, FusedAdam]

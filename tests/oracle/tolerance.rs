@@ -35,8 +35,9 @@ pub enum Rounding {
     Graded,
 }
 
-/// The documented unit of C. In windows of 16-bit floats a sum of products is kept in two 32-bit parts. (README documents
-/// more for gradients of which single elements outweigh all others; the kernels' own tests have such columns.)
+/// The documented unit of C. In windows of 16-bit floats a sum of products is kept in two 32-bit parts. The unit is larger
+/// for gradients in which single elements outweigh all others (docs/guarantees.md); the kernels' own tests have such
+/// columns.
 pub fn gram_unit(config: &Config) -> f64 {
     match config.history_format {
         HistoryFormat::Bf16 | HistoryFormat::F16 => 64.0 * UNIT,
