@@ -193,7 +193,11 @@ fn readme_has_every_option_with_default_and_range() {
     compare("the table of docs/options.md", &names(table, "| `", "` |"), &options);
     for (option, row) in options.iter().zip(table.lines()) {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-        assert!(option.has_default(cells[2].trim_matches('`')), "docs/options.md: the default of {}: {row}", option.name);
+        assert!(
+            option.has_default(cells[2].trim_matches('`')),
+            "docs/options.md: the default of {}: {row}",
+            option.name
+        );
         assert!(cells[3].starts_with(option.short_range()), "docs/options.md: the range of {}: {row}", option.name);
     }
 }

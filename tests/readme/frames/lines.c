@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 enum { dim = 3 };
-static const uint64_t steps = 500;
+static const uint64_t steps = 3000;
 static const float curvatures[dim] = {1, 30, 1000};
 
 static void fail(const char *message) {
