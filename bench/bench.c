@@ -1,19 +1,20 @@
 /*
- * How long a step takes, and against what: tables in Markdown on stdout, progress on stderr. Run by `make bench`.
+ * Times steps and compares them with the speed of memory. Prints tables in Markdown on stdout and progress on stderr.
+ * `make bench` runs this program.
  *
- *     bench         all tables
- *     bench NAME    that of NAME only: steps, pairs, formats or solves
+ *     bench         prints all tables
+ *     bench NAME    prints one table: steps, pairs, formats or solves
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
 #include <stdio.h>
 #include <string.h>
 
-#include "crew.h"
 #include "formats.h"
 #include "grid.h"
 #include "lmada.h"
 #include "pairs.h"
+#include "pool.h"
 #include "solves.h"
 #include "support.h"
 
@@ -22,8 +23,8 @@ static const struct part {
     void (*print)(void);
 } parts[] = {
     {"steps", NULL, grid_print},
-    {"pairs", "The same done in two ways (k = 10, f32), measured in turn", pairs_print},
-    {"formats", "The history formats (f32; sparse with density 0.01), measured in turn; in brackets the aim",
+    {"pairs", "The same work done in two ways (k = 10, f32), measured in turn", pairs_print},
+    {"formats", "The history formats (f32; sparse with density 0.01), measured in turn; in parentheses the target",
      formats_print},
     {"solves", "The k×k work alone (f64, one thread): time of a solve, measured in turn", solves_print},
 };

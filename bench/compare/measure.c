@@ -1,8 +1,8 @@
 /*
- * How long the two passes of a step take in one build of the library and in another: both are loaded into one process and
- * take their steps in turn, so both see the same machine. Prints a table of medians.
+ * Times the two passes of a step in two builds of the library. One process loads both builds, and they take steps in
+ * turn, so that the conditions are the same. Prints a table of medians.
  *
- *     measure OLD NEW [NAME]     paths of two liblmada.so; NAME: rows of this window alone
+ *     measure OLD NEW [NAME]     OLD and NEW are paths of a liblmada.so; NAME prints the rows of one window only
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
@@ -30,9 +30,11 @@ static void diagonal(lmada_config_t *config) {
 static const struct window {
     const char *name;
     void (*choose)(lmada_config_t *config);
-} windows[] = {{"full", NULL}, {"bf16", bf16}, {"f16", f16}, {"int8", int8}, {"sparse", sparse}, {"diagonal", diagonal}};
+} windows[] = {
+    {"full", NULL}, {"bf16", bf16}, {"f16", f16}, {"int8", int8}, {"sparse", sparse}, {"diagonal", diagonal},
+};
 
-/* In the second cache of one thread; in memory, with few columns and with many. */
+/* In the second-level cache of one thread; in memory with few columns; in memory with many columns. */
 static const struct size {
     size_t dim;
     uint32_t k, threads;
@@ -90,12 +92,13 @@ static void step(const struct library *library, lmada_t *opt, float *params, con
     check(library, library->end(opt));
 }
 
-static const struct column columns[] = {{"window", -8},  {"d", 5},           {"k", 3},       {"threads", 7}, {"pass", 4},
-                                        {"before", 7}, {"after", 7}, {"after/before", 12}};
+static const struct column columns[] = {
+    {"window", -8}, {"d", 5}, {"k", 3}, {"threads", 7}, {"pass", 4}, {"before", 7}, {"after", 7}, {"after/before", 12},
+};
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
 static void compare(const struct library libraries[LIBRARIES], const struct window *window, const struct size *size) {
-    /* Gradients are runs of one long array, each from elsewhere on. */
+    /* Gradients are overlapping ranges of one array, each with its own start. */
     enum { GRADIENTS = 200, STRIDE = 1024 };
     float *params = allocate(size->dim, sizeof *params);
     float *numbers = allocate(size->dim + GRADIENTS * STRIDE, sizeof *numbers);
@@ -116,7 +119,7 @@ static void compare(const struct library libraries[LIBRARIES], const struct wind
         const float *grads = numbers + (size_t)(number % GRADIENTS) * STRIDE;
         double now[LIBRARIES][PASSES];
         for (int turn = 0; turn < LIBRARIES; turn++) {
-            const int i = (turn + number) % LIBRARIES; /* each goes first every other round */
+            const int i = (turn + number) % LIBRARIES; /* each build goes first in every other round */
             step(&libraries[i], opts[i], params, grads, size->dim, now[i]);
         }
         for (int pass = 0; pass < PASSES && round >= 0; pass++) {

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "crew.h"
+#include "pool.h"
 #include "roof.h"
 #include "rounds.h"
 #include "subject.h"
@@ -20,9 +20,9 @@ enum { FORMATS = 5, SIZES = 3 };
 static const struct format {
     const char *name;
     void (*change)(lmada_config_t *config);
-    /* What was set as the aim beforehand: at each size the time over the full format's, at k = 10 the bytes of a stored
-     * element. 0: none. */
-    double reach[SIZES], reach_element;
+    /* The targets that were set before the measurement: for each size the time divided by the full format's time, and
+     * for k = 10 the bytes of a stored element. 0: no target. */
+    double target[SIZES], target_element;
 } formats[FORMATS] = {
     {"full", NULL, {0, 0, 0}, 0},
     {"bf16", bf16, {0.65, 0.57, 0.55}, 2.05},
@@ -31,7 +31,7 @@ static const struct format {
     {"sparse", sparse, {0, 0, 0}, 0},
 };
 
-/* Ten million parameters, but for the largest k: there the full window would take 4 GB, and a minute to fill. */
+/* Ten million parameters, except for the largest k, for which a full window would take 4 GB and a minute to fill. */
 static const struct size {
     size_t dim;
     unsigned k;
@@ -43,9 +43,9 @@ static const struct column columns[] = {
 };
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
-/* A number, and the aim that was set for it in brackets. */
-static const char *with_aim(double number, double aim) {
-    return aim > 0 ? text_of("%.2f (%g)", number, aim) : text_of("%.2f", number);
+/* A number, with its target in parentheses. */
+static const char *with_target(double number, double target) {
+    return target > 0 ? text_of("%.2f (%g)", number, target) : text_of("%.2f", number);
 }
 
 struct contestant {
@@ -68,15 +68,15 @@ static void print(const struct format *format, const struct size *size, struct c
         text_of("%.1f", bytes / time / 1e9),
         text_of("%.1f", height / 1e9),
         text_of("%.2f", bytes / time / height),
-        with_aim(time / full_time, format->reach[size - sizes]),
+        with_target(time / full_time, format->target[size - sizes]),
         text_of("%.2f", bytes / full_bytes),
-        with_aim(held / size->k, size->k == 10 ? format->reach_element : 0),
+        with_target(held / size->k, size->k == 10 ? format->target_element : 0),
         text_of("%.2f", held),
     };
     table_row(columns, COLUMNS, cells);
 }
 
-/* All formats at one size: there at once and measured in turn, so that they see the same machine. */
+/* Measures all formats at one size. All handles exist at once and are measured in turn, in the same conditions. */
 static void measure(const struct size *size) {
     struct contestant all[FORMATS];
     for (size_t i = 0; i < FORMATS; i++) {
@@ -89,7 +89,7 @@ static void measure(const struct size *size) {
     for (size_t round = 0; round < ROUNDS; round++) {
         for (size_t i = 0; i < FORMATS; i++) {
             roof_sample(all[i].roof);
-            subject_step(all[i].subject, 1); /* brings into the caches what the others drove out */
+            subject_step(all[i].subject, 1); /* brings back into the caches what the other handles evicted */
             all[i].times[round] = subject_time(all[i].subject, all[i].steps);
         }
     }

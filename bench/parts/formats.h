@@ -1,5 +1,5 @@
 /*
- * Formats: a step and the memory of each history format, against those of the full one.
+ * The table of formats: time of a step and memory of each history format, compared with the full format.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "crew.h"
+#include "pool.h"
 #include "roof.h"
 #include "rounds.h"
 #include "subject.h"
@@ -54,10 +54,10 @@ static const struct line {
     {"momentum of update", {.dim = 1000000, .k = 10, .change = update_momentum}},
     {"momentum of window", {.dim = 1000000, .k = 10, .change = window_momentum}},
     {"EMA-vector clip", {.dim = 1000000, .k = 10, .change = clipped_by_vector}},
-    {"diagonal coordinates", {.dim = 1000000, .k = 3, .change = diagonal}},
-    {"diagonal coordinates", {.dim = 1000000, .k = 10, .change = diagonal}},
-    {"diagonal coordinates", {.dim = 10000000, .k = 10, .change = diagonal}},
-    {"the same, momentum of update", {.dim = 10000000, .k = 3, .change = diagonal_with_momentum}},
+    {"diagonal preconditioning", {.dim = 1000000, .k = 3, .change = diagonal}},
+    {"diagonal preconditioning", {.dim = 1000000, .k = 10, .change = diagonal}},
+    {"diagonal preconditioning", {.dim = 10000000, .k = 10, .change = diagonal}},
+    {"diagonal, momentum of update", {.dim = 10000000, .k = 3, .change = diagonal_with_momentum}},
     {"centered", {.dim = 1000000, .k = 10, .change = centered}},
     {"centered", {.dim = 100000, .k = 100, .change = centered}},
     {"ε = 0", {.dim = 220, .k = 10, .change = without_eps}},
@@ -65,12 +65,12 @@ static const struct line {
 };
 
 static const struct column columns[] = {
-    {"step", -20},      {"d", 5},  {"k", 3},         {"must move", 10}, {"time", 7}, {"GB/s", 6},
+    {"step", -28},      {"d", 5},  {"k", 3},         {"must move", 10}, {"time", 7}, {"GB/s", 6},
     {"roof, GB/s", 10}, {"of it", 5}, {"k×k", 7}, {"of the step", 11},
 };
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
-/* Below it the window lies in the innermost caches, and other things than its bytes take the time. */
+/* A smaller window fits into the first caches, and the bytes do not determine the time. */
 static const size_t least_roof = 1 << 20;
 
 static void measure(const struct line *line) {
@@ -81,7 +81,7 @@ static void measure(const struct line *line) {
     size_t steps = subject_sample(subject);
     double times[ROUNDS], solves[ROUNDS];
     for (size_t round = 0; round < ROUNDS; round++) {
-        /* Each sample after one that is not timed, which brings into the caches what the sample before it drove out. */
+        /* An untimed step comes before each sample. It brings back into the caches what the last sample evicted. */
         if (roof) roof_sample(roof);
         subject_step(subject, 1);
         times[round] = subject_time(subject, steps);

@@ -1,5 +1,5 @@
 /*
- * The grid: a step of each size and kind, against the roof.
+ * The table of steps: time of a step for each size and kind of step, compared with the roof.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */

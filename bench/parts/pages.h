@@ -1,5 +1,5 @@
 /*
- * Memory on huge pages, where the system has them.
+ * Memory on huge pages, if the system has huge pages.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-/* `bytes` zeros at the start of a huge page. Never NULL: fails where memory is out. */
+/* Returns `bytes` zero bytes that begin at the start of a huge page. Ends the program if there is no memory. */
 void *pages_take(size_t bytes);
 
 void pages_give(void *start, size_t bytes);

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "crew.h"
+#include "pool.h"
 #include "rounds.h"
 #include "subject.h"
 #include "support.h"
@@ -28,7 +28,7 @@ static void print(size_t dim, const char *first, const char *second, double firs
     table_row(columns, COLUMNS, cells);
 }
 
-/* Two handles, and how many steps each takes. */
+/* Two handles, and the number of steps that each takes. */
 struct two {
     struct subject *handles[2];
     size_t steps;
@@ -39,26 +39,26 @@ static void step_one(void *context, size_t index) {
     subject_step(two->handles[index], two->steps);
 }
 
-/* Time in which both handles step once: one after the other in one thread, and each in a thread of its own. */
+/* Times one step of both handles: one after the other in one thread, and each in its own thread. */
 static void at_once(size_t dim) {
     fprintf(stderr, "two handles, d = %zu\n", dim);
     struct setting setting = {.dim = dim, .k = 10};
     struct two two = {{subject_new(&setting), subject_new(&setting)}, 1};
-    struct crew *crew = crew_new(2);
+    struct pool *pool = pool_new(2);
     double turns[ROUNDS], together[ROUNDS];
     two.steps = subject_sample(two.handles[0]);
     for (size_t round = 0; round < ROUNDS; round++) {
         double start = seconds_now();
         for (size_t i = 0; i < 2 * two.steps; i++) subject_step(two.handles[i % 2], 1);
         turns[round] = (seconds_now() - start) / (double)two.steps;
-        together[round] = crew_run(crew, step_one, &two) / (double)two.steps;
+        together[round] = pool_run(pool, step_one, &two) / (double)two.steps;
     }
     print(dim, "two handles, in turns", "two handles, at once", median(turns, ROUNDS), median(together, ROUNDS));
-    crew_free(crew);
+    pool_free(pool);
     for (size_t i = 0; i < 2; i++) subject_free(two.handles[i]);
 }
 
-/* A step of either setting. With `solver`, what lmada_solve takes is measured too, and a second row is without it. */
+/* Times a step of both settings. With `solver` also times lmada_solve, and prints a second row without this time. */
 static void settings(const char *first, struct setting one, const char *second, struct setting other, int solver) {
     fprintf(stderr, "%s and %s, d = %zu\n", first, second, one.dim);
     struct subject *subjects[2] = {subject_new(&one), subject_new(&other)};
@@ -78,13 +78,13 @@ static void settings(const char *first, struct setting one, const char *second, 
         subject_free(subjects[i]);
     }
     print(one.dim, first, second, time[0], time[1]);
-    if (solver) print(one.dim, "the same, without k×k work", "", time[0] - solve[0], time[1] - solve[1]);
+    if (solver) print(one.dim, "both, without k×k work", "", time[0] - solve[0], time[1] - solve[1]);
 }
 
 void pairs_print(void) {
     table_head(columns, COLUMNS);
-    struct setting whole = {.dim = 1000000, .k = 10}, blocks = {.dim = 1000000, .k = 10, .blocks = 1000};
-    settings("one handle", whole, "1,000 blocks of 1,000", blocks, 1);
+    struct setting one_block = {.dim = 1000000, .k = 10}, blocks = {.dim = 1000000, .k = 10, .blocks = 1000};
+    settings("one handle", one_block, "1,000 blocks of 1,000", blocks, 1);
     static const size_t together[] = {220, 100000, 1000000};
     for (size_t i = 0; i < sizeof together / sizeof *together; i++) at_once(together[i]);
     static const size_t threaded[] = {1000, 10000, 100000, 1000000};

@@ -1,5 +1,5 @@
 /*
- * Pairs: two ways to do the same, measured in turn.
+ * The table of pairs: two ways to do the same work, measured in turn.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */

@@ -4,14 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "crew.h"
 #include "pages.h"
+#include "pool.h"
 #include "support.h"
 
-/* Reads `bytes` bytes, a multiple of 512, and leaves their sum in `sum`, so that no compiler leaves the reading out. */
+/* Reads `bytes` bytes, a multiple of 512. Writes their sum to `sum`, so that no compiler removes the reads. */
 typedef void (*reader)(const char *from, size_t bytes, float *sum);
 
-/* Eight sums: the additions of a line need not wait for those of the line before, at any width. */
+/* With eight sums, the additions of one cache line do not wait for those of the line before, at any vector width. */
 #define READER(name, width, ahead, attributes)                                                          \
     attributes static void name(const char *from, size_t bytes, float *sum) {                          \
         typedef float vector __attribute__((vector_size(width)));                                      \
@@ -53,9 +53,9 @@ static const reader *readers(void) {
 }
 
 struct roof {
-    struct crew *crew;
+    struct pool *pool;
     char *buffer;
-    size_t share, threads; /* bytes that a thread reads */
+    size_t share, threads; /* bytes that each thread reads; number of threads */
     size_t repetitions, loop;
     size_t samples;
     double speeds[LOOPS][MOST_SAMPLES];
@@ -69,7 +69,7 @@ static void read_share(void *context, size_t index) {
 }
 
 static double speed(struct roof *roof) {
-    double seconds = crew_run(roof->crew, read_share, roof);
+    double seconds = pool_run(roof->pool, read_share, roof);
     return (double)(roof->threads * roof->share) * (double)roof->repetitions / seconds;
 }
 
@@ -77,9 +77,9 @@ struct roof *roof_new(size_t bytes, size_t threads) {
     struct roof *roof = allocate(1, sizeof *roof);
     roof->threads = threads;
     roof->share = (bytes / threads + STRIDE - 1) / STRIDE * STRIDE;
-    roof->crew = crew_new(threads);
+    roof->pool = pool_new(threads);
     roof->buffer = pages_take(threads * roof->share + FAR);
-    memset(roof->buffer, 0, threads * roof->share + FAR); /* an untouched page is no memory yet */
+    memset(roof->buffer, 0, threads * roof->share + FAR); /* the system allocates a page when it is first written */
     roof->repetitions = 1;
     speed(roof);
     roof->repetitions = 1 + (size_t)(0.01 * speed(roof) / (double)(threads * roof->share));
@@ -89,7 +89,7 @@ struct roof *roof_new(size_t bytes, size_t threads) {
 void roof_sample(struct roof *roof) {
     if (roof->samples == MOST_SAMPLES) fail("more than %d samples of a roof", MOST_SAMPLES);
     size_t repetitions = roof->repetitions;
-    roof->repetitions = 1; /* brings into the caches what others drove out */
+    roof->repetitions = 1; /* brings back into the caches what other measurements evicted */
     speed(roof);
     roof->repetitions = repetitions;
     for (roof->loop = 0; roof->loop < LOOPS; roof->loop++) roof->speeds[roof->loop][roof->samples] = speed(roof);
@@ -108,7 +108,7 @@ double roof_height(struct roof *roof) {
 
 void roof_free(struct roof *roof) {
     if (!roof) return;
-    crew_free(roof->crew);
+    pool_free(roof->pool);
     pages_give(roof->buffer, roof->threads * roof->share + FAR);
     free(roof);
 }

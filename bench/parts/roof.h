@@ -1,5 +1,5 @@
 /*
- * The roof: how fast this machine reads memory, whatever is done with it.
+ * The roof: the highest speed at which this machine reads memory.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
@@ -11,16 +11,16 @@
 struct roof;
 
 /*
- * A buffer of `bytes` bytes on huge pages, and `threads` threads that each read a part of it over and over. It is read
- * by three loops: one that only adds up, and two that also prefetch, from near and from afar. All use the widest
- * vectors that the processor has of 64 (AVX-512), 32 (AVX2) and 16 bytes.
+ * Makes a buffer of `bytes` bytes on huge pages, and `threads` threads that each read a part of the buffer repeatedly.
+ * Three loops read the buffer: one only sums, two also prefetch, one a short and one a long distance ahead. All use the
+ * widest vectors that the processor has: 64 bytes (AVX-512), 32 bytes (AVX2) or 16 bytes.
  */
 struct roof *roof_new(size_t bytes, size_t threads);
 
-/* Reads with each loop for some 10 ms, and remembers how fast that was. */
+/* Reads with each loop for about 10 ms and stores the speeds. */
 void roof_sample(struct roof *roof);
 
-/* Bytes a second: for each loop the median of the samples; of these the greatest. */
+/* Bytes a second: the largest, over the loops, of the median over the samples. */
 double roof_height(struct roof *roof);
 
 void roof_free(struct roof *roof);

@@ -1,5 +1,6 @@
 /*
- * How often each thing is measured: what is compared is measured in turn, and medians over the rounds are compared.
+ * The number of samples of each measurement. Measurements that are compared take their samples in turn, once a round.
+ * The tables have medians over the rounds.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */

@@ -13,7 +13,7 @@ static const double large = 1e4;
 
 struct solver {
     size_t dim;
-    double *gradient; /* the one after the window's */
+    double *gradient; /* the gradient that follows those in the window */
     lmada_t *inverse_root, *general;
 };
 
@@ -51,10 +51,10 @@ static void fill(struct solver *solver, size_t i, bool spread, struct random *ra
 
 struct solver *solver_new(unsigned k, bool spread) {
     struct solver *solver = allocate(1, sizeof *solver);
-    solver->dim = k < 32 ? 64 : 2 * (size_t)k; /* more than gradients, so that each has its own direction */
+    solver->dim = k < 32 ? 64 : 2 * (size_t)k; /* more than k, so that the gradients are linearly independent */
     solver->gradient = allocate(solver->dim, sizeof *solver->gradient);
 
-    /* Filled with an ε far above all eigenvalues, for which a step takes the fewest poles. */
+    /* Fills the window with an ε far above all eigenvalues, since a step with this ε needs the fewest poles. */
     lmada_t *filler = handle_new(k, solver->dim, 1e12, 0.5);
     double *params = allocate(solver->dim, sizeof *params);
     struct random random = random_stream(1, k);
@@ -68,7 +68,7 @@ struct solver *solver_new(unsigned k, bool spread) {
     void *state = allocate(bytes, 1);
     check(lmada_state_save(filler, state, bytes));
 
-    double eps = spread ? 10 : 1e-6; /* well above the noise, which grows with the square of the norms */
+    double eps = spread ? 10 : 1e-6; /* well above the noise floor, which grows with the square of the norms */
     solver->inverse_root = handle_new(k, solver->dim, eps, 0.5);
     solver->general = handle_new(k, solver->dim, eps, 0.4);
     check(lmada_state_load(solver->inverse_root, state, bytes));

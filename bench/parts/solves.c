@@ -14,7 +14,7 @@ static const unsigned sizes[] = {10, 30, 100, 300, 1000};
 /* In the order of the columns. */
 static const struct way {
     bool general, spread;
-    unsigned largest; /* beyond this k it would take minutes to fill the window and to solve */
+    unsigned largest; /* for a larger k it would take minutes to fill the window and to solve */
 } ways[] = {{false, false, 1000}, {false, true, 300}, {true, false, 1000}, {true, true, 300}};
 enum { WAYS = sizeof ways / sizeof *ways };
 
@@ -23,30 +23,30 @@ static const struct column columns[] = {
 };
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
-/* Seconds that the samples of one cell take together, and how many samples there are at least. */
+/* Seconds that the samples of one cell take together, and the smallest number of samples. */
 static const double budget = 4;
 enum { LEAST_ROUNDS = 3 };
 
 /* A cell of the table. */
 struct contestant {
     struct solver *solver;
-    size_t solves, rounds; /* of a sample; samples */
+    size_t solves, rounds; /* number of solves in a sample; number of samples */
     double times[ROUNDS];
 };
 
-/* Solves of a sample, 10 ms or 1, and as many samples as the budget allows. */
+/* Sets the solves of a sample (10 ms of them, at least 1) and the number of samples (as many as the budget allows). */
 static void plan(struct contestant *own, bool general) {
-    double once = solver_time(own->solver, general, 1); /* the first takes longer than the others */
+    double once = solver_time(own->solver, general, 1); /* the first solve takes longer than the others */
     if (once < 0.01) once = solver_time(own->solver, general, 10);
     own->solves = once < 0.01 ? (size_t)(0.01 / once) : 1;
     double rounds = budget / (once * (double)own->solves);
     own->rounds = rounds >= ROUNDS ? ROUNDS : rounds > LEAST_ROUNDS ? (size_t)rounds : LEAST_ROUNDS;
 }
 
-/* All ways at one size, measured in turn. */
+/* Measures all methods for one k, in turn. */
 static void measure(unsigned k) {
     fprintf(stderr, "solves, k = %u\n", k);
-    struct solver *solvers[2] = {NULL, NULL}; /* with norms spread, the second */
+    struct solver *solvers[2] = {NULL, NULL}; /* the second has spread norms */
     struct contestant all[WAYS] = {{0}};
     for (size_t i = 0; i < WAYS; i++) {
         if (k > ways[i].largest) continue;

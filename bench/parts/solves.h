@@ -1,5 +1,5 @@
 /*
- * Solves: the k×k work alone, in each of the ways that it may take.
+ * The table of solves: time of the k×k work alone, for each method.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */

@@ -14,9 +14,9 @@
 enum { TENSOR_COUNT = 50, PIECES = 16 };
 
 /*
- * Gradient number i is the same stretch of random numbers, begun i*SHIFT elements later. What has the period SHIFT is
- * the same in all of them, what has none is their own; and there can be as many as the window needs in the memory of
- * one. A multiple of 16 elements: all begin at a cache line.
+ * All gradients are overlapping ranges of one array of random numbers: gradient i begins at element i*SHIFT. The part
+ * of the numbers that has the period SHIFT is common to all gradients; the rest differs. In this way the gradients of a
+ * full window need little more memory than one. SHIFT is a multiple of 16 elements, so each begins at a cache line.
  */
 enum { SHIFT = 1040 };
 
@@ -24,10 +24,10 @@ struct subject {
     struct setting setting;
     lmada_config_t config;
     lmada_t *handle;
-    size_t element;          /* bytes */
-    size_t gradients, turn;  /* how many there are; which is next */
+    size_t element;          /* bytes of an element */
+    size_t gradients, turn;  /* number of gradients; the current one */
     char *numbers;           /* the gradients */
-    uint16_t *bf16_numbers;  /* the same, cut to bfloat16, where they are needed so */
+    uint16_t *bf16_numbers;  /* the gradients truncated to bfloat16; NULL unless the way is BF16 */
     void *params, *direction;
     float *tensors[TENSOR_COUNT];
     const float *tensor_grads[TENSOR_COUNT];
@@ -38,25 +38,25 @@ static void check(lmada_status_t status) {
     if (status != LMADA_OK) fail("%s: %s", lmada_status_string(status), lmada_last_error());
 }
 
-static bool is_wide(const struct subject *subject) {
+static bool is_f64(const struct subject *subject) {
     return subject->config.dtype == LMADA_F64;
 }
 
-/* The call for the element type; pointers to elements are given as void pointers. */
-#define CALL(subject, name, ...) check(is_wide(subject) ? name##_f64(__VA_ARGS__) : name(__VA_ARGS__))
+/* Makes the call for the element type. Pointers to elements are void pointers. */
+#define CALL(subject, name, ...) check(is_f64(subject) ? name##_f64(__VA_ARGS__) : name(__VA_ARGS__))
 
 static size_t numbers_len(const struct subject *subject) {
     return subject->setting.dim + subject->gradients * SHIFT;
 }
 
-/* Of norm 1, about: half of its square is common to all gradients. */
+/* Fills the numbers so that gradients have a norm of about 1. Half of its square is common to all gradients. */
 static void fill(struct subject *subject) {
     struct random random = random_stream(1, 0);
     double common[SHIFT], bound = sqrt(1.5 / (double)subject->setting.dim);
     for (size_t i = 0; i < SHIFT; i++) common[i] = random_uniform(&random, -bound, bound);
     for (size_t i = 0; i < numbers_len(subject); i++) {
         double number = common[i % SHIFT] + random_uniform(&random, -bound, bound);
-        if (is_wide(subject))
+        if (is_f64(subject))
             ((double *)subject->numbers)[i] = number;
         else
             ((float *)subject->numbers)[i] = (float)number;
@@ -72,7 +72,7 @@ static void cut_numbers(struct subject *subject) {
     }
 }
 
-/* Tensors of unlike lengths, as models have them: 1 to 13 parts each. */
+/* Splits the parameters into tensors of different lengths, as in a model: 1 to 13 parts each. */
 static void cut(struct subject *subject) {
     size_t parts = 0, end = 0, sum = 0;
     for (size_t i = 0; i < TENSOR_COUNT; i++) parts += 1 + i * 7 % 13;
@@ -86,10 +86,10 @@ static void cut(struct subject *subject) {
 }
 
 /*
- * Steps after which the sparse format is in its stride: what it leaves out of a gradient waits for one of the next, on
- * average the inverse of the density, and until then there is less to choose from.
+ * The number of steps after which a step in the sparse format takes its final time. Entries that the format leaves out
+ * of a gradient wait for a later step, on average for 1/density steps. Until then there are fewer entries to select.
  */
-static size_t settling(const struct subject *subject) {
+static size_t warm_up_steps(const struct subject *subject) {
     return (size_t)(2 / subject->config.density);
 }
 
@@ -99,8 +99,8 @@ struct subject *subject_new(const struct setting *setting) {
     check(lmada_config_init(&subject->config, sizeof subject->config));
     subject->config.history_size = setting->k;
     if (setting->change) setting->change(&subject->config);
-    subject->element = is_wide(subject) ? sizeof(double) : sizeof(float);
-    subject->gradients = setting->k + 7; /* more than the window holds: no two of its columns are the same */
+    subject->element = is_f64(subject) ? sizeof(double) : sizeof(float);
+    subject->gradients = setting->k + 7; /* more than the window holds, so that its columns differ */
 
     size_t blocks = setting->blocks ? setting->blocks : 1, *dims = allocate(blocks, sizeof *dims);
     if (setting->dim % blocks) fail("%zu parameters do not make %zu equal blocks", setting->dim, blocks);
@@ -115,7 +115,7 @@ struct subject *subject_new(const struct setting *setting) {
     fill(subject);
     if (setting->way == BF16) cut_numbers(subject);
     subject_step(subject, setting->k + 3);
-    if (subject->config.history_format == LMADA_HISTORY_SPARSE) subject_step(subject, settling(subject));
+    if (subject->config.history_format == LMADA_HISTORY_SPARSE) subject_step(subject, warm_up_steps(subject));
     return subject;
 }
 
@@ -124,7 +124,7 @@ static const void *next_gradient(struct subject *subject) {
     return subject->numbers + subject->turn * SHIFT * subject->element;
 }
 
-/* A step in phases. Returns the seconds in lmada_solve where `timed`: reading the clock takes time. */
+/* Takes a step in phases. If `timed`, returns the seconds in lmada_solve; reading the clock takes time itself. */
 static double phases(struct subject *subject, size_t pieces, bool timed) {
     lmada_t *handle = subject->handle;
     size_t dim = subject->setting.dim;
@@ -159,7 +159,7 @@ static void step_tensors(struct subject *subject) {
 static void step(struct subject *subject) {
     size_t dim = subject->setting.dim;
     switch (subject->setting.way) {
-        case WHOLE: CALL(subject, lmada_step, subject->handle, subject->params, next_gradient(subject), dim); break;
+        case STEP: CALL(subject, lmada_step, subject->handle, subject->params, next_gradient(subject), dim); break;
         case DIRECTION:
             CALL(subject, lmada_direction, subject->handle, subject->direction, next_gradient(subject), dim);
             break;
@@ -190,7 +190,7 @@ double subject_solve_time(struct subject *subject, size_t steps) {
 }
 
 size_t subject_sample(struct subject *subject) {
-    size_t steps = 1; /* doubled until the clock, and a thread's waking up, say little about it */
+    size_t steps = 1; /* doubled until reading the clock and waking a thread take a small part of the time */
     double seconds;
     while ((seconds = subject_time(subject, steps)) * (double)steps < 0.003) steps *= 2;
     return seconds > 0.03 ? 1 : (size_t)(0.03 / seconds);

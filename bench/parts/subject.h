@@ -1,5 +1,5 @@
 /*
- * An optimizer with gradients to step on: what is timed.
+ * The subject of a measurement: an optimizer with its parameters and gradients.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
@@ -10,9 +10,9 @@
 
 #include "lmada.h"
 
-/* How a step is taken. */
+/* Which calls take a step. */
 enum way {
-    WHOLE,     /* lmada_step */
+    STEP,     /* lmada_step */
     DIRECTION, /* lmada_direction */
     TENSORS,   /* lmada_step_tensors on 50 tensors (float only) */
     PHASES,    /* begin, 16 feeds, solve, 16 applies, end */
@@ -23,27 +23,27 @@ struct setting {
     size_t dim;
     unsigned k;
     enum way way;
-    size_t blocks;                      /* of equal length; 0 as 1 */
-    void (*change)(lmada_config_t *config); /* makes of the defaults what is wanted; may be NULL */
+    size_t blocks;                      /* number of blocks of equal length; 0 means 1 */
+    void (*change)(lmada_config_t *config); /* changes the default options; may be NULL */
 };
 
 struct subject;
 
-/* A handle whose window is full, with gradients that all share a part and have as much of their own. */
+/* Makes an optimizer with a full window. Half of the square of the gradients' norm is common to all gradients. */
 struct subject *subject_new(const struct setting *setting);
 
 void subject_step(struct subject *subject, size_t steps);
 
-/* Seconds a step. */
+/* Seconds of one step. */
 double subject_time(struct subject *subject, size_t steps);
 
-/* Seconds a step that lmada_solve takes, in the phases form of the same step. */
+/* Seconds that lmada_solve takes in one step, when the step is taken in phases. */
 double subject_solve_time(struct subject *subject, size_t steps);
 
-/* Steps that take about 30 ms, or 1. */
+/* The number of steps that take about 30 ms, at least 1. */
 size_t subject_sample(struct subject *subject);
 
-/* Bytes that a step cannot but move. */
+/* Bytes that a step has to move between memory and processor. */
 double subject_bytes(const struct subject *subject);
 
 /* Bytes of the window: k arrays of the model's length. */

@@ -32,7 +32,7 @@ const char *text_of_count(size_t count) {
     return text_of("%zu", count);
 }
 
-/* Characters of UTF-8, all of width one here: every byte but those that continue one. */
+/* The number of characters, by counting the bytes that do not continue a UTF-8 character. */
 static int width_of(const char *text) {
     int width = 0;
     for (; *text; text++) width += ((unsigned char)*text & 0xc0) != 0x80;
@@ -47,7 +47,7 @@ void table_row(const struct column *columns, size_t count, const char *const *ce
         printf("| %*s%s%*s ", left ? 0 : space, "", cells[i], left ? space : 0, "");
     }
     puts("|");
-    fflush(stdout); /* a row at a time, through a pipe too */
+    fflush(stdout); /* shows each row at once, through a pipe too */
 }
 
 void table_head(const struct column *columns, size_t count) {

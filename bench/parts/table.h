@@ -10,21 +10,21 @@
 
 struct column {
     const char *title;
-    int width; /* characters; negative where the cells stand to the left, as texts do */
+    int width; /* characters; negative: cells are aligned to the left */
 };
 
-/* A cell's text, in memory that is good until the sixteenth call after this one. */
+/* Formats a cell's text. The memory is valid until the sixteenth call after this one. */
 const char *text_of(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* As "3.21 µs", with three digits and the unit that fits. */
+/* For example "3.21 µs": three digits, in µs, ms or s. */
 const char *text_of_seconds(double seconds);
 
-/* As "10⁶" for powers of ten, else the digits. */
+/* For example "10⁶" for a power of ten, else the digits. */
 const char *text_of_count(size_t count);
 
 void table_head(const struct column *columns, size_t count);
 
-/* As many cells as there are columns. */
+/* Prints one row. `cells` has one cell for each column. */
 void table_row(const struct column *columns, size_t count, const char *const *cells);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "traffic.h"
 
-/* Bytes a parameter that a stored column takes to be read, and a new one to be made. */
+/* Bytes a parameter: to read a stored column in one pass, and to make a new column. */
 struct column {
     double read, made;
 };
@@ -9,7 +9,7 @@ struct column {
 static struct column column_of(const lmada_config_t *config, double element) {
     const double scale = sizeof(double) / 256.0;
     const double entries = 4 * config->density; /* a value and an index of 2 bytes each */
-    /* Scales and entries are chosen in pass one, and put where they belong in pass two: written, read and written. */
+    /* Pass one writes scales and entries to scratch memory. Pass two reads them and writes them into the window. */
     switch (config->history_format) {
         case LMADA_HISTORY_BF16: return (struct column){2, 2};
         case LMADA_HISTORY_F16: return (struct column){2 + scale, 2 + 3 * scale};

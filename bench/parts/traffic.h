@@ -1,5 +1,5 @@
 /*
- * The count of what a step cannot but move between memory and processor; docs/performance.md has the list.
+ * Counts the bytes that a step has to move between memory and processor. docs/performance.md has the list.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
@@ -11,8 +11,8 @@
 #include "lmada.h"
 
 /*
- * Bytes a parameter: k - 1 old columns and g read twice, w read and written, the new column written, and what format
- * and options add. `written`: w is written but not read, as by lmada_direction.
+ * Bytes a parameter: k - 1 old columns and g read twice, w read and written, the new column written, and the bytes that
+ * format and options add. With `written`, the step writes w but does not read w, as lmada_direction does.
  */
 double traffic(const lmada_config_t *config, bool written);
 

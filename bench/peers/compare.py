@@ -1,8 +1,11 @@
-"""lmada against others in PyTorch: one process, the same threads, gradients and sizes, measured in turn.
+"""Compares lmada with other optimizers in PyTorch.
+
+All run in one process with the same threads, gradients and sizes, and are measured in turn.
 
     compare.py steps.so
 
-Tables in Markdown go to stdout, progress to stderr. Ends with status 1 where those who should agree do not.
+Tables in Markdown go to stdout, progress to stderr. Ends with status 1 if contenders that compute the same direction
+disagree.
 """
 
 import ctypes
@@ -11,16 +14,16 @@ import sys
 from importlib.metadata import version
 
 import torch
-import torchzero  # noqa: F401  its import takes seconds, and is no part of anything
+import torchzero  # noqa: F401  imported here because the import takes seconds, which no measurement should include
 
 import lmada
-from contenders import CONTENDERS, FORMATS, IN_ADAMS_COORDINATES, SETTINGS, Diagonal, FusedAdam, Lmada, Plain
+from contenders import CONTENDERS, FORMATS, WITH_AND_WITHOUT_DIAGONAL, SETTINGS, Diagonal, FusedAdam, Lmada, Plain
 from measuring import REASONS, Result, compare
-from tables import digits, table, text_of_size, with_aim
+from tables import digits, table, text_of_size, with_target
 
 SIZES = [(220, 10), (100_000, 10), (1_000_000, 10), (10_000_000, 10), (1_000_000, 100), (100_000, 100)]
-# What was set as the aim beforehand: how often a step of lmada goes into one of theirs.
-REACH = {
+# The targets that were set before the measurement: the time of a contender's step divided by the time of lmada's.
+TARGETS = {
     "tall SVD": [60, 150, 80],
     "tall SVD, NumPy": [60, 150, 80],
     "torchzero GGT": [250, 40, 40, None, 35],
@@ -29,16 +32,16 @@ REACH = {
 }
 
 FORMAT_SIZES = [(dim, k) for dim in (1_000_000, 10_000_000) for k in (10, 30, 100)]
-# Likewise for the last of these sizes: steps of fused Adam that one step takes, and bytes held a parameter.
-FORMAT_REACH = {"sparse": (2, 8.4)}
+# Targets for the last of these sizes: time of a step divided by fused Adam's, and bytes held a parameter.
+FORMAT_TARGETS = {"sparse": (2, 8.4)}
 
 DIAGONAL_SIZES = [(dim, k) for k in (3, 10) for dim in (1_000_000, 10_000_000)]
-# Likewise: steps of fused Adam that one step with k = 3 takes.
-DIAGONAL_REACH = [2.2, 2.2, None, None]
+# Targets: time of a step with k = 3 divided by fused Adam's.
+DIAGONAL_TARGETS = [2.2, 2.2, None, None]
 
 
 def ratio(result: Result, name: str, over: str) -> str:
-    """Time of one over that of another, where both have one."""
+    """The time of `name` divided by the time of `over`, or the reason why one of them has no time."""
     ours, theirs = result.seconds[name], result.seconds[over]
     if isinstance(ours, str) or isinstance(theirs, str):
         return ours if isinstance(ours, str) else theirs
@@ -56,13 +59,13 @@ def print_contenders() -> None:
     names = [kind.name for kind in CONTENDERS]
 
     def against_ours(name: str, size: int) -> str:
-        reach = REACH.get(name, [])
-        return with_aim(ratio(results[size], name, Lmada.name), reach[size] if size < len(reach) else None)
+        targets = TARGETS.get(name, [])
+        return with_target(ratio(results[size], name, Lmada.name), targets[size] if size < len(targets) else None)
 
     versions = f"lmada {lmada.library_version()}, torch {torch.__version__}, torchzero {version('torchzero')}"
     print(f"\n{versions}, {torch.get_num_threads()} threads each. Time a step, median:\n")
     table(head, [[name] + [result.time(name) for result in results] for name in names])
-    print("\nTheir time over lmada's; in brackets the aim:\n")
+    print("\nTheir time over lmada's; in parentheses the target:\n")
     table(head, [[name] + [against_ours(name, size) for size in range(len(SIZES))] for name in names[1:]])
     print_reasons(results)
 
@@ -72,35 +75,35 @@ def print_formats() -> None:
     head = ["d, k"] + [text_of_size(dim, k) for dim, k in FORMAT_SIZES]
     names, last = [kind.name for kind in FORMATS], len(FORMAT_SIZES) - 1
 
-    def aim(name: str, size: int, which: int) -> float | None:
-        return FORMAT_REACH[name][which] if name in FORMAT_REACH and size == last else None
+    def target(name: str, size: int, which: int) -> float | None:
+        return FORMAT_TARGETS[name][which] if name in FORMAT_TARGETS and size == last else None
 
     def against_adam(name: str, size: int) -> str:
-        return with_aim(ratio(results[size], name, FusedAdam.name), aim(name, size, 0))
+        return with_target(ratio(results[size], name, FusedAdam.name), target(name, size, 0))
 
     def held(name: str, size: int) -> str:
         result = results[size]
         text = f"{result.bytes[name] / FORMAT_SIZES[size][0]:.2f}" if name in result.bytes else result.time(name)
-        return with_aim(text, aim(name, size, 1))
+        return with_target(text, target(name, size, 1))
 
     print("\nlmada's history formats, sparse with density 0.01. Time a step, median:\n")
     table(head, [[name] + [result.time(name) for result in results] for name in names])
-    print("\nTheir time over fused Adam's; in brackets the aim:\n")
+    print("\nTheir time over fused Adam's; in parentheses the target:\n")
     table(head, [[name] + [against_adam(name, size) for size in range(last + 1)] for name in names[:-1]])
-    print("\nBytes held a parameter; in brackets the aim:\n")
+    print("\nBytes held a parameter; in parentheses the target:\n")
     table(head, [[name] + [held(name, size) for size in range(last + 1)] for name in names])
     print_reasons(results)
 
 
 def print_diagonal() -> None:
-    results = [compare(IN_ADAMS_COORDINATES, dim, k) for dim, k in DIAGONAL_SIZES]
+    results = [compare(WITH_AND_WITHOUT_DIAGONAL, dim, k) for dim, k in DIAGONAL_SIZES]
     head = ["d, k"] + [text_of_size(dim, k) for dim, k in DIAGONAL_SIZES]
-    print("\nDiagonal and plain coordinates, with the momentum of updates. Time a step, median:\n")
-    table(head, [[kind.name] + [result.time(kind.name) for result in results] for kind in IN_ADAMS_COORDINATES])
-    print("\nTheir time over fused Adam's; in brackets the aim:\n")
+    print("\nWith and without diagonal preconditioning, with momentum of updates. Time a step, median:\n")
+    table(head, [[kind.name] + [result.time(kind.name) for result in results] for kind in WITH_AND_WITHOUT_DIAGONAL])
+    print("\nTheir time over fused Adam's; in parentheses the target:\n")
     ratios = {kind: [ratio(result, kind.name, FusedAdam.name) for result in results] for kind in (Diagonal, Plain)}
-    with_aims = [with_aim(text, aim) for text, aim in zip(ratios[Diagonal], DIAGONAL_REACH)]
-    table(head, [[Diagonal.name] + with_aims, [Plain.name] + ratios[Plain]])
+    with_targets = [with_target(text, target) for text, target in zip(ratios[Diagonal], DIAGONAL_TARGETS)]
+    table(head, [[Diagonal.name] + with_targets, [Plain.name] + ratios[Plain]])
     print_reasons(results)
 
 

@@ -1,7 +1,7 @@
-"""Those who are compared: each steps the parameters `w` once a call, in place, in float32.
+"""The contenders: optimizers that step the parameters `w` once a call, in place, in float32.
 
-The first six of CONTENDERS do the same: u = (M M' + EPS I)^(-1/2) g over the last k gradients g, of which the newest is
-in M, and w <- w - LR u. `measuring.py` checks that they agree before it times them.
+The first six of CONTENDERS compute the same update: u = (M M' + EPS I)^(-1/2) g, where M has the last k gradients
+including the newest gradient g, and w <- w - LR u. `measuring.py` checks that they agree before it times them.
 """
 
 import ctypes
@@ -16,10 +16,11 @@ EPS, LR = 1e-6, 1e-3
 
 
 class Contender:
-    """`windows`: arrays of k gradients in float32 that a step holds at its largest.
+    """One optimizer.
 
-    `tolerance`: relative difference of the direction from lmada's that is rounding; None for who does something else.
-    `settling`: steps after which a step takes as long as any later one.
+    `windows`: the most memory that a step holds, in arrays of k gradients in float32.
+    `tolerance`: largest relative difference from lmada's direction; None if the contender computes another direction.
+    `settling`: number of steps after which a step takes its final time.
     """
 
     windows: float = 0
@@ -30,7 +31,7 @@ class Contender:
         self.k, self.w = k, torch.zeros(dim)
 
     def fill(self, gradients: list[torch.Tensor]) -> None:
-        """Takes in k gradients, the oldest first."""
+        """Stores k gradients in the window, the oldest first."""
         for g in gradients[-2:]:
             self.step(g)
 
@@ -38,18 +39,18 @@ class Contender:
         raise NotImplementedError
 
     def bytes(self) -> int | None:
-        """Memory that it holds from step to step, but for the parameters; None where no table shows it."""
+        """Bytes held from step to step, without the parameters; None if no table shows them."""
         return None
 
     def steps(self, grads: list[torch.Tensor], start: int, count: int) -> None:
-        """`count` steps through the gradients in turn, from number `start` on."""
+        """Takes `count` steps on the gradients in turn, from number `start` on."""
         step = self.step
         for number in range(start, start + count):
             step(grads[number % len(grads)])
 
 
 class Lmada(Contender):
-    """Steps in a loop in C, without the time of calls from Python."""
+    """Steps in a loop in C, so that the time does not include calls from Python."""
 
     name, windows, tolerance = "lmada", 1, 0.0
     take_steps: "ctypes._NamedFuncPointer"  # of steps.c
@@ -101,22 +102,22 @@ class Int8(Lmada):
 
 
 class Sparse(Lmada):
-    """With a density of 0.01. What it leaves out of a gradient waits for some hundred steps."""
+    """With a density of 0.01. Entries that the format leaves out wait for about a hundred steps."""
 
     name, windows, tolerance, options, settling = "sparse", 0.01, None, {"history_format": "sparse"}, 200
 
 
 class Diagonal(Lmada):
-    """In Adam's coordinates, with the momentum of updates: three arrays of the model's length beside the window."""
+    """With diagonal preconditioning and momentum of updates: three arrays of the model's length besides the window."""
 
-    name, windows, tolerance = "diagonal coordinates", 1, None
+    name, windows, tolerance = "diagonal preconditioning", 1, None
     options = {"diagonal_beta": 0.99, "momentum_kind": "update"}
 
 
 class Plain(Lmada):
-    """The same but for the coordinates: what of the price is not theirs."""
+    """`Diagonal` without diagonal preconditioning."""
 
-    name, windows, tolerance, options = "plain coordinates", 1, None, {"momentum_kind": "update"}
+    name, windows, tolerance, options = "plain", 1, None, {"momentum_kind": "update"}
 
 
 class Defaults(Lmada):
@@ -128,14 +129,14 @@ class Recommended(Lmada):
 
 
 class Frugal(Lmada):
-    """The recommended setting in the least memory that a dense format takes."""
+    """The recommended setting in the dense format that takes the least memory."""
 
     name, windows, tolerance = "recommended, int8, k = 10", 0.25, None
     options = {**lmada.recommended(), "history_format": "int8", "history_size": 10}
 
 
 class Ring(Contender):
-    """The last k gradients as the rows of one array. torch multiplies with it faster than with its transpose."""
+    """The last k gradients as the rows of one array, with which torch multiplies faster than with its transpose."""
 
     def __init__(self, dim, k):
         super().__init__(dim, k)
@@ -146,7 +147,7 @@ class Ring(Contender):
             row.copy_(g)
 
     def store(self, g):
-        """Returns the slot of the newest gradient, which took the place of the oldest."""
+        """Stores the gradient in place of the oldest one. Returns the slot."""
         slot = self.slot
         self.rows[slot].copy_(g)
         self.slot = (slot + 1) % self.k
@@ -154,7 +155,7 @@ class Ring(Contender):
 
 
 class TallSvd(Ring):
-    """The thin SVD of M, taken literally: M = U S V', u = U (S^2 + EPS)^(-1/2) U'g."""
+    """Computes the thin SVD M = U S V' and u = U (S^2 + EPS)^(-1/2) U'g."""
 
     name, windows, tolerance = "tall SVD", 4, 1e-2
 
@@ -165,7 +166,7 @@ class TallSvd(Ring):
 
 
 class NumpySvd(Ring):
-    """The same by NumPy, whose wheel brings another LAPACK than torch's."""
+    """`TallSvd` with NumPy, whose wheel has another LAPACK than torch's."""
 
     name, windows, tolerance = "tall SVD, NumPy", 4, 1e-2
 
@@ -177,9 +178,12 @@ class NumpySvd(Ring):
 
 
 class IncrementalGgt(Ring):
-    """What lmada does, as well as torch can: C = M'M is kept, and gets a row and a column a step; u = M c with
-    c = (C + EPS I)^(-1/2) e_newest by an eigendecomposition of C. Two passes over the window, nothing allocated that is
-    of length d. C is float32, as all else: eigh takes a third less time for it."""
+    """lmada's method, as fast as torch allows.
+
+    Keeps C = M'M and replaces one row and column in each step. Computes u = M c with c = (C + EPS I)^(-1/2) e_newest by
+    an eigendecomposition of C. A step makes two passes over the window and allocates nothing of length d. C is float32
+    like all other arrays: eigh takes a third less time in float32.
+    """
 
     name, windows, tolerance = "incremental GGT", 1, 1e-2
 
@@ -218,9 +222,9 @@ class OfTorch(Contender):
 
 
 class Ggt(OfTorch):
-    """Stacks the window, computes M'M, its eigendecomposition, U = M Q L^(-1/2), then U L^(-1/2) U'g."""
+    """Stacks the window, computes M'M and its eigendecomposition, U = M Q L^(-1/2), then U L^(-1/2) U'g."""
 
-    # Its float32 Gram matrix and U lose digits as d grows: 2e-6 at d = 220, 1e-3 at 10⁶.
+    # The float32 Gram matrix and U lose digits as d grows: the error is 2e-6 at d = 220 and 1e-3 at d = 10⁶.
     name, windows, tolerance = "torchzero GGT", 4, 1e-1
 
     def make(self):
@@ -228,7 +232,7 @@ class Ggt(OfTorch):
         return torchzero.Optimizer([self.parameter], module, torchzero.m.LR(LR))
 
     def fill(self, gradients):
-        # Steps that fill the window would cost minutes where k is 100. One makes its deque, which is then filled.
+        # Filling the window with steps would take minutes at k = 100. One step makes the deque; then it is filled.
         self.step(gradients[0])
         history = self.optimizer.modules[0].state[self.parameter]["history"]
         history.clear()
@@ -271,11 +275,11 @@ CONTENDERS = [
     Lmada, LmadaFromPython, TallSvd, NumpySvd, Ggt, IncrementalGgt, Adam, FusedAdam, Adagrad, FusedAdagrad,
 ]  # fmt: skip
 
-# In diagonal coordinates, without them, and who they are held against.
-IN_ADAMS_COORDINATES = [Diagonal, Plain, FusedAdam]
+# With diagonal preconditioning, without it, and the contender to compare with.
+WITH_AND_WITHOUT_DIAGONAL = [Diagonal, Plain, FusedAdam]
 
-# The formats of lmada's window, the full one first, and who they are held against.
+# The formats of lmada's window, full first, and the contender to compare with.
 FORMATS = [Full, Bf16, F16, Int8, Sparse, FusedAdam]
 
-# The settings that README gives the price of, and who they are held against.
+# The settings whose price README states, and the contender to compare with.
 SETTINGS = [Defaults, Recommended, Frugal, FusedAdam]

@@ -1,7 +1,8 @@
 """The time that LMAdagrad adds to its C call, and Adam's time, on a model of 300 tensors.
 
-Tables in Markdown go to stdout, progress to stderr. One thread each, since the model is small. Contenders step in turn:
-several steps one after the other with the same gradient tensors, or one step with new tensors from a backward pass.
+Tables in Markdown go to stdout, progress to stderr. Each contender uses one thread, since the model is small.
+Contenders are measured in turn: several steps with the same gradient tensors, or one step with new gradient tensors
+from a backward pass.
 """
 
 import ctypes
@@ -16,9 +17,9 @@ from lmada.torch import LMAdagrad
 from tables import digits, table, text_of_seconds
 
 TENSORS, ROUNDS, HISTORY = 300, 200, 10
-STEPS = 10  # of a sample, with gradients in place
-LENGTHS = [10, 1_000]  # of a tensor
-MOST = 25e-6  # aim: seconds of a step above the C call
+STEPS = 10  # steps of a sample, with gradients in place
+LENGTHS = [10, 1_000]  # lengths of a tensor
+MOST = 25e-6  # target: seconds that a step adds to the C call
 
 
 def model(length: int) -> list[torch.nn.Parameter]:
@@ -61,7 +62,7 @@ class Call(Stepped):
 
 
 def medians(length: int, fresh: bool) -> dict[str, float]:
-    """Seconds of a step."""
+    """The median of the seconds of a step, for each contender."""
     adam = torch.optim.Adam
     contenders = {
         "the C call": Call(length),
@@ -91,7 +92,7 @@ def main() -> None:
     for length, fresh in cases:
         print(f"{TENSORS} tensors of {length}", file=sys.stderr)
         results.append(medians(length, fresh))
-    # Every optimizer has to ask each parameter for its gradient: the time of that alone, from Python.
+    # Every optimizer has to read the gradient attribute of each parameter. This times the reading alone, from Python.
     params = model(1)
     for param in params:
         param.grad = torch.ones(1)
@@ -110,7 +111,7 @@ def main() -> None:
     rows.append(["Adam, foreach, over LMAdagrad"] + [digits(r["Adam, foreach"] / r["LMAdagrad"]) for r in results])
     least = text_of_seconds(statistics.median(asking))
     print(f"\nLMAdagrad (k = {HISTORY}) on a model of {TENSORS} tensors, one thread each. Time a step, median; in")
-    print(f"brackets the aim. Asking {TENSORS} parameters for their gradients takes {least} here:\n")
+    print(f"parentheses the target. Reading the gradients of {TENSORS} parameters takes {least} here:\n")
     table(head, rows)
 
 

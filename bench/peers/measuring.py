@@ -1,4 +1,4 @@
-"""How contenders are measured: at one size all see the same gradients, and their samples are taken in turn."""
+"""Measures contenders: at one size all get the same gradients, and their samples are taken in turn."""
 
 import statistics
 import sys
@@ -10,19 +10,20 @@ from contenders import LR
 from tables import text_of_seconds
 
 ROUNDS = 15
-SAMPLE = 0.03  # seconds that the steps of a sample take together, or one step
-BUDGET = 8.0  # seconds for all samples of one contender at one size; then it sits out some rounds
+SAMPLE = 0.03  # seconds that the steps of a sample take together; a longer step is a sample of its own
+BUDGET = 8.0  # seconds for all samples of one contender at one size; a slow contender skips some rounds
 LONGEST = 20.0  # seconds that one step may take
-PAUSE = 0.03  # seconds before a sample, in which the threads of others stop waiting awake
+PAUSE = 0.03  # seconds before a sample, in which the threads of other contenders stop spinning
 SHIFT = 1040
 
 REASONS = {"memory": "not enough memory", "time": f"one step takes more than {LONGEST:.0f} s"}
 
 
 def gradients(dim: int, count: int) -> list[torch.Tensor]:
-    """Of norm 1, about: half of its square is common to all, half their own.
+    """Gradients of norm about 1. Half of the square of the norm is common to all gradients.
 
-    Each is the same stretch of random numbers, begun SHIFT elements later. What has the period SHIFT is in all.
+    The gradients are overlapping ranges of one array, each of which begins SHIFT elements after the last. The part of
+    the numbers with the period SHIFT is common to all.
     """
     generator = torch.Generator().manual_seed(1)
     length = dim + count * SHIFT
@@ -58,7 +59,7 @@ class Runner:
         return self.contender.w / -LR
 
     def plan(self) -> None:
-        """Lets it settle; then steps of a sample, and how many rounds lie between two."""
+        """Takes the settling steps. Then sets the steps of a sample and the number of rounds between two samples."""
         if self.contender.settling:
             self.seconds(self.contender.settling)
         once = self.once
@@ -73,12 +74,12 @@ class Runner:
             return
         time.sleep(PAUSE)
         if self.every == 1:
-            self.seconds(1)  # into the caches with what the others drove out
+            self.seconds(1)  # brings back into the caches what the other contenders evicted
         self.samples.append(self.seconds(self.steps))
 
 
 class Result:
-    """Median seconds of a step and bytes held for each contender; or, in place of the seconds, why there are none."""
+    """Median seconds of a step and bytes held for each contender. Without a time, `seconds` has the reason."""
 
     def __init__(self):
         self.seconds: dict[str, float | str] = {}
@@ -90,7 +91,7 @@ class Result:
 
 
 def compare(kinds: list, dim: int, k: int) -> Result:
-    """The first of `kinds` is the one whose direction the others' are held against."""
+    """Measures `kinds` at one size. Compares the directions with the direction of the first of `kinds`."""
     print(f"d = {dim}, k = {k}", file=sys.stderr)
     result, grads, runners, ours = Result(), gradients(dim, k + 7), [], None
     for kind in kinds:
@@ -105,7 +106,7 @@ def compare(kinds: list, dim: int, k: int) -> Result:
             difference = float((direction - ours).norm() / ours.norm())
             print(f"    {kind.name}: direction differs from {kinds[0].name}'s by {difference:.1e}", file=sys.stderr)
             if not difference <= kind.tolerance:
-                sys.exit(f"{kind.name} and {kinds[0].name} do not do the same: {difference:.1e} > {kind.tolerance:.0e}")
+                sys.exit(f"{kind.name} and {kinds[0].name} disagree: {difference:.1e} > {kind.tolerance:.0e}")
         if runner.once > LONGEST:
             result.seconds[kind.name] = "time"
             continue

@@ -1,9 +1,10 @@
-"""lmada's k×k work against LAPACK's, as NumPy brings it: one thread each, float64, measured in turn.
+"""Compares lmada's k×k work with NumPy's LAPACK: one thread each, float64, measured in turn.
 
     solves.py liblmada.so solver.so
 
-A table in Markdown goes to stdout, progress to stderr. `solver.so` is what bench/parts/solver.c was compiled to. Needs
-no PyTorch. Set OPENBLAS_NUM_THREADS=1 (and the like), else NumPy takes all processors.
+A table in Markdown goes to stdout, progress to stderr. `solver.so` is compiled from bench/parts/solver.c. The program
+needs no PyTorch. Set OPENBLAS_NUM_THREADS=1, MKL_NUM_THREADS=1 and OMP_NUM_THREADS=1; otherwise NumPy uses all
+processors.
 """
 
 import ctypes
@@ -18,21 +19,21 @@ from tables import digits, table, text_of_seconds
 
 SIZES = [10, 30, 100, 300, 1000]
 ROUNDS = 15
-SAMPLE = 0.01  # seconds that the solves of a sample take together, or one solve
+SAMPLE = 0.01  # seconds that the solves of a sample take together; a longer solve is a sample of its own
 BUDGET = 8.0  # seconds for all samples of one contender at one size
 
 INVERSE_ROOT, GENERAL, EIGH = "lmada, inverse root", "lmada, general way", "NumPy, eigh"
 
 
 def gram(k: int) -> numpy.ndarray:
-    """Of the same kind as in solver.c: random gradients of norm 1."""
+    """The Gram matrix of random gradients of norm 1, as in solver.c."""
     gradients = numpy.random.default_rng(1).uniform(-1, 1, (k, max(2 * k, 64)))
     gradients /= numpy.linalg.norm(gradients, axis=1, keepdims=True)
     return gradients @ gradients.T
 
 
 class Lmada:
-    """A full window, whose solves are timed in C."""
+    """An optimizer with a full window. C code times its solves."""
 
     def __init__(self, path: str, k: int):
         self.calls = ctypes.CDLL(path)
@@ -59,10 +60,13 @@ def eigh_seconds(matrix: numpy.ndarray, solves: int) -> float:
 
 
 def medians(contenders: dict) -> dict[str, float]:
-    """Seconds of a solve. A contender gives the seconds that each of so many solves takes."""
+    """The median of the seconds of a solve, for each contender.
+
+    A contender is a function that takes a number of solves and returns the seconds of one.
+    """
     counts, samples = {}, {name: [] for name in contenders}
     for name, seconds in contenders.items():
-        seconds(1)  # takes longer than any later one
+        seconds(1)  # the first solve takes longer than later ones
         once = seconds(1)
         solves = max(1, int(SAMPLE / once))
         counts[name] = solves, min(ROUNDS, max(3, int(BUDGET / (once * solves))))
@@ -86,7 +90,7 @@ def measure(solver: str, k: int) -> dict[str, float]:
 
 def main() -> None:
     library, solver = map(os.path.abspath, sys.argv[1:])
-    ctypes.CDLL(library)  # `solver` has its soname, and finds it once it is loaded
+    ctypes.CDLL(library)  # `solver` needs the library by its soname, and the loader finds it once it is loaded
     results = [measure(solver, k) for k in SIZES]
     print(f"\nThe k×k work alone (f64, one thread), against numpy {numpy.__version__}. Time of a solve, median:\n")
     rows = [[name] + [text_of_seconds(result[name]) for result in results] for name in results[0]]

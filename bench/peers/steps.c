@@ -1,12 +1,11 @@
 /*
- * Steps of lmada, one after the other, as a C program takes them: called from Python for many at a time, so that what is
- * measured is lmada and not the way to it.
+ * Takes many steps of lmada in one call from Python, so that the measured time does not include calls from Python.
  */
 #include <stddef.h>
 
 #include "lmada.h"
 
-/* Takes `steps` steps through the `count` gradients in turn, from number `next` on. */
+/* Takes `steps` steps on the `count` gradients in turn, from number `next` on. */
 lmada_status_t take_steps(lmada_t *handle, float *params, const float *const *grads, size_t count, size_t next,
                           size_t steps, size_t dim);
 

@@ -17,8 +17,8 @@ def text_of_size(dim: int, k: int) -> str:
     return f"{powers.get(dim, dim)}, {k}"
 
 
-def with_aim(text: str, aim: float | None) -> str:
-    return f"{text} ({aim:g})" if aim else text
+def with_target(text: str, target: float | None) -> str:
+    return f"{text} ({target:g})" if target else text
 
 
 def table(head: list[str], rows: list[list[str]]) -> None:

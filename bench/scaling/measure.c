@@ -1,10 +1,10 @@
 /*
- * How long a step of a model takes that is split over the processes of MPI_COMM_WORLD, and what of it is the sum over
- * them. Prints a line: parameters, k, processes, threads of each, seconds of a step, seconds of a sum.
+ * Times a step of a model that is split over the processes of MPI_COMM_WORLD, and the sum over the processes alone.
+ * Prints one line: parameters, k, processes, threads of each process, seconds of a step, seconds of a sum.
  *
  *     measure DIM K THREADS
  *
- * A step takes as long as on the process where it takes longest. Medians.
+ * The time of a step is the time on the slowest process. Both times are medians.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
@@ -15,7 +15,7 @@
 
 enum { WARM_UP = 3, FEWEST = 11, MOST = 2001 };
 
-/* Seconds of measuring. */
+/* Seconds that each measurement takes. */
 static const double patience = 1.0;
 
 struct shard {
@@ -30,7 +30,7 @@ static void step(struct shard *shard) {
         fail("%s", lmada_mpi_last_error());
 }
 
-/* What lmada_mpi_solve exchanges, without anything to solve. */
+/* Exchanges the messages of lmada_mpi_solve, without a solve. */
 static void sum(struct shard *shard) {
     static double values[1 << 14];
     int rank;
@@ -40,7 +40,7 @@ static void sum(struct shard *shard) {
     if (partials > 125) lmada_mpi_sum(values, partials - 125, rank, MPI_COMM_WORLD);
 }
 
-/* The median of how long it takes from a common start to when the last process is done. */
+/* The median of the seconds from a common start until the last process has finished. */
 static double time_of(void (*work)(struct shard *), struct shard *shard) {
     static double times[MOST];
     double spent = 0;
@@ -76,7 +76,7 @@ int main(int argc, char **argv) {
     config.threads = (uint32_t)strtoul(argv[3], NULL, 10);
     if (lmada_create_blocks(&config, &shard.dim, 1, &shard.opt) != LMADA_OK) fail("%s", lmada_last_error());
     struct random random = random_stream(1, (uint64_t)rank);
-    for (uint32_t i = 0; i <= config.history_size; i++) { /* the window is full when it is timed */
+    for (uint32_t i = 0; i <= config.history_size; i++) { /* fills the window */
         for (size_t j = 0; j < shard.dim; j++) shard.grads[j] = (float)random_uniform(&random, -1, 1);
         step(&shard);
     }
