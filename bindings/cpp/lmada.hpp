@@ -1,16 +1,16 @@
 // lmada for C++17 and later: limited-memory full-matrix Adagrad.
 //
-//     lmada::config options;                      // the defaults; lmada::config::recommended() is the other start
+//     lmada::config options;                      // the defaults; or lmada::config::recommended()
 //     options.lr = 0.05;
 //     lmada::optimizer<float> optimizer(weights.size(), options);
 //     optimizer.step(weights, gradient);          // throws lmada::error
 //
-// Every operation has a twin `try_...` that never throws and returns an `lmada::result`. What an operation does, and
-// which statuses it can give, is documented at its C function in lmada.h: `step` is `lmada_step`, and so on. The rules
-// of that header hold here too: a call that fails changed nothing, and no pointer to the caller's arrays is kept.
+// Every operation has a variant `try_...` that never throws and returns an `lmada::result`. lmada.h documents each
+// operation and its statuses at the C function: `step` is `lmada_step`, and so on. The rules of lmada.h hold: a call
+// that fails has changed nothing, and the library keeps no pointer to the caller's arrays.
 //
-// Under -fno-exceptions the twins are all there is: what throws is left out, `tensor_list` and `state_list` too, which
-// allocate, and the forms for C++ streams. Nothing here aborts then. RTTI is not needed.
+// With -fno-exceptions the header has only the `try_` variants, without everything that allocates (`tensor_list`,
+// `state_list`) and without C++ streams. Nothing in the header aborts. The header does not need RTTI.
 //
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
@@ -42,8 +42,8 @@ struct free_handle {
 
 }  // namespace detail
 
-// An optimizer of `float` or `double` parameters. Owns its handle; moves, does not copy. An optimizer that was moved
-// from, or whose handle was released, answers every call with `status::null_pointer`.
+// An optimizer of `float` or `double` parameters. Owns its handle; movable, not copyable. After a move or `release`,
+// every call on the source returns `status::null_pointer`.
 template <class T>
 class optimizer {
     static_assert(std::is_same_v<T, float> || std::is_same_v<T, double>, "parameters are float or double");
@@ -61,11 +61,12 @@ public:
         return bytes;
     }
 
-    // For `dim` parameters.
+    // Makes an optimizer for `dim` parameters.
     static result<optimizer> try_create(std::size_t dim, const lmada::config& options = {}) noexcept {
         return create(options, [dim](const lmada_config_t* c, lmada_t** out) { return lmada_create(c, dim, out); });
     }
-    // For parameters in blocks, one after the other, with a preconditioner each.
+    // Makes an optimizer with a preconditioner for each block. Block i has dims[i] parameters; blocks follow each
+    // other.
     static result<optimizer> try_create_blocks(span<const std::size_t> dims,
                                                const lmada::config& options = {}) noexcept {
         return create(options, [dims](const lmada_config_t* c, lmada_t** out) {
@@ -76,38 +77,39 @@ public:
                                                const lmada::config& options = {}) noexcept {
         return try_create_blocks(span<const std::size_t>(dims.begin(), dims.size()), options);
     }
-    // From a saved state, with the configuration, blocks and learning rate in it. `read` is called with pieces
-    // `span<std::byte>`, fills them and returns whether it could.
+    // Makes an optimizer from a saved state, with the configuration, blocks and learning rate of the state. `read` gets
+    // pieces `span<std::byte>`, fills each piece and returns whether it succeeded.
     template <class Read, class = detail::if_takes<Read, std::byte>, class Mode = detail::mode>
     static result<optimizer> try_from_state(Read&& read) noexcept {
         detail::reader<Read> callback(read);
         return from_callback(callback);
     }
 
-    // One step: moves `params` against the preconditioned direction of `grads`.
+    // Takes one step: moves `params` against the preconditioned direction of `grads`.
     result<> try_step(span<T> params, span<const T> grads) noexcept {
         if (params.size() != grads.size()) return detail::lengths_differ();
         return result<>(api::step(get(), params.data(), grads.data(), grads.size()));
     }
-    // The same for a model in several arrays, without copying them together: where they lie, and how long each is.
+    // Takes one step of a model in several arrays, without copying them: addresses and lengths of the arrays.
     result<> try_step(span<T* const> params, span<const T* const> grads, span<const std::size_t> lens) noexcept {
         if (params.size() != lens.size() || grads.size() != lens.size()) return detail::lengths_differ();
         return result<>(api::step_tensors(get(), params.data(), grads.data(), lens.data(), lens.size()));
     }
-    // Steps the state, but writes the direction instead of moving parameters.
+    // Stores the gradient and writes the direction, instead of moving parameters.
     result<> try_direction(span<T> out, span<const T> grads) noexcept {
         if (out.size() != grads.size()) return detail::lengths_differ();
         return result<>(api::direction(get(), out.data(), grads.data(), grads.size()));
     }
 
-    // With gradients and a copy of the parameters in bfloat16, of an `optimizer<float>`. The copy may be empty.
+    // Takes one step with gradients, and a copy of the parameters, in bfloat16. Only for `optimizer<float>`. `copy` may
+    // be empty.
     result<> try_step_bf16(span<T> params, span<std::uint16_t> copy, span<const std::uint16_t> grads) noexcept {
         if (!fit(params, copy, grads)) return detail::lengths_differ();
-        return result<>(lmada_step_bf16(get(), params.data(), place(copy), grads.data(), grads.size()));
+        return result<>(lmada_step_bf16(get(), params.data(), address(copy), grads.data(), grads.size()));
     }
 
-    // For rules of one's own. observe: the window takes the gradient, nothing moves. precondition: the direction for
-    // any vector, without a change of state.
+    // For your own update rules. try_observe stores the gradient in the window without moving parameters.
+    // try_precondition preconditions any vector without changing the state.
     result<> try_observe(span<const T> grads) noexcept {
         return result<>(api::observe(get(), grads.data(), grads.size()));
     }
@@ -115,13 +117,13 @@ public:
         if (out.size() != v.size()) return detail::lengths_differ();
         return result<>(api::precondition(get(), out.data(), v.data(), v.size()));
     }
-    // The average of the parameters, with `average_beta`.
+    // Writes the average of the parameters. Needs `average_beta`.
     result<> try_averaged_params(span<T> out) const noexcept {
         return result<>(api::averaged_params(get(), out.data(), out.size()));
     }
 
-    // A step in phases: begin, feed every piece, (partials,) solve, apply or apply_direction every piece, end. Or
-    // cancel.
+    // A step in phases: begin, feed every piece, (partials,) solve, apply or apply_direction every piece, end. Before
+    // the first apply, cancel drops the step.
     result<> try_begin() noexcept { return result<>(lmada_begin(get())); }
     result<> try_feed(std::size_t offset, span<const T> grads) noexcept {
         return result<>(api::feed(get(), offset, grads.data(), grads.size()));
@@ -130,7 +132,7 @@ public:
         static_assert(std::is_same_v<T, float>, "bfloat16 is for optimizer<float>");
         return result<>(lmada_feed_bf16(get(), offset, grads.data(), grads.size()));
     }
-    // The sums to add up over processes, in place. They live until solve, cancel, reset or destruction.
+    // The sums to add up over processes, in place. The array is valid until solve, cancel, reset or destruction.
     result<span<double>> try_partials() noexcept {
         double* values = nullptr;
         std::size_t count = 0;
@@ -145,9 +147,9 @@ public:
     result<> try_apply_bf16(std::size_t offset, span<T> params, span<std::uint16_t> copy,
                             span<const std::uint16_t> grads) noexcept {
         if (!fit(params, copy, grads)) return detail::lengths_differ();
-        return result<>(lmada_apply_bf16(get(), offset, params.data(), place(copy), grads.data(), grads.size()));
+        return result<>(lmada_apply_bf16(get(), offset, params.data(), address(copy), grads.data(), grads.size()));
     }
-    // The same, but writes the direction instead of moving parameters.
+    // Like apply, but writes the direction instead of moving parameters.
     result<> try_apply_direction(std::size_t offset, span<T> out, span<const T> grads) noexcept {
         if (out.size() != grads.size()) return detail::lengths_differ();
         return result<>(api::apply_direction(get(), offset, out.data(), grads.data(), grads.size()));
@@ -155,12 +157,12 @@ public:
     result<> try_end() noexcept { return result<>(lmada_end(get())); }
     result<> try_cancel() noexcept { return result<>(lmada_cancel(get())); }
 
-    // Back to before the first step; the options and the learning rate stay.
+    // Returns to the state before the first step. Options and learning rate stay.
     result<> try_reset() noexcept { return result<>(lmada_reset(get())); }
     result<> try_set_lr(double lr) noexcept { return result<>(lmada_set_lr(get(), lr)); }
     result<> try_set_grad_scale(double scale) noexcept { return result<>(lmada_set_grad_scale(get(), scale)); }
 
-    // The options as they are now, the learning rate too; and those of the steps to come.
+    // Returns the current options and learning rate; sets the options of the next steps.
     result<lmada::config> try_config() const noexcept {
         lmada::config options;
         if (result<> outcome(lmada_get_config(get(), &options, sizeof(lmada_config_t))); !outcome) return outcome;
@@ -170,7 +172,7 @@ public:
         const lmada_config_t typed = with_type(options);
         return result<>(lmada_set_config(get(), &typed));
     }
-    // The parameter groups of the steps to come, in place of all before.
+    // Replaces all parameter groups, for the next steps.
     result<> try_set_groups(span<const group> groups) noexcept {
         return result<>(lmada_set_groups(get(), groups.data(), sizeof(group), groups.size()));
     }
@@ -178,14 +180,15 @@ public:
         return try_set_groups(span<const group>(groups.begin(), groups.size()));
     }
 
-    // What the last step looked like.
+    // Statistics of the last step.
     result<lmada_stats_t> try_stats() const noexcept {
         lmada_stats_t stats{};
         if (result<> outcome(lmada_stats(get(), &stats, sizeof stats)); !outcome) return outcome;
         return stats;
     }
 
-    // Saves the state; a run that loads it goes on with the same bits. A buffer has exactly `state_size` bytes.
+    // Saves the state. A run that loads the state continues with the same bits. The buffer must have exactly
+    // `state_size` bytes.
     result<std::size_t> try_state_size() const noexcept {
         std::size_t bytes = 0;
         if (result<> outcome(lmada_state_size(get(), &bytes)); !outcome) return outcome;
@@ -194,8 +197,8 @@ public:
     result<> try_save(span<std::byte> buffer) const noexcept {
         return result<>(lmada_state_save(get(), buffer.data(), buffer.size()));
     }
-    // The same without a second copy of the state: `write` is called with pieces `span<const std::byte>`, and returns
-    // whether it took them.
+    // Saves the state without a second copy: `write` gets pieces `span<const std::byte>` and returns whether it took
+    // each piece.
     template <class Write, class = detail::if_takes<Write, const std::byte>, class Mode = detail::mode>
     result<> try_write(Write&& write) const noexcept {
         detail::writer<Write> callback(write);
@@ -204,8 +207,9 @@ public:
     result<> try_load(span<const std::byte> state) noexcept {
         return result<>(lmada_state_load(get(), state.data(), state.size()));
     }
-    // Puts the state together from those that several processes saved, of `bytes` each. `firsts` has for each block, no
-    // fewer, how many parameters of it the states hold before this optimizer's share.
+    // Computes the state from the states that several processes saved; `bytes` has their sizes. firsts[b] is the number
+    // of parameters of block b that the states hold before this optimizer's share. `firsts` must have one for each
+    // block.
     result<> try_load_shares(span<const std::size_t> firsts, span<const void* const> states,
                              span<const std::size_t> bytes) noexcept {
         if (states.size() != bytes.size()) return detail::lengths_differ();
@@ -213,7 +217,7 @@ public:
     }
 
 #ifdef LMADA_HPP_THROWS
-    // The same with lists that fill themselves, which takes memory.
+    // With lists that own their memory.
     result<> try_step(const tensor_list<T>& tensors) noexcept {
         return result<>(
             api::step_tensors(get(), tensors.params(), tensors.grads(), tensors.lens(), tensors.size()));
@@ -229,7 +233,7 @@ public:
     result<> try_write(std::ostream& out) const noexcept { return try_write(to(out)); }
     static result<optimizer> try_from_state(std::istream& in) noexcept { return try_from_state(from(in)); }
 
-    // Each of these is its `try_` form that throws `error` where it fails.
+    // Each of these functions is its `try_` variant, but throws `error` on failure.
     explicit optimizer(std::size_t dim, const lmada::config& options = {})
         : optimizer(try_create(dim, options).value()) {}
     static optimizer create_blocks(span<const std::size_t> dims, const lmada::config& options = {}) {
@@ -241,7 +245,7 @@ public:
     static std::uint64_t memory(std::size_t dim, const lmada::config& options = {}) {
         return try_memory(dim, options).value();
     }
-    // What `read` or the stream throws comes out, as it is.
+    // An exception of `read` or of the stream reaches the caller.
     template <class Read, class = detail::if_takes<Read, std::byte>>
     static optimizer from_state(Read&& read) {
         detail::reader<Read> callback(read);
@@ -293,7 +297,7 @@ public:
         save(state);
         return state;
     }
-    // What `write` or the stream throws comes out, as it is.
+    // An exception of `write` or of the stream reaches the caller.
     template <class Write, class = detail::if_takes<Write, const std::byte>>
     void write(Write&& write) const {
         detail::writer<Write> callback(write);
@@ -311,10 +315,10 @@ public:
     }
 #endif
 
-    // The C handle, still owned here; NULL after a move or a release.
+    // The C handle, which this object still owns. NULL after a move or a release.
     lmada_t* get() const noexcept { return handle_.get(); }
     explicit operator bool() const noexcept { return handle_ != nullptr; }
-    // Gives the handle away: the caller frees it with `lmada_free`.
+    // Gives up ownership of the handle: the caller frees the handle with `lmada_free`.
     [[nodiscard]] lmada_t* release() noexcept { return handle_.release(); }
 
 private:
@@ -346,12 +350,13 @@ private:
         return created;
     }
 
-    // Whether the arrays of a call in bfloat16 are of one length; and where the copy lies, NULL for none.
+    // Whether the arrays of a bfloat16 call have the same length.
     static bool fit(span<T> params, span<std::uint16_t> copy, span<const std::uint16_t> grads) noexcept {
         static_assert(std::is_same_v<T, float>, "bfloat16 is for optimizer<float>");
         return params.size() == grads.size() && (copy.empty() || copy.size() == grads.size());
     }
-    static std::uint16_t* place(span<std::uint16_t> copy) noexcept { return copy.empty() ? nullptr : copy.data(); }
+    // The address of the copy; NULL if it is empty.
+    static std::uint16_t* address(span<std::uint16_t> copy) noexcept { return copy.empty() ? nullptr : copy.data(); }
 
 #ifdef LMADA_HPP_THROWS
     static auto to(std::ostream& out) noexcept {

@@ -29,7 +29,7 @@
 
 namespace lmada {
 
-// What became of a call.
+// The outcome of a call.
 enum class status : lmada_status_t {
     ok = LMADA_OK,
     null_pointer = LMADA_ERROR_NULL_POINTER,
@@ -44,16 +44,16 @@ enum class status : lmada_status_t {
     callback = LMADA_ERROR_CALLBACK,
 };
 
-// The C name of a status, as "LMADA_ERROR_BUSY".
+// The C name of a status, for example "LMADA_ERROR_BUSY".
 inline const char* to_string(status value) noexcept {
     return lmada_status_string(static_cast<lmada_status_t>(value));
 }
 
-// The version of the library that is linked, as "0.1.0".
+// The version of the linked library, for example "0.1.0".
 inline const char* version() noexcept { return lmada_version(); }
 
 #ifdef LMADA_HPP_THROWS
-// A failed call: its status, and in `what()` which argument was wrong and what it was.
+// A failed call. `status()` is the kind of failure; `what()` names the argument and its value.
 class error : public std::runtime_error {
 public:
     error(lmada::status status, const char* message) : std::runtime_error(message), status_(status) {}
@@ -64,8 +64,8 @@ private:
 };
 #endif
 
-// What a `try_` call returns: a value, or a status and the words to it. The words are the library's, kept for each
-// thread: read them on the thread that made the call, before its next failure.
+// The return value of a `try_` function: a value, or a status and a message. The library keeps one message for each
+// thread: read it on the thread that made the call, before the next failure on this thread.
 template <class T = void>
 class result;
 
@@ -103,14 +103,14 @@ public:
     result(T value) noexcept : result<void>(LMADA_OK), value_(std::move(value)) {}
     result(result<void> failure) noexcept : result<void>(failure) {}
 
-    // The value; only after success.
+    // The value. Call only after success.
     T& operator*() & noexcept { return *value_; }
     const T& operator*() const& noexcept { return *value_; }
     T&& operator*() && noexcept { return *std::move(value_); }
     T* operator->() noexcept { return &*value_; }
     const T* operator->() const noexcept { return &*value_; }
 #ifdef LMADA_HPP_THROWS
-    // The value; throws `error` after a failure.
+    // Returns the value, or throws `error` after a failure.
     T value() && {
         result<void>::value();
         return *std::move(value_);
@@ -121,8 +121,8 @@ private:
     std::optional<T> value_;
 };
 
-// An array that belongs to somebody else: `std::span` where the standard library has it, else as much of it as is
-// needed here. Containers, arrays and `{pointer, size}` convert to it.
+// A view of an array: `std::span` if the standard library has it, otherwise a class with the members that this header
+// needs. Containers, arrays and `{pointer, size}` convert to it.
 #ifdef __cpp_lib_span
 template <class T>
 using span = std::span<T>;
@@ -132,7 +132,7 @@ class span {
 public:
     constexpr span() noexcept = default;
     constexpr span(T* data, std::size_t size) noexcept : data_(data), size_(size) {}
-    // From whatever has data and a size, where only `const` is added to its elements.
+    // From anything with data and size. The conversion may only add `const` to the elements.
     template <class Range, class Element = std::remove_pointer_t<decltype(std::data(std::declval<Range&>()))>,
               class = std::enable_if_t<std::is_convertible_v<Element (*)[], T (*)[]> &&
                                        !std::is_same_v<std::decay_t<Range>, span>>>
@@ -151,7 +151,7 @@ private:
 };
 #endif
 
-// Values of `config::history_format`. All but `full` are for `optimizer<float>` only; `density` is of `sparse`.
+// Values of `config::history_format`. All except `full` need `optimizer<float>`. Only `sparse` uses `density`.
 namespace history {
 inline constexpr lmada_history_format_t full = LMADA_HISTORY_FULL;
 inline constexpr lmada_history_format_t bf16 = LMADA_HISTORY_BF16;
@@ -183,12 +183,12 @@ inline constexpr lmada_clip_t ema_vector = LMADA_GRAFT_EMA_VECTOR;
 inline constexpr lmada_clip_t input = LMADA_GRAFT_INPUT;
 }  // namespace graft
 
-// The options: the fields of `lmada_config_t`, starting from the defaults. `dtype` follows from the optimizer's type.
+// The options: the fields of `lmada_config_t`, set to the defaults. The optimizer's type determines `dtype`.
 struct config : lmada_config_t {
     config() noexcept : lmada_config_t{} { fill(&lmada_config_init); }
 
-    // The options that trained best in the library's own measurements. They use diagonal preconditioning, which rules
-    // out `centered` and the clips by EMA vectors; `lr` is Adam's.
+    // The options that trained best in the library's own measurements. They use diagonal preconditioning, which
+    // excludes `centered` and the clips by EMA vectors. `lr` is on Adam's scale.
     static config recommended() noexcept {
         config options;
         options.fill(&lmada_config_recommended);
@@ -197,12 +197,12 @@ struct config : lmada_config_t {
 
 private:
     void fill(lmada_status_t (*init)(lmada_config_t*, std::size_t)) noexcept {
-        // Fails only where the library is older than this header. The size then makes `lmada_create` say so.
+        // Fails only if the library is older than this header. `lmada_create` then reports the size.
         if (init(this, sizeof(lmada_config_t)) != LMADA_OK) struct_size = sizeof(lmada_config_t);
     }
 };
 
-// A range of parameters with factors of its own on learning rate and weight decay. With `lr_scale` 0 it is frozen.
+// A range of parameters with its own factors on learning rate and weight decay. `lr_scale` 0 freezes the range.
 struct group : lmada_group_t {
     group(std::size_t first, std::size_t count, double lr_factor = 1, double decay_factor = 1) noexcept
         : lmada_group_t{first, count, lr_factor, decay_factor} {}
@@ -210,23 +210,23 @@ struct group : lmada_group_t {
 };
 static_assert(sizeof(group) == sizeof(lmada_group_t), "an array of groups is one of lmada_group_t");
 
-// How a learning rate goes on after the warm-up.
+// The shape of a learning rate schedule after the warm-up.
 enum class schedule_kind : lmada_schedule_t {
     constant = LMADA_SCHEDULE_CONSTANT,
     linear = LMADA_SCHEDULE_LINEAR,
     cosine = LMADA_SCHEDULE_COSINE,
 };
 
-// The learning rate of a step, which counts from 1: warm-up over `warmup` steps, then constant, or falling to 0 at
-// `total`. NaN for arguments out of range.
+// The learning rate of step number `step`, from 1: it rises over `warmup` steps, then is constant or falls to 0 at
+// `total`. Returns NaN for arguments out of range.
 inline double schedule(schedule_kind kind, double peak, std::uint64_t step, std::uint64_t warmup,
                        std::uint64_t total) noexcept {
     return lmada_schedule(static_cast<lmada_schedule_t>(kind), peak, step, warmup, total);
 }
 
 #ifdef LMADA_HPP_THROWS
-// A model that lies in several arrays: pairs of parameters and their gradient, in the optimizer's order. It holds
-// addresses, so that it is made once and serves for every step, as long as the arrays stay where they are.
+// A model in several arrays: pairs of parameters and their gradient, in the optimizer's order. The list holds
+// addresses. Make it once and use it for every step, as long as the arrays do not move.
 template <class T>
 class tensor_list {
 public:
@@ -236,10 +236,11 @@ public:
         }
         append(params, grads.data());
     }
-    // Without a gradient: it counts as zeros, and those parameters keep their bits, under weight decay too.
+    // Adds a tensor without a gradient: the gradient counts as zeros, and the parameters keep their bits, also with
+    // weight decay.
     void add(span<T> params, std::nullptr_t) { append(params, nullptr); }
 
-    // Gives a tensor of the list another gradient, or none, for the steps to come.
+    // Sets the gradient of a tensor, or none, for the next steps.
     void set_grads(std::size_t tensor, span<const T> grads) {
         check(tensor);
         if (grads.size() != lens_[tensor]) {
@@ -264,7 +265,7 @@ private:
         grads_.resize(last + 1);
         params_[last] = params.data();
         grads_[last] = grads;
-        lens_.push_back(params.size());  // last, for it is what counts: should memory be out, nothing was added
+        lens_.push_back(params.size());  // last, since size() is its length: without memory nothing is added
     }
     void check(std::size_t tensor) const {
         if (tensor >= lens_.size()) throw error(status::invalid_argument, "the list has no tensor of this number");
@@ -275,11 +276,11 @@ private:
     std::vector<std::size_t> lens_;
 };
 
-// Saved states of the shares of one model, in their order. It holds addresses.
+// Saved states of the shares of one model, in their order. The list holds addresses.
 class state_list {
 public:
     void add(span<const std::byte> state) {
-        states_.reserve(states_.size() + 1);  // first, so that nothing was added should memory be out
+        states_.reserve(states_.size() + 1);  // first, so that without memory nothing is added
         bytes_.push_back(state.size());
         states_.push_back(state.data());
     }
@@ -328,8 +329,8 @@ struct api<double> {
     static constexpr auto averaged_params = &lmada_averaged_params_f64;
 };
 
-// Part of the names of the functions that call the caller's, so that translation units with exceptions and without do
-// not share them.
+// A part of the names of functions that call callbacks, so that translation units with and without exceptions do not
+// share these functions.
 #ifdef LMADA_HPP_THROWS
 struct throwing;
 using mode = throwing;
@@ -338,8 +339,8 @@ struct plain;
 using mode = plain;
 #endif
 
-// The caller's function for the pieces of a state, as the library calls it. An exception must not go through the
-// library: it ends here, and `rethrow` throws it once the library has returned.
+// Wraps the caller's function for the pieces of a state as a C callback. An exception must not pass through the
+// library: `run` catches it, and `rethrow` throws it after the library has returned.
 template <class Call, class Byte, class Mode>
 class callback {
     using bytes_of_c = std::conditional_t<std::is_const_v<Byte>, const void, void>;
@@ -347,7 +348,7 @@ class callback {
 public:
     explicit callback(Call& call) noexcept : call_(call) {}
 
-    // With the callback itself as context.
+    // The C callback. `context` is this object.
     static int run(void* context, bytes_of_c* bytes, std::size_t len) noexcept {
         callback& self = *static_cast<callback*>(context);
         const span<Byte> piece(static_cast<Byte*>(bytes), len);
@@ -383,7 +384,8 @@ using writer = callback<std::remove_reference_t<Call>, const std::byte, mode>;
 template <class Call>
 using reader = callback<std::remove_reference_t<Call>, std::byte, mode>;
 
-// Fills pieces, one after the other, from a state that lies in memory; returns false where it is too short.
+// Returns a function that fills pieces, one after the other, from a state in memory. The function returns false if the
+// state is too short.
 inline auto from_bytes(span<const std::byte> state) noexcept {
     return [state, taken = std::size_t{0}](span<std::byte> piece) mutable noexcept {
         if (state.size() - taken < piece.size()) return false;

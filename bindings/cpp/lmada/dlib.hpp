@@ -4,9 +4,9 @@
 //
 //     dlib::find_min(lmada::dlib::search_strategy(), dlib::objective_delta_stop_strategy(1e-9), f, derivative, x, 0);
 //
-// dlib gives each layer of a network a copy of the solver, so each layer has a preconditioner of its own. The learning
-// rate is the trainer's; `lr` of the options is not used. A failed call throws lmada::error and leaves the layer's
-// parameters as they were.
+// dlib gives each layer of a network a copy of the solver, so each layer has its own preconditioner. The solver uses
+// the trainer's learning rate; `lr` of the options has no effect. A failed call throws lmada::error and does not change
+// the layer's parameters.
 //
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
@@ -30,8 +30,8 @@ namespace lmada::dlib {
 
 namespace detail {
 
-// The options of an optimizer, and the optimizer from the first gradient on, when its length is known. Copies are
-// independent: a copy goes on with the same bits as the original.
+// The options of an optimizer, and from the first gradient on the optimizer, whose length is not known earlier. Copies
+// are independent: a copy continues with the same bits as the original.
 template <class T>
 class lazy_optimizer {
 public:
@@ -40,7 +40,7 @@ public:
             throw lmada::error(lmada::status::invalid_argument,
                                "config.average_beta is not 0: dlib moves the parameters, so lmada cannot average them");
         }
-        lmada::optimizer<T>::memory(1, options);  // looks at the options as create will
+        lmada::optimizer<T>::memory(1, options);  // checks the options
     }
     lazy_optimizer(const lazy_optimizer& other) : options_(other.options_) {
         if (other.made_) made_ = from(other.made_->save());
@@ -62,7 +62,7 @@ public:
         made_->direction({out, dim}, {grads, dim});
     }
 
-    // Before the first gradient, the state of an optimizer of one parameter stands for the options.
+    // Before the first gradient, saves the state of an optimizer of one parameter, which contains the options.
     void save(std::ostream& out) const {
         ::dlib::serialize(made_.has_value(), out);
         const std::vector<std::byte> state = made_ ? made_->save() : lmada::optimizer<T>(1, options_).save();
@@ -88,7 +88,7 @@ private:
     std::optional<lmada::optimizer<T>> made_;
 };
 
-// How many of a layer's parameters are biases, which lie last and may have multipliers of their own.
+// The number of a layer's parameters that are biases. They come last and may have their own multipliers.
 template <class Layer>
 std::size_t biases(const Layer&, std::size_t) {
     return 0;
@@ -112,7 +112,7 @@ std::size_t biases(const ::dlib::bn_<mode>&, std::size_t all) {
 
 }  // namespace detail
 
-// A solver as dlib's EXAMPLE_SOLVER describes it.
+// A solver that meets the requirements of dlib's EXAMPLE_SOLVER.
 class solver {
 public:
     explicit solver(const lmada::config& options = {}) : optimizer_(options) {}
@@ -121,8 +121,8 @@ public:
     // The optimizer of this solver's layer; NULL before the first step.
     const lmada::optimizer<float>* optimizer() const noexcept { return optimizer_.get(); }
 
-    // What dlib adds to the parameters of a layer: -rate*(direction + weight_decay*parameters), with the multipliers of
-    // the layer on both.
+    // Returns the vector that dlib adds to the parameters of a layer: -rate*(direction + weight_decay*parameters). The
+    // multipliers of the layer apply to rate and weight_decay.
     template <class Layer>
     const ::dlib::tensor& operator()(const float learning_rate, const Layer& layer,
                                      const ::dlib::tensor& params_grad) {
@@ -172,8 +172,8 @@ private:
     ::dlib::resizable_tensor step_;
 };
 
-// A search strategy of dlib::find_min: the preconditioned gradient, along which find_min searches for the length of the
-// step. `lr` and `weight_decay` are not used.
+// A search strategy for dlib::find_min: returns the preconditioned gradient, and find_min searches for the length of
+// the step. `lr` and `weight_decay` have no effect.
 class search_strategy {
 public:
     explicit search_strategy(const lmada::config& options = {}) : optimizer_(options) {}
@@ -187,7 +187,7 @@ public:
         gradient_ = ::dlib::matrix_cast<double>(funct_derivative);
         direction_.set_size(x.size());
         optimizer_.direction(&direction_(0), &gradient_(0), static_cast<std::size_t>(x.size()));
-        // With momentum the direction may lead uphill, where no line search ends.
+        // With momentum the direction may point uphill, and then no line search ends: use the gradient instead.
         if (::dlib::dot(direction_, gradient_) > 0) {
             direction_ = -direction_;
         } else {

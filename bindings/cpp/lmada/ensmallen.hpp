@@ -1,12 +1,12 @@
-// lmada for ensmallen: an update policy for ens::SGD and what is built on it.
+// lmada for ensmallen: an update policy for ens::SGD and optimizers built on ens::SGD.
 //
 //     ens::SGD<lmada::ensmallen::LMAdagradUpdate> optimizer(0.01, 32, 100000, 1e-5, true,
 //                                                           lmada::ensmallen::LMAdagradUpdate(options));
 //     optimizer.Optimize(function, coordinates);
 //
-// Coordinates are arma::mat or arma::fmat, or vectors. The learning rate is the step size that ensmallen passes, which
-// ens::SGD of ensmallen 3 has divided by the number of points in the batch; `lr` of the options is not used. A failed
-// call throws lmada::error out of Optimize, and the coordinates stay as they were before that step.
+// Coordinates are arma::mat, arma::fmat or vectors. The learning rate is the step size that ensmallen passes. ens::SGD
+// of ensmallen 3 divides this step size by the number of points in the batch. `lr` of the options has no effect. If a
+// call fails, Optimize throws lmada::error, and the coordinates are those before the step.
 //
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
@@ -27,10 +27,10 @@ public:
     explicit LMAdagradUpdate(const lmada::config& options = {}) : options_(options) {}
 
     const lmada::config& Options() const { return options_; }
-    // To change before the next Optimize that resets the policy.
+    // Changes take effect at the next Optimize that resets the policy.
     lmada::config& Options() { return options_; }
 
-    // The optimizer of one optimization. ensmallen makes it when it starts, with the shape of the coordinates.
+    // The optimizer of one optimization. ensmallen makes the policy at the start, with the shape of the coordinates.
     template <class MatType, class GradType>
     class Policy {
         using ElemType = typename MatType::elem_type;

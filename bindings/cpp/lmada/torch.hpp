@@ -1,18 +1,18 @@
-// lmada for libtorch: an optimizer in place of torch::optim::Adam.
+// lmada for libtorch: an optimizer to use instead of torch::optim::Adam.
 //
 //     lmada::torch::LMAdagrad optimizer(model->parameters(), lmada::torch::LMAdagradOptions::recommended().lr(0.01));
 //     optimizer.zero_grad();
 //     loss.backward();
 //     optimizer.step();
 //
-// All parameters of all groups share one preconditioner, whose window sees how they vary together. Groups may differ in
-// `lr`, `weight_decay` and `frozen`; their other options have to be equal. Parameters that are added after a step share
-// a second preconditioner, and so on. A step is all or nothing: a refused one leaves the parameters and the state as
-// they were.
+// All parameters of all groups share one preconditioner, which sees how they vary together. Groups may differ in `lr`,
+// `weight_decay` and `frozen`; their other options must be equal. Parameters that are added after a step share a second
+// preconditioner, and so on. A refused step changes neither the parameters nor the state.
 //
-// Parameters are dense CPU tensors of one type: float, double or bfloat16. Of bfloat16 parameters the optimizer keeps a
-// float copy, which takes the updates; the parameters receive it rounded. All failures are c10::Error; a gradient with
-// NaN or infinity is lmada::torch::NonFinite, a c10::Error too: skip that batch.
+// Parameters are dense CPU tensors of one type: float, double or bfloat16. For bfloat16 parameters the optimizer keeps
+// a float copy, applies updates to the copy, and writes the rounded copy to the parameters. All failures throw
+// c10::Error. A gradient with NaN or infinity throws lmada::torch::NonFinite, which derives from c10::Error: skip this
+// batch.
 //
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
@@ -45,15 +45,15 @@ class LMAdagrad : public ::torch::optim::Optimizer {
 public:
     explicit LMAdagrad(std::vector<OptimizerParamGroup> param_groups, LMAdagradOptions defaults = {})
         : Optimizer(std::vector<OptimizerParamGroup>(), std::make_unique<LMAdagradOptions>(defaults)) {
-        std::uint64_t bytes = 0;  // lmada_memory looks at the options as lmada_create will
+        std::uint64_t bytes = 0;  // lmada_memory checks the options like lmada_create
         detail::check(lmada_memory(&defaults.config(), 1, &bytes));
         for (const OptimizerParamGroup& group : param_groups) add_param_group(group);
     }
     explicit LMAdagrad(std::vector<Tensor> params, LMAdagradOptions defaults = {})
         : LMAdagrad(std::vector<OptimizerParamGroup>{OptimizerParamGroup(std::move(params))}, std::move(defaults)) {}
 
-    // As Optimizer::add_param_group. Current libtorch merges the options of a group with the defaults, and drops those
-    // of an optimizer that it does not know. So call this one, not that of a reference to Optimizer.
+    // Replaces Optimizer::add_param_group. Current libtorch merges the options of a group with the defaults, and drops
+    // the options of optimizers that it does not know. Call this function, not the one of a reference to Optimizer.
     void add_param_group(const OptimizerParamGroup& group) {
         Optimizer::add_param_group(group);
         if (group.has_options()) param_groups_.back().set_options(group.options().clone());
@@ -77,23 +77,23 @@ public:
         return loss;
     }
 
-    // How many preconditioners there are: before the first step none, then one, and one more for each time that
-    // parameters were added after a step.
+    // The number of preconditioners: none before the first step, then one, and one more after each step before which
+    // parameters were added.
     std::size_t preconditioners() const noexcept { return parts_.size(); }
-    // The C handle of a preconditioner, for what this class has no function for. It lives until `load`.
+    // The C handle of a preconditioner, for functions that this class lacks. The handle is valid until `load`.
     lmada_t* handle(std::size_t preconditioner = 0) const {
         TORCH_CHECK(preconditioner < parts_.size(), "lmada: there is no preconditioner ", preconditioner, " yet");
         return parts_[preconditioner].handle();
     }
-    // What the last step looked like.
+    // Statistics of the last step.
     lmada_stats_t stats(std::size_t preconditioner = 0) const {
         lmada_stats_t stats{};
         detail::check(lmada_stats(handle(preconditioner), &stats, sizeof stats));
         return stats;
     }
 
-    // Saves all that the next steps depend on: options, window, averages. A run that loads it, and the parameters, goes
-    // on with the same bits.
+    // Saves everything that the next steps depend on: options, window, averages. A run that loads the archive and the
+    // parameters continues with the same bits.
     void save(::torch::serialize::OutputArchive& archive) const override {
         archive.write("lmada", ::torch::IValue(layout));
         std::unordered_map<const void*, std::int64_t> numbers;  // of the parameters, through the groups
@@ -122,8 +122,8 @@ public:
         }
     }
 
-    // Takes the options of the groups from the archive too, the learning rate among them, as current libtorch's own
-    // optimizers do (libtorch 1.13's do not). A failure changes nothing.
+    // Loads the state and the options of the groups, including the learning rate, like the optimizers of current
+    // libtorch (those of libtorch 1.13 do not load options). A failure changes nothing.
     void load(::torch::serialize::InputArchive& archive) override {
         ::torch::NoGradGuard no_grad;
         ::torch::IValue found;
@@ -184,7 +184,7 @@ private:
         return *options;
     }
 
-    // Finds the options of each parameter. Parameters that are new become a part.
+    // Finds the options of each parameter. New parameters become a new part.
     void find_parameters() {
         for (Part& part : parts_) part.options.assign(part.params.size(), nullptr);
         Part added;
@@ -215,7 +215,7 @@ private:
         positions_ = std::move(positions);
     }
 
-    // With several preconditioners, or in bfloat16: no parameter moves before all have solved.
+    // Steps several preconditioners, or bfloat16 parameters. No parameter moves before all preconditioners have solved.
     void step_in_phases() {
         try {
             for (Part& part : parts_) part.feed();

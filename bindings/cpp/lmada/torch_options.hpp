@@ -1,4 +1,4 @@
-// The options and the errors of lmada/torch.hpp. Include that.
+// The options and the errors of lmada/torch.hpp. Include lmada/torch.hpp, not this file.
 //
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
@@ -17,8 +17,8 @@
 
 namespace lmada::torch {
 
-// A step that was refused because the gradient or the update would not be finite. Nothing changed: the next batch may
-// do better.
+// A step was refused because the gradient or the update is not finite. Nothing has changed: continue with the next
+// batch.
 class NonFinite : public ::c10::Error {
     using ::c10::Error::Error;
 };
@@ -33,7 +33,7 @@ inline void check(lmada_status_t status) {
     TORCH_CHECK(false, message);
 }
 
-// Calls `visit` with the name and the member of every option but the element type, which follows from the tensors.
+// Calls `visit` with the name and the member of every option except the element type, which the tensors determine.
 template <class Visit>
 void for_each_option(Visit visit) {
     // options: generated from src/config.rs by `make option-lists`
@@ -68,19 +68,20 @@ void for_each_option(Visit visit) {
 
 }  // namespace detail
 
-// The options of a parameter group: those of lmada_config_t, documented in lmada.h, and `frozen`.
+// The options of a parameter group: the fields of lmada_config_t, documented in lmada.h, and `frozen`.
 class LMAdagradOptions : public ::torch::optim::OptimizerCloneableOptions<LMAdagradOptions> {
 public:
-    // The library's defaults, as lmada_config_init has them.
+    // The library's defaults, from lmada_config_init.
     LMAdagradOptions(double lr = 1e-2) { config_.lr = lr; }
-    // What trained best in the library's own measurements, networks among them. lr (0.01) is Adam's.
+    // The options that trained best in the library's own measurements, which include networks. lr (0.01) is on Adam's
+    // scale.
     static LMAdagradOptions recommended() {
         LMAdagradOptions options;
         options.config_ = lmada::config::recommended();
         return options;
     }
 
-    // The setters and getters that TORCH_ARG makes, over a field of config_.
+    // Defines the setters and getters of TORCH_ARG, for a field of config_.
 #define LMADA_TORCH_ARG(name)                                                             \
     auto name(const decltype(lmada_config_t::name)& new_##name) -> decltype(*this) {      \
         config_.name = new_##name;                                                        \
@@ -118,7 +119,7 @@ public:
     // options: end
 #undef LMADA_TORCH_ARG
 
-    // The parameters keep their bits, and their gradient counts as zeros in the window.
+    // If true, the parameters keep their bits, and their gradient counts as zeros in the window.
     TORCH_ARG(bool, frozen) = false;
 
 public:
@@ -136,7 +137,7 @@ public:
         });
         archive.write("frozen", ::torch::IValue(frozen()));
     }
-    // An option that the archive lacks, since it is older than the option, keeps its value.
+    // If an older archive lacks an option, the option keeps its value.
     void serialize(::torch::serialize::InputArchive& archive) override {
         ::torch::IValue stored;
         detail::for_each_option([&](const char* name, auto member) {

@@ -1,4 +1,4 @@
-// The parameters of lmada/torch.hpp that share a preconditioner. Include that.
+// The parameters of lmada/torch.hpp that share a preconditioner. Include lmada/torch.hpp, not this file.
 //
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
@@ -19,7 +19,7 @@ namespace lmada::torch::detail {
 
 using ::torch::Tensor;
 
-// A parameter or gradient has to be where, and what, the handle can read.
+// Throws if the handle cannot read a parameter or gradient: it must be a dense CPU tensor of this type.
 inline void check_tensor(const char* what, const Tensor& tensor, ::torch::ScalarType type) {
     TORCH_CHECK(tensor.layout() == ::torch::kStrided, "lmada: a ", what, " is not dense: ", tensor.layout());
     TORCH_CHECK(tensor.device().is_cpu(), "lmada: a ", what, " is on ", tensor.device(),
@@ -30,14 +30,14 @@ inline void check_tensor(const char* what, const Tensor& tensor, ::torch::Scalar
 
 inline std::size_t length(const Tensor& tensor) { return static_cast<std::size_t>(tensor.numel()); }
 
-// Parameters that share a preconditioner, and its handle. A step is `look`, then `step`; or in phases: `look` and
-// `feed` for all parts, `solve` for all, `apply` for all. `finish` ends both.
+// Parameters that share a preconditioner, and the handle. A step is `look`, `step`, `finish`. A step in phases is
+// `look` for all parts, `feed` for all, `solve` for all, `apply` for all, `finish` for all.
 class Part {
 public:
     std::vector<Tensor> params;
-    std::vector<const LMAdagradOptions*> options;  // of the group of each; NULL where it is in none any more
+    std::vector<const LMAdagradOptions*> options;  // of each parameter's group; NULL: in no group now
 
-    // Makes the handle, once `params` and `options` are filled.
+    // Makes the handle. `params` and `options` must be filled.
     void create() {
         type_ = params[0].scalar_type();
         const bool known = type_ == ::torch::kFloat || type_ == ::torch::kDouble || type_ == ::torch::kBFloat16;
@@ -57,7 +57,7 @@ public:
     lmada_t* handle() const noexcept { return handle_.get(); }
     bool in_bfloat16() const noexcept { return type_ == ::torch::kBFloat16; }
 
-    // Looks where parameters and gradients are in this step, and gives the handle their options.
+    // Finds the addresses of parameters and gradients for this step, and sets the handle's options.
     void look() {
         const std::size_t count = params.size();
         contiguous_.assign(count, Tensor());
@@ -79,7 +79,7 @@ public:
         set_options();
     }
 
-    // The step in one call; not in bfloat16, for which there are the phases only.
+    // Takes the step in one call. Not for bfloat16, which has to step in phases.
     void step() { type_ == ::torch::kDouble ? step_tensors<double>() : step_tensors<float>(); }
 
     void feed() {
@@ -107,13 +107,13 @@ public:
         check(lmada_end(handle()));
         open_ = false;
     }
-    // Drops a step in phases that another part refused.
+    // Drops an open step in phases, after any part has refused.
     void cancel() noexcept {
         if (open_) static_cast<void>(lmada_cancel(handle()));
         open_ = false;
     }
 
-    // Copies go back to where they came from; autograd learns that parameters have changed.
+    // Copies contiguous copies back to their parameters, and tells autograd that parameters have changed.
     void finish() {
         for (std::size_t i = 0; i < params.size(); ++i) {
             if (grads_[i].defined() && contiguous_[i].data_ptr() != params[i].data_ptr()) {
@@ -136,7 +136,7 @@ public:
         archive.write("lens", ::torch::IValue(lengths()));
         for (std::size_t i = 0; i < masters_.size(); ++i) archive.write("master_" + std::to_string(i), masters_[i]);
     }
-    // In place of `create`, once `params` is filled.
+    // Makes the handle from an archive. `params` must be filled.
     void load(::torch::serialize::InputArchive& archive) {
         Tensor state;
         archive.read("state", state);
@@ -180,7 +180,7 @@ private:
         return tensor.resolve_neg().contiguous();
     }
 
-    // A bfloat16 parameter that something else has written since the last step: its float copy follows where they
+    // If the program has written a bfloat16 parameter since the last step, updates the elements of the float copy that
     // differ.
     void look_at_master(std::size_t i) {
         const Tensor& param = contiguous_[i];
@@ -195,8 +195,8 @@ private:
         return {static_cast<std::int64_t>(params[i]._version()), params[i].data_ptr()};
     }
 
-    // The handle's options: those of the groups, which may differ in learning rate and weight decay. Of these the
-    // handle has the largest; lmada_group_t reduces them.
+    // The handle's options: the common options of the groups, and the largest learning rate and weight decay of all
+    // groups. The handle's groups (lmada_group_t) reduce these two.
     lmada::config common_options() const {
         const LMAdagradOptions* first = nullptr;
         const LMAdagradOptions* last = nullptr;
@@ -235,7 +235,7 @@ private:
         std::vector<lmada_group_t> groups;
         std::size_t offset = 0;
         for (std::size_t i = 0; i < params.size(); offset += lens_[i], ++i) {
-            double rate = 0;  // where nothing moves
+            double rate = 0;  // without a gradient: frozen
             double decay = 1;
             if (grads_[i].defined()) {
                 rate = wanted.lr > 0 ? options[i]->lr() / wanted.lr : 1;
@@ -276,8 +276,8 @@ private:
         check(lmada::detail::api<T>::step_tensors(handle(), to.data(), from.data(), lens_.data(), lens_.size()));
     }
 
-    // `call` gets the number of the parameter, its offset, its gradient and its length. Zeros stand in place of a
-    // gradient that is not there: set_options has frozen its parameters, so that they are not read.
+    // Calls `call` with the number of each parameter, its offset, its gradient and its length. If there is no gradient,
+    // passes zeros, which the library does not read, since set_options has frozen the parameter.
     template <class Call>
     void for_each_piece(Call call) {
         std::size_t offset = 0;
@@ -292,13 +292,13 @@ private:
 
     ::torch::ScalarType type_ = ::torch::kFloat;
     std::unique_ptr<lmada_t, lmada::detail::free_handle> handle_;
-    std::optional<lmada::config> set_;                   // the options that the handle has
-    std::optional<std::vector<lmada_group_t>> groups_;   // and its groups, where they are known
-    std::vector<Tensor> masters_;                        // of bfloat16 parameters, in float
-    std::vector<std::pair<std::int64_t, const void*>> seen_;  // version and address of those after the last step
+    std::optional<lmada::config> set_;                   // the handle's options
+    std::optional<std::vector<lmada_group_t>> groups_;   // the handle's groups, if known
+    std::vector<Tensor> masters_;                        // float copies of bfloat16 parameters
+    std::vector<std::pair<std::int64_t, const void*>> seen_;  // their versions and addresses after the last step
     Tensor zeros_;
     bool open_ = false;
-    // Of the step under way: the parameters and gradients, or contiguous copies of them.
+    // In the current step: the parameters and gradients, or contiguous copies.
     std::vector<Tensor> contiguous_, grads_;
     std::vector<std::size_t> lens_;
 };

@@ -1,5 +1,5 @@
-// Logistic regression on the Breast Cancer Wisconsin (Diagnostic) data, as it comes, with ens::SGD and the update policy
-// of lmada.
+// Logistic regression on the Breast Cancer Wisconsin (Diagnostic) data, as it comes, with ens::SGD and the update
+// policy of lmada.
 //
 //     breast_cancer data.csv
 

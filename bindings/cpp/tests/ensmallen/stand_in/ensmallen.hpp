@@ -2,10 +2,10 @@
 // written from its documented protocol for update and decay policies:
 //
 // - A policy class has a template class Policy<MatType, GradType>.
-// - One is made from the policy object, the rows and the columns of the coordinates when Optimize starts. It is kept for
-//   the next Optimize if resetPolicy is false.
-// - Update(iterate, stepSize, gradient) of the update policy moves the coordinates in place. The step size is divided by
-//   the number of points in the batch.
+// - One is made from the policy object, the rows and the columns of the coordinates when Optimize starts. It is kept
+//   for the next Optimize if resetPolicy is false.
+// - Update(iterate, stepSize, gradient) of the update policy moves the coordinates in place. The step size is divided
+//   by the number of points in the batch.
 // - Update of the decay policy then changes the step size.
 
 #ifndef LMADA_TESTS_ENSMALLEN_STAND_IN_HPP
