@@ -7,7 +7,7 @@ import "unsafe"
 
 func halves(s []uint16) *C.uint16_t { return (*C.uint16_t)(unsafe.Pointer(first(s))) }
 
-// checkBF16 refuses arrays of different lengths, and optimizers of float64. paramsBF16 may be empty.
+// checkBF16 refuses slices of different lengths, and optimizers of float64. paramsBF16 may be empty.
 func (o *Optimizer[T]) checkBF16(op string, params []T, paramsBF16, gradsBF16 []uint16) error {
 	if len(params) != len(gradsBF16) {
 		return mismatch(op, "gradsBF16 has %d elements, params has %d", len(gradsBF16), len(params))
@@ -25,8 +25,8 @@ func checkSingle[T Float](op string) error {
 	return nil
 }
 
-// StepBF16 is Step with the gradient in bfloat16, the upper halves of float32 numbers, for float32 optimizers. The
-// parameters, rounded to bfloat16, go to paramsBF16; nil is fine.
+// StepBF16 is Step with the gradient in bfloat16 (the upper halves of float32 numbers). It needs a float32 optimizer.
+// It writes the parameters, rounded to bfloat16, to paramsBF16, which may be nil.
 func (o *Optimizer[T]) StepBF16(params []T, paramsBF16, gradsBF16 []uint16) error {
 	const op = "StepBF16"
 	if err := o.checkBF16(op, params, paramsBF16, gradsBF16); err != nil {
@@ -56,7 +56,7 @@ func (o *Optimizer[T]) FeedBF16(offset int, gradsBF16 []uint16) error {
 	return failure(op, C.lmada_feed_bf16(o.handle, C.size_t(offset), halves(gradsBF16), C.size_t(len(gradsBF16))))
 }
 
-// ApplyBF16 is Apply with the gradient in bfloat16, and a copy of the parameters as in StepBF16.
+// ApplyBF16 is Apply with the gradient, and a copy of the parameters, in bfloat16, as in StepBF16.
 func (o *Optimizer[T]) ApplyBF16(offset int, params []T, paramsBF16, gradsBF16 []uint16) error {
 	const op = "ApplyBF16"
 	if offset < 0 {

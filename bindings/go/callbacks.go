@@ -8,10 +8,10 @@ import (
 	"unsafe"
 )
 
-// What C calls stands in a file of its own: cgo copies the C text above it, which may only declare.
+// Functions that C calls are in their own file: cgo copies the C text of such a file, which may only declare.
 
-// lmadaGoPiece hands a piece of a state to the goroutine that wants it, and returns what that makes of it. The slot is
-// free meanwhile: the goroutine may wait for others, which may use the library.
+// lmadaGoPiece passes a piece of a state to the goroutine that uses it, and returns 0 if this goroutine succeeded. It
+// gives its slot back while it waits, since the goroutine may wait for others that use the library.
 //
 //export lmadaGoPiece
 func lmadaGoPiece(context, bytes unsafe.Pointer, length C.size_t) C.int {

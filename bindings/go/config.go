@@ -3,7 +3,7 @@ package lmada
 // #include <lmada.h>
 import "C"
 
-// Config is all options of an optimizer as they are. Each With function says what its option means.
+// Config has all options of an optimizer. Each With function documents its option.
 type Config struct {
 	// options: generated from src/config.rs by `make option-lists`
 	HistorySize     int
@@ -68,7 +68,7 @@ func configOf(c *C.lmada_config_t) Config {
 	}
 }
 
-// Config tells the options as they are now, the learning rate too.
+// Config returns the current options, including the learning rate.
 func (o *Optimizer[T]) Config() (Config, error) {
 	const op = "Config"
 	if err := o.enter(op); err != nil {
@@ -82,9 +82,9 @@ func (o *Optimizer[T]) Config() (Config, error) {
 	return configOf(&config), nil
 }
 
-// Set changes options for the steps to come; those that are not given stay as they are. What would change the shape of
-// the state is [ErrInvalidArgument]: history size, format and density, the kind of momentum, diagonal beta and average
-// beta to or from 0, the clip kind to or from an average of updates.
+// Set changes options for the next steps. Options that are not given keep their values. Set returns
+// [ErrInvalidArgument] for changes that would change the layout of the state: history size, format and density, the
+// momentum kind, diagonal beta and average beta to or from 0, the clip kind to or from an average of updates.
 func (o *Optimizer[T]) Set(opts ...Option) error {
 	const op = "Set"
 	if err := o.enter(op); err != nil {
@@ -104,7 +104,7 @@ func getConfig(handle *C.lmada_t, config *C.lmada_config_t) C.lmada_status_t {
 	return C.lmada_get_config(handle, config, C.sizeof_lmada_config_t)
 }
 
-// SetGradScale sets the factor on the gradients of the steps to come: for a loss whose scale changes.
+// SetGradScale sets the factor on the gradients of the next steps, for a loss whose scale changes.
 func (o *Optimizer[T]) SetGradScale(scale float64) error {
 	const op = "SetGradScale"
 	if err := o.enter(op); err != nil {
@@ -114,15 +114,16 @@ func (o *Optimizer[T]) SetGradScale(scale float64) error {
 	return failure(op, C.lmada_set_grad_scale(o.handle, C.double(scale)))
 }
 
-// Group is a range of parameters with factors of its own on learning rate and weight decay. Both are as given, so that
-// the zero value freezes: with LRScale 0 the gradient is not read, counts as zeros, and the parameters stay.
+// Group is a range of parameters with its own factors on learning rate and weight decay. There are no defaults, so the
+// zero value freezes the range: with LRScale 0 the library does not read the gradient, which counts as zeros, and does
+// not move the parameters.
 type Group struct {
 	Offset, Len               int
 	LRScale, WeightDecayScale float64
 }
 
-// SetGroups sets the parameter groups of the steps to come, in place of all before; none if groups is empty. They are
-// disjoint and may come in any order. Elsewhere both factors are 1. Groups are part of a saved state.
+// SetGroups replaces all parameter groups, for the next steps. An empty groups removes them. Groups must be disjoint
+// and may be in any order. Parameters in no group have factors of 1. A saved state includes the groups.
 func (o *Optimizer[T]) SetGroups(groups []Group) error {
 	const op = "SetGroups"
 	list := make([]C.lmada_group_t, len(groups))
@@ -142,18 +143,18 @@ func (o *Optimizer[T]) SetGroups(groups []Group) error {
 	return failure(op, C.lmada_set_groups(o.handle, first(list), C.sizeof_lmada_group_t, C.size_t(len(list))))
 }
 
-// ScheduleKind is how a learning rate goes on after the warm-up.
+// ScheduleKind is the shape of a learning rate schedule after the warm-up.
 type ScheduleKind int32
 
 // The values of ScheduleKind.
 const (
-	ScheduleConstant ScheduleKind = C.LMADA_SCHEDULE_CONSTANT // it stays at the peak
-	ScheduleLinear   ScheduleKind = C.LMADA_SCHEDULE_LINEAR   // it falls to 0 at the last step, by as much each step
-	ScheduleCosine   ScheduleKind = C.LMADA_SCHEDULE_COSINE   // it falls to 0 along half a period of a cosine
+	ScheduleConstant ScheduleKind = C.LMADA_SCHEDULE_CONSTANT // stays at the peak
+	ScheduleLinear   ScheduleKind = C.LMADA_SCHEDULE_LINEAR   // falls linearly to 0 at the last step
+	ScheduleCosine   ScheduleKind = C.LMADA_SCHEDULE_COSINE   // falls to 0 along half a period of a cosine
 )
 
-// Schedule returns the learning rate of a step, which counts from 1: it rises from peak/warmup over warmup steps, then
-// goes on as kind says, and is 0 beyond step total. NaN, which SetLR refuses, for arguments out of range.
+// Schedule returns the learning rate of step number step, from 1. The rate rises from peak/warmup over warmup steps,
+// then follows kind, and is 0 beyond step total. Schedule returns NaN, which SetLR refuses, for arguments out of range.
 func Schedule(kind ScheduleKind, peak float64, step, warmup, total uint64) float64 {
 	return float64(C.lmada_schedule(
 		C.lmada_schedule_t(kind), C.double(peak), C.uint64_t(step), C.uint64_t(warmup), C.uint64_t(total)))

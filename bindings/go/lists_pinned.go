@@ -13,7 +13,7 @@ import (
 // Lists of Go slices, passed to the library without copies. Go memory that holds Go pointers may be passed to C while
 // their targets are pinned. This file needs Go 1.22: Pin of Go 1.21 panics on memory from outside Go (C, mmap).
 
-// lists is scratch of stepTensors, empty between calls.
+// lists is scratch memory of stepTensors, empty between calls.
 type lists[T Float] struct {
 	pinner        runtime.Pinner
 	params, grads []unsafe.Pointer
@@ -28,7 +28,7 @@ func (l *lists[T]) fill(params, grads [][]T) {
 	}
 }
 
-// drop empties the lists, so that they keep nothing of the caller alive. Their capacity stays.
+// drop empties the lists, so that they keep no memory of the caller alive. The capacity stays.
 func (l *lists[T]) drop() {
 	l.pinner.Unpin()
 	for i := range l.params {
@@ -63,7 +63,7 @@ func (o *Optimizer[T]) loadShares(op string, firsts, sizes []C.size_t, states []
 	defer pinner.Unpin()
 	list := make([]unsafe.Pointer, len(states))
 	for i, state := range states {
-		if len(state) == 0 { // the library refuses length 0 as a bad state, but NULL as a missing argument
+		if len(state) == 0 { // for length 0 the library returns bad state, but for NULL a missing argument
 			state = make([]byte, 1)
 		}
 		list[i] = pinned(&pinner, state)

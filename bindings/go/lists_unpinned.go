@@ -11,13 +11,13 @@ import (
 	"unsafe"
 )
 
-// Lists of Go slices before Go 1.22, which cannot pin them all (see lists_pinned.go): Go memory that holds Go pointers
-// may not be passed to C. Tensors are passed one at a time, states are copied.
+// Lists of Go slices before Go 1.22, which cannot pin all slices (see lists_pinned.go). Go memory that holds Go
+// pointers must not be passed to C. This file therefore passes tensors one at a time, and copies states.
 
-// lists is scratch of stepTensors.
+// lists is scratch memory of stepTensors.
 type lists[T Float] struct{ extents extents }
 
-// stepTensors is a step in phases. Overlaps are checked first: the library would find some of them only after it had
+// stepTensors is a step in phases. It first checks for overlaps, some of which the library would find only after it has
 // moved parameters.
 func (o *Optimizer[T]) stepTensors(op string, params, grads [][]T) error {
 	if err := o.checkOverlaps(op, params, grads); err != nil {
@@ -38,8 +38,8 @@ func (o *Optimizer[T]) stepTensors(op string, params, grads [][]T) error {
 	return failure(op, applyAndEnd(o.handle, params, grads))
 }
 
-// stepCopies copies the tensors into C memory: only a list can say that a tensor has no gradient. The memory is cleared
-// for the reason that loadShares has.
+// stepCopies copies the tensors into C memory, since only a call with a list can have a tensor without a gradient. The
+// comment of loadShares says why calloc clears the memory.
 func (o *Optimizer[T]) stepCopies(op string, params, grads [][]T) error {
 	var zero T
 	count, size := len(params), unsafe.Sizeof(zero)
@@ -106,7 +106,7 @@ func applyAndEnd[T Float](handle *C.lmada_t, params, grads [][]T) C.lmada_status
 	return C.lmada_end(handle)
 }
 
-// extent is where a slice lies.
+// extent is the address range of a slice.
 type extent struct {
 	start, end uintptr
 	output     bool
@@ -132,7 +132,7 @@ func (o *Optimizer[T]) checkOverlaps(op string, params, grads [][]T) error {
 		}
 	}
 	sort.Sort(all)
-	// Gradients may share memory with each other, so that the furthest end is kept for each kind.
+	// Gradients may share memory with each other, so the loop keeps the furthest end for each kind.
 	var writtenTo, readTo uintptr
 	for _, e := range *all {
 		furthest, name := &readTo, "grads"
@@ -154,9 +154,9 @@ func extentOf[T Float](s []T, output bool, index int) extent {
 	return extent{start, start + uintptr(len(s))*unsafe.Sizeof(s[0]), output, index}
 }
 
-// loadShares copies the states into C memory. The list is cleared first: when Go stores a pointer, the collector reads
-// the old value, and ends the program if that is not the address of an object. calloc may return NULL; cgo's malloc
-// ends the program instead.
+// loadShares copies the states into C memory. calloc clears the list: when Go stores a pointer, the garbage collector
+// reads the old value, and ends the program if this value is not the address of an object. calloc may also return NULL,
+// while cgo's malloc ends the program without memory.
 func (o *Optimizer[T]) loadShares(op string, firsts, sizes []C.size_t, states [][]byte) error {
 	count := C.size_t(len(states))
 	list := C.calloc(count, C.size_t(unsafe.Sizeof(uintptr(0))))

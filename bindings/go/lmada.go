@@ -13,12 +13,12 @@
 //		}
 //	}
 //
-// It is a thin layer over the C library of the same name, whose header documents every operation and option in full. A
-// call that fails changed nothing. Slices are handed to the library as they lie, without copying, and are used during
-// the call only.
+// The package is a thin layer over the C library lmada. The library's header documents every operation and option in
+// full. A call that fails has changed nothing. The package passes slices to the library without copying, and uses them
+// only during the call.
 //
-// Different optimizers may be used from different goroutines at once. On one optimizer the second call at a time
-// returns [ErrBusy]; [Optimizer.Close] waits for the call under way instead.
+// Different goroutines may use different optimizers at the same time. A second call on one optimizer at the same time
+// returns [ErrBusy]. [Optimizer.Close] waits for the current call instead.
 package lmada
 
 // #cgo pkg-config: lmada
@@ -36,22 +36,22 @@ type Float interface {
 	~float32 | ~float64
 }
 
-// Optimizer holds the stored gradients and everything else that a run needs. It must not be copied.
+// Optimizer holds the stored gradients and the rest of the state of a run. It must not be copied.
 type Optimizer[T Float] struct {
 	mu     sync.Mutex // held during a call
 	handle *C.lmada_t // nil when closed
 	dim    int
 	blocks int
-	lists  lists[T] // scratch of StepTensors
+	lists  lists[T] // scratch memory of StepTensors
 }
 
-// slots limits how many goroutines are inside the library at once. Each call holds an OS thread, and Go ends a program
-// that has 10,000 threads. A call only computes, so more calls at once would not finish sooner. (A call that waits for
-// the caller's reader or writer gives its slot back meanwhile.)
+// slots limits the number of goroutines that are inside the library at once. Each call holds an OS thread, and Go ends
+// a program that has 10,000 threads. A call only computes, so more calls at once would not finish sooner. (A call that
+// waits for the caller's reader or writer gives its slot back while it waits.)
 var slots = make(chan struct{}, 64+2*runtime.NumCPU())
 
-// enterLibrary waits for a slot and locks the goroutine to its OS thread: the library keeps the message of the last
-// failure per thread.
+// enterLibrary waits for a slot and locks the goroutine to its OS thread, because the library keeps one error message
+// for each thread.
 func enterLibrary() {
 	slots <- struct{}{}
 	runtime.LockOSThread()
@@ -62,7 +62,7 @@ func leaveLibrary() {
 	<-slots
 }
 
-// New makes an optimizer for dim parameters. All memory that its steps need is reserved here. Close releases it.
+// New makes an optimizer for dim parameters. New reserves all memory for the steps, and Close releases the memory.
 func New[T Float](dim int, opts ...Option) (*Optimizer[T], error) {
 	const op = "New"
 	if dim < 0 {
@@ -73,8 +73,8 @@ func New[T Float](dim int, opts ...Option) (*Optimizer[T], error) {
 	})
 }
 
-// NewBlocks makes an optimizer whose parameters fall into blocks of the lengths dims, one after the other. Each block
-// has a preconditioner of its own, as if it were a model of its own.
+// NewBlocks makes an optimizer whose parameters are in blocks of lengths dims, one after the other. Each block has its
+// own preconditioner, as if the block were a separate model.
 func NewBlocks[T Float](dims []int, opts ...Option) (*Optimizer[T], error) {
 	const op = "NewBlocks"
 	total := 0
@@ -109,13 +109,13 @@ func create[T Float](
 
 func owner[T Float](handle *C.lmada_t, dim, blocks int) *Optimizer[T] {
 	o := &Optimizer[T]{handle: handle, dim: dim, blocks: blocks}
-	// A net for optimizers that nobody closed. The collector does not know how much memory hangs on a handle.
+	// Frees optimizers that nobody closed, late: the collector does not know the memory of a handle.
 	runtime.SetFinalizer(o, (*Optimizer[T]).Close)
 	return o
 }
 
-// Close releases the optimizer's memory. It waits for a call under way in another goroutine. Closing again, or closing
-// nil, does nothing. The error is always nil; it is there for [io.Closer].
+// Close releases the optimizer's memory. It waits for a call in another goroutine. Closing again, or closing nil, does
+// nothing. The error is always nil, and exists for [io.Closer].
 func (o *Optimizer[T]) Close() error {
 	if o == nil {
 		return nil
@@ -140,8 +140,8 @@ func (o *Optimizer[T]) Dim() int {
 	return o.dim
 }
 
-// Step takes grads into the window and moves params against the preconditioned direction. It is all or nothing. The
-// slices may not overlap.
+// Step stores grads in the window and moves params against the preconditioned direction. A step that fails changes
+// nothing. The slices must not overlap.
 func (o *Optimizer[T]) Step(params, grads []T) error {
 	const op = "Step"
 	if len(params) != len(grads) {
@@ -154,8 +154,8 @@ func (o *Optimizer[T]) Step(params, grads []T) error {
 	return failure(op, step(o.handle, params, grads))
 }
 
-// Direction steps the state but writes the direction to out instead of moving parameters: what Step would multiply by
-// the learning rate and subtract, without learning rate and weight decay.
+// Direction stores grads in the window and writes the direction to out, instead of moving parameters. The direction is
+// the vector that Step would multiply by the learning rate and subtract, without weight decay.
 func (o *Optimizer[T]) Direction(out, grads []T) error {
 	const op = "Direction"
 	if len(out) != len(grads) {
@@ -168,7 +168,7 @@ func (o *Optimizer[T]) Direction(out, grads []T) error {
 	return failure(op, direction(o.handle, out, grads))
 }
 
-// Reset goes back to before the first step. Options and learning rate stay.
+// Reset returns to the state before the first step. Options and learning rate stay.
 func (o *Optimizer[T]) Reset() error {
 	const op = "Reset"
 	if err := o.enter(op); err != nil {
@@ -178,7 +178,7 @@ func (o *Optimizer[T]) Reset() error {
 	return failure(op, C.lmada_reset(o.handle))
 }
 
-// SetLR sets the learning rate of the steps to come.
+// SetLR sets the learning rate of the next steps.
 func (o *Optimizer[T]) SetLR(lr float64) error {
 	const op = "SetLR"
 	if err := o.enter(op); err != nil {
@@ -188,10 +188,10 @@ func (o *Optimizer[T]) SetLR(lr float64) error {
 	return failure(op, C.lmada_set_lr(o.handle, C.double(lr)))
 }
 
-// Version returns the version of the library that is linked, as "0.1.0".
+// Version returns the version of the linked library, for example "0.1.0".
 func Version() string { return C.GoString(C.lmada_version()) }
 
-// enter takes the handle for one operation, which may be several calls of the library; leave gives it back.
+// enter locks the handle for one operation, which may be several calls of the library. leave unlocks it.
 func (o *Optimizer[T]) enter(op string) error {
 	if err := o.lock(op); err != nil {
 		return err
@@ -205,7 +205,7 @@ func (o *Optimizer[T]) leave() {
 	o.unlock()
 }
 
-// lock takes the handle, without entering the library.
+// lock locks the handle, without entering the library.
 func (o *Optimizer[T]) lock(op string) error {
 	if o == nil {
 		return ErrClosed
@@ -225,7 +225,7 @@ func (o *Optimizer[T]) unlock() {
 	runtime.KeepAlive(o)
 }
 
-// failure is the error to a status that the library just returned on this OS thread; nil where it is none.
+// failure returns the error for a status that the library has just returned on this OS thread, nil for LMADA_OK.
 func failure(op string, status C.lmada_status_t) error {
 	if status == C.LMADA_OK {
 		return nil

@@ -2,40 +2,40 @@ package lmada
 
 import "math"
 
-// Problem is a function to minimise. The fields are those of gonum's optimize.Problem that Minimize uses:
+// Problem is a function to minimise. It has the fields of gonum's optimize.Problem that Minimize uses:
 //
 //	lmada.Minimize(lmada.Problem{Func: p.Func, Grad: p.Grad}, x, lmada.Settings{Steps: 500}, lmada.WithLR(0.1))
 type Problem struct {
-	// Func evaluates the function at x. It may be nil: steps need the gradient only.
+	// Func evaluates the function at x. It may be nil, since steps need only the gradient.
 	Func func(x []float64) float64
-	// Grad puts the gradient at x into grad.
+	// Grad writes the gradient at x to grad.
 	Grad func(grad, x []float64)
 }
 
-// Settings says how long Minimize goes on, and how the learning rate falls on the way.
+// Settings determines when Minimize stops, and the learning rate of each step.
 type Settings struct {
 	// Steps is the largest number of steps.
 	Steps int
-	// GradientThreshold ends the steps where no element of the gradient is larger in magnitude.
+	// GradientThreshold stops Minimize when no element of the gradient is larger in magnitude.
 	GradientThreshold float64
-	// Schedule is how the learning rate goes on after Warmup steps, as the function Schedule has it; its peak is WithLR.
-	// A step is about as long as the learning rate, however small the gradient, so choose one that falls:
+	// Schedule is the schedule of the learning rate after Warmup steps, as in the function Schedule. The peak is
+	// WithLR. The length of a step is about the learning rate, even if the gradient is small. Choose a rate that falls:
 	// ScheduleLinear or ScheduleCosine. The zero value is ScheduleConstant.
 	Schedule ScheduleKind
-	// Warmup is how many steps the learning rate rises: at most Steps.
+	// Warmup is the number of steps in which the learning rate rises: at most Steps.
 	Warmup int
 }
 
-// Result is where Minimize ended.
+// Result is the end of a run of Minimize.
 type Result struct {
-	X        []float64 // the location
-	F        float64   // the function there, NaN if Func is nil
-	Gradient []float64 // the gradient there
-	Steps    int       // how many steps were taken
+	X        []float64 // the last location
+	F        float64   // the function at X, NaN if Func is nil
+	Gradient []float64 // the gradient at X
+	Steps    int       // the number of steps taken
 }
 
-// Minimize takes steps from initX, which stays as it is, with an optimizer of these options. Where a step fails, the
-// result is where the steps before it led.
+// Minimize takes steps from initX, which it does not change, with an optimizer of these options. If a step fails,
+// Minimize returns the error and the result of the steps before.
 func Minimize(p Problem, initX []float64, settings Settings, options ...Option) (*Result, error) {
 	const op = "Minimize"
 	if p.Grad == nil {
@@ -57,7 +57,7 @@ func Minimize(p Problem, initX []float64, settings Settings, options ...Option) 
 	}
 	r := &Result{X: append([]float64(nil), initX...), Gradient: make([]float64, len(initX))}
 	p.Grad(r.Gradient, r.X)
-	// A NaN is no reason to stop, but for the step to say so.
+	// A NaN does not end the loop: the step then returns the error.
 	for r.Steps < settings.Steps && !(largest(r.Gradient) <= settings.GradientThreshold) {
 		if err = opt.SetLR(Schedule(settings.Schedule, config.LR, uint64(r.Steps+1), warmup, total)); err != nil {
 			break
@@ -75,7 +75,7 @@ func Minimize(p Problem, initX []float64, settings Settings, options ...Option) 
 	return r, err
 }
 
-// largest is the largest magnitude of values, or NaN if there is one among them.
+// largest returns the largest magnitude of values, or NaN if values contains NaN.
 func largest(values []float64) float64 {
 	most := 0.0
 	for _, value := range values {

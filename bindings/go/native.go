@@ -8,15 +8,15 @@ import (
 	"unsafe"
 )
 
-// The C functions come in two element types. Pointers are passed as *C.float and *C.double, never as unsafe.Pointer:
-// cgo then knows that there are no pointers behind them, and looks at nothing, whatever the slice is part of.
+// The C functions exist for two element types. This file passes pointers as *C.float and *C.double, never as
+// unsafe.Pointer. cgo then knows that the memory has no pointers, and checks nothing, whatever the slice is part of.
 
 func single[T Float]() bool {
 	var zero T
 	return unsafe.Sizeof(zero) == unsafe.Sizeof(float32(0))
 }
 
-// first points at the first element; nil where there is none.
+// first returns the address of the first element, nil for an empty slice.
 func first[T any](s []T) *T {
 	if len(s) == 0 {
 		return nil

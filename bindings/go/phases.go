@@ -5,9 +5,9 @@ import "C"
 
 import "unsafe"
 
-// Begin opens a step in phases: Begin, Feed for every piece of the gradient in any order, ReducePartials where the
-// parameters are split over processes, Solve, Apply or ApplyDirection for every piece, End. Up to the first Apply,
-// Cancel goes back to before Begin. Meanwhile Step, StepTensors, Direction, SetLR, Save and Load return ErrWrongPhase.
+// Begin opens a step in phases: Begin, Feed for every piece of the gradient in any order, ReducePartials if parameters
+// are split over processes, Solve, Apply or ApplyDirection for every piece, End. Before the first Apply, Cancel returns
+// to the state before Begin. During the step, Step, StepTensors, Direction, SetLR, Save and Load return ErrWrongPhase.
 func (o *Optimizer[T]) Begin() error {
 	const op = "Begin"
 	if err := o.enter(op); err != nil {
@@ -17,8 +17,8 @@ func (o *Optimizer[T]) Begin() error {
 	return failure(op, C.lmada_begin(o.handle))
 }
 
-// Feed takes in the gradient of the parameters from offset on. The pieces cover every parameter once. A NaN is refused
-// not here but by Solve.
+// Feed passes the gradient of the parameters from offset on. The pieces must cover every parameter once. Feed accepts a
+// NaN; Solve then refuses the step.
 func (o *Optimizer[T]) Feed(offset int, grads []T) error {
 	const op = "Feed"
 	if offset < 0 {
@@ -31,13 +31,13 @@ func (o *Optimizer[T]) Feed(offset int, grads []T) error {
 	return failure(op, feed(o.handle, offset, grads))
 }
 
-// ReducePartials hands the sums that the step needs to reduce, which adds them up over all processes, in place and to
-// the same bits on all. There are at most 2k + 16 for each block, 3k + 16 with ClipEMAVector and GraftEMAVector. Where
-// reduce fails, its error is returned and the step goes on from before. The slice is valid during reduce only.
+// ReducePartials passes the sums of the step to reduce, which adds them over all processes, in place and to the same
+// bits on all. There are at most 2k + 16 numbers for each block, 3k + 16 with ClipEMAVector and GraftEMAVector. If
+// reduce fails, ReducePartials returns its error and the step is still open. The slice is valid only during reduce.
 func (o *Optimizer[T]) ReducePartials(reduce func(partials []float64) error) error {
 	const op = "ReducePartials"
-	// The library's own array dies with the step, so that reduce gets a copy. The handle is free meanwhile: the second
-	// call finds out whether the step is still there.
+	// The library's array is valid only during the step, so reduce gets a copy. The handle is not locked during reduce:
+	// the second call returns an error if the step is gone.
 	var partials []float64
 	if err := o.partials(op, func(values []float64) { partials = append(partials, values...) }); err != nil {
 		return err
@@ -62,8 +62,8 @@ func (o *Optimizer[T]) partials(op string, use func(values []float64)) error {
 	return nil
 }
 
-// Solve computes the step from the sums, without changing state or parameters. Stats now describes it. A refused Solve
-// leaves the step open: Cancel is the way on.
+// Solve computes the step from the sums, without changing state or parameters. Stats then describes this step. If Solve
+// fails, the step stays open: call Cancel.
 func (o *Optimizer[T]) Solve() error {
 	const op = "Solve"
 	if err := o.enter(op); err != nil {
@@ -73,8 +73,8 @@ func (o *Optimizer[T]) Solve() error {
 	return failure(op, C.lmada_solve(o.handle))
 }
 
-// Apply moves the parameters from offset on; grads is what Feed got for them. After the first Apply the step can only
-// be finished, or the optimizer Reset or Closed.
+// Apply moves the parameters from offset on. grads is the gradient that Feed got for these parameters. After the first
+// Apply, finish the step, or Reset or Close the optimizer.
 func (o *Optimizer[T]) Apply(offset int, params, grads []T) error {
 	const op = "Apply"
 	if offset < 0 {
@@ -90,7 +90,7 @@ func (o *Optimizer[T]) Apply(offset int, params, grads []T) error {
 	return failure(op, apply(o.handle, offset, params, grads))
 }
 
-// ApplyDirection is Apply that writes the direction to out instead of moving parameters, as Direction does: without
+// ApplyDirection is Apply, but writes the direction to out instead of moving parameters, like Direction: without
 // learning rate and weight decay.
 func (o *Optimizer[T]) ApplyDirection(offset int, out, grads []T) error {
 	const op = "ApplyDirection"
@@ -107,7 +107,7 @@ func (o *Optimizer[T]) ApplyDirection(offset int, out, grads []T) error {
 	return failure(op, applyDirection(o.handle, offset, out, grads))
 }
 
-// End ends a step that was applied to every parameter: it now counts.
+// End ends a step after every parameter was applied. The step now counts.
 func (o *Optimizer[T]) End() error {
 	const op = "End"
 	if err := o.enter(op); err != nil {
@@ -117,7 +117,7 @@ func (o *Optimizer[T]) End() error {
 	return failure(op, C.lmada_end(o.handle))
 }
 
-// Cancel drops an open step of which nothing is applied.
+// Cancel drops an open step before the first Apply.
 func (o *Optimizer[T]) Cancel() error {
 	const op = "Cancel"
 	if err := o.enter(op); err != nil {

@@ -3,8 +3,8 @@ package lmada
 // #include <lmada.h>
 import "C"
 
-// AveragedParams writes the average of the parameters over the steps to out, with [WithAverageBeta]: what to evaluate
-// where the learning rate does not fall. Before the first step it is [ErrWrongPhase].
+// AveragedParams writes the average of the parameters over the steps to out. It needs [WithAverageBeta]. Evaluate the
+// average if the learning rate does not fall. Before the first step AveragedParams returns [ErrWrongPhase].
 func (o *Optimizer[T]) AveragedParams(out []T) error {
 	const op = "AveragedParams"
 	if err := o.enter(op); err != nil {
@@ -17,8 +17,8 @@ func (o *Optimizer[T]) AveragedParams(out []T) error {
 	return failure(op, C.lmada_averaged_params_f64(o.handle, doubles(out), C.size_t(len(out))))
 }
 
-// Observe takes grads into the window and moves nothing; the step counts. With Precondition it makes rules of one's
-// own.
+// Observe stores grads in the window without moving parameters. The step counts. Use it with Precondition for your own
+// update rules.
 func (o *Optimizer[T]) Observe(grads []T) error {
 	const op = "Observe"
 	if err := o.enter(op); err != nil {
@@ -31,8 +31,8 @@ func (o *Optimizer[T]) Observe(grads []T) error {
 	return failure(op, C.lmada_observe_f64(o.handle, doubles(grads), C.size_t(len(grads))))
 }
 
-// Precondition writes the preconditioned v to out, with the window as it is. No state changes. For the newest gradient
-// that is the direction of the last step without clip, graft and momentum.
+// Precondition preconditions v with the current window and writes the result to out, without changing the state. For
+// the newest gradient the result is the direction of the last step without clip, graft and momentum.
 func (o *Optimizer[T]) Precondition(out, v []T) error {
 	const op = "Precondition"
 	if len(out) != len(v) {

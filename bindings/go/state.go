@@ -8,29 +8,29 @@ import (
 	"unsafe"
 )
 
-// Stats is what the last step looked like, or between Solve and End the one under way. Over several blocks the norms
-// are root-sum-squares, Scale is the least, Rank the sum.
+// Stats describes the last step, or the open step between Solve and End. Over several blocks, norms are the root of the
+// sum of squares, Scale is the smallest, Rank is the sum.
 type Stats struct {
 	Steps      uint64  // steps accepted since New, Reset or the start of the loaded run
 	HistoryLen int     // gradients in the window
 	Rank       int     // directions that the preconditioner acts on
 	GradNorm   float64 // |g| as given
 	UpdateNorm float64 // |u| before clipping and update momentum
-	Scale      float64 // factor that clipping or grafting put on u
+	Scale      float64 // factor of clipping or grafting on u
 	EigMax     float64 // largest eigenvalue of MMᵀ, without ε
-	EigMin     float64 // smallest that counts as present
+	EigMin     float64 // smallest eigenvalue above the noise floor
 	StateBytes uint64  // memory that the optimizer holds
 	LR         float64 // learning rate of the next step
 	Refused    uint64  // steps refused with ErrNonFinite since New or Reset
-	// NonFiniteIndex is the first element that was NaN or infinite in the last gradient refused, or NoIndex: no gradient
+	// NonFiniteIndex is the first NaN or infinite element of the last refused gradient. It is NoIndex if no gradient
 	// was refused, or not for an element of this optimizer.
 	NonFiniteIndex uint64
 }
 
-// NoIndex is a NonFiniteIndex of no element.
+// NoIndex is the NonFiniteIndex that means no element.
 const NoIndex uint64 = math.MaxUint64
 
-// Stats tells what the last step looked like.
+// Stats returns statistics of the last step.
 func (o *Optimizer[T]) Stats() (Stats, error) {
 	const op = "Stats"
 	if err := o.enter(op); err != nil {
@@ -58,8 +58,8 @@ func (o *Optimizer[T]) Stats() (Stats, error) {
 	}, nil
 }
 
-// Save returns the whole state: window, averages, step count, learning rate, options, groups. A run that loads it goes
-// on with the same bits. [Optimizer.WriteTo] does without a second copy of the state.
+// Save returns the complete state: window, averages, step count, learning rate, options, groups. A run that loads the
+// state continues with the same bits. [Optimizer.WriteTo] needs no second copy of the state.
 func (o *Optimizer[T]) Save() ([]byte, error) {
 	const op = "Save"
 	if err := o.enter(op); err != nil {
@@ -77,9 +77,9 @@ func (o *Optimizer[T]) Save() ([]byte, error) {
 	return state, nil
 }
 
-// Load puts a saved state in place of the present one. The optimizer must have been made with the same element type,
-// lengths, history size, format and density, momentum kind and clip kind, and with diagonal beta and average beta on or
-// off alike; its other options stay. Everything is checked before anything is changed.
+// Load replaces the current state with a saved one. The optimizer must have the element type, lengths, history size,
+// format and density, momentum kind and clip kind of the state, and diagonal beta and average beta must be on or off as
+// in the state. Other options stay. Load checks everything before it changes anything.
 func (o *Optimizer[T]) Load(state []byte) error {
 	const op = "Load"
 	if len(state) == 0 {
@@ -92,15 +92,15 @@ func (o *Optimizer[T]) Load(state []byte) error {
 	return failure(op, C.lmada_state_load(o.handle, unsafe.Pointer(&state[0]), C.size_t(len(state))))
 }
 
-// LoadShares puts together, from states that several processes saved, the state of this optimizer: for a restart on
-// another number of processes, or with other shares. firsts has for each block how many parameters of it the states
-// hold before this optimizer's share. In every block the shares of the states follow each other in their order; the
-// states may be all, or those consecutive ones that have a part of this optimizer's shares. Where the history format is
-// not the full one, shares old and new start at multiples of 4,096 parameters from the start of their block (of 256 for
-// HistoryF16 and HistoryInt8). Else as Load.
+// LoadShares computes the state of this optimizer from states that several processes saved, for a restart on another
+// number of processes or with other shares. firsts[b] is the number of parameters of block b that the states hold
+// before this optimizer's share. In every block the shares of the states follow each other in the order of states.
+// states may be all states, or the consecutive ones that overlap this optimizer's shares. If the history format is not
+// full, old and new shares start at multiples of 4,096 parameters from the start of their block (of 256 for HistoryF16
+// and HistoryInt8). The rules of Load apply too.
 //
-// With Go 1.22 or later nothing is copied. Earlier versions cannot pass a list of slices to C: there the states are
-// copied once.
+// With Go 1.22 or later LoadShares copies nothing. Earlier versions cannot pass a list of slices to C, and copy the
+// states once.
 func (o *Optimizer[T]) LoadShares(firsts []int, states [][]byte) error {
 	const op = "LoadShares"
 	if err := o.enter(op); err != nil {

@@ -29,9 +29,9 @@ import (
 	"unsafe"
 )
 
-// WriteTo writes the state to w, the same bytes as Save, without a second copy of it. An error of w is wrapped in an
-// [ErrCallback]; w then has part of a state, which is none. Meanwhile the optimizer is busy, for w too. It is an
-// [io.WriterTo].
+// WriteTo writes the state to w, with the bytes of Save, without a second copy. WriteTo wraps an error of w in an
+// [ErrCallback]; w then has an incomplete state. During WriteTo the optimizer is busy, also for calls from w. WriteTo
+// implements [io.WriterTo].
 func (o *Optimizer[T]) WriteTo(w io.Writer) (written int64, err error) {
 	const op = "WriteTo"
 	if err := o.lock(op); err != nil {
@@ -51,36 +51,38 @@ func (o *Optimizer[T]) WriteTo(w io.Writer) (written int64, err error) {
 	return written, err
 }
 
-// NewFromState makes the optimizer whose state r gives, as Save or WriteTo wrote it: with its options, blocks, groups
-// and learning rate. It goes on with the same bits. No byte behind the state is read. An error of r is wrapped in an
-// [ErrCallback]: [io.ErrUnexpectedEOF] where the state is cut short, [io.EOF] where there is none.
+// NewFromState makes an optimizer from a state that Save or WriteTo wrote, with the options, blocks, groups and
+// learning rate of the state. The optimizer continues with the same bits. NewFromState reads no byte after the state.
+// It wraps an error of r in an [ErrCallback]: [io.ErrUnexpectedEOF] if the state is cut short, [io.EOF] if there is no
+// state.
 func NewFromState[T Float](r io.Reader) (*Optimizer[T], error) {
 	const op = "NewFromState"
 	var handle *C.lmada_t
-	var form form
+	var head header
 	err := stream(op, func(context unsafe.Pointer) C.lmada_status_t {
 		return C.lmadaGoCreateFromState(context, &handle)
 	}, func(piece []byte) error {
 		_, err := io.ReadFull(r, piece)
-		if err == io.EOF && form.begun {
+		if err == io.EOF && head.begun {
 			err = io.ErrUnexpectedEOF
 		}
-		form.take(piece)
+		head.take(piece)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	o := owner[T](handle, 0, 0)
-	if err := o.adopt(op, &form); err != nil {
+	if err := o.adopt(op, &head); err != nil {
 		o.Close()
 		return nil, err
 	}
 	return o, nil
 }
 
-// adopt refuses a handle of the other element type, and a form whose lengths this package does not find.
-func (o *Optimizer[T]) adopt(op string, form *form) error {
+// adopt refuses a handle of the other element type, and a state in whose header it cannot find the lengths of the
+// blocks.
+func (o *Optimizer[T]) adopt(op string, head *header) error {
 	if err := o.enter(op); err != nil {
 		return err
 	}
@@ -92,9 +94,9 @@ func (o *Optimizer[T]) adopt(op string, form *form) error {
 	if (config.dtype == C.LMADA_F32) != single[T]() {
 		return invalid(op, "the state is of an optimizer of the other element type")
 	}
-	dims, ok := form.dims()
+	dims, ok := head.dims()
 	if !ok {
-		return &Error{Op: op, Status: ErrBadState, Message: "this package does not know the form of the state"}
+		return &Error{Op: op, Status: ErrBadState, Message: "this package does not know the format of the state"}
 	}
 	o.blocks = len(dims)
 	for _, dim := range dims {
@@ -103,15 +105,15 @@ func (o *Optimizer[T]) adopt(op string, form *form) error {
 	return nil
 }
 
-// streaming is one call of the library whose callback hands pieces to another goroutine.
+// streaming is one call of the library whose callback passes pieces to another goroutine.
 type streaming struct {
-	pieces chan []byte // closed once the library has returned
-	stop   chan bool   // answers each piece
+	pieces chan []byte // closed after the library has returned
+	stop   chan bool   // the answer to each piece
 }
 
-// stream runs a call of the library, which hands pieces of a state to use. The call has a goroutine of its own, so that
-// no frame of the library lies below use: use may panic, or end its goroutine. The library then stops before stream
-// goes on.
+// stream runs a call of the library that passes pieces of a state to use. The call has its own goroutine, so that the
+// stack of use has no frames of the library: use may panic, or end its goroutine. The library then returns before
+// stream continues.
 func stream(op string, call func(context unsafe.Pointer) C.lmada_status_t, use func(piece []byte) error) error {
 	s := &streaming{make(chan []byte), make(chan bool)}
 	handle := cgo.NewHandle(s)
@@ -123,7 +125,7 @@ func stream(op string, call func(context unsafe.Pointer) C.lmada_status_t, use f
 		defer leaveLibrary()
 		outcome = failure(op, call(unsafe.Pointer(&handle)))
 	}()
-	waiting := false // the library, for an answer
+	waiting := false // whether the library waits for an answer
 	defer func() {
 		if waiting {
 			s.stop <- true
@@ -144,58 +146,58 @@ func stream(op string, call func(context unsafe.Pointer) C.lmada_status_t, use f
 	return outcome
 }
 
-// form collects the beginning of a state, where the lengths of the blocks stand: magic (8 bytes), version (4), number
-// of options (4), options (8 each), steps, averaged steps, number of blocks, number of groups (8 each), checksum (4),
-// lengths (8 each). The library has checked them by the time that dims is called.
-type form struct {
+// header collects the first bytes of a state, which contain the lengths of the blocks: magic (8 bytes), version (4),
+// number of options (4), options (8 each), steps, averaged steps, number of blocks, number of groups (8 each), checksum
+// (4), lengths (8 each). The library has checked these bytes before dims is called.
+type header struct {
 	begun bool
 	bytes []byte
 }
 
 const (
-	formVersion  = 3
-	formPrelude  = 16
-	formBlocksAt = 16 // after the options
-	formCounts   = 36 // bytes after the options, before the lengths
+	headerVersion  = 3
+	headerPrelude  = 16
+	headerBlocksAt = 16 // after the options
+	headerCounts   = 36 // bytes after the options, before the lengths
 )
 
-// take keeps of a piece what may belong to the beginning.
-func (f *form) take(piece []byte) {
-	f.begun = true
-	for missing := f.size() - len(f.bytes); missing > 0 && len(piece) > 0; missing = f.size() - len(f.bytes) {
+// take keeps the bytes of a piece that belong to the header.
+func (h *header) take(piece []byte) {
+	h.begun = true
+	for missing := h.size() - len(h.bytes); missing > 0 && len(piece) > 0; missing = h.size() - len(h.bytes) {
 		if missing > len(piece) {
 			missing = len(piece)
 		}
-		f.bytes, piece = append(f.bytes, piece[:missing]...), piece[missing:]
+		h.bytes, piece = append(h.bytes, piece[:missing]...), piece[missing:]
 	}
 }
 
-// counts is where the options end.
-func (f *form) counts() int { return formPrelude + 8*int(binary.LittleEndian.Uint32(f.bytes[12:])) }
+// counts returns the position after the options.
+func (h *header) counts() int { return headerPrelude + 8*int(binary.LittleEndian.Uint32(h.bytes[12:])) }
 
-// size is how many bytes the beginning has, as far as those taken tell.
-func (f *form) size() int {
-	if len(f.bytes) < formPrelude {
-		return formPrelude
+// size returns the length of the header in bytes, as far as the bytes taken determine it.
+func (h *header) size() int {
+	if len(h.bytes) < headerPrelude {
+		return headerPrelude
 	}
-	if head := f.counts() + formCounts; len(f.bytes) < head {
+	if head := h.counts() + headerCounts; len(h.bytes) < head {
 		return head
 	}
-	return f.counts() + formCounts + 8*f.blocks()
+	return h.counts() + headerCounts + 8*h.blocks()
 }
 
-func (f *form) blocks() int {
-	return int(binary.LittleEndian.Uint64(f.bytes[f.counts()+formBlocksAt:]))
+func (h *header) blocks() int {
+	return int(binary.LittleEndian.Uint64(h.bytes[h.counts()+headerBlocksAt:]))
 }
 
 // dims returns the lengths of the blocks.
-func (f *form) dims() ([]int, bool) {
-	if len(f.bytes) < f.size() || binary.LittleEndian.Uint32(f.bytes[8:]) != formVersion {
+func (h *header) dims() ([]int, bool) {
+	if len(h.bytes) < h.size() || binary.LittleEndian.Uint32(h.bytes[8:]) != headerVersion {
 		return nil, false
 	}
-	dims := make([]int, f.blocks())
+	dims := make([]int, h.blocks())
 	for i := range dims {
-		dims[i] = int(binary.LittleEndian.Uint64(f.bytes[f.counts()+formCounts+8*i:]))
+		dims[i] = int(binary.LittleEndian.Uint64(h.bytes[h.counts()+headerCounts+8*i:]))
 	}
 	return dims, true
 }

@@ -1,12 +1,12 @@
 package lmada
 
-// StepTensors is Step for a model that lies in several slices, without copying them together. One after the other they
-// are the optimizer's parameters; they need not be its blocks. A gradient that is nil counts as zeros, and its
-// parameters are left alone, under weight decay too. It is all or nothing.
+// StepTensors is Step for a model in several slices, without copying them. The slices, one after the other, are the
+// optimizer's parameters. They need not be its blocks. A nil gradient counts as zeros, and its parameters stay
+// unchanged, also with weight decay. A step that fails changes nothing.
 //
-// With Go 1.22 or later it is one call of the library and gives the same bits as Step. Earlier versions cannot pass a
-// list of slices to C: there it is a step in phases, which agrees with Step up to the order in which sums are rounded;
-// with a nil gradient, the slices are copied once.
+// With Go 1.22 or later StepTensors is one call of the library and gives the same bits as Step. Earlier versions cannot
+// pass a list of slices to C. They step in phases, which agrees with Step up to the rounding of sums in another order,
+// and copy the slices once if a gradient is nil.
 func (o *Optimizer[T]) StepTensors(params, grads [][]T) error {
 	const op = "StepTensors"
 	if err := o.enter(op); err != nil {
