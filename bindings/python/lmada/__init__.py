@@ -6,8 +6,8 @@
     for _ in range(steps):
         opt.step(w, gradient(w))
 
-`Optimizer` moves NumPy arrays in place and lists the options. `lmada.torch.LMAdagrad` is the optimizer for PyTorch; it
-is imported as `lmada.torch`, and only then is PyTorch.
+`Optimizer` moves NumPy arrays in place, and its documentation lists the options. `lmada.torch.LMAdagrad` is the
+optimizer for PyTorch. Only `import lmada.torch` imports PyTorch.
 """
 
 from ._errors import (

@@ -1,4 +1,4 @@
-"""The addresses of NumPy arrays, which are neither converted nor copied."""
+"""The addresses of NumPy arrays. The package neither converts nor copies arrays."""
 
 from __future__ import annotations
 

@@ -8,21 +8,21 @@ from ._library import LIBRARY
 class LmadaError(Exception):
     """A call that the library refused. It has changed nothing.
 
-    `str(error)` says which argument was wrong and what its value was. `status` is the number of the status in lmada.h.
-    Each status has a subclass; this class itself is raised only for a status that a later library may add.
+    `str(error)` names the argument and its value. `status` is the number of the status in lmada.h. Each status has a
+    subclass. This class itself is raised only for a status that a later library may add.
     """
 
     status = -1
 
 
 class NullPointerError(LmadaError, ValueError):
-    """A pointer that has to point at something is NULL."""
+    """A pointer that must not be NULL is NULL."""
 
     status = 1
 
 
 class InvalidArgumentError(LmadaError, ValueError):
-    """A value out of range, arrays that overlap, and the like."""
+    """A value out of range, or arrays that overlap."""
 
     status = 2
 
@@ -36,7 +36,7 @@ class DimensionMismatchError(LmadaError, ValueError):
 class NonFiniteError(LmadaError, ArithmeticError):
     """A NaN or an infinity in the gradient, or a step whose result would not be finite.
 
-    Nothing has changed: the next step may follow.
+    Nothing has changed: the program may continue with the next step.
     """
 
     status = 4
@@ -55,25 +55,25 @@ class BusyError(LmadaError, RuntimeError):
 
 
 class WrongPhaseError(LmadaError, RuntimeError):
-    """The call does not belong at this point of a step in phases, or comes before the first step."""
+    """The call is not allowed at this point of a step in phases, or before the first step."""
 
     status = 7
 
 
 class BadStateError(LmadaError, ValueError):
-    """A saved state is damaged or cut short, or the bytes are no state of this library."""
+    """A saved state is damaged or cut short, or the bytes are not a state of this library."""
 
     status = 8
 
 
 class InternalError(LmadaError, RuntimeError):
-    """A defect of the library. The optimizer answers with this until `reset`."""
+    """A defect of the library. Every call on the optimizer raises this error until `reset`."""
 
     status = 9
 
 
 class CallbackError(LmadaError, RuntimeError):
-    """A callback failed without an exception. An exception in a callback is raised itself."""
+    """A callback failed without an exception. Exceptions of a callback reach the caller unchanged."""
 
     status = 10
 
@@ -96,8 +96,8 @@ _CLASSES = {
 
 
 def error_of(status: int) -> LmadaError:
-    """The exception for a status that is not LMADA_OK, with the message that the library has for this thread."""
-    # Between the call that failed and this one only finalizers may have run; lmada_free leaves the message alone.
+    """The exception for a status other than LMADA_OK, with the library's message for this thread."""
+    # Between the failed call and this one only finalizers can have run, and lmada_free does not change the message.
     message: bytes = LIBRARY.lmada_last_error()
     error = _CLASSES.get(status, LmadaError)(message.decode())
     error.status = status
@@ -105,6 +105,6 @@ def error_of(status: int) -> LmadaError:
 
 
 def check(status: int) -> None:
-    """Raises what a status other than LMADA_OK stands for."""
+    """Raises the exception for a status other than LMADA_OK."""
     if status:
         raise error_of(status)

@@ -1,4 +1,4 @@
-"""A handle of the library: made, asked, copied, closed. `Optimizer` adds what moves parameters."""
+"""A handle of the library: creation, options, statistics, release. `Optimizer` adds the steps."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class Stats(NamedTuple):
-    """Statistics of the last step, or between `solve` and `end` of the step under way.
+    """Statistics of the last step, or of the open step between `solve` and `end`.
 
-    Over several blocks the norms are root-sum-squares, `scale` is the least, `rank` the sum, the eigenvalues the
-    extremes.
+    Over several blocks, norms are the root of the sum of squares, `scale` is the smallest, `rank` is the sum, `eig_max`
+    and `eig_min` are the largest and the smallest.
     """
 
     steps: int
@@ -34,19 +34,19 @@ class Stats(NamedTuple):
     update_norm: float
     """Norm of the update, before clipping and update momentum."""
     scale: float
-    """Factor that clipping or grafting put on the update."""
+    """Factor of clipping or grafting on the update."""
     eig_max: float
     """Largest eigenvalue of MM', without eps; 0 at rank 0."""
     eig_min: float
-    """Smallest eigenvalue of MM' that counts as present, without eps; 0 at rank 0."""
+    """Smallest eigenvalue of MM' above the noise floor, without eps; 0 at rank 0."""
     state_bytes: int
     """Memory that the optimizer holds, in bytes."""
     lr: float
     """Learning rate of the next step."""
     refused: int
-    """Steps refused as not finite since creation or reset; no part of a saved state."""
+    """Steps refused because of a NaN or infinity since creation or reset. Not part of a saved state."""
     non_finite_index: Optional[int]
-    """The first element, counted from 0 over all parameters, that was not finite in the last gradient refused."""
+    """The first element that was not finite in the last refused gradient, counted from 0 over all parameters."""
 
 
 class _Stats(ctypes.Structure):
@@ -70,12 +70,12 @@ class _Stats(ctypes.Structure):
 
 
 class Group(NamedTuple):
-    """The parameters `start` to `stop - 1`, counted over the whole model from 0, with factors of their own."""
+    """The parameters `start` to `stop - 1`, counted over the model from 0, with their own factors."""
 
     start: int
     stop: int
     lr_scale: float = 1.0
-    """Factor on the learning rate, >= 0. 0 freezes: the gradient there is not read and counts as zeros."""
+    """Factor on the learning rate, >= 0. 0 freezes the range: the gradient is not read and counts as zeros."""
     weight_decay_scale: float = 1.0
     """Factor on the weight decay, >= 0."""
 
@@ -105,7 +105,7 @@ class Handle:
         self._adopt(handle.value, blocks)
 
     def _adopt(self, handle: Optional[int], blocks: Tuple[int, ...]) -> None:
-        """Takes over a handle that the library has made."""
+        """Takes ownership of a handle."""
         self._handle = handle
         self._blocks = blocks
         self._dim = sum(blocks)
@@ -126,7 +126,7 @@ class Handle:
 
     @property
     def blocks(self) -> Tuple[int, ...]:
-        """The lengths of the blocks: parameters with a preconditioner of their own."""
+        """The lengths of the blocks. Each block has its own preconditioner."""
         return self._blocks
 
     def __len__(self) -> int:
@@ -135,11 +135,11 @@ class Handle:
 
     @property
     def closed(self) -> bool:
-        """Whether the memory has been given back."""
+        """Whether the memory has been released."""
         return self._handle is None
 
     def close(self) -> None:
-        """Gives the memory back. May be called more than once, but not while another thread uses the optimizer."""
+        """Releases the memory. May be called more than once, but not while another thread uses the optimizer."""
         handle, self._handle = self._handle, None
         LIBRARY.lmada_free(handle)
 
@@ -164,11 +164,11 @@ class Handle:
         return f"<lmada.{type(self).__name__} of {self._dtype}: {state}>"
 
     def reset(self) -> None:
-        """Forgets every gradient and average, as if just made, and ends a step in phases. Options are kept."""
+        """Forgets every gradient and average, like a new optimizer, and ends a step in phases. Keeps the options."""
         check(LIBRARY.lmada_reset(self._open()))
 
     def stats(self) -> Stats:
-        """What the last step looked like."""
+        """Statistics of the last step."""
         stats = _Stats()
         check(LIBRARY.lmada_stats(self._open(), ctypes.byref(stats), ctypes.sizeof(stats)))
         values: Dict[str, Any] = {name: getattr(stats, name) for name in Stats._fields}
@@ -182,31 +182,31 @@ class Handle:
         return config
 
     def config(self) -> Options:
-        """Every option as it is now, the learning rate too."""
+        """The current value of every option, including the learning rate."""
         return to_python(self._config())
 
     def set_config(self, **options: "Unpack[Options]") -> None:
-        """Sets options of the steps to come; the others stay as they are.
+        """Sets options for the next steps. Other options keep their values.
 
-        All can be set except those that fix the shape of the state: `history_size`, `history_format`, `density`,
+        Options that determine the layout of the state cannot change: `history_size`, `history_format`, `density`,
         `momentum_kind`, whether `diagonal_beta` and `average_beta` are 0, and whether `clip_kind` is one of the clips
         by vectors.
         """
         check(LIBRARY.lmada_set_config(self._open(), ctypes.byref(put(self._config(), options))))
 
     def set_lr(self, lr: float) -> None:
-        """Sets the learning rate of the steps to come: >= 0, and `lr * weight_decay` at most 1."""
+        """Sets the learning rate of the next steps: >= 0, and `lr * weight_decay` at most 1."""
         check(LIBRARY.lmada_set_lr(self._open(), to_c("lr", lr)))
 
     def set_grad_scale(self, scale: float) -> None:
-        """Sets the factor on the gradients of the steps to come, the option `grad_scale`: >= 0."""
+        """Sets the factor on the gradients of the next steps, the option `grad_scale`: >= 0."""
         check(LIBRARY.lmada_set_grad_scale(self._open(), to_c("grad_scale", scale)))
 
     def set_groups(self, groups: Iterable[Group]) -> None:
-        """Sets the parameter groups of the steps to come, in place of all groups before.
+        """Replaces all parameter groups, for the next steps.
 
-        Their ranges are disjoint; parameters in none have both factors 1. Groups are part of a saved state, `reset`
-        keeps them, and they cost no time.
+        The ranges must be disjoint. Parameters in no group have factors of 1. A saved state includes the groups, and
+        `reset` keeps them. Groups take no time.
         """
         given: List[_Group] = []
         for start, stop, lr_scale, weight_decay_scale in groups:
@@ -221,7 +221,7 @@ HandleType = TypeVar("HandleType", bound=Handle)
 
 
 def adopted(kind: Type[HandleType], handle: Optional[int], blocks: Tuple[int, ...]) -> HandleType:
-    """An optimizer that owns a handle which the library has made already."""
+    """Makes an optimizer that owns an existing handle."""
     self = kind.__new__(kind)
     self._adopt(handle, blocks)
     return self

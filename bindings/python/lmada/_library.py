@@ -55,7 +55,7 @@ _CALLS: dict[str, List[Any]] = {
     "state_write": [POINTER, CALLBACK, POINTER],
     "create_from_state": [CALLBACK, POINTER, POINTER],
 }
-# These come twice: under this name for float32, with "_f64" behind it for float64.
+# Each of these functions exists under this name for float32 and with the suffix "_f64" for float64.
 _TYPED_CALLS: dict[str, List[Any]] = {
     "step": [POINTER, POINTER, POINTER, SIZE],
     "step_tensors": [POINTER, POINTER, POINTER, POINTER, SIZE],
@@ -70,7 +70,7 @@ _TYPED_CALLS: dict[str, List[Any]] = {
 
 
 def _candidates() -> list[str]:
-    """Where the library may lie, the first choice first."""
+    """The possible paths of the library, the first choice first."""
     chosen = os.environ.get("LMADA_LIBRARY")
     if chosen:
         return [chosen]
@@ -114,9 +114,9 @@ def _declare(library: ctypes.CDLL, path: str) -> None:
 
 
 def unsigned(number: Any, name: str, kind: Any = SIZE) -> int:
-    """A whole number for an argument or a field of this unsigned type.
+    """Converts an integer for an argument or a field of this unsigned type.
 
-    ctypes would take the lowest bits of a number that is out of range, and does not take NumPy's whole numbers.
+    ctypes would silently truncate a number that is out of range, and does not accept NumPy's integers.
     """
     try:
         value = operator.index(number)
@@ -138,7 +138,7 @@ class TypedCalls:
         for name in _TYPED_CALLS:
             setattr(self, name, getattr(LIBRARY, f"lmada_{name}{suffix}"))
 
-    def __getattr__(self, name: str) -> Any:  # tells type checkers that there are more attributes
+    def __getattr__(self, name: str) -> Any:  # tells type checkers about the other attributes
         raise AttributeError(name)
 
 
@@ -146,7 +146,7 @@ F32_CALLS, F64_CALLS = TypedCalls(""), TypedCalls("_f64")
 
 
 def library_path() -> str:
-    """The path of the library in use, or the name by which the system's loader found it."""
+    """The path of the library in use, or the name under which the system's loader found the library."""
     return _PATH
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ._errors import check
 from ._library import F64, I32, LIBRARY, SIZE, U32, unsigned
 
-# Options that choose one of several things. The library numbers them from 0 in this order.
+# Options with a choice. The library numbers the choices from 0 in this order.
 HistoryFormat = Literal["full", "bf16", "f16", "int8", "sparse"]
 MomentumKind = Literal["none", "gradient", "update", "window"]
 ClipKind = Literal["none", "norm", "ema_norm", "graft_ema_norm", "ema_vector", "graft_ema_vector", "graft_input"]
@@ -54,7 +54,7 @@ class Config(ctypes.Structure):
 
 
 class Options(TypedDict, total=False):
-    """The keywords that options are given by; `Optimizer` says what each means."""
+    """The options as keywords. `Optimizer` documents each option."""
 
     # options: generated from src/config.rs by `make option-lists`
     history_size: int
@@ -98,7 +98,7 @@ DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def dtype_number(dtype: Any) -> int:
-    """0 for float32 and 1 for float64, given in any way that NumPy understands."""
+    """Returns 0 for float32 and 1 for float64, for any dtype that NumPy accepts."""
     found = np.dtype(dtype)
     if found not in DTYPES:
         raise ValueError(f"dtype cannot be {found}; it is one of float32, float64")
@@ -106,7 +106,7 @@ def dtype_number(dtype: Any) -> int:
 
 
 def filled(recommended: bool = False) -> Config:
-    """A configuration with the defaults, or with the recommended setting."""
+    """A configuration with the defaults, or with the recommended options."""
     config = Config()
     init = LIBRARY.lmada_config_recommended if recommended else LIBRARY.lmada_config_init
     check(init(ctypes.byref(config), ctypes.sizeof(config)))
@@ -114,7 +114,7 @@ def filled(recommended: bool = False) -> Config:
 
 
 def put(config: Config, options: Mapping[str, Any]) -> Config:
-    """Sets the options given; the others stay."""
+    """Sets the given options. Other options keep their values."""
     for name, value in options.items():
         if name not in NAMES:
             raise TypeError(f"there is no option {name!r}; the options are {', '.join(NAMES)}")
@@ -123,7 +123,7 @@ def put(config: Config, options: Mapping[str, Any]) -> Config:
 
 
 def to_c(name: str, value: Any) -> Any:
-    """The value of an option for its field. The library checks the range."""
+    """Converts the value of an option for its field. The library checks the range."""
     kind = _TYPES[name]
     if name in CHOICES:
         if value not in CHOICES[name]:
@@ -144,7 +144,7 @@ def to_c(name: str, value: Any) -> Any:
 
 
 def to_python(config: Config) -> Options:
-    """Every option as a keyword takes it."""
+    """Every option as a keyword value."""
     values: Dict[str, Any] = {name: getattr(config, name) for name in NAMES}
     for name, choices in CHOICES.items():
         values[name] = choices[values[name]]
@@ -152,14 +152,14 @@ def to_python(config: Config) -> Options:
 
 
 def defaults() -> Options:
-    """Every option with its default value. `Optimizer` says what each means."""
+    """Every option with its default value. `Optimizer` documents each option."""
     return to_python(filled())
 
 
 def recommended() -> Options:
     """Every option with the value that trained best in the library's own measurements.
 
-    They use diagonal preconditioning, which rules out `centered` and the clips by vectors; `lr` is Adam's. Use them as
-    a start: `Optimizer(dim, **{**lmada.recommended(), "lr": 0.003})`.
+    The options use diagonal preconditioning, which excludes `centered` and the clips by vectors. `lr` is on Adam's
+    scale. Use them as a start: `Optimizer(dim, **{**lmada.recommended(), "lr": 0.003})`.
     """
     return to_python(filled(recommended=True))

@@ -19,31 +19,31 @@ class Phases(Steps):
     def begin(self) -> None:
         """Opens a step in phases.
 
-        In order: `begin`; `feed` for every piece of the gradient, in any order; `partials` where the parameters are
-        split over processes; `solve`; `apply` for every piece; `end`. Until `end` or `cancel`, `step`, `direction`,
-        `set_lr`, `save` and `load` raise WrongPhaseError.
+        The order is: `begin`; `feed` for every piece of the gradient, in any order; `partials` if parameters are split
+        over processes; `solve`; `apply` for every piece; `end`. Until `end` or `cancel`, `step`, `direction`, `set_lr`,
+        `save` and `load` raise WrongPhaseError.
         """
         check(LIBRARY.lmada_begin(self._open()))
 
     def feed(self, grads: Array, offset: int = 0) -> None:
-        """Takes in the gradient of the parameters from number `offset` on. A NaN is refused by `solve`, not here.
+        """Passes the gradient of the parameters from number `offset` on. `feed` accepts a NaN; `solve` then refuses it.
 
-        Pieces together cover every parameter once. Raises InvalidArgumentError where the piece is out of range or
-        overlaps an earlier one.
+        The pieces must cover every parameter once. Raises InvalidArgumentError if the piece is out of range or overlaps
+        an earlier one.
         """
         of = address(grads, self._dtype, "grads")
         check(self._calls.feed(self._open(), unsigned(offset, "offset"), of, grads.size))
 
     def feed_bf16(self, grads: Array, offset: int = 0) -> None:
-        """`feed` with the gradient in bfloat16, as `step_bf16` takes it."""
+        """`feed` with the gradient in bfloat16, as in `step_bf16`."""
         of = address(grads, BF16, "grads")
         check(LIBRARY.lmada_feed_bf16(self._open(), unsigned(offset, "offset"), of, grads.size))
 
     def partials(self) -> Array:
-        """The sums that the step needs, as a new array of float64, for parameters split over processes.
+        """The sums of the step, as a new array of float64, for parameters split over processes.
 
-        Add them up over the processes, element by element and to the same bits on all, and give the totals to `solve`.
-        On one process this call may be left out.
+        Add the sums over the processes, element by element and to the same bits on all, and pass the totals to `solve`.
+        With one process this call is not needed.
 
             totals = opt.partials()
             comm.Reduce(MPI.IN_PLACE if comm.rank == 0 else totals, totals, root=0)
@@ -59,11 +59,11 @@ class Phases(Steps):
         return np.ctypeslib.as_array(held, shape=(count.value,))
 
     def solve(self, totals: Optional[Array] = None) -> None:
-        """Computes the step, without changing state or parameters. `stats` now describes it.
+        """Computes the step, without changing state or parameters. `stats` then describes this step.
 
-        `totals` are the sums of `partials` over all processes, in float64. Raises NonFiniteError as `step` does, on all
-        processes alike, and InvalidArgumentError where the processes differ in step, options or learning rate. The step
-        is then still open: call `cancel`.
+        `totals` are the sums of `partials` over all processes, in float64. Raises NonFiniteError like `step`, on all
+        processes, and InvalidArgumentError if the processes differ in step, options or learning rate. After an error
+        the step is still open: call `cancel`.
         """
         if totals is not None:
             address(totals, np.dtype(np.float64), "totals")
@@ -74,29 +74,29 @@ class Phases(Steps):
         check(LIBRARY.lmada_solve(self._open()))
 
     def apply(self, params: Array, grads: Array, offset: int = 0) -> None:
-        """Moves the parameters from number `offset` on. `grads` is the gradient that `feed` got for them.
+        """Moves the parameters from number `offset` on. `grads` is the gradient that `feed` got for these parameters.
 
-        Pieces together cover every parameter once. After the first the step can only be finished, or reset.
+        The pieces must cover every parameter once. After the first `apply`, finish the step or call `reset`.
         """
         to, of = address(params, self._dtype, "params", writes=True), address(grads, self._dtype, "grads")
         same_layout(params, grads, "params and grads")
         check(self._calls.apply(self._open(), unsigned(offset, "offset"), to, of, params.size))
 
     def apply_bf16(self, params: Array, grads: Array, params_bf16: Optional[Array] = None, offset: int = 0) -> None:
-        """`apply` with gradient and copy of the parameters in bfloat16, as `step_bf16` takes them."""
+        """`apply` with the gradient and a copy of the parameters in bfloat16, as in `step_bf16`."""
         to, copy, of = self._bf16(params, grads, params_bf16)
         check(LIBRARY.lmada_apply_bf16(self._open(), unsigned(offset, "offset"), to, copy, of, params.size))
 
     def apply_direction(self, out: Array, grads: Array, offset: int = 0) -> None:
-        """`apply` that writes the direction, without learning rate and weight decay, instead of moving parameters."""
+        """`apply`, but writes the direction, without learning rate and weight decay, instead of moving parameters."""
         to, of = address(out, self._dtype, "out", writes=True), address(grads, self._dtype, "grads")
         same_layout(out, grads, "out and grads")
         check(self._calls.apply_direction(self._open(), unsigned(offset, "offset"), to, of, out.size))
 
     def end(self) -> None:
-        """Ends the step: it now counts. Raises WrongPhaseError where a piece was not applied."""
+        """Ends the step, which then counts. Raises WrongPhaseError if a piece was not applied."""
         check(LIBRARY.lmada_end(self._open()))
 
     def cancel(self) -> None:
-        """Drops the open step, back to before `begin`. Possible while nothing is applied."""
+        """Drops the open step and returns to the state before `begin`. Possible before the first `apply`."""
         check(LIBRARY.lmada_cancel(self._open()))

@@ -13,9 +13,9 @@ Schedule = Literal["constant", "linear", "cosine"]
 def schedule(kind: Schedule, peak: float, step: int, *, total: int, warmup: int = 0) -> float:
     """The learning rate of step number `step`, from 1, in a run of `total` steps.
 
-    Over the first `warmup` steps it rises linearly to `peak`; then it stays there ("constant"), or falls to 0 at
-    `total` linearly ("linear") or by half a cosine ("cosine"). Beyond `total` it is 0. Raises ValueError for numbers
-    out of range.
+    Over the first `warmup` steps the rate rises linearly to `peak`. Then it stays at `peak` ("constant"), or falls to 0
+    at `total`, linearly ("linear") or by half a cosine ("cosine"). Beyond `total` the rate is 0. Raises ValueError for
+    numbers out of range.
 
         opt.set_lr(lmada.schedule("cosine", 0.01, step, warmup=50, total=1000))
     """

@@ -1,4 +1,4 @@
-"""Saving and restoring an optimizer: as bytes, through a file, and by Python's own copies and pickles."""
+"""Saving and restoring an optimizer: as bytes, through a file, and with copy and pickle."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ._library import CALLBACK, LIBRARY, POINTER, SIZE, unsigned
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-# What holds the bytes of a state.
+# Types that hold the bytes of a state.
 Bytes = Union[bytes, bytearray, memoryview]
 
 
@@ -25,26 +25,26 @@ OptimizerType = TypeVar("OptimizerType", bound="States")
 
 
 class Writer(Protocol):
-    """A file that is open for writing bytes, and the like."""
+    """A file that is open for writing bytes, or a similar object."""
 
     def write(self, piece: memoryview, /) -> Any:
-        """Takes the next bytes. Returns how many it took, or None for all of them."""
+        """Takes the next bytes. Returns the number of bytes taken, or None for all."""
 
 
 class Reader(Protocol):
-    """A file that is open for reading bytes, and the like."""
+    """A file that is open for reading bytes, or a similar object."""
 
     def read(self, count: int, /) -> Optional[bytes]:
-        """The next bytes, as many as that; fewer only where there are no more at the moment, none at the end."""
+        """The next `count` bytes. Fewer if there are fewer at the moment, none at the end."""
 
 
 class States(Handle):
     """See `Optimizer`."""
 
     def save(self) -> bytes:
-        """The whole state: window, averages, step count, learning rate, options, parameter groups; checksummed.
+        """The complete state: window, averages, step count, learning rate, options, parameter groups, a checksum.
 
-        A run that goes on from it has the same bits as one that was never interrupted. `write` does without a second
+        A run that resumes from the state has the same bits as one that was never interrupted. `write` needs no second
         copy of the state in memory. Raises WrongPhaseError inside a step in phases.
         """
         return self._saved().tobytes()
@@ -57,26 +57,26 @@ class States(Handle):
         return state
 
     def load(self, state: Bytes) -> None:
-        """Puts a saved state in place of the present one.
+        """Replaces the current state with a saved one.
 
-        The optimizer must have been made with the same type, lengths, `history_size`, `history_format`, `density`,
-        `momentum_kind` and `clip_kind`, and have `diagonal_beta` and `average_beta` on or off alike; other options may
-        differ, and stay as they are. The state's learning rate and parameter groups become those of the optimizer.
-        Everything is checked before anything is changed: raises BadStateError for damaged bytes, InvalidArgumentError
-        or DimensionMismatchError for a state of another shape.
+        The optimizer must have the type, lengths, `history_size`, `history_format`, `density`, `momentum_kind` and
+        `clip_kind` of the state, and `diagonal_beta` and `average_beta` must be on or off as in the state. Other
+        options may differ, and keep their values. The optimizer gets the state's learning rate and parameter groups.
+        `load` checks everything before it changes anything. It raises BadStateError for damaged bytes,
+        InvalidArgumentError or DimensionMismatchError for a state of another layout.
         """
         bytes_ = _of_state(state)
         check(LIBRARY.lmada_state_load(self._open(), bytes_.ctypes.data, bytes_.size))
 
     def load_shares(self, firsts: Union[int, Sequence[int]], states: Iterable[Bytes]) -> None:
-        """Puts together, from states that several processes saved, the state of this optimizer.
+        """Computes the state of this optimizer from states that several processes saved.
 
-        For a restart on another number of processes, or with other shares. `firsts` has for each block how many
-        parameters of it the states hold before this optimizer's share; a number will do where there is one block. In
-        every block the shares of the states follow each other in the order of `states`: all of them, or those
-        consecutive ones that have a part of this optimizer's shares. Where `history_format` is not "full", old and new
-        shares start at multiples of 4,096 parameters from the start of their block ("sparse"; of 256 for "f16" and
-        "int8"). Raises as `load` does.
+        Use it for a restart on another number of processes, or with other shares. `firsts[b]` is the number of
+        parameters of block b that the states hold before this optimizer's share. With one block, `firsts` may be a
+        number. In every block the shares of the states follow each other in the order of `states`. `states` are all
+        states, or the consecutive ones that overlap this optimizer's shares. If `history_format` is not "full", old and
+        new shares start at multiples of 4,096 parameters from the start of their block ("sparse"), or of 256 ("f16",
+        "int8"). Raises the errors of `load`.
         """
         numbers = [firsts] if isinstance(firsts, (int, np.integer)) else list(firsts)
         if len(numbers) != len(self._blocks):
@@ -90,22 +90,22 @@ class States(Handle):
     def write(self, file: Writer) -> None:
         """Writes the bytes of `save` to a file, piece by piece, without a second copy of the state in memory.
 
-        Exceptions of the file are raised. The bytes written until then are no state: write to a new file, and give it
-        its name afterwards.
+        Exceptions of the file reach the caller. The file then has an incomplete state: write to a new file, and rename
+        the file after `write` has returned.
         """
 
         def move(address: int, count: int) -> None:
-            # The file gets a copy of this small part of the state: the library's memory is valid only during this call.
+            # The file gets a copy of this small piece, since the library's memory is valid only during this call.
             _write_all(file, memoryview((ctypes.c_char * count).from_address(address).raw))
 
         _in_pieces(move, lambda callback: LIBRARY.lmada_state_write(self._open(), callback, None))
 
     @classmethod
     def read(cls, file: Reader) -> "Self":
-        """A new optimizer from what `write` wrote or `save` returned, with the options that were saved.
+        """Makes a new optimizer from a state of `write` or `save`, with the saved options.
 
-        It goes on with the same bits. No byte behind the state is read. Raises EOFError where the state is cut short,
-        BadStateError where it is damaged, and the exceptions of the file.
+        The optimizer continues with the same bits. `read` reads no byte after the state. Raises EOFError if the state
+        is cut short, BadStateError if it is damaged, and the exceptions of the file.
         """
         head, handle = _Head(), POINTER()
 
@@ -154,19 +154,19 @@ class _Memory:
 
 
 def restored(kind: Type[OptimizerType], state: Bytes) -> OptimizerType:
-    """The optimizer whose state this is."""
+    """Makes an optimizer from a state in memory."""
     return kind.read(_Memory(state))
 
 
 def _in_pieces(move: Callable[[int, int], None], call: Callable[[Any], int]) -> None:
-    """Calls the library with a callback that moves `count` bytes at an address, and raises what `move` raised."""
+    """Calls the library with a callback that calls `move(address, count)`, and raises the exception of `move`."""
     raised = []
 
     def callback(_: Any, address: int, count: int) -> int:
         try:
             move(address, count)
             return 0
-        except BaseException as failure:  # no exception may leave a function that C called
+        except BaseException as failure:  # an exception must not leave a function that C calls
             raised.append(failure)
             return 1
 
@@ -177,10 +177,10 @@ def _in_pieces(move: Callable[[int, int], None], call: Callable[[Any], int]) -> 
 
 
 def _write_all(file: Writer, piece: memoryview) -> None:
-    """Writes all of a piece: a raw file may take a part of it."""
+    """Writes all of a piece. A raw file may take a part of it at a time."""
     while len(piece):
         written = file.write(piece)
-        # A raw file says by None that it took nothing.
+        # A raw file returns None if it took nothing.
         if written is None and not isinstance(file, io.RawIOBase):
             return
         if not written:
@@ -189,7 +189,7 @@ def _write_all(file: Writer, piece: memoryview) -> None:
 
 
 def _read_all(file: Reader, count: int) -> bytes:
-    """Reads `count` bytes: a raw file may give a part of them."""
+    """Reads `count` bytes. A raw file may return a part of them at a time."""
     found = bytearray()
     while len(found) < count:
         more = file.read(count - len(found))
@@ -202,9 +202,9 @@ def _read_all(file: Reader, count: int) -> bytes:
 
 
 class _Head:
-    """The start of a state, up to the lengths of the blocks. No function of the library tells those lengths.
+    """The first bytes of a state, up to the lengths of the blocks, which no function of the library returns.
 
-    `blocks` is called only after the library has checked the whole state. The saved form:
+    Call `blocks` only after the library has checked the complete state. The saved format:
 
         magic (8 bytes), version (4), number n of options (4), n options, steps, steps averaged, number of blocks,
         number of groups (8 bytes each), checksum (4), the length of each block (8 bytes each)
@@ -216,7 +216,7 @@ class _Head:
         self._bytes, self._wanted = bytearray(), 16
 
     def _counts(self) -> int:
-        """Where the four numbers before the checksum begin."""
+        """The position of the four numbers before the checksum."""
         return 16 + 8 * int(struct.unpack_from("<I", self._bytes, 12)[0])
 
     def _count(self) -> int:
@@ -237,7 +237,7 @@ class _Head:
                 self._wanted += 4 + 8 * self._count()
 
     def blocks(self) -> Tuple[int, ...]:
-        """The lengths of the blocks of a state that the library has taken."""
+        """The lengths of the blocks."""
         if struct.unpack_from("<I", self._bytes, 8)[0] != self.VERSION:
-            raise NotImplementedError("this state has a newer form than this package knows: update the package lmada")
+            raise NotImplementedError("this state has a newer format than this package knows: update the package lmada")
         return struct.unpack_from(f"<{self._count()}Q", self._bytes, self._counts() + 36)

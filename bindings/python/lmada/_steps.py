@@ -1,4 +1,4 @@
-"""Steps in one call; `observe` and `precondition` for update rules of the caller."""
+"""Steps in one call, and `observe` and `precondition` for the caller's own update rules."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ class Steps(Handle):
     """See `Optimizer`."""
 
     def step(self, params: Arrays, grads: Gradients) -> None:
-        """One step: takes the gradient into the window and moves the parameters, in place.
+        """Takes one step: stores the gradient in the window and moves the parameters, in place.
 
-        `params` and `grads` are arrays of the optimizer's type and the same shape, whose number of elements is
-        `len(self)`; or lists of such arrays, those that the model lies in, one after the other. In a list of gradients
-        None counts as zeros, and leaves its parameters alone. Arrays are contiguous in memory; nothing is copied.
+        `params` and `grads` are arrays of the optimizer's type and of the same shape, with `len(self)` elements; or
+        lists of the arrays of the model, one after the other, with `len(self)` elements together. In a list of
+        gradients, None counts as zeros, and its parameters do not move. Arrays are contiguous in memory. `step` copies
+        no array.
 
-        A step is all or nothing. Raises NonFiniteError where the gradient or the update is not finite,
-        DimensionMismatchError for another length, InvalidArgumentError where arrays overlap, WrongPhaseError inside a
-        step in phases, and TypeError or ValueError for arrays of another type, shape or layout.
+        A step that raises has changed nothing. Raises NonFiniteError if the gradient or the update is not finite,
+        DimensionMismatchError for another length, InvalidArgumentError if arrays overlap, WrongPhaseError inside a step
+        in phases, and TypeError or ValueError for arrays of another type, shape or layout.
         """
         if isinstance(params, np.ndarray):
             if not isinstance(grads, np.ndarray):
@@ -46,8 +47,8 @@ class Steps(Handle):
     def step_bf16(self, params: Array, grads: Array, params_bf16: Optional[Array] = None) -> None:
         """`step` with the gradient in bfloat16: an array of uint16 that holds the upper halves of float32 numbers.
 
-        `params` are float32, and so is the optimizer. `params_bf16`, of uint16 too, receives the moved parameters,
-        rounded to the nearest bfloat16, of two as near the even one. No two of the arrays overlap.
+        The optimizer and `params` are float32. `step_bf16` writes the moved parameters to `params_bf16`, an array of
+        uint16, rounded to nearest, ties to even. The arrays must not overlap.
         """
         to, copy, of = self._bf16(params, grads, params_bf16)
         check(LIBRARY.lmada_step_bf16(self._open(), to, copy, of, params.size))
@@ -62,25 +63,26 @@ class Steps(Handle):
         return to, copy, of
 
     def direction(self, grads: Array, out: Optional[Array] = None) -> Array:
-        """A step that changes no parameters: writes the direction to `out`, or to a new array, and returns that array.
+        """Stores the gradient, writes the direction to `out` or to a new array, and returns this array.
 
         The direction is the vector that `step` would multiply by the learning rate and subtract, without weight decay.
-        Raises as `step` does, and InvalidArgumentError with `average_beta`, since the parameters are not known.
+        Raises the errors of `step`, and InvalidArgumentError with `average_beta`, since the library does not see the
+        parameters.
         """
         return self._map(self._calls.direction, grads, out, "grads")
 
     def observe(self, grads: Array) -> None:
-        """Takes the gradient into the window and moves nothing; the step counts.
+        """Stores the gradient in the window without moving parameters. The step counts.
 
-        With `precondition`, for update rules of the caller. Raises as `step` does.
+        Use it with `precondition` for your own update rules. Raises the errors of `step`.
         """
         check(self._calls.observe(self._open(), address(grads, self._dtype, "grads"), grads.size))
 
     def precondition(self, v: Array, out: Optional[Array] = None) -> Array:
-        """Preconditions a vector with the window as it is, into `out` or a new array, and returns that.
+        """Preconditions a vector with the current window, into `out` or a new array, and returns this array.
 
-        No state changes. For the newest gradient that is the direction of the last step without clip, graft and
-        momentum. Raises WrongPhaseError before the first step.
+        The state does not change. For the newest gradient the result is the direction of the last step without clip,
+        graft and momentum. Raises WrongPhaseError before the first step.
         """
         return self._map(self._calls.precondition, v, out, "v")
 
@@ -94,10 +96,10 @@ class Steps(Handle):
         return out
 
     def averaged_params(self, out: Optional[Arrays] = None) -> Arrays:
-        """The average of the parameters over the steps, bias-corrected, into `out` or a new array of `len(self)`.
+        """Writes the bias-corrected average of the parameters over the steps to `out`, or to a new array.
 
-        Needs the option `average_beta`. Evaluate these where the learning rate does not fall. `out` is an array, or a
-        list of the arrays of the model. Raises WrongPhaseError before the first step and with `average_beta` 0.
+        Needs the option `average_beta`. Evaluate the average if the learning rate does not fall. `out` is an array, or
+        a list of the arrays of the model. Raises WrongPhaseError before the first step and with `average_beta` 0.
         """
         if out is not None and not isinstance(out, np.ndarray):
             return self._averaged_list(out)

@@ -1,4 +1,4 @@
-"""lmada for PyTorch: `LMAdagrad`, an optimizer that moves the parameters of a model where they lie."""
+"""lmada for PyTorch: `LMAdagrad`, an optimizer that moves the parameters of a model in place."""
 
 from ._lmadagrad import LMAdagrad
 

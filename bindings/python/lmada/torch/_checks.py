@@ -1,8 +1,8 @@
-"""Checks of long lists of tensors, in one call each where PyTorch has such a call.
+"""Checks of long lists of tensors, with one call for a list if PyTorch has such a call.
 
-A step gets its tensors by address, so it has to know that they still lie where they were and are still of the shape and
-type that they were. In Python that is a loop over the tensors. Newer versions of PyTorch have both checks in C++, for
-their compiler. These functions are not documented, so any error in them leads to the loops.
+A step uses the addresses of tensors from the last step, so it has to check that addresses, shapes and types have not
+changed. In Python these checks are loops over the tensors. Newer versions of PyTorch have both checks in C++, for their
+compiler. These functions are not documented, so after any error in them this module uses the loops.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _compiled: Any = vars(torch)["_C"]
 
 
 def _compiled_addresses() -> Any:
-    """PyTorch's own comparison of addresses; None where this version has none that works as expected."""
+    """PyTorch's comparison of addresses. None if this version has no such function that works as expected."""
     try:
         same: Any = _compiled._tensors_data_ptrs_at_indices_equal
         pair = [torch.zeros(1), torch.zeros(1)]
@@ -32,16 +32,16 @@ _SAME_ADDRESSES = _compiled_addresses()
 
 
 def same_addresses(tensors: List[torch.Tensor], addresses: List[int], numbers: List[int]) -> bool:
-    """Whether tensors lie at these addresses. `numbers` is `[0, 1, ...]`, as many as there are tensors."""
+    """Whether tensors have these addresses. `numbers` is `[0, 1, ...]`, with one number for each tensor."""
     if _SAME_ADDRESSES is not None:
         return bool(_SAME_ADDRESSES(tensors, addresses, numbers))
     return list(map(data_ptr, tensors)) == addresses
 
 
 def layout_check(like: Sequence[torch.Tensor]) -> Callable[[Sequence[torch.Tensor]], bool]:
-    """A function that tells whether tensors have the types, devices, shapes and strides of these, one by one.
+    """Returns a function that checks whether tensors have the types, devices, shapes and strides of `like`.
 
-    It may raise TypeError or AttributeError for an object that is no tensor.
+    The function may raise TypeError or AttributeError for an object that is not a tensor.
     """
     try:
         from torch._C._dynamo.guards import TensorGuards  # type: ignore[import-not-found, unused-ignore]
@@ -62,14 +62,14 @@ def layout_check(like: Sequence[torch.Tensor]) -> Callable[[Sequence[torch.Tenso
 
 
 def count_change(params: List[torch.Tensor]) -> None:
-    """Tells autograd that parameters have changed: a graph that still needs their old values then refuses to run."""
+    """Tells autograd that parameters have changed. A graph that still needs the old values then refuses to run."""
     many: Any = getattr(_compiled, "_increment_version", None)
     if many is None:
-        # Parts of length 0 share the counters of their parameters.
+        # Views of length 0 share the version counters of their parameters.
         torch._foreach_zero_([param.detach().as_strided((0,), (1,)) for param in params])
         return
     try:
         many(params)
-    except TypeError:  # of some versions it takes one tensor
+    except TypeError:  # in some versions the function takes one tensor
         for param in params:
             many(param)

@@ -18,10 +18,10 @@ from .._options import NAMES
 from .._states import restored
 from ._checks import count_change, data_ptr, layout_check, same_addresses
 
-# What an entry of `param_groups` holds in a state dict, beside its options.
+# The keys of the state in an entry of `param_groups` of a state dict. The other keys are options.
 STATE, MASTERS = "lmada_state", "lmada_masters"
 
-# The options that steps look at: the learning rate is looked at first.
+# The options that each step compares, besides the learning rate.
 OTHERS = tuple(name for name in NAMES if name != "lr")
 _others = itemgetter(*OTHERS)
 _grad = attrgetter("grad")
@@ -36,7 +36,7 @@ _ELEMENTS = {
 
 
 def is_dense(tensor: torch.Tensor) -> bool:
-    """Whether there are no gaps between the elements in memory, in whatever order they lie."""
+    """Whether the elements have no gaps between them in memory, in any order."""
     if not tensor.numel():
         return True
     expected = 1
@@ -52,7 +52,7 @@ def _where(number: int, tensor: torch.Tensor) -> str:
 
 
 def dtype_of(params: List[torch.Tensor]) -> torch.dtype:
-    """The type of the parameters of a group, all of which can be stepped."""
+    """Returns the type of the parameters of a group. Raises ValueError if one of them is not supported."""
     for number, param in enumerate(params):
         if param.device.type != "cpu":
             raise ValueError(f"LMAdagrad steps tensors of the CPU: {_where(number, param)} is on {param.device}")
@@ -73,10 +73,10 @@ def dtype_of(params: List[torch.Tensor]) -> torch.dtype:
 
 
 class ParamGroup:
-    """One handle of the library over all parameters of a group, where they lie.
+    """One handle of the library over all parameters of a group, in place.
 
-    Parameters in bfloat16 have masters in float32, one array of the group's length, which the library moves; the
-    parameters are those rounded. Complex parameters are pairs of real ones.
+    bfloat16 parameters have float32 master copies in one array of the group's length. The library moves the masters;
+    the parameters are the rounded masters. Complex parameters are pairs of real numbers.
     """
 
     def __init__(self, entry: Dict[str, Any], optimizer: Optional[Optimizer] = None):
@@ -105,10 +105,10 @@ class ParamGroup:
 
     @classmethod
     def restored(cls, entry: Dict[str, Any]) -> "ParamGroup":
-        """The group whose state an entry of a state dict holds; takes that out of the entry."""
+        """Makes a group from an entry of a state dict, and removes the state from the entry."""
         if STATE not in entry:
             raise ValueError("this is no state dict of an LMAdagrad: a group has no " + STATE)
-        # A byte that came along as another type of number is still that byte.
+        # The bytes may have been converted to another number type.
         state = entry.pop(STATE).to(device="cpu", dtype=torch.uint8).contiguous().numpy().data
         masters = entry.pop(MASTERS, None)
         group = cls(entry, restored(Optimizer, state))
@@ -116,24 +116,24 @@ class ParamGroup:
             if masters is None or masters.numel() != group.masters.numel():
                 raise ValueError("the state dict is not one of these bfloat16 parameters: it lacks their " + MASTERS)
             group.masters.copy_(masters)
-        # The options in the state may be older than those in the entry: the next step sets them.
+        # The options in the state may be older than those in the entry. The next step sets the options of the entry.
         group._options, group._missing = (None, None), None
         return group
 
     def save_into(self, entry: Dict[str, Any]) -> None:
-        """Puts the state into an entry of a state dict."""
+        """Adds the state to an entry of a state dict."""
         entry[STATE] = torch.from_numpy(self.optimizer._saved())
         if self.masters is not None:
             entry[MASTERS] = self.masters.clone()
 
     @staticmethod
     def forget(entry: Dict[str, Any]) -> None:
-        """Takes the state out of an entry again."""
+        """Removes the state from an entry."""
         entry.pop(STATE, None)
         entry.pop(MASTERS, None)
 
     def take_params(self, params: List[torch.Tensor]) -> None:
-        """Takes the parameters of the entry, which may be in a new list."""
+        """Uses the parameters of the entry, which may be in a new list."""
         if len(params) != len(self.lengths):
             raise ValueError("a group has other parameters than it had: add parameters by add_param_group")
         if params is not self.params:
@@ -141,7 +141,7 @@ class ParamGroup:
             self._locate()
 
     def _locate(self) -> None:
-        """Finds the addresses of the parameters: at first, and when they have moved."""
+        """Finds the addresses of the parameters, at the start and after they have moved."""
         if self.params and dtype_of(self.params) != self.dtype:
             raise ValueError(f"the parameters of the group were {self.dtype} and are now {self.params[0].dtype}")
         numbers = _ELEMENTS[self.dtype][1]
@@ -150,7 +150,7 @@ class ParamGroup:
                 raise ValueError(f"{_where(number, param)} has another number of elements than it had: add a new group")
         self._numbers = list(range(len(self.params)))
         self._addresses = list(map(data_ptr, self.params))
-        # As long as these hold the memory, no other tensor, perhaps of another size, can have one of the addresses.
+        # These tensors keep the memory alive, so that no other tensor, perhaps of another size, gets such an address.
         self._held = [param.detach() for param in self.params]
         self._gapped = [n for n, param in enumerate(self.params) if not is_dense(param)]
         self._param_list = array("Q", self._addresses)
@@ -160,7 +160,7 @@ class ParamGroup:
         self._grad_matches = layout_check([torch.empty_like(param.detach()) for param in self.params])
 
     def set_options(self, entry: Dict[str, Any], scale: float) -> None:
-        """Makes the options those of the entry, and multiplies gradients by `scale` besides."""
+        """Sets the options of the entry. Also multiplies gradients by `scale`."""
         lr, others = float(entry["lr"]), _others(entry)
         if others != self._options[1]:
             self.optimizer.set_config(**options_of(entry))
@@ -173,7 +173,7 @@ class ParamGroup:
             self._scale = scale
 
     def step(self, maximize: bool) -> None:
-        """One step of all parameters that have a gradient; none where no parameter has one."""
+        """Steps all parameters that have a gradient. Takes no step if no parameter has one."""
         params = self.params
         if not params:
             return
@@ -207,7 +207,7 @@ class ParamGroup:
             check(status)
 
     def _aligned(self, number: int, grad: Optional[torch.Tensor], maximize: bool) -> Optional[torch.Tensor]:
-        """A gradient whose elements lie as those of its parameter do, which is a copy where it does not."""
+        """The gradient with the memory layout of its parameter: a copy if the layouts differ."""
         if grad is None:
             return None
         param = self.params[number]
@@ -219,14 +219,14 @@ class ParamGroup:
         if maximize:
             grad = -grad
         if grad.dtype != param.dtype or grad.stride() != param.stride() or not is_dense(param):
-            # Of a parameter that is not dense this is contiguous, as the copy of the parameter is.
+            # If the parameter is not dense, this tensor is contiguous, like the copy of the parameter.
             aligned = torch.empty_like(param.detach())
             grad = aligned.copy_(grad)
         plain: torch.Tensor = grad.resolve_conj().resolve_neg()
         return plain
 
     def _step_with_copies(self, grads: List[Optional[torch.Tensor]]) -> None:
-        """A step with missing or copied gradients, or with parameters that the library cannot move where they lie."""
+        """A step with missing or copied gradients, or with parameters that the library cannot move in place."""
         if self.masters is not None:
             self._step_bf16(grads)
         else:
@@ -256,12 +256,12 @@ class ParamGroup:
             raise ValueError(f"{_where(number, self.params[number])} has gaps in memory: bfloat16 parameters may not")
 
     def _step_bf16(self, grads: List[Optional[torch.Tensor]]) -> None:
-        """A step in phases, a tensor after the other: gradients are read and parameters written where they lie."""
+        """A step in phases, one tensor after the other. Reads gradients and writes parameters in place."""
         self._refuse_gaps()
         masters = self._current_masters()
         opt = self.optimizer
         self._freeze(tuple(number for number, grad in enumerate(grads) if grad is None))
-        # The gradient of a frozen parameter is not read.
+        # The library does not read the gradient of a frozen parameter.
         blank = torch.zeros(max(self.lengths, default=0), dtype=torch.bfloat16)
         of = [blank.data_ptr() if grad is None else grad.data_ptr() for grad in grads]
         handle, offset, pieces = opt._open(), 0, []
@@ -282,7 +282,7 @@ class ParamGroup:
         opt.end()
 
     def _current_masters(self) -> torch.Tensor:
-        """The masters. A parameter that was changed since the last step, but not by a step, replaces its master."""
+        """The masters. If the program has changed a parameter since the last step, updates its master."""
         masters, offset = self.masters, 0
         assert masters is not None
         for param, length in zip(self.params, self.lengths):
@@ -312,14 +312,14 @@ class ParamGroup:
             if param.is_complex():
                 piece = torch.view_as_complex(piece.view(-1, 2))
             like = param.detach()
-            # Elements are in the order in which those of the parameter lie.
+            # The elements are in the memory order of the parameter.
             strides = like.stride() if is_dense(like) else torch.empty_like(like).stride()
             found.append(piece.as_strided(like.shape, strides))
         return found
 
 
 def in_memory_order(param: torch.Tensor) -> torch.Tensor:
-    """The elements of a dense tensor in the order in which they lie."""
+    """The elements of a dense tensor in memory order."""
     flat: torch.Tensor = param.detach().as_strided((param.numel(),), (1,))
     return flat
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .._options import Options
 
 
-# Older versions of PyTorch lack some of the names below; as Any they are no errors for type checkers.
+# Older versions of PyTorch lack some of the names below. With type Any, type checkers accept them.
 _base: Any = _optimizer
 _autograd: Any = torch.autograd
 
@@ -29,30 +29,30 @@ class LMAdagrad(torch.optim.Optimizer):
         optimizer = lmada.torch.LMAdagrad(model.parameters(), lr=0.01)
 
     `params` is an iterable of tensors or of groups, as for any optimizer of PyTorch: float32, float64, bfloat16,
-    complex64 or complex128, on the CPU, of one type a group. `lr` and the keywords are the options of
-    `lmada.Optimizer`, with the same defaults; `**lmada.recommended()` gives those that trained best in the library's
-    own measurements. `maximize` moves the parameters uphill.
+    complex64 or complex128, on the CPU, with one type in a group. `lr` and the keywords are the options of
+    `lmada.Optimizer`, with the same defaults. `**lmada.recommended()` gives the options that trained best in the
+    library's own measurements. `maximize` moves the parameters uphill.
 
-    A group is one optimizer of the library over all its parameters, which are moved where they lie: it sees how all of
-    them vary together, and takes about `history_size` numbers a parameter. Each group may have options of its own, and
-    has a window of its own; so put parameters that are to be preconditioned together into one group.
+    A group is one optimizer of the library over all its parameters, which a step moves in place. The optimizer sees how
+    all of them vary together, and takes about `history_size` numbers a parameter. Each group has its own window, and
+    may have its own options. Put parameters that should be preconditioned together into one group.
 
-    - A parameter whose gradient is None is left alone in that step; its gradient counts as zeros in the window. A group
+    - A step does not change a parameter whose gradient is None; the gradient counts as zeros in the window. A group
       without any gradient takes no step.
-    - Options in `param_groups` may be changed between steps, by a scheduler for example; those that fix the shape of
-      the state (see `lmada.Optimizer.set_config`) raise InvalidArgumentError in the next step.
-    - `state_dict()` holds the whole state; a run that loads it goes on with the same bits. It may be saved by
-      `torch.save`, and loaded with `weights_only`.
-    - A gradient with a NaN or infinity raises NonFiniteError: its group has not changed. (Groups before it have
+    - Options in `param_groups` may change between steps, for example by a scheduler. A change of options that determine
+      the layout of the state (see `lmada.Optimizer.set_config`) raises InvalidArgumentError in the next step.
+    - `state_dict()` holds the complete state. A run that loads the state dict continues with the same bits.
+      `torch.save` can save it, and `torch.load` with `weights_only` can load it.
+    - A gradient with a NaN or infinity raises NonFiniteError, and its group has not changed. (Groups before it have
       stepped.) With a `GradScaler` such steps are skipped, and gradients are unscaled without a pass over memory.
-    - bfloat16 parameters have float32 masters, which are a part of the state. A parameter that was changed by hand
-      replaces its master in the next step.
+    - bfloat16 parameters have float32 masters, which are part of the state. If the program changes a parameter, the
+      next step updates its master.
 
-    Raises ValueError for tensors that it cannot step, InvalidArgumentError (a ValueError) for options out of range, and
-    TypeError for options that do not exist.
+    Raises ValueError for tensors that are not supported, InvalidArgumentError (a ValueError) for options out of range,
+    and TypeError for unknown options.
     """
 
-    # A GradScaler then sets `grad_scale` and `found_inf`, both tensors, for the time of a step.
+    # With this attribute, a GradScaler sets `grad_scale` and `found_inf`, both tensors, during a step.
     _step_supports_amp_scaling = True
 
     def __init__(  # type: ignore[misc]  # `lr` is a name of Options too
@@ -66,7 +66,7 @@ class LMAdagrad(torch.optim.Optimizer):
         if isinstance(lr, torch.Tensor) and lr.numel() != 1:
             raise ValueError("Tensor lr must be 1-element")
         given: Dict[str, Any] = {**options, "lr": float(lr)}
-        put(filled(), given)  # refuses names that are no options
+        put(filled(), given)  # refuses unknown options
         self._groups: List[ParamGroup] = []
         super().__init__(params, {**defaults(), **given, "lr": lr, "maximize": maximize})
 
@@ -80,7 +80,7 @@ class LMAdagrad(torch.optim.Optimizer):
             raise
 
     def step(self, closure: Optional[Callable[[], Any]] = None) -> Any:  # type: ignore[override]
-        """One step. `closure`, called once, computes the loss and its gradients anew; the step returns that loss."""
+        """Takes one step. Calls `closure` once to compute the loss and its gradients, and returns the loss."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -94,13 +94,13 @@ class LMAdagrad(torch.optim.Optimizer):
         for entry, group in zip(self.param_groups, self._groups):
             group.take_params(entry["params"])
             group.set_options(entry, scale)
-        # No group steps before the parameters and options of all groups have been taken.
+        # No group steps before the parameters and options of all groups are checked.
         for entry, group in zip(self.param_groups, self._groups):
             group.step(entry["maximize"])
         return loss
 
     def _is_watched(self) -> bool:
-        """Whether there are hooks of steps, or a profiler."""
+        """Whether there are step hooks or a profiler."""
         its: Any = self
         return bool(
             its._optimizer_step_pre_hooks
@@ -111,19 +111,19 @@ class LMAdagrad(torch.optim.Optimizer):
         )
 
     def stats(self) -> List[Stats]:
-        """What the last step of each group looked like."""
+        """Statistics of the last step of each group."""
         return [group.optimizer.stats() for group in self._groups]
 
     def averaged_params(self) -> List[List[torch.Tensor]]:
-        """With the option `average_beta`: the average of the parameters over the steps, as new tensors, for each group.
+        """The average of the parameters over the steps, as new tensors, for each group. Needs `average_beta`.
 
-        Of bfloat16 parameters it is that of the float32 masters.
+        For bfloat16 parameters it is the average of the float32 masters.
         """
         return [group.averaged_params() for group in self._groups]
 
     def state_dict(self) -> Dict[str, Any]:
-        """The options of each group and its whole state, as tensors of bytes."""
-        # For the time of the call, so that hooks of state dicts see the states.
+        """The options of each group and its complete state, as tensors of bytes."""
+        # The entries hold the states during this call, so that hooks of state dicts see the states.
         for entry, group in zip(self.param_groups, self._groups):
             group.save_into(entry)
         try:
@@ -140,7 +140,7 @@ class LMAdagrad(torch.optim.Optimizer):
         return dict(state)
 
     def __setstate__(self, state: Dict[str, Any]) -> None:
-        # `load_state_dict` calls this too. A state that is refused has changed nothing.
+        # `load_state_dict` calls this function too. A refused state must change nothing.
         for entry in state["param_groups"]:
             for name, value in state.get("defaults", getattr(self, "defaults", {})).items():
                 entry.setdefault(name, value)
@@ -150,7 +150,7 @@ class LMAdagrad(torch.optim.Optimizer):
 
 
 def _skip_wrapper() -> None:
-    """Leaves out PyTorch's wrapper of a step where there are no hooks and no profiler."""
+    """Skips PyTorch's wrapper of a step if there are no hooks and no profiler."""
     wrapped = _base.Optimizer.profile_hook_step(LMAdagrad.step)
     plain = LMAdagrad.step
 
@@ -158,7 +158,7 @@ def _skip_wrapper() -> None:
     def step(self: LMAdagrad, closure: Optional[Callable[[], Any]] = None) -> Any:
         return wrapped(self, closure) if self._is_watched() else plain(self, closure)
 
-    # PyTorch would wrap a step without this attribute.
+    # Without this attribute, PyTorch would wrap the step.
     step.hooked = True  # type: ignore[attr-defined]
     LMAdagrad.step = step  # type: ignore[method-assign]
 
