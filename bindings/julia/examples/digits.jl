@@ -1,5 +1,4 @@
-# Trains a 64-32-10 perceptron to read handwritten digits, and says how many of the digits it has not seen it gets
-# right.
+# Trains a 64-32-10 perceptron to read handwritten digits, and prints the accuracy on the test digits.
 #
 #     julia --project=bindings/julia bindings/julia/examples/digits.jl
 
@@ -8,7 +7,7 @@ using Random: MersenneTwister, randperm
 
 const DATA = joinpath(@__DIR__, "..", "..", "..", "examples", "data", "digits.csv.gz")
 
-"Images as columns of 64 pixels from 0 to 1, and the digits they show."
+"Images as columns of 64 pixels from 0 to 1, and their digits."
 function read_digits(path)
     rows = [parse.(Int, split(line, ',')) for line in eachline(`gzip -dc $path`)]
     return Float32[row[pixel] / 16 for pixel in 1:64, row in rows], [row[65] for row in rows]

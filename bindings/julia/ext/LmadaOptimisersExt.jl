@@ -1,10 +1,13 @@
-# lmada in Optimisers.jl: one optimizer for a whole model, or a rule with an optimizer for each array. Julia 1.9 and
-# later load this with Lmada and Optimisers; for older ones, include this file.
+# lmada in Optimisers.jl: one optimizer for a model, or a rule with an optimizer for each array. Julia 1.9 and later
+# load this extension with Lmada and Optimisers. For older versions, include this file.
 #
-# It relies on Optimisers.jl for this: `setup` calls `init(rule, x)` for each array and keeps what that returns;
-# `update!` calls `apply!(rule, state, x, dx)` for each array that has a gradient and is not frozen, and subtracts what
-# that returns, or nothing if that is `nothing`; `update` first copies the states that `maywrite` is true of; `adjust!`
-# replaces the rule by `adjust(rule, ...)`.
+# The extension relies on this behaviour of Optimisers.jl:
+#
+# - `setup` calls `init(rule, x)` for each array and keeps the result.
+# - `update!` calls `apply!(rule, state, x, dx)` for each array that has a gradient and is not frozen. It subtracts the
+#   change that `apply!` returns, or nothing if the change is `nothing`.
+# - `update` first copies the states for which `maywrite` is true.
+# - `adjust!` replaces the rule by `adjust(rule, ...)`.
 module LmadaOptimisersExt
 
 import Lmada, Optimisers
@@ -15,7 +18,7 @@ struct LmadaRule <: Optimisers.AbstractRule
     rule::Lmada.Rule
 end
 
-# The optimizer of an array, and the options that it was given last.
+# The optimizer of an array, and its last options.
 mutable struct ArrayState
     opt::Lmada.Optimizer
     options::NamedTuple
@@ -42,17 +45,17 @@ end
 Optimisers.adjust(o::LmadaRule, eta::Real) = LmadaRule(Lmada.Rule(o.rule; lr = eta))
 Optimisers.adjust(o::LmadaRule; changes...) = LmadaRule(Lmada.Rule(o.rule; known(changes)...))
 
-# `adjust!` goes to all rules of a chain, so a name that another rule has is no mistake, as in Optimisers.jl. There `eta`
-# is the name of the learning rate.
+# `adjust!` reaches all rules of a chain, so names of other rules are ignored, as in Optimisers.jl. Its name for the
+# learning rate is `eta`.
 function known(changes)
     named = Dict(name === :eta ? :lr => value : name => value for (name, value) in changes)
     return (; (name => value for (name, value) in named if name in Lmada.OPTIONS)...)
 end
 
-# --- One optimizer for a whole model.
+# --- One optimizer for a model.
 
-# A rule that moves nothing, but notes each array and its gradient. Its state is the number of the array. An array
-# without a gradient stands as it was seen last: the library takes it into the average of the parameters.
+# A rule that records each array and its gradient, and moves nothing. Its state is the number of the array. An array
+# without a gradient is the one of the last step: the library adds it to the average of the parameters.
 struct Collector <: Optimisers.AbstractRule
     arrays::Vector{AbstractArray}
     grads::Dict{Int,Any}
@@ -87,7 +90,7 @@ end
 
 Base.show(io::IO, state::ModelState) = print(io, "Lmada.setup(model) with ", state.opt)
 Base.copy(state::ModelState) = first(copies(state, nothing))
-# Of the state and its model, together: the leaves have the collector as their rule, which has the model's arrays.
+# Copies state and model together: the rule of the leaves is the collector, which has the model's arrays.
 function copies(state, model)
     tree, collector, model = deepcopy((state.tree, state.collector, model))
     return ModelState(copy(state.opt), tree, collector), model
@@ -97,7 +100,7 @@ end
     Optimisers.update!(state, model, gradient) -> state, model
 
 One step of the optimizer of `state = Lmada.setup(model; ...)` over all arrays of the model, in place. Arrays that are
-frozen or have no gradient keep their bits.
+frozen or without a gradient keep their bits.
 """
 function Optimisers.update!(state::ModelState{T}, model, gradient) where {T}
     arrays, found = state.collector.arrays, state.collector.grads

@@ -8,21 +8,27 @@ Limited-memory full-matrix Adagrad: the Julia interface of the library lmada.
         step!(opt, w, gradient(w))
     end
 
-[`Lmada.Optimizer`](@ref) is the optimizer and lists the options; [`step!`](@ref) moves the parameters. Everything else:
-[`direction!`](@ref), [`reset!`](@ref), [`set_lr!`](@ref), [`Lmada.stats`](@ref), [`Lmada.save`](@ref),
-[`Lmada.load!`](@ref), `write(io, opt)` and `read(io, Lmada.Optimizer)`, what changes between steps
-([`Lmada.set_config!`](@ref), [`set_groups!`](@ref), [`Lmada.schedule`](@ref)), the averaged parameters
-([`Lmada.averaged_params`](@ref)), gradients in bfloat16 ([`step_bf16!`](@ref)), what rules of one's own are made of
-([`Lmada.observe!`](@ref), [`Lmada.precondition!`](@ref)), the step in phases ([`Lmada.begin!`](@ref)), what joins
-processes that share a model ([`Lmada.Communicator`](@ref)), and what joins Optimisers.jl
-([`Lmada.optimisers_rule`](@ref), [`Lmada.setup`](@ref)). A call that fails throws an [`LmadaError`](@ref) and has
-changed nothing.
+[`Lmada.Optimizer`](@ref) is the optimizer and lists the options. [`step!`](@ref) moves the parameters. The other
+functions are:
+
+- [`direction!`](@ref), [`reset!`](@ref), [`Lmada.stats`](@ref)
+- states: [`Lmada.save`](@ref), [`Lmada.load!`](@ref), `write(io, opt)` and `read(io, Lmada.Optimizer)`
+- changes between steps: [`set_lr!`](@ref), [`Lmada.set_config!`](@ref), [`set_groups!`](@ref),
+  [`Lmada.schedule`](@ref)
+- the averaged parameters: [`Lmada.averaged_params`](@ref)
+- gradients in bfloat16: [`step_bf16!`](@ref)
+- your own update rules: [`Lmada.observe!`](@ref), [`Lmada.precondition!`](@ref)
+- a step in phases: [`Lmada.begin!`](@ref)
+- processes that share a model: [`Lmada.Communicator`](@ref)
+- Optimisers.jl: [`Lmada.optimisers_rule`](@ref), [`Lmada.setup`](@ref)
+
+A call that fails throws an [`LmadaError`](@ref) and has changed nothing.
 """
 module Lmada
 
 using Libdl, Serialization
 
-# The other names (save, stats, init, apply!, ...) are too common to be brought into every user's scope.
+# The other names (save, stats, init, apply!, ...) are too common to export.
 export step!, step_bf16!, direction!, reset!, set_lr!, set_grad_scale!, set_groups!, LmadaError
 
 include("library.jl")
@@ -43,7 +49,7 @@ include("stream.jl")
 include("serialized.jl")
 include("rule.jl")
 
-# Julia 1.11 and later tell the names that are meant for users, exported or not.
+# Julia 1.11 and later have a list of public names, exported or not.
 if VERSION >= v"1.11"
     eval(Expr(:public, :Optimizer, :defaults, :recommended, :config, :set_config!, :Group, :schedule, :memory,
               :stats, :save, :load!, :load_shares!,

@@ -1,11 +1,11 @@
-# What may be handed to the library as it lies in memory.
+# Checks of arrays that the package passes to the library without copying.
 
 function dense(::Type{T}, x, name, number = 0) where {T}
     x isa DenseArray{T} || (x isa StridedArray{T} && contiguous(x)) || reject(T, x, name, number)
     return x
 end
 
-# Whether the elements of a strided array follow one another, like those of a range of columns.
+# Whether the elements of a strided array follow one another in memory, as in a range of columns.
 function contiguous(x)
     isempty(x) && return true
     expected = 1
@@ -28,14 +28,14 @@ end
 
 same_size(params, ::Nothing) = nothing
 
-# A model that lies in several arrays.
+# A model in several arrays.
 const Tensors = Union{Tuple{Vararg{AbstractArray}},AbstractVector{<:AbstractArray}}
 
-# The gradients of such a model: `nothing` for an array that has none in this step.
+# The gradients of a model in several arrays: `nothing` for an array without a gradient in this step.
 const Gradients = Union{Tuple{Vararg{Union{AbstractArray,Nothing}}},AbstractVector{<:Union{AbstractArray,Nothing}},
                         AbstractVector{Any}}
 
-# The arrays themselves, so that what the addresses point into can be kept alive.
+# The arrays in a collection that GC.@preserve can keep alive.
 arrays(tensors::Tuple) = tensors
 arrays(tensors::AbstractVector) = collect(tensors)
 

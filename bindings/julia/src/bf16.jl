@@ -1,6 +1,6 @@
 # Mixed precision: gradients and a copy of the parameters in bfloat16.
 
-# bfloat16 is no type of Julia's own: packages have it, or its bits lie in a UInt16.
+# Julia has no bfloat16 type. Packages have such a type, or a UInt16 holds the bits.
 function dense_bf16(x::AbstractArray{E}, name) where {E}
     isbitstype(E) && sizeof(E) == 2 && E !== Float16 && (x isa DenseArray || x isa StridedArray && contiguous(x)) &&
         return x
@@ -17,8 +17,8 @@ address_bf16(::Nothing) = Ptr{UInt16}(C_NULL)
     step_bf16!(opt, params, grads; params_bf16 = nothing) -> params
 
 [`step!`](@ref) with the gradient in bfloat16, the upper halves of `Float32` numbers: an array of `UInt16` or of a
-package's type for bfloat16. `params` are `Float32`, and so is `opt`. `params_bf16`, an array of such a type too,
-receives the moved parameters rounded to the nearest bfloat16, of two as near the even one.
+package's bfloat16 type. `opt` and `params` are `Float32`. The step writes the moved parameters to `params_bf16`, an
+array of a bfloat16 type, rounded to nearest, ties to even.
 """
 function step_bf16!(opt::Optimizer{Float32}, params::AbstractArray, grads::AbstractArray; params_bf16 = nothing)
     same_size(params, grads)
@@ -26,7 +26,7 @@ function step_bf16!(opt::Optimizer{Float32}, params::AbstractArray, grads::Abstr
     dense_bf16(grads, "grads")
     dense_bf16(params_bf16, "params_bf16")
     GC.@preserve grads params_bf16 begin
-        check(@whole $(library().step_bf16)(opt::Ptr{Cvoid}, dense(Float32, params, "params")::Ptr{Float32},
+        check(@guard $(library().step_bf16)(opt::Ptr{Cvoid}, dense(Float32, params, "params")::Ptr{Float32},
                                             address_bf16(params_bf16)::Ptr{UInt16}, address_bf16(grads)::Ptr{UInt16},
                                             length(params)::Csize_t)::Int32)
     end
@@ -36,12 +36,12 @@ end
 """
     Lmada.feed_bf16!(opt, grads; offset = 0)
 
-[`Lmada.feed!`](@ref) with the gradient in bfloat16, as [`step_bf16!`](@ref) takes it.
+[`Lmada.feed!`](@ref) with the gradient in bfloat16, as in [`step_bf16!`](@ref).
 """
 function feed_bf16!(opt::Optimizer{Float32}, grads::AbstractArray; offset::Integer = 0)
     dense_bf16(grads, "grads")
     GC.@preserve grads begin
-        check(@whole $(library().feed_bf16)(opt::Ptr{Cvoid}, nonnegative(offset)::Csize_t,
+        check(@guard $(library().feed_bf16)(opt::Ptr{Cvoid}, nonnegative(offset)::Csize_t,
                                             address_bf16(grads)::Ptr{UInt16}, length(grads)::Csize_t)::Int32)
     end
     return opt
@@ -50,7 +50,7 @@ end
 """
     Lmada.apply_bf16!(opt, params, grads; params_bf16 = nothing, offset = 0) -> params
 
-[`Lmada.apply!`](@ref) with gradient and copy of the parameters in bfloat16, as [`step_bf16!`](@ref) takes them.
+[`Lmada.apply!`](@ref) with the gradient and a copy of the parameters in bfloat16, as in [`step_bf16!`](@ref).
 """
 function apply_bf16!(opt::Optimizer{Float32}, params::AbstractArray, grads::AbstractArray; params_bf16 = nothing,
                      offset::Integer = 0)
@@ -59,7 +59,7 @@ function apply_bf16!(opt::Optimizer{Float32}, params::AbstractArray, grads::Abst
     dense_bf16(grads, "grads")
     dense_bf16(params_bf16, "params_bf16")
     GC.@preserve grads params_bf16 begin
-        check(@whole $(library().apply_bf16)(opt::Ptr{Cvoid}, nonnegative(offset)::Csize_t,
+        check(@guard $(library().apply_bf16)(opt::Ptr{Cvoid}, nonnegative(offset)::Csize_t,
                                              dense(Float32, params, "params")::Ptr{Float32},
                                              address_bf16(params_bf16)::Ptr{UInt16},
                                              address_bf16(grads)::Ptr{UInt16}, length(params)::Csize_t)::Int32)

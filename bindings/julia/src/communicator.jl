@@ -1,22 +1,24 @@
-# How processes that hold a model together reach each other: MPI.jl's communicators, or whatever else can sum.
+# Communication between the processes that share a model: with MPI.jl's communicators, or with any type that can sum.
 
 """
     Lmada.Communicator
 
-What joins processes that is not an `MPI.Comm`. A type of yours is a subtype and has three methods:
+A communicator other than an `MPI.Comm`. Make a subtype with three methods:
 
 - `Lmada.comm_rank(comm) -> Int`: the number of this process, from 0
-- `Lmada.comm_size(comm) -> Int`: how many there are
-- `Lmada.comm_sum!(values::Vector{Float64}, comm)`: adds `values` up over the processes, element by element, in place
-  and to the same bits on all. So it is made on one of them and sent to the others, or in the same order on each. Whole
-  numbers up to 2^53 have to stay exact. All call it with vectors of the same length, in the same order.
+- `Lmada.comm_size(comm) -> Int`: the number of processes
+- `Lmada.comm_sum!(values::Vector{Float64}, comm)`: adds `values` over the processes, element by element, in place and
+  to the same bits on all. To get the same bits, sum on one process and send the result to the others, or sum in the
+  same order on each. Integers up to 2^53 have to stay exact. All processes call it with vectors of the same length, in
+  the same order.
 
-Two more have a way through `comm_sum!` and are for those that know a better one. They are used where a step is refused:
+Two more methods have a default that uses `comm_sum!`. Define them if you have a faster way. They are used only for
+refused steps:
 
 - `Lmada.comm_min(number::Cint, comm)`: the smallest of the processes' numbers, each from 0 to `comm_size(comm)`
-- `Lmada.comm_bcast!(bytes::Vector{UInt8}, root, comm)`: those of process `root`, for all
+- `Lmada.comm_bcast!(bytes::Vector{UInt8}, root, comm)`: sends the bytes of process `root` to all
 
-What they throw, the call that they are made for throws on.
+Exceptions of these methods reach the caller.
 """
 abstract type Communicator end
 
@@ -41,7 +43,7 @@ communicator(comm::Communicator) = comm
 
 const MPI_PACKAGE = Base.PkgId(Base.UUID("da04e1cc-30fd-572f-bb4f-1f8673147195"), "MPI")
 
-# MPI.jl is no dependency: who has one of its communicators has the module that its type belongs to.
+# MPI.jl is not a dependency: the type of a communicator gives the module MPI.
 struct MPICommunicator{Comm} <: Communicator
     mpi::Module
     comm::Comm
@@ -53,11 +55,11 @@ function communicator(comm)
     throw(ArgumentError("processes are joined by an MPI.Comm or an Lmada.Communicator, not by a $(typeof(comm))"))
 end
 
-# The forms of arguments that MPI.jl takes from 0.15 to 0.20: `root` was a keyword from 0.20 on, and is still taken so.
+# These calls work with MPI.jl from 0.15 to 0.20. From 0.20 on `root` is a keyword, but the positional form still works.
 comm_rank(comm::MPICommunicator) = comm.mpi.Comm_rank(comm.comm)
 comm_size(comm::MPICommunicator) = comm.mpi.Comm_size(comm.comm)
 
-# No Allreduce: that may leave other bits on each process.
+# Not an Allreduce, which may give different bits on each process.
 function comm_sum!(values, comm::MPICommunicator)
     comm.mpi.Reduce!(values, +, 0, comm.comm)
     comm.mpi.Bcast!(values, 0, comm.comm)

@@ -34,7 +34,7 @@ end
 
 const OPTIONS = fieldnames(Config)[3:end]
 
-# Options that choose one of several things, numbered from 0 in this order.
+# Options with a choice. The choices are numbered from 0 in this order.
 const CHOICES = (history_format = (:full, :bf16, :f16, :int8, :sparse),
                  momentum_kind = (:none, :gradient, :update, :window),
                  clip_kind = (:none, :norm, :ema_norm, :graft_ema_norm, :ema_vector, :graft_ema_vector,
@@ -55,7 +55,7 @@ function Config(::Type{T}; options...) where {T<:Real32or64}
     return with_options(filled(library().config_init), dtype(T), values(options))
 end
 
-# `config` with the element type and the options given.
+# `config` with this element type and these options.
 function with_options(config::Config, dtype::Int32, options::NamedTuple)
     for name in keys(options)
         name in OPTIONS || throw(ArgumentError("there is no option $name; the options are $(join(OPTIONS, ", "))"))
@@ -94,15 +94,15 @@ options_of(config::Config) = NamedTuple{OPTIONS}(map(name -> to_julia(config, na
 """
     Lmada.defaults() -> NamedTuple
 
-Every option with its default value. [`Lmada.Optimizer`](@ref) says what each means.
+Every option with its default value. [`Lmada.Optimizer`](@ref) documents each option.
 """
 defaults() = options_of(filled(library().config_init))
 
 """
     Lmada.recommended() -> NamedTuple
 
-Every option with the value that trained best in the library's own measurements. They use diagonal preconditioning,
-which rules out `centered` and the clips by EMA vectors; `lr` is Adam's. As a start to depart from:
+Every option with the value that trained best in the library's own measurements. The options use diagonal
+preconditioning, which excludes `centered` and the clips by EMA vectors. `lr` is on Adam's scale. Use them as a start:
 
     opt = Lmada.Optimizer(dim; Lmada.recommended()..., lr = 0.003)
 """

@@ -1,7 +1,6 @@
 """
-Why a call of the library failed: `NULL_POINTER`, `INVALID_ARGUMENT`, `DIMENSION_MISMATCH`, `NON_FINITE`,
-`OUT_OF_MEMORY`, `BUSY`, `WRONG_PHASE`, `BAD_STATE`, `INTERNAL` or `CALLBACK`; `UNKNOWN` is a reason that this package
-is too old to know.
+The kind of a failure: `NULL_POINTER`, `INVALID_ARGUMENT`, `DIMENSION_MISMATCH`, `NON_FINITE`, `OUT_OF_MEMORY`, `BUSY`,
+`WRONG_PHASE`, `BAD_STATE`, `INTERNAL` or `CALLBACK`. `UNKNOWN` is a status that is newer than this package.
 """
 @enum Status::Int32 begin
     UNKNOWN = -1
@@ -21,8 +20,8 @@ end
 known_status(code) = Int32(OK) <= code <= Int32(CALLBACK) ? Status(code) : UNKNOWN
 
 """
-What the library throws: `status` says which kind of failure it was, `message` in words which argument was wrong and
-what it was. The call has changed nothing.
+The exception of a failed call. `status` is the kind of failure; `message` names the argument and its value. The call
+has changed nothing.
 
     try
         step!(opt, w, g)
@@ -38,9 +37,9 @@ end
 
 Base.showerror(io::IO, failure::LmadaError) = print(io, "LmadaError (", failure.status, "): ", failure.message)
 
-# The library keeps its message by operating-system thread. A task changes threads only where it yields, and nothing
-# does between the call that failed and this one. Finalizers may run in between; they call lmada_free, which has no
-# message.
+# The library keeps one message for each operating-system thread. A task changes threads only where it yields, and
+# nothing yields between the failed call and this one. Finalizers may run in between, but they call only lmada_free,
+# which does not change the message.
 last_error() = unsafe_string(@ccall $(library().last_error)()::Cstring)
 
 check(code::Int32) = code == Int32(OK) ? nothing : throw(LmadaError(known_status(code), last_error()))

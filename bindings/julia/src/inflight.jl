@@ -1,51 +1,51 @@
 # Options that change between steps, parameter groups, schedules.
 
-# The options as the library has them now.
+# The current options of the library's handle.
 function current(opt::Optimizer)
     config = Ref{Config}()
-    check(@whole $(library().get_config)(opt::Ptr{Cvoid}, config::Ref{Config}, sizeof(Config)::Csize_t)::Int32)
+    check(@guard $(library().get_config)(opt::Ptr{Cvoid}, config::Ref{Config}, sizeof(Config)::Csize_t)::Int32)
     return config[]
 end
 
 """
     Lmada.config(opt) -> NamedTuple
 
-Every option of `opt` as it is now, the learning rate too. [`Lmada.Optimizer`](@ref) says what each means.
+The current value of every option, including the learning rate. [`Lmada.Optimizer`](@ref) documents each option.
 """
 config(opt::Optimizer) = options_of(current(opt))
 
 """
     Lmada.set_config!(opt; options...)
 
-Sets options of the steps to come; the others stay as they are. All can be set but those that fix the shape of the
-state: `history_size`, `history_format`, `density`, `momentum_kind`, whether `diagonal_beta` and `average_beta` are 0,
+Sets options for the next steps. Other options keep their values. Options that determine the layout of the state cannot
+change: `history_size`, `history_format`, `density`, `momentum_kind`, whether `diagonal_beta` and `average_beta` are 0,
 and whether `clip_kind` is one of the clips by vectors.
 """
 function set_config!(opt::Optimizer{T}; options...) where {T}
     config = with_options(current(opt), dtype(T), values(options))
-    check(@whole $(library().set_config)(opt::Ptr{Cvoid}, config::Ref{Config})::Int32)
+    check(@guard $(library().set_config)(opt::Ptr{Cvoid}, config::Ref{Config})::Int32)
     return opt
 end
 
 """
     set_lr!(opt, lr)
 
-Sets the learning rate of the steps to come.
+Sets the learning rate of the next steps.
 """
 function set_lr!(opt::Optimizer, lr::Real)
-    check(@whole $(library().set_lr)(opt::Ptr{Cvoid}, lr::Float64)::Int32)
+    check(@guard $(library().set_lr)(opt::Ptr{Cvoid}, lr::Float64)::Int32)
     return opt
 end
 
 """
     set_grad_scale!(opt, scale)
 
-Sets the factor on the gradients of the steps to come, the option `grad_scale`: to undo the scale of a loss.
+Sets the factor on the gradients of the next steps, the option `grad_scale`. Use it to remove the scale of a loss:
 
     set_grad_scale!(opt, 1 / loss_scale)
 """
 function set_grad_scale!(opt::Optimizer, scale::Real)
-    check(@whole $(library().set_grad_scale)(opt::Ptr{Cvoid}, scale::Float64)::Int32)
+    check(@guard $(library().set_grad_scale)(opt::Ptr{Cvoid}, scale::Float64)::Int32)
     return opt
 end
 
@@ -60,8 +60,8 @@ end
 """
     Lmada.Group(range; lr_scale = 1, weight_decay_scale = 1)
 
-The parameters `range`, counted over the whole model from 1, with factors of their own on learning rate and weight
-decay, each at least 0. `lr_scale = 0` freezes them: they keep their bits, and their gradient is not read and counts as
+The parameters `range`, counted over the model from 1, with their own factors on learning rate and weight decay, each at
+least 0. `lr_scale = 0` freezes the range: the parameters keep their bits, and their gradient is not read and counts as
 zeros. For [`set_groups!`](@ref).
 """
 struct Group
@@ -80,9 +80,9 @@ CGroup(group::Group) = CGroup(first(group.range) - 1, length(group.range), group
 """
     set_groups!(opt, groups)
 
-Sets the parameter groups of the steps to come, an array or tuple of [`Lmada.Group`](@ref), in place of all groups
-before. The ranges are disjoint; parameters in none have both factors 1. Groups are part of a saved state, and `reset!`
-keeps them. They cost no time.
+Replaces all parameter groups, for the next steps, by an array or tuple of [`Lmada.Group`](@ref). The ranges must be
+disjoint. Parameters in no group have factors of 1. A saved state includes the groups, and `reset!` keeps them. Groups
+take no time.
 
     # No weight decay on the biases; the embedding is frozen.
     set_groups!(opt, [Lmada.Group(biases; weight_decay_scale = 0), Lmada.Group(embedding; lr_scale = 0)])
@@ -90,7 +90,7 @@ keeps them. They cost no time.
 """
 function set_groups!(opt::Optimizer, groups)
     list = CGroup[CGroup(group) for group in groups]
-    check(@whole $(library().set_groups)(opt::Ptr{Cvoid}, list::Ptr{CGroup}, sizeof(CGroup)::Csize_t,
+    check(@guard $(library().set_groups)(opt::Ptr{Cvoid}, list::Ptr{CGroup}, sizeof(CGroup)::Csize_t,
                                          length(list)::Csize_t)::Int32)
     return opt
 end
@@ -101,9 +101,9 @@ const SCHEDULES = (:constant, :linear, :cosine)
 """
     Lmada.schedule(kind, peak, step; warmup = 0, total) -> Float64
 
-The learning rate of step number `step`, from 1, in a run of `total` steps. Over the first `warmup` steps it rises
-linearly to `peak`; then it stays there (`kind` is `:constant`), or falls to 0 at `total` linearly (`:linear`) or by
-half a cosine (`:cosine`). Beyond `total` it is 0.
+The learning rate of step number `step`, from 1, in a run of `total` steps. Over the first `warmup` steps the rate rises
+linearly to `peak`. Then it stays at `peak` (`kind` is `:constant`), or falls to 0 at `total`, linearly (`:linear`) or
+by half a cosine (`:cosine`). Beyond `total` the rate is 0.
 
     set_lr!(opt, Lmada.schedule(:cosine, 0.01, step; warmup = 50, total = 1000))
 """

@@ -1,20 +1,20 @@
-# Ctrl-C must not abort a call of the library half-way: the optimizer would stay busy for ever, while its worker threads
-# go on using the caller's arrays.
+# Ctrl-C must not abort a call of the library: the optimizer would stay busy for ever, while its workers would still use
+# the caller's arrays.
 #
 # Julia throws an InterruptException at safepoints of its own code, so usually not inside a C call. But if Ctrl-C is
-# pressed several times a second, or if it ends a script, Julia interrupts the main thread wherever it is, with the
-# signal SIGUSR2. Each call therefore blocks that signal, and Ctrl-C takes effect right after the call. (macOS and
-# Windows use other means, which cannot be blocked.)
+# pressed several times a second, or if it ends a script, Julia interrupts the main thread anywhere, with the signal
+# SIGUSR2. Each call therefore blocks this signal, and Ctrl-C takes effect right after the call. (macOS and Windows use
+# other mechanisms, which cannot be blocked.)
 
 const HOLDS_INTERRUPTS = Sys.islinux()
 
-# A sigset_t of Linux that contains SIGUSR2 (number 12); C libraries give it 1,024 bits.
+# A sigset_t of Linux that contains SIGUSR2 (number 12). In C libraries it has 1,024 bits.
 const HELD = Ref(ntuple(word -> word == 1 ? UInt64(1) << (12 - 1) : UInt64(0), 16))
 
 const SIG_BLOCK, SIG_UNBLOCK = Cint(0), Cint(1)
 
-# How many calls are under way in the main thread. While one reads from
-# or writes to an IO, others may begin and end.
+# The number of calls that the main thread is inside of. While one call reads from or writes to an IO, others may begin
+# and end.
 const CALLS_HELD = Ref(0)
 
 function hold_interrupts()
@@ -35,8 +35,8 @@ function mask_interrupts(how)
     return nothing
 end
 
-"`@ccall call`, not interrupted by Ctrl-C. The arguments may not yield to another task."
-macro whole(call)
+"Makes `@ccall call` without interruption by Ctrl-C. The arguments must not yield to another task."
+macro guard(call)
     return quote
         main = Threads.threadid() == 1    # the only thread that Julia interrupts
         main && hold_interrupts()

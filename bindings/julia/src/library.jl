@@ -1,12 +1,11 @@
-# Finds liblmada, makes sure that it speaks the binary interface written down in this package, and keeps the addresses
-# of its functions.
+# Finds liblmada, checks that its binary interface is the one of this package, and keeps the addresses of its functions.
 
 "The binary interface that this package is written for: `LMADA_ABI_VERSION` of lmada.h."
 const ABI_VERSION = 1
 
 const LIBRARY_NAME = Sys.iswindows() ? "lmada" : "liblmada"
 
-# Where `cargo build --release` puts the library, for work in a source tree.
+# The path of the library in a source tree, from `cargo build --release`.
 const SOURCE_TREE = normpath(@__DIR__, "..", "..", "..", "target", "release", "$LIBRARY_NAME.$(Libdl.dlext)")
 
 const FUNCTIONS = (:abi_version, :version, :status_string, :last_error, :config_init, :config_recommended,
@@ -15,7 +14,7 @@ const FUNCTIONS = (:abi_version, :version, :status_string, :last_error, :config_
                    :apply_bf16, :state_size, :state_save, :state_load, :state_load_shares, :state_write,
                    :create_from_state)
 
-# These come twice: under this name for Float32, with "_f64" behind it for Float64.
+# Each of these functions exists under this name for Float32 and with the suffix "_f64" for Float64.
 const TYPED_FUNCTIONS = (:step, :step_tensors, :direction, :feed, :apply, :apply_direction, :observe, :precondition,
                          :averaged_params)
 
@@ -41,7 +40,7 @@ function open_library()
         handle === nothing || return handle
     end
     isempty(chosen) && error("Lmada: found no library as ", join(candidates, " or "), ". ", HOW_TO_SET)
-    # Once more, for the loader's own words.
+    # Tries again to get the loader's message.
     reason = try dlopen(chosen); "" catch failure; sprint(showerror, failure) end
     error("Lmada: LMADA_LIBRARY is $chosen, which cannot be loaded: $reason. ", HOW_TO_SET)
 end

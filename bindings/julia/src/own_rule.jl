@@ -1,10 +1,10 @@
-# What rules of one's own are built from, and the average of the parameters.
+# The functions for your own update rules, and the average of the parameters.
 
 """
     Lmada.observe!(opt, grads)
 
-Takes the gradient into the window and moves nothing: what `opt` keeps changes as in [`step!`](@ref), and the step
-counts. With [`Lmada.precondition!`](@ref) it makes rules of one's own:
+Stores the gradient in the window without moving parameters. The state of `opt` changes as in [`step!`](@ref), and the
+step counts. Use it with [`Lmada.precondition!`](@ref) for your own update rules:
 
     Lmada.observe!(opt, grads)
     Lmada.precondition!(opt, direction, grads)
@@ -12,7 +12,7 @@ counts. With [`Lmada.precondition!`](@ref) it makes rules of one's own:
     params .-= 0.01f0 .* velocity
 """
 function observe!(opt::Optimizer{T}, grads::AbstractArray) where {T}
-    check(@whole $(library(T).observe)(opt::Ptr{Cvoid}, dense(T, grads, "grads")::Ptr{T},
+    check(@guard $(library(T).observe)(opt::Ptr{Cvoid}, dense(T, grads, "grads")::Ptr{T},
                                        length(grads)::Csize_t)::Int32)
     return opt
 end
@@ -21,13 +21,13 @@ end
     Lmada.precondition!(opt, out, v) -> out
     Lmada.precondition(opt, v) -> Array
 
-Preconditions a vector with the window as it is: `u = U f(S^2) U' v`, and `orthogonal_scale` times the part of `v` that
-the window does not span. No state changes. For the newest gradient that is the direction of the last step without clip,
-graft and momentum. Before the first step it throws `WRONG_PHASE`.
+Preconditions a vector with the current window: `u = U f(S^2) U' v`, plus `orthogonal_scale` times the part of `v`
+outside the span of the window. The state does not change. For the newest gradient the result is the direction of the
+last step without clip, graft and momentum. Throws `WRONG_PHASE` before the first step.
 """
 function precondition!(opt::Optimizer{T}, out::AbstractArray, v::AbstractArray) where {T}
     size(out) == size(v) || throw(DimensionMismatch("out of size $(size(out)), but v of size $(size(v))"))
-    check(@whole $(library(T).precondition)(opt::Ptr{Cvoid}, dense(T, out, "out")::Ptr{T}, dense(T, v, "v")::Ptr{T},
+    check(@guard $(library(T).precondition)(opt::Ptr{Cvoid}, dense(T, out, "out")::Ptr{T}, dense(T, v, "v")::Ptr{T},
                                             length(v)::Csize_t)::Int32)
     return out
 end
@@ -39,12 +39,12 @@ precondition(opt::Optimizer{T}, v::AbstractArray) where {T} = precondition!(opt,
     Lmada.averaged_params!(opt, out) -> out
     Lmada.averaged_params(opt) -> Vector
 
-The average of the parameters over the steps, bias-corrected: with the option `average_beta`, what to evaluate where the
-learning rate does not fall. `out` is an array of any shape, or a vector or tuple of arrays as the model lies in. Before
-the first step, and with `average_beta = 0`, it throws `WRONG_PHASE`.
+Writes the bias-corrected average of the parameters over the steps. Needs the option `average_beta`. Evaluate the
+average if the learning rate does not fall. `out` is an array of any shape, or a vector or tuple of the arrays of the
+model. Throws `WRONG_PHASE` before the first step and with `average_beta = 0`.
 """
 function averaged_params!(opt::Optimizer{T}, out::AbstractArray) where {T}
-    check(@whole $(library(T).averaged_params)(opt::Ptr{Cvoid}, dense(T, out, "out")::Ptr{T},
+    check(@guard $(library(T).averaged_params)(opt::Ptr{Cvoid}, dense(T, out, "out")::Ptr{T},
                                                length(out)::Csize_t)::Int32)
     return out
 end

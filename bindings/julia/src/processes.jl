@@ -1,42 +1,42 @@
-# A step that processes take together, each with its share of the parameters. What crosses between them, and when, is
-# that of lmada_mpi.h.
+# A step that processes take together, each with its share of the parameters. The messages between the processes are
+# those of lmada_mpi.h.
 
 """
     step!(opt, params, grads, comm) -> params
 
-One step of a model that is split over the processes of `comm`, each of which has an optimizer for its share: an
-`MPI.Comm` of MPI.jl, or an [`Lmada.Communicator`](@ref). `params` and `grads` are this process's share, as for
-`step!(opt, params, grads)`; the loss is that of the whole batch. The result is that of one optimizer over the whole
-model, up to the order of a sum.
+One step of a model that is split over the processes of `comm`, each of which has an optimizer for its share. `comm` is
+an `MPI.Comm` of MPI.jl or an [`Lmada.Communicator`](@ref). `params` and `grads` are this process's share, as for
+`step!(opt, params, grads)`. The gradient is that of the loss over the complete batch. The result is that of one
+optimizer over the complete model, up to the order of a sum.
 
-All processes of `comm` make the call, with optimizers of the same options, learning rate and number of blocks, whose
-lengths are those of the shares: `Lmada.Optimizer{T}([share])`, where `share` may be 0. What crosses between them is at
-most `2 * history_size + 16` numbers a block (`3 * history_size + 16` with the clips by the average of updates),
-whatever the model's size.
+All processes of `comm` make the call. Their optimizers have the same options, learning rate and number of blocks, and
+the lengths of their shares: `Lmada.Optimizer{T}([share])`, where `share` may be 0. The processes exchange at most
+`2 * history_size + 16` numbers for each block (`3 * history_size + 16` with the clips by the average of updates), for
+models of any size.
 
-A call that throws does so on all processes, with the same [`LmadaError`](@ref), and has changed nothing on any. The
-message names the process at fault. An exception of the communicator's own is thrown on, where it came up.
+If the call throws, it throws the same [`LmadaError`](@ref) on all processes and has changed nothing on any. The message
+names the process that caused the failure. Exceptions of the communicator reach the caller on their process.
 """
 step!(opt::Optimizer, params, grads, comm) = together!(status_of_step, apply!, opt, params, grads, comm)
 
 """
     direction!(opt, direction, grads, comm) -> direction
 
-[`direction!`](@ref) for the processes of `comm` together, each with its share: see `step!(opt, params, grads, comm)`.
+[`direction!`](@ref) over the processes of `comm`, each with its share: see `step!(opt, params, grads, comm)`.
 """
 function direction!(opt::Optimizer, direction::AbstractArray, grads::AbstractArray, comm)
     return together!(status_of_direction, apply_direction!, opt, direction, grads, comm)
 end
 
-# `whole` is the step in one call. What it checks of its arguments has to be known before the sum. It looks at them
-# first and at the phase then: in the step that was just opened the answer to good ones is WRONG_PHASE.
-function together!(whole, apply_piece!, opt, written, grads, comm)
+# `one_call` is the step in one call. Here it only checks its arguments, before the sum: it checks arguments first and
+# the phase second, so inside the open step it returns WRONG_PHASE for valid arguments.
+function together!(one_call, apply_piece!, opt, written, grads, comm)
     opened = false
     try
         solve!(opt, comm) do
             begin!(opt)
             opened = true
-            code = whole(opt, written, grads)
+            code = one_call(opt, written, grads)
             code == Int32(WRONG_PHASE) || check(code)
             grads isa Gradients && any(isnothing, grads) &&
                 throw(ArgumentError("`nothing` stands for a gradient in a step of one process only: give zeros"))
@@ -63,8 +63,8 @@ function each_piece(visit, lists...)
     end
 end
 
-# Once it is solved, nothing of a step may fail. Should another thread just be looking at the optimizer's stats, which
-# makes it busy, it will be done in a moment.
+# After the solve, no call of a step may fail. If another thread reads the optimizer's statistics, the optimizer is busy
+# for a moment: try again.
 function in_a_moment(call)
     while true
         try
@@ -80,11 +80,11 @@ end
     Lmada.solve!(opt, comm)
     Lmada.solve!(prepare, opt, comm)
 
-[`Lmada.solve!`](@ref) for a step in phases that the processes of `comm` take together: adds up their partials, then
-solves. For gradients that come in pieces; where they come whole, `step!(opt, params, grads, comm)` is all it needs.
+[`Lmada.solve!`](@ref) for a step in phases over the processes of `comm`: sums their partials, then solves. Use it for
+gradients that come in pieces. For complete gradients call `step!(opt, params, grads, comm)`.
 
-`prepare()` is called first: what it throws, on whichever process, is an [`LmadaError`](@ref) for all of them. So what
-may fail belongs in it:
+`solve!` calls `prepare()` first. An exception of `prepare` on any process becomes an [`LmadaError`](@ref) on all
+processes. Put the code that may fail into `prepare`:
 
     try
         Lmada.solve!(opt, comm) do
@@ -100,13 +100,14 @@ may fail belongs in it:
     Lmada.apply!(opt, params, grads)
     Lmada.finish!(opt)
 
-The status of an `LmadaError` is kept; a `DimensionMismatch` becomes `DIMENSION_MISMATCH`, an `ArgumentError`
-`INVALID_ARGUMENT`, anything else `CALLBACK`. As after any `solve!`, a step that was refused is still open.
+The `LmadaError` has the status of an `LmadaError` in `prepare`. A `DimensionMismatch` becomes `DIMENSION_MISMATCH`, an
+`ArgumentError` becomes `INVALID_ARGUMENT`, and any other exception `CALLBACK`. A refused step is still open, as after
+any `solve!`.
 """
 solve!(opt::Optimizer, comm) = solve!(() -> nothing, opt, comm)
 
-# The first message has a length that every process knows, whatever its optimizer is like: how many failed; of the
-# number of partials its last bits and their square, exact in a Float64; then the partials, or the first of them.
+# The first message has the same length on every process, for all optimizers. It contains the number of failures; the
+# last bits of the number of partials and their square, exact in a Float64; and the first partials.
 const MESSAGE = 128
 const HEAD = 3
 
@@ -130,7 +131,7 @@ function solve!(prepare, opt::Optimizer, comm)
     comm_sum!(message, comm)
     message[1] > 0 && throw(first_failure(failure, comm))
 
-    # They differ where their variance is not 0: in whole numbers, so that all processes find the same.
+    # The numbers of partials differ if their variance is not 0. Integers are exact, so all processes agree.
     total, squares = UInt64(message[2]), UInt64(message[3])
     if squares * comm_size(comm) != total^2
         throw(LmadaError(INVALID_ARGUMENT, "the optimizers of comm have different numbers of partials " *
@@ -143,14 +144,14 @@ function solve!(prepare, opt::Optimizer, comm)
         sums[rest] = comm_sum!(sums[rest], comm)
     end
     try
-        return in_a_moment(() -> solve!(opt, sums))    # from the same bits, so with the same answer
+        return in_a_moment(() -> solve!(opt, sums))    # from the same bits, so with the same result
     catch failure
         failure isa LmadaError && failure.status == NON_FINITE || rethrow()
         throw(with_its_process(failure, opt, comm))
     end
 end
 
-# A gradient that is not finite is refused on all processes, but only the one that has the element can name it.
+# All processes refuse a gradient that is not finite, but only the process with the element can name it.
 function with_its_process(failure, opt, comm)
     mine = in_a_moment(() -> stats(opt)).non_finite_index !== nothing
     size = comm_size(comm)
@@ -158,7 +159,7 @@ function with_its_process(failure, opt, comm)
     return first_failure(mine ? failure : nothing, comm)
 end
 
-# What the first process that failed says, on all of them. The bytes: a status, then words that end with a zero.
+# Sends the error of the first process that failed to all. The bytes are a status, then a message that ends with a zero.
 const WORDS = 640
 
 function first_failure(failure, comm)

@@ -1,18 +1,18 @@
-# What an Optimisers.jl rule is made of. The package does not depend on Optimisers.jl: ext/LmadaOptimisersExt.jl has
-# what lies in between.
+# The parts of an Optimisers.jl rule. The package does not depend on Optimisers.jl: ext/LmadaOptimisersExt.jl connects
+# the two.
 
 """
     Lmada.Rule(; options...)
     Lmada.Rule(rule; options...)
 
-The options of [`Lmada.Optimizer`](@ref) without an optimizer, or those of `rule` with some changed. With
-[`Lmada.init`](@ref) and [`Lmada.apply!`](@ref) it has the shape of an Optimisers.jl rule.
+The options of [`Lmada.Optimizer`](@ref) without an optimizer, or the options of `rule` with some changes. Together with
+[`Lmada.init`](@ref) and [`Lmada.apply!`](@ref) it has the form of an Optimisers.jl rule.
 """
 struct Rule
     options::NamedTuple
 
     function Rule(options::NamedTuple)
-        # An optimizer of one parameter, so that a mistake shows here and not in the first `init`.
+        # Makes an optimizer of one parameter, so that wrong options fail here and not in the first `init`.
         close(Optimizer(1; options...))
         all = merge(defaults(), options)
         all.average_beta == 0 ||
@@ -32,16 +32,16 @@ end
 """
     Lmada.init(rule, x) -> Lmada.Optimizer
 
-The state of the rule for the array `x`: an optimizer of its own. One [`Lmada.Optimizer`](@ref) for the whole model
-costs less, and sees correlations between arrays.
+The state of the rule for the array `x`: a separate optimizer. One [`Lmada.Optimizer`](@ref) for the complete model
+costs less and sees correlations between arrays.
 """
 init(rule::Rule, x::AbstractArray{T}) where {T<:Real32or64} = Optimizer{T}([length(x)]; rule.options...)
 
 """
     Lmada.apply!(rule, state, x, dx) -> state, change
 
-Steps `state` by the gradient `dx` of `x`. `change` is what is then to be subtracted from `x`: direction, learning rate
-and weight decay in one. `rule` has the learning rate and the weight decay that count, `state` all else.
+Steps `state` by the gradient `dx` of `x`. The caller subtracts `change` from `x`; it includes direction, learning rate
+and weight decay. Learning rate and weight decay are those of `rule`; all other options are those of `state`.
 """
 function apply!(rule::Rule, state::Optimizer{T}, x::AbstractArray{T}, dx) where {T}
     change = direction!(state, Array{T}(undef, size(x)), gradient_array(T, x, dx))
@@ -50,35 +50,34 @@ function apply!(rule::Rule, state::Optimizer{T}, x::AbstractArray{T}, dx) where 
     return state, change
 end
 
-# A gradient may be anything that broadcasts: a lazy product of an earlier rule, a Fill, a transpose.
+# A gradient may be any object that broadcasts: a lazy product of an earlier rule, a Fill, a transpose.
 gradient_array(::Type{T}, x, dx::Array{T}) where {T} = dx
 gradient_array(::Type{T}, x, dx) where {T} = Array{T}(undef, size(x)) .= dx
 
 """
     Lmada.optimisers_rule(; options...)
 
-A rule for `Optimisers.setup`, with the options of [`Lmada.Optimizer`](@ref): each array has an optimizer of its own.
-For one optimizer over a whole model, set it up for a flat vector (`Optimisers.destructure`), or use
-[`Lmada.setup`](@ref). `Optimisers.adjust!` changes the learning rate (`eta`) and those options that can change between
-steps.
+A rule for `Optimisers.setup`, with the options of [`Lmada.Optimizer`](@ref). Each array has its own optimizer. For one
+optimizer over a model, set up the rule for a flat vector (`Optimisers.destructure`), or use [`Lmada.setup`](@ref).
+`Optimisers.adjust!` changes the learning rate (`eta`) and the options that can change between steps.
 
-It comes with Optimisers.jl: load that too. On Julia before 1.9, also include `ext/LmadaOptimisersExt.jl` of this
-package.
+The function needs Optimisers.jl: load both packages. On Julia before 1.9, also include `ext/LmadaOptimisersExt.jl` of
+this package.
 """
 function optimisers_rule end
 
 """
     Lmada.setup(model; options...) -> state
 
-One optimizer over all arrays of a model, nested as Optimisers.jl allows it, in place of `Optimisers.setup`. The arrays
-have one type, `Float32` or `Float64`.
+One optimizer over all arrays of a nested model. Use it instead of `Optimisers.setup`. The arrays have one element type,
+`Float32` or `Float64`.
 
     state = Lmada.setup(model; lr = 0.01)
     state, model = Optimisers.update!(state, model, gradient)
     Optimisers.adjust!(state, 0.001)               # or options, as weight_decay = 0.1
     Optimisers.freeze!(state.tree.layers[1])       # and thaw!
 
-`state.opt` is the [`Lmada.Optimizer`](@ref): save that. It comes with Optimisers.jl as [`Lmada.optimisers_rule`](@ref)
-does.
+`state.opt` is the [`Lmada.Optimizer`](@ref): save this object. The function needs Optimisers.jl, like
+[`Lmada.optimisers_rule`](@ref).
 """
 function setup end

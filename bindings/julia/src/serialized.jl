@@ -1,7 +1,7 @@
-# Optimizers in Julia's Serialization, and so between the processes of Distributed: the type, then the saved state.
+# Optimizers in Julia's Serialization, which Distributed uses too: the type, then the saved state.
 
 function Serialization.serialize(s::AbstractSerializer, opt::Optimizer)
-    # With the first piece: where the library refuses, nothing has been written.
+    # Writes the header with the first piece, so that nothing is written if the library refuses.
     begun, known = false, false
     write_pieces(opt) do bytes, count
         begun || (begun = true; known = Serialization.serialize_cycle_header(s, opt))

@@ -1,4 +1,4 @@
-# Looking at an optimizer, saving and restoring it.
+# Statistics of an optimizer; saving and restoring its state.
 
 # lmada_stats_t, field by field.
 struct Stats
@@ -20,26 +20,27 @@ end
 """
     Lmada.stats(opt) -> NamedTuple
 
-What the last step looked like, or the one under way between `Lmada.solve!` and `Lmada.finish!`:
+Statistics of the last step, or of the open step between `Lmada.solve!` and `Lmada.finish!`:
 
 - `steps`: steps accepted since creation, reset or the start of the loaded run
 - `history_len`: gradients in the window
 - `rank`: directions that the preconditioner acts on
 - `grad_norm`: norm of the gradient
 - `update_norm`: norm of the update, before clipping and update momentum
-- `scale`: factor that clipping or grafting put on the update
-- `eig_max`, `eig_min`: largest and smallest eigenvalue of `MM'` that counts as present, without eps; 0 at rank 0
+- `scale`: factor of clipping or grafting on the update
+- `eig_max`, `eig_min`: largest eigenvalue of `MM'`, and smallest above the noise floor, without eps; 0 at rank 0
 - `state_bytes`: memory that the optimizer holds
 - `lr`: learning rate of the next step
-- `refused`: steps refused as `NON_FINITE` since creation or reset; no part of a saved state
-- `non_finite_index`: which element was the first that was not finite in the last gradient that was refused, counted
-  over all parameters from 1; `nothing` where no gradient was refused
+- `refused`: steps refused as `NON_FINITE` since creation or reset; not part of a saved state
+- `non_finite_index`: the first element that was not finite in the last refused gradient, counted over all parameters
+  from 1; `nothing` if no gradient was refused
 
-Over several blocks the norms are root-sum-squares, `scale` is the least, `rank` the sum, the eigenvalues the extremes.
+Over several blocks, norms are the root of the sum of squares, `scale` is the smallest, `rank` is the sum, `eig_max` and
+`eig_min` are the largest and the smallest.
 """
 function stats(opt::Optimizer)
     filled = Ref{Stats}()
-    check(@whole $(library().stats)(opt::Ptr{Cvoid}, filled::Ref{Stats}, sizeof(Stats)::Csize_t)::Int32)
+    check(@guard $(library().stats)(opt::Ptr{Cvoid}, filled::Ref{Stats}, sizeof(Stats)::Csize_t)::Int32)
     s = filled[]
     return (steps = Int(s.steps), history_len = Int(s.history_len), rank = Int(s.rank), grad_norm = s.grad_norm,
             update_norm = s.update_norm, scale = s.scale, eig_max = s.eig_max, eig_min = s.eig_min,
@@ -50,9 +51,9 @@ end
 """
     Lmada.save(opt) -> Vector{UInt8}
 
-The whole state: window, averages, step count, learning rate, options, parameter groups; checksummed. A run that goes on
-from it has the same bits as one that was never interrupted. `write(io, opt)` writes the same bytes without a copy of
-them in memory.
+The complete state: window, averages, step count, learning rate, options, parameter groups, a checksum. A run that
+resumes from the state has the same bits as one that was never interrupted. `write(io, opt)` writes the same bytes
+without a copy in memory.
 
     state = Lmada.save(opt)
     Lmada.load!(opt, state)                       # into an optimizer made with the same options
@@ -60,22 +61,22 @@ them in memory.
 """
 function save(opt::Optimizer)
     bytes = Ref{Csize_t}()
-    check(@whole $(library().state_size)(opt::Ptr{Cvoid}, bytes::Ref{Csize_t})::Int32)
+    check(@guard $(library().state_size)(opt::Ptr{Cvoid}, bytes::Ref{Csize_t})::Int32)
     state = Vector{UInt8}(undef, bytes[])
-    check(@whole $(library().state_save)(opt::Ptr{Cvoid}, state::Ptr{UInt8}, length(state)::Csize_t)::Int32)
+    check(@guard $(library().state_save)(opt::Ptr{Cvoid}, state::Ptr{UInt8}, length(state)::Csize_t)::Int32)
     return state
 end
 
 """
     Lmada.load!(opt, state) -> opt
 
-Puts a state that [`Lmada.save`](@ref) returned in place of the present one. `opt` must have been made with the same
-type, lengths, `history_size`, `history_format`, `density`, `momentum_kind` and `clip_kind`, and have `diagonal_beta`
-and `average_beta` on or off alike; other options may differ, and stay as they are. The state's learning rate and
-parameter groups become those of `opt`. Everything is checked before anything is changed.
+Replaces the current state with one of [`Lmada.save`](@ref). `opt` must have the type, lengths, `history_size`,
+`history_format`, `density`, `momentum_kind` and `clip_kind` of the state, and `diagonal_beta` and `average_beta` must
+be on or off as in the state. Other options may differ, and keep their values. `opt` gets the state's learning rate and
+parameter groups. `load!` checks everything before it changes anything.
 """
 function load!(opt::Optimizer, state::AbstractVector{UInt8})
-    check(@whole $(library().state_load)(opt::Ptr{Cvoid}, dense(UInt8, state, "state")::Ptr{UInt8},
+    check(@guard $(library().state_load)(opt::Ptr{Cvoid}, dense(UInt8, state, "state")::Ptr{UInt8},
                                          length(state)::Csize_t)::Int32)
     return opt
 end
@@ -83,21 +84,20 @@ end
 """
     Lmada.load_shares!(opt, firsts, states) -> opt
 
-Puts together, from states that several processes saved, the state of `opt`: for a restart on another number of
-processes, or with other shares. What they hold beyond the share of `opt` belongs to others, who load it from the same
-states.
+Computes the state of `opt` from states that several processes saved, for a restart on another number of processes or
+with other shares. Each process loads its own share from the same states.
 
-`firsts` has for each block of `opt` how many parameters of the block the states hold before its share; a number will do
-where there is one block. In every block the shares of the states follow each other in the order of `states`. These may
-be all, or those consecutive ones that have a part of the shares of `opt`.
+`firsts[b]` is the number of parameters of block b that the states hold before the share of `opt`. With one block,
+`firsts` may be a number. In every block the shares of the states follow each other in the order of `states`. `states`
+may be all states, or the consecutive ones that overlap the shares of `opt`.
 
     # process `rank` of 2 goes on with what 4 processes saved
     states = [read("run.\$i.lmada") for i in 0:3]
     share = dim ÷ 2
     Lmada.load_shares!(Lmada.Optimizer(share), rank * share, states)
 
-Where `history_format` is not `:full`, old and new shares have to start at multiples of 4,096 parameters from the start
-of their block (`:sparse`; of 256 for `:f16` and `:int8`). Else as [`Lmada.load!`](@ref).
+If `history_format` is not `:full`, old and new shares start at multiples of 4,096 parameters from the start of their
+block (`:sparse`), or of 256 (`:f16`, `:int8`). The rules of [`Lmada.load!`](@ref) apply too.
 """
 function load_shares!(opt::Optimizer, firsts::AbstractVector{<:Integer},
                       states::AbstractVector{<:AbstractVector{UInt8}})
@@ -108,7 +108,7 @@ function load_shares!(opt::Optimizer, firsts::AbstractVector{<:Integer},
     bytes = Csize_t[length(state) for state in kept]
     GC.@preserve kept begin
         states_at = addresses_of(UInt8, kept, "states")
-        check(@whole $(library().state_load_shares)(opt::Ptr{Cvoid}, Vector{Csize_t}(firsts)::Ptr{Csize_t},
+        check(@guard $(library().state_load_shares)(opt::Ptr{Cvoid}, Vector{Csize_t}(firsts)::Ptr{Csize_t},
                                                     states_at::Ptr{Ptr{UInt8}}, bytes::Ptr{Csize_t},
                                                     length(kept)::Csize_t)::Int32)
     end

@@ -1,12 +1,12 @@
-# Saved states that go to an IO and come from one, without a copy of them in memory.
+# Writing states to an IO and reading them from one, without a copy in memory.
 
-# What the library calls with a piece of a state: `move(pointer, count)`, and what it threw.
+# The function that the library's callback calls with each piece, `move(pointer, count)`, and the exception it threw.
 mutable struct Pieces
     move::Any
     failure::Any
 end
 
-# No exception may leave a function that C called.
+# An exception must not leave a function that C calls.
 function move_piece(context::Ptr{Cvoid}, bytes::Ptr{UInt8}, count::Csize_t)
     pieces = unsafe_pointer_to_objref(context)::Pieces
     try
@@ -19,7 +19,7 @@ function move_piece(context::Ptr{Cvoid}, bytes::Ptr{UInt8}, count::Csize_t)
 end
 
 # `call(callback, context)` calls the library; `move` gets the pieces. An IO may let other tasks run. This task has to
-# come back to its thread: the library, which is half-way through a call, has set that thread's floating-point mode.
+# continue on its thread, since the library is inside a call and has set the thread's floating-point mode.
 function in_pieces(call, move)
     pieces, task = Pieces(move, nothing), current_task()
     sticky, task.sticky = task.sticky, true
@@ -36,16 +36,16 @@ end
 
 write_pieces(move, opt::Optimizer) =
     in_pieces(move) do callback, context
-        @whole $(library().state_write)(opt::Ptr{Cvoid}, callback::Ptr{Cvoid}, context::Ptr{Cvoid})::Int32
+        @guard $(library().state_write)(opt::Ptr{Cvoid}, callback::Ptr{Cvoid}, context::Ptr{Cvoid})::Int32
     end
 
 """
     write(io::IO, opt::Lmada.Optimizer) -> bytes written
     write(filename, opt)
 
-Writes the whole state, with options and parameter groups, piece by piece: the bytes of [`Lmada.save`](@ref), but
-without a copy of them in memory. What `io` throws is thrown on. What was written until then is no state: write to a new
-file, and rename it once this has returned.
+Writes the complete state, with options and parameter groups, piece by piece: the bytes of [`Lmada.save`](@ref), without
+a copy in memory. Exceptions of `io` reach the caller, and `io` then has an incomplete state. Write to a new file, and
+rename the file after `write` has returned.
 
     write("run.lmada.new", opt)
     mv("run.lmada.new", "run.lmada"; force = true)
@@ -60,7 +60,7 @@ function Base.write(io::IO, opt::Optimizer)
     return written
 end
 
-# Owns the handle until an optimizer does. The library writes it into the field.
+# Owns the handle until an optimizer takes ownership. The library writes the handle into the field.
 mutable struct Handle
     handle::Ptr{Cvoid}
 
@@ -68,7 +68,7 @@ mutable struct Handle
 end
 
 function free(owner::Handle)
-    @whole $(library().free)(owner.handle::Ptr{Cvoid})::Cvoid
+    @guard $(library().free)(owner.handle::Ptr{Cvoid})::Cvoid
     owner.handle = C_NULL
     return nothing
 end
@@ -78,9 +78,9 @@ end
     read(io::IO, Lmada.Optimizer{T})
     read(filename, Lmada.Optimizer)
 
-A new optimizer from a state that `write(io, opt)` or [`Lmada.save`](@ref) made: with the type, lengths, options,
-learning rate and parameter groups that it was saved with. It goes on with the same bits. No byte behind the state is
-read. A state that is damaged throws `BAD_STATE`; what `io` throws is thrown on (an `EOFError` where a state was cut
+Makes a new optimizer from a state of `write(io, opt)` or [`Lmada.save`](@ref), with the type, lengths, options,
+learning rate and parameter groups of the state. The optimizer continues with the same bits. `read` reads no byte after
+the state. A damaged state throws `BAD_STATE`. Exceptions of `io` reach the caller (an `EOFError` if the state is cut
 short).
 """
 function Base.read(io::IO, ::Type{Optimizer})
@@ -89,7 +89,7 @@ function Base.read(io::IO, ::Type{Optimizer})
         out = Ptr{Ptr{Cvoid}}(pointer_from_objref(owner))    # its only field
         move(bytes, count) = (unsafe_read(io, bytes, count); take!(head, bytes, count))
         in_pieces(move) do callback, context
-            @whole $(library().create_from_state)(callback::Ptr{Cvoid}, context::Ptr{Cvoid},
+            @guard $(library().create_from_state)(callback::Ptr{Cvoid}, context::Ptr{Cvoid},
                                                   out::Ptr{Ptr{Cvoid}})::Int32
         end
     end
@@ -105,8 +105,8 @@ end
 
 function adopt(owner, blocks)
     config = Ref{Config}()
-    check(@whole $(library().get_config)(owner.handle::Ptr{Cvoid}, config::Ref{Config}, sizeof(Config)::Csize_t)::Int32)
-    # An interrupt in between would leave the handle with two owners.
+    check(@guard $(library().get_config)(owner.handle::Ptr{Cvoid}, config::Ref{Config}, sizeof(Config)::Csize_t)::Int32)
+    # An interrupt between these two statements would leave the handle with two owners.
     return disable_sigint() do
         handle, owner.handle = owner.handle, C_NULL
         T = config[].dtype == dtype(Float32) ? Float32 : Float64
@@ -114,14 +114,14 @@ function adopt(owner, blocks)
     end
 end
 
-# The start of a state as it comes by, up to the lengths of the blocks: no function tells them. The library believes
-# nothing of it before it has checked it, and nor does this package. The saved form:
+# Collects the first bytes of a state, up to the lengths of the blocks, which no function of the library returns. The
+# package uses these bytes only after the library has checked the state. The saved format:
 #
 #     magic (8 bytes), version (4), number n of options (4), n options, steps, steps averaged, number of blocks, number
 #     of groups (8 bytes each), checksum (4), the length of each block (8 bytes each)
 mutable struct Head
     bytes::Vector{UInt8}
-    wanted::Int    # bytes up to the lengths and with them, as far as it is known
+    wanted::Int    # length of the header in bytes, as far as the bytes so far determine it
 
     Head() = new(UInt8[], 16)
 end
@@ -130,7 +130,7 @@ const SAVED_VERSION = 3
 
 number_at(::Type{T}, head::Head, at) where {T} = GC.@preserve head unsafe_load(Ptr{T}(pointer(head.bytes, at)))
 
-# Where the numbers of steps, steps averaged, blocks and groups begin.
+# The position of the numbers of steps, steps averaged, blocks and groups.
 counts_at(head::Head) = 17 + 8 * Int(number_at(UInt32, head, 13))
 
 function take!(head::Head, bytes::Ptr{UInt8}, count)
@@ -152,10 +152,10 @@ function extend!(head::Head)
     end
 end
 
-# Of a state that the library has taken.
+# The lengths of the blocks. Call only after the library has accepted the state.
 function lengths_of(head::Head)
     number_at(UInt32, head, 9) == SAVED_VERSION ||
-        error("Lmada: the library has read a state of a form that this package does not know: update the package")
+        error("Lmada: the library has read a state of a format that this package does not know: update the package")
     blocks = number_at(Int64, head, counts_at(head) + 2 * 8)
     return Csize_t[number_at(UInt64, head, counts_at(head) + 4 * 8 + 4 + 8 * (block - 1)) for block in 1:blocks]
 end
