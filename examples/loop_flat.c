@@ -1,6 +1,6 @@
 /*
- * A model in the style of libraries that keep all parameters in one buffer and all gradients in another, trained with
- * the library's own Adam; and the five lines that change for lmada.
+ * Trains a model of a library that keeps all parameters in one buffer and all gradients in another: first with the
+ * library's own Adam, then with lmada. Five lines change for lmada.
  *
  *     loop_flat DIGITS.csv
  *
@@ -70,7 +70,7 @@ static void library_update(struct library *library, double learning_rate, int t)
 
 static double rate(int step) { return lmada_schedule(LMADA_SCHEDULE_COSINE, 0.01, (uint64_t)step, 0, STEPS); }
 
-/* The loop as it was. */
+/* The loop with the library's Adam. */
 static double with_adam(const struct dataset *data) {
     struct random random = random_stream(1, 1);
     struct library library = library_build(&random);
@@ -83,7 +83,7 @@ static double with_adam(const struct dataset *data) {
     return loss;
 }
 
-/* The loop as it is: lines 2 to 5. */
+/* The loop with lmada: lines 2 to 5. */
 static double with_lmada(const struct dataset *data) {
     struct random random = random_stream(1, 1);
     struct library library = library_build(&random);

@@ -1,5 +1,5 @@
 /*
- * A network written by hand, in a struct, trained with an Adam written by hand; and the five lines that change for
+ * Trains a hand-written network in a struct: first with a hand-written Adam, then with lmada. Five lines change for
  * lmada.
  *
  *     loop_net DIGITS.csv
@@ -16,7 +16,7 @@
 
 enum { PIXELS = 64, HIDDEN = 32, CLASSES = 10, BATCH = 64, STEPS = 500 };
 
-/* All members are floats, so that a net is an array of PARAMETERS floats too. */
+/* All members are floats, so a net is also an array of PARAMETERS floats. */
 struct net {
     float w1[HIDDEN][PIXELS], b1[HIDDEN], w2[CLASSES][HIDDEN], b2[CLASSES];
 };
@@ -31,7 +31,7 @@ static struct net new_net(struct random *random) {
     return net;
 }
 
-/* Adds the gradient of a sample's share of the mean loss to `grads`; returns the loss. */
+/* Adds the gradient of `share` times a sample's loss to `grads`. Returns the loss. */
 static double backward(const struct net *net, const float *x, int label, float share, struct net *grads) {
     float h[HIDDEN], p[CLASSES], total = 0;
     for (int j = 0; j < HIDDEN; j++) {
@@ -79,7 +79,7 @@ static double mean_loss(const struct net *net, const struct dataset *data) {
 
 static double rate(int step) { return lmada_schedule(LMADA_SCHEDULE_COSINE, 0.01, (uint64_t)step, 0, STEPS); }
 
-/* The loop as it was. */
+/* The loop with Adam. */
 static double with_adam(const struct dataset *data) {
     struct random random = random_stream(1, 1);
     struct net net = new_net(&random), grads;
@@ -97,7 +97,7 @@ static double with_adam(const struct dataset *data) {
     return mean_loss(&net, data);
 }
 
-/* The loop as it is: lines 2 to 5, and the buffers and the inner loop of Adam are gone. */
+/* The loop with lmada: lines 2 to 5, without the buffers and the inner loop of Adam. */
 static double with_lmada(const struct dataset *data) {
     struct random random = random_stream(1, 1);
     struct net net = new_net(&random), grads;

@@ -1,6 +1,6 @@
 /*
- * A model that is a list of tensors, each with a gradient of its own, trained with an Adam that goes through the list;
- * and the five lines that change for lmada. Nothing is copied together.
+ * Trains a model that is a list of tensors, each with its own gradient: first with an Adam that loops over the list,
+ * then with lmada. Five lines change for lmada. lmada does not copy the tensors.
  *
  *     loop_tensors DIGITS.csv
  *
@@ -15,7 +15,7 @@
 
 enum { BATCH = 64, STEPS = 500 };
 
-/* What the loop knows of its model: where the tensors lie, and how long they are. */
+/* The model as the loop sees it: the addresses and the lengths of the tensors. */
 struct tensors {
     size_t count, total;
     const size_t *lens;
@@ -48,7 +48,7 @@ static double mean_loss(struct tensors *tensors, const struct dataset *data) {
 
 static double rate(int step) { return lmada_schedule(LMADA_SCHEDULE_COSINE, 0.01, (uint64_t)step, 0, STEPS); }
 
-/* The loop as it was. */
+/* The loop with Adam. */
 static double with_adam(const struct dataset *data) {
     struct random random = random_stream(1, 1);
     struct tensors tensors = new_tensors(&random);
@@ -74,7 +74,7 @@ static double with_adam(const struct dataset *data) {
     return loss;
 }
 
-/* The loop as it is: lines 2 to 5. A tensor without a gradient has NULL among the gradients. */
+/* The loop with lmada: lines 2 to 5. Pass NULL as the gradient of a tensor without a gradient. */
 static double with_lmada(const struct dataset *data) {
     struct random random = random_stream(1, 1);
     struct tensors tensors = new_tensors(&random);

@@ -1,12 +1,12 @@
 /*
- * Training that outlives its process: it saves itself now and then, and started again goes on from there.
+ * Training that survives the end of its process: it saves its state regularly, and resumes when it is started again.
  *
  *     resume DIGITS.csv CHECKPOINT [--steps N] [--every N] [--seed N] [--history K]
  *
- * Whatever ends the program, at whatever moment, the same command once more ends on the same bits as a run that was
- * never interrupted. For that, all that later steps depend on is saved together (the parameters, lmada's state, how
- * far the run has come) or follows from what is saved: the order of the minibatches from the seed and the step.
- * lmada's state holds its learning rate, but no other option: those are the program's to set as before.
+ * The program may end at any moment. If the same command runs again, it ends with the bits of a run that was never
+ * interrupted. A checkpoint therefore holds everything that later steps depend on: the parameters, lmada's state and
+ * the position of the run. The order of the minibatches follows from the seed and the step. lmada_state_load restores
+ * the learning rate, but no other option: the program has to set the options as before.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
@@ -18,9 +18,9 @@
 #include "checkpoint.h"
 #include "model.h"
 
-/* Streams of random numbers of a seed; stream 0 splits the data. */
+/* The streams of random numbers of a seed. Stream 0 splits the data. */
 enum { STREAM_INIT = 1, STREAM_EPOCHS = 2 };
-/* The learning rate falls from PEAK to 0 over CYCLE steps; a longer run begins again at the peak. */
+/* The learning rate falls from PEAK to 0 over CYCLE steps. A longer run starts again at the peak. */
 #define PEAK 0.01
 enum { CYCLE = 500 };
 enum { BATCH = 64, SECTIONS = 2 + MAX_TENSORS };
@@ -28,10 +28,10 @@ enum { BATCH = 64, SECTIONS = 2 + MAX_TENSORS };
 struct options {
     const char *digits, *checkpoint;
     uint64_t steps, every, seed;
-    uint32_t history; /* 0: as recommended */
+    uint32_t history; /* 0: the recommended history size */
 };
 
-/* How far a run has come. */
+/* The position of a run. */
 struct position {
     uint64_t seed, step;
 };
@@ -41,16 +41,16 @@ struct training {
     struct dataset data;
     struct split split;
     float *params[MAX_TENSORS], *grads[MAX_TENSORS];
-    size_t *order; /* of the rows, in the epoch `shuffled` */
+    size_t *order; /* the order of the rows in the epoch `shuffled` */
     uint64_t shuffled;
     lmada_t *opt;
-    void *state; /* room for a saved state of `opt`, reserved once */
+    void *state; /* buffer for a saved state of `opt`, allocated once */
     size_t state_len;
     struct position position;
-    struct section sections[SECTIONS]; /* all that a checkpoint holds */
+    struct section sections[SECTIONS]; /* the contents of a checkpoint */
 };
 
-/* Ends the program where lmada refuses something. */
+/* Ends the program if lmada has returned an error. */
 static void check(lmada_status_t status) {
     if (status != LMADA_OK) fail("%s: %s", lmada_status_string(status), lmada_last_error());
 }
@@ -77,7 +77,7 @@ static struct options parse(int argc, char **argv) {
     return options;
 }
 
-/* A run at its start. */
+/* Makes a run at step 0. */
 static void training_new(struct training *t, const struct options *options) {
     *t = (struct training){.model = &mlp, .position = {options->seed, 0}, .shuffled = UINT64_MAX};
     t->data = dataset_read(options->digits, 0, mlp.features, mlp.classes, 1.0F / 16);
@@ -118,7 +118,8 @@ static size_t section_count(const struct training *t) {
     return 2 + t->model->tensors;
 }
 
-/* Puts the run where its checkpoint is. What cannot be read is never taken for a run that has not begun. */
+/* Restores the run from its checkpoint, if there is one. Ends the program if the checkpoint cannot be read: the program
+ * never starts a new run in this case. */
 static void restore(struct training *t, const struct options *options) {
     struct complaint why;
     switch (checkpoint_load(options->checkpoint, t->sections, section_count(t), &why)) {
@@ -135,7 +136,7 @@ static void restore(struct training *t, const struct options *options) {
     fflush(stdout);
 }
 
-/* False: the checkpoint before this one stays, and training may go on. */
+/* Saves a checkpoint. Returns false on failure: the old checkpoint stays, and training may continue. */
 static bool save(struct training *t, const struct options *options) {
     struct complaint why;
     check(lmada_state_save(t->opt, t->state, t->state_len));
@@ -144,7 +145,7 @@ static bool save(struct training *t, const struct options *options) {
     return saved;
 }
 
-/* The rows of the next minibatch: each epoch in an order that follows from its number. */
+/* The rows of the next minibatch. The number of the epoch determines the order of the rows. */
 static const size_t *next_rows(struct training *t) {
     uint64_t batches = t->split.train.rows / BATCH, epoch = t->position.step / batches;
     if (t->shuffled != epoch) {

@@ -1,10 +1,10 @@
 /*
- * A checkpoint that processes write together and any number of them can read.
+ * A checkpoint that processes write together and any number of processes can read.
  *
- * Each process saves the piece that it has: lmada's state of its share, and the parameters of it. PATH.STEP.RANK holds
- * a piece; PATH says which step counts, and of how many pieces it is. It is written when all pieces are on the disk: so
- * whatever ends the run, at whatever moment, PATH names pieces that are whole and of the same step. Only then are those
- * before them removed.
+ * Each process saves its piece: lmada's state of its share, and the parameters of its share. PATH.STEP.RANK holds a
+ * piece. PATH names the valid step and the number of pieces. The program writes PATH when all pieces are on disk. If
+ * the run ends at any moment, PATH therefore names complete pieces of the same step. The program removes the old pieces
+ * after it has written PATH.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* How far a run has come, and on how many processes. */
+/* The position of a run, and its number of processes. */
 struct position {
     uint64_t seed, step, processes;
 };
@@ -28,20 +28,23 @@ struct pieces {
     lmada_t *opt;
     float *params; /* of the whole model, on every process */
     size_t dim;
-    struct position saved; /* what PATH names; no processes where there is none */
+    struct position saved; /* the checkpoint that PATH names; 0 processes if there is none */
 };
 
-/* Collective. False: the checkpoint before this one stays, and training may go on; the process at fault said why. */
+/*
+ * Collective. Returns false on failure: the old checkpoint stays, training may continue, and the process that failed
+ * has printed the reason.
+ */
 bool pieces_save(struct pieces *pieces, struct position now);
 
 /*
- * Collective. Each process reads what concerns its share, on whatever number of processes it was saved: `opt` and its
- * part of `params` are as they were; the rest of `params` is for the others to hand over. False: there is none. Ends
- * the program where there is one that cannot be read.
+ * Collective. Each process reads the pieces that overlap its share, for any number of saving processes, and restores
+ * `opt` and its part of `params`. The caller has to gather the rest of `params` from the other processes. Returns false
+ * if there is no checkpoint. Ends the program if the checkpoint cannot be read.
  */
 bool pieces_load(struct pieces *pieces);
 
-/* Ends the program where lmada refuses something; mpirun then ends the other processes. */
+/* Ends the program if lmada has returned an error. mpirun then ends the other processes. */
 void check(lmada_status_t status);
 
 #endif

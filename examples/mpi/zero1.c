@@ -3,17 +3,17 @@
  *
  *     mpirun -n P zero1 DIGITS.csv [--checkpoint PATH] [--steps N] [--every N] [--seed N] [--history K]
  *
- * Every process has the whole model, and of every minibatch its share of the rows. Of lmada's state, which is
- * `history_size` times as long as the model, it has only that of its shard of the parameters. A step:
+ * Every process has the complete model, and its share of the rows of each minibatch. lmada's state is `history_size`
+ * times as long as the model. Each process has only the state of its shard of the parameters. A step:
  *
- *   - The backward pass makes gradients tensor by tensor, the last first. As soon as a tensor's is there, its pieces
- *     are added up over the processes, each on the process whose shard it lies in (`send_tensor`), while the backward
- *     pass goes on. lmada takes in what has arrived (`feed_arrived`).
- *   - `lmada_mpi_solve` adds up a few sums over the processes: all that lmada has to send.
- *   - Each process moves its shard of the parameters; then all of them gather the whole.
+ *   - The backward pass computes gradients tensor by tensor, the last first. As soon as a tensor is complete, the
+ *     processes sum its pieces, each on the process of its shard (`send_tensor`), while the backward pass continues.
+ *     lmada gets the pieces that have arrived (`feed_arrived`).
+ *   - `lmada_mpi_solve` adds up a few sums over the processes. lmada sends nothing else.
+ *   - Each process moves its shard of the parameters. Then all processes gather the complete model.
  *
- * The model is one block of lmada: the preconditioner is full-matrix over all parameters, wherever they lie. The result
- * is that of one process, but for the order in which rows are added up.
+ * The model is one block of lmada: the preconditioner is full-matrix over all parameters, on all processes. The result
+ * is that of one process, except for the order in which rows are summed.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
@@ -27,18 +27,18 @@
 #include "pieces.h"
 #include "range.h"
 
-/* Streams of random numbers of a seed; stream 0 splits the data. */
+/* The streams of random numbers of a seed. Stream 0 splits the data. */
 enum { STREAM_INIT = 1, STREAM_EPOCHS = 2 };
 enum { BATCH = 64 };
 
-/* The learning rate falls from PEAK to 0 over CYCLE steps; a longer run begins again at the peak. */
+/* The learning rate falls from PEAK to 0 over CYCLE steps. A longer run starts again at the peak. */
 #define PEAK 0.01
 enum { CYCLE = 500 };
 
 struct options {
-    const char *digits, *checkpoint; /* NULL: nothing is saved */
+    const char *digits, *checkpoint; /* checkpoint NULL: the program does not save */
     uint64_t steps, every, seed;
-    uint32_t history; /* 0: as recommended */
+    uint32_t history; /* 0: the recommended history size */
 };
 
 struct training {
@@ -46,34 +46,34 @@ struct training {
     size_t rank, processes;
     struct dataset data;
     struct split split;
-    size_t *order; /* of the rows, in the epoch `shuffled` */
+    size_t *order; /* the order of the rows in the epoch `shuffled` */
     uint64_t shuffled;
     struct position position;
 
-    /* The model, one array of all parameters and one of the gradient of this process's rows, and their tensors. */
+    /* The model: all parameters, the gradient of this process's rows, and the tensors in both arrays. */
     size_t dim;
     float *all_params, *all_grads;
     float *params[MAX_TENSORS], *grads[MAX_TENSORS];
 
-    /* How it is cut: all shards, as MPI wants them, and this process's with the gradient of all rows. */
+    /* The shards: all shards in MPI's form, and this process's shard with the gradient of all rows. */
     int *shard_firsts, *shard_lens;
     struct range shard;
     float *shard_grads;
     lmada_config_t config;
     lmada_t *opt;
 
-    /* The tensors' gradients on their way: what each shard has of each tensor, and where it is in this one. */
+    /* The gradients in transit: the length of each tensor's piece in each shard, and its position in this shard. */
     int *piece_lens[MAX_TENSORS];
     size_t piece_firsts[MAX_TENSORS];
     MPI_Request requests[MAX_TENSORS];
-    size_t unsent, unfed;  /* the tensors before these are still to be sent, or fed */
+    size_t unsent, unfed;  /* the tensors before these numbers are not sent, or not fed, yet */
     lmada_status_t status; /* the first failure of this process in the step */
 };
 
 /* ---- a step ---- */
 
-/* Feeds lmada what has arrived; the whole rest if it is to wait for it. Always in the order in which the pieces were
- * sent, so that the bits do not depend on the network. */
+/* Feeds lmada the pieces that have arrived, or waits for all of them and feeds the rest. Feeds pieces in the order in
+ * which they were sent, so that the bits do not depend on the network. */
 static void feed_arrived(struct training *t, bool wait) {
     for (; t->unfed > t->unsent; t->unfed--) {
         const size_t tensor = t->unfed - 1, first = t->piece_firsts[tensor];
@@ -88,7 +88,7 @@ static void feed_arrived(struct training *t, bool wait) {
     }
 }
 
-/* The backward pass has completed a tensor: each process gets the piece that lies in its shard, summed over all. */
+/* Called when the backward pass has completed a tensor. Each process gets the piece in its shard, summed over all. */
 static void send_tensor(void *context, size_t tensor) {
     struct training *t = context;
     MPI_Ireduce_scatter(t->grads[tensor], t->shard_grads + t->piece_firsts[tensor], t->piece_lens[tensor], MPI_FLOAT,
@@ -97,7 +97,7 @@ static void send_tensor(void *context, size_t tensor) {
     feed_arrived(t, false);
 }
 
-/* The rows of the next minibatch: each epoch in an order that follows from its number. */
+/* The rows of the next minibatch. The number of the epoch determines the order of the rows. */
 static const size_t *next_rows(struct training *t) {
     uint64_t batches = t->split.train.rows / BATCH, epoch = t->position.step / batches;
     if (t->shuffled != epoch) {
@@ -108,7 +108,7 @@ static const size_t *next_rows(struct training *t) {
     return t->order + t->position.step % batches * BATCH;
 }
 
-/* Each process has moved, or loaded, its shard of the parameters: all get the whole. */
+/* Called when each process has moved, or loaded, its shard of the parameters. All processes get the complete model. */
 static void gather_params(struct training *t) {
     MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, t->all_params, t->shard_lens, t->shard_firsts, MPI_FLOAT,
                    t->comm);
@@ -130,8 +130,9 @@ static void step(struct training *t) {
     t->position.step++;
 }
 
-/* What a step sends at the least, counted over all processes: every number of the gradient goes from P - 1 processes to
- * where its shard is, every parameter from there to P - 1 processes, and lmada's sums to one process and back. */
+/* The smallest number of bytes that a step sends, counted over all processes: every number of the gradient from P - 1
+ * processes to the process of its shard, every parameter from there to P - 1 processes, and lmada's sums to one process
+ * and back. */
 static size_t bytes_sent(const struct training *t) {
     enum { SUMS = 1024 };
     return (t->processes - 1) * 2 * (t->dim * sizeof(float) + SUMS);
@@ -145,7 +146,7 @@ static struct dataset rows_of(const struct dataset *data, const struct training 
                             data->labels + rows.first};
 }
 
-/* Each process looks at its share of the rows. */
+/* Each process evaluates its share of the rows. */
 static void report(const struct training *t) {
     const float *const *params = (const float *const *)t->params;
     const struct dataset train = rows_of(&t->split.train, t), test = rows_of(&t->split.test, t);
@@ -161,7 +162,7 @@ static void report(const struct training *t) {
 
 /* ---- a run ---- */
 
-/* Who has what: shards of the parameters, and the piece that each shard has of each tensor. */
+/* Computes the shards of the parameters, and the piece of each tensor in each shard. */
 static void cut(struct training *t) {
     t->shard_firsts = allocate(t->processes, sizeof *t->shard_firsts);
     t->shard_lens = allocate(t->processes, sizeof *t->shard_lens);
@@ -248,7 +249,7 @@ static struct options parse(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-    MPI_Init(&argc, &argv); /* an error of MPI ends the program, so no call needs a check */
+    MPI_Init(&argc, &argv); /* MPI ends the program on errors, so no call needs a check */
     const struct options options = parse(argc, argv);
     struct training t;
     training_new(&t, &options);
