@@ -15,7 +15,8 @@ struct range {
 /*
  * Splits `count` elements into `parts` parts whose lengths differ by at most one, and returns part `part`. If there are
  * more parts than elements, the last parts are empty. With a history format other than full, parameters would have to
- * be split at multiples of 4,096. /
+ * be split at multiples of 4,096.
+ */
 static inline struct range range_of(size_t count, size_t part, size_t parts) {
     size_t each = count / parts, longer = count % parts;
     return (struct range){part * each + (part < longer ? part : longer), each + (part < longer)};
