@@ -16,7 +16,7 @@ void check(lmada_status_t status) {
     if (status != LMADA_OK) fail("%s: %s", lmada_status_string(status), lmada_last_error());
 }
 
-/* One file: what it is a piece of, and which. */
+/* One piece: its run and position, its number, its file. */
 struct piece {
     char path[LONGEST_PATH];
     struct position position;
@@ -30,7 +30,8 @@ static void name_piece(struct piece *piece, const char *path, struct position po
     snprintf(piece->path, sizeof piece->path, "%s.%" PRIu64 ".%" PRIu64, path, position.step, rank);
 }
 
-/* Piece `rank` of the run at `position`. `opt` has a share as long as that piece's: it tells how long its state is. */
+/* Piece `rank` of the run at `position`. `opt` must have a share of this piece's length, since it determines the length
+ * of the state. */
 static struct piece *piece_new(const struct pieces *run, struct position position, uint64_t rank, const lmada_t *opt) {
     struct range share = range_of(run->dim, rank, position.processes);
     struct piece *piece = allocate(1, sizeof *piece);
@@ -53,19 +54,19 @@ static void piece_free(struct piece *piece) {
 
 /* ---- saving ---- */
 
-/* All processes save or none: are all of them `good`? */
+/* Whether `good` is true on all processes. All processes save, or none. */
 static bool all(bool good, MPI_Comm comm) {
     int mine = good, least;
     MPI_Allreduce(&mine, &least, 1, MPI_INT, MPI_MIN, comm);
     return least;
 }
 
-/* There may be more pieces than processes, or fewer: they share them out. */
+/* Removes the old pieces. Each process removes some of them, since there may be more or fewer pieces than processes. */
 static void remove_pieces(const struct pieces *run, struct position position, int rank, int processes) {
     struct piece piece;
     for (uint64_t i = (uint64_t)rank; i < position.processes; i += (uint64_t)processes) {
         name_piece(&piece, run->path, position, i);
-        remove(piece.path); /* should that fail, it is in nobody's way */
+        remove(piece.path); /* a failure does no harm */
     }
 }
 
@@ -83,7 +84,7 @@ bool pieces_save(struct pieces *run, struct position now) {
     piece_free(mine);
     bool whole = all(good, run->comm);
 
-    /* From here on it is process 0's `rename` that tells the old checkpoint from the new. */
+    /* The `rename` of process 0 makes the new checkpoint valid. */
     if (whole && rank == 0) {
         struct section section = {"positions", &now, sizeof now};
         good = checkpoint_save(run->path, &section, 1, &why);
@@ -94,14 +95,14 @@ bool pieces_save(struct pieces *run, struct position now) {
         remove_pieces(run, run->saved, rank, processes);
         run->saved = now;
     } else if (!whole) {
-        remove_pieces(run, now, rank, processes); /* nothing names them */
+        remove_pieces(run, now, rank, processes); /* no checkpoint uses them */
     }
     return good;
 }
 
 /* ---- loading ---- */
 
-/* Process 0 looks, so that all find the same. */
+/* Process 0 looks for a checkpoint, so that all processes get the same answer. */
 static bool find(struct pieces *run) {
     int rank, found = CHECKPOINT_NONE;
     MPI_Comm_rank(run->comm, &rank);
@@ -116,7 +117,7 @@ static bool find(struct pieces *run) {
     return found == CHECKPOINT_LOADED;
 }
 
-/* A piece as it was saved; its parameters are put where they belong in the whole model. */
+/* Reads a piece, and copies its parameters to their positions in the complete model. */
 static struct piece *load_piece(const struct pieces *run, uint64_t rank) {
     size_t len = range_of(run->dim, rank, run->saved.processes).len;
     lmada_t *opt;
@@ -143,7 +144,7 @@ bool pieces_load(struct pieces *run) {
     MPI_Comm_size(run->comm, &processes);
     const struct range mine = range_of(run->dim, (size_t)rank, (size_t)processes);
 
-    /* Those that have a part of this process's share; an empty share takes from any where the run is. */
+    /* Reads the pieces that overlap this process's share. For an empty share, any piece has the position of the run. */
     const size_t saved = run->saved.processes;
     struct piece **pieces = allocate(saved, sizeof *pieces);
     const void **states = allocate(saved, sizeof *states);

@@ -1,10 +1,10 @@
 /*
- * Checkpoints of a model that is smaller than there may be processes: shares are empty, when it is saved or when it is
- * loaded, and all goes on as in one handle that was never saved.
+ * Tests checkpoints of a model with fewer parameters than processes. Shares may be empty when the program saves or
+ * loads. The run must continue like one handle that was never saved.
  *
  *     mpirun -n P pieces PATH STEP
  *
- * Goes on from where PATH is to STEP.
+ * Resumes from the checkpoint PATH and runs to STEP.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
@@ -20,7 +20,8 @@
 
 enum { DIM = 3 };
 
-/* Of a bowl that is steeper in one direction than in another, and that a step moves to another place. */
+/* The gradient of a quadratic function that is steeper in one direction than in another, and whose minimum moves with
+ * each step. */
 static void gradient(const float *params, uint64_t step, float *grads) {
     for (size_t i = 0; i < DIM; i++) grads[i] = (float)(i + 1) * (params[i] - cosf((float)(step * DIM + i)));
 }
@@ -51,7 +52,7 @@ int main(int argc, char **argv) {
     }
     for (; position.step < end; position.step++) {
         float *mine = params + share.first;
-        gradient(params, position.step, grads); /* only that of the share is of use */
+        gradient(params, position.step, grads); /* the process uses only the part of its share */
         check(lmada_mpi_step(opt, mine, grads + share.first, share.len, MPI_COMM_WORLD));
     }
     for (size_t i = share.first; i < share.first + share.len; i++)
