@@ -11,7 +11,7 @@ import (
 
 var plainOptions = []Option{WithLR(0.5), WithEps(0.25)}
 
-// firstStep is where (1, 1) is after a first step with gradient factor*(3, 4): the update is g/sqrt(|g|^2 + eps).
+// firstStep returns (1, 1) after a first step with gradient factor*(3, 4). The update is g/sqrt(|g|^2 + eps).
 func firstStep[T Float](factor, lr float64) []T {
 	scale := lr * factor / math.Sqrt(25*factor*factor+0.25)
 	return []T{T(1 - 3*scale), T(1 - 4*scale)}
@@ -25,7 +25,7 @@ func testOptionsInFlight[T Float](t *testing.T) {
 	if config.LR != 0.25 || config.Eps != 0.25 || config.HistorySize != 10 || config.GradScale != 1 {
 		t.Errorf("config: %+v", config)
 	}
-	must(t, opt.Set(WithLR(0.5), WithGradClipNorm(1))) // of a gradient of length 5
+	must(t, opt.Set(WithLR(0.5), WithGradClipNorm(1))) // the gradient has length 5
 	config, err = opt.Config()
 	must(t, err)
 	if config.LR != 0.5 || config.GradClipNorm != 1 || config.Eps != 0.25 {
@@ -54,7 +54,7 @@ func TestOptionsChangeInFlight(t *testing.T) {
 	everyType(t, testOptionsInFlight[float32], testOptionsInFlight[float64])
 }
 
-// Every field of the library has one of Config, in the same order and with its value.
+// Config has every field of the library's struct, in the same order and with the same value.
 func TestConfigHasEveryOption(t *testing.T) {
 	for _, opts := range [][]Option{nil, {WithRecommended()}} {
 		library, err := newConfig[float32]("New", opts)
@@ -154,7 +154,7 @@ func TestAveragesFollowTheParameters(t *testing.T) {
 	everyType(t, testAverage[float32], testAverage[float64])
 }
 
-// Without clip and momentum, to observe and to precondition what was observed is a direction.
+// Without clip and momentum, observing a gradient and preconditioning it gives the direction.
 func testOwnRules[T Float](t *testing.T) {
 	const dim = 30
 	opt, whole := newT[T](t, dim), newT[T](t, dim)
@@ -227,7 +227,7 @@ func TestBF16IsTheUpperHalf(t *testing.T) {
 	refused(t, double.ApplyBF16(0, []float64{1}, nil, halves[:1]), "ApplyBF16", ErrInvalidArgument, "float64")
 }
 
-// A gradient that is nil counts as zeros, and its parameters are left alone.
+// A nil gradient counts as zeros, and its parameters do not change.
 func testNilGradients[T Float](t *testing.T) {
 	opts := append([]Option{WithWeightDecay(0.1), WithAverageBeta(0.5)}, plainOptions...)
 	opt, zeros := newT[T](t, 4, opts...), newT[T](t, 4, opts...)
@@ -247,7 +247,7 @@ func testNilGradients[T Float](t *testing.T) {
 	must(t, opt.StepTensors([][]T{a, b}, [][]T{nil, {1, 2}}))
 	must(t, zeros.Step(both, []T{0, 0, 1, 2}))
 	equal(t, "a", a, before)
-	const decayed = 0.1 * 0.5 * 2 // what the first step of b left out
+	const decayed = 0.1 * 0.5 * 2 // the weight decay that the first step did not apply to b
 	near(t, "b", b, []T{both[2] + decayed*0.95, both[3] + decayed*0.95}, 1e-6)
 
 	must(t, opt.StepTensors([][]T{a, b}, [][]T{nil, nil}))

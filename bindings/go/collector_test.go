@@ -28,8 +28,8 @@ func collecting(f func()) {
 	f()
 }
 
-// freedAddresses returns addresses of Go memory that has been freed. The runtime ends the program if the collector
-// finds one of them where a pointer belongs.
+// freedAddresses returns addresses of freed Go memory. The runtime ends the program if the collector finds such an
+// address in a pointer.
 func freedAddresses(count int) []uintptr {
 	addresses := make([]uintptr, count)
 	for i := range addresses {
@@ -40,8 +40,8 @@ func freedAddresses(count int) []uintptr {
 	return addresses
 }
 
-// A collection may run during LoadShares. C memory that was not cleared still holds the bytes of states that were
-// copied into it before: here, addresses that end the program.
+// A collection may run during LoadShares. C memory that was not cleared still holds bytes of states that were copied
+// into it earlier: in this test, addresses that end the program.
 func TestLoadSharesWhileCollecting(t *testing.T) {
 	const states = 128
 	opt := newT[float32](t, 2)
@@ -65,7 +65,7 @@ func TestLoadSharesWhileCollecting(t *testing.T) {
 
 var global = [4]float32{3, 3, 3, 3}
 
-// Tensors may lie anywhere, beside Go pointers and outside Go's memory (here from mmap, as from C).
+// Tensors may be anywhere in memory: next to Go pointers, or outside Go's memory (here from mmap, as from C).
 func TestTensorsAnywhereWhileCollecting(t *testing.T) {
 	type layer struct {
 		name    *string
@@ -108,7 +108,7 @@ func TestTensorsAnywhereWhileCollecting(t *testing.T) {
 	}
 }
 
-// collected waits until the finalizer of something has run.
+// collected waits until the finalizer of an object has run.
 func collected(t *testing.T, gone <-chan bool) {
 	t.Helper()
 	for i := 0; i < 1000; i++ {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// refused checks that err is an *Error of this kind from this operation, with these words in it.
+// refused checks that err is an *Error of this status from this operation, and that its message has these words.
 func refused(t testing.TB, err error, op string, status Status, words string) {
 	t.Helper()
 	var failure *Error
@@ -81,7 +81,7 @@ func TestOpenStepsAreGuarded(t *testing.T) {
 	_, err = opt.Save()
 	refused(t, err, "Save", ErrWrongPhase, "")
 	refused(t, opt.Solve(), "Solve", ErrWrongPhase, "")
-	// Somebody's open step is not StepTensors's to cancel.
+	// StepTensors must not cancel a step that the caller has opened.
 	refused(t, opt.StepTensors([][]float32{params}, [][]float32{grads}), "StepTensors", ErrWrongPhase, "")
 	must(t, opt.Feed(0, grads))
 	must(t, opt.Solve())

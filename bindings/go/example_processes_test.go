@@ -25,7 +25,7 @@ func together(opt *lmada.Optimizer[float32], params, grads []float32, sum func(v
 	if err == nil && len(grads) != opt.Dim() {
 		err = errors.New("grads is no gradient of the whole share")
 	}
-	// Whoever failed takes part in this sum, so that the others do not wait for it and none of them goes on alone.
+	// A process that failed takes part in this sum too, so that the others do not wait, and none continues alone.
 	failed := []float64{0}
 	if err != nil {
 		failed[0] = 1
@@ -39,7 +39,7 @@ func together(opt *lmada.Optimizer[float32], params, grads []float32, sum func(v
 		err = opt.ReducePartials(sum)
 	}
 	if err == nil {
-		err = opt.Solve() // from the same bits, so with the same answer on all
+		err = opt.Solve() // from the same bits, so with the same result on all
 	}
 	if err != nil {
 		opt.Cancel()
@@ -51,7 +51,7 @@ func together(opt *lmada.Optimizer[float32], params, grads []float32, sum func(v
 	return opt.End()
 }
 
-// meeting joins goroutines that stand for processes. The first adds up what the others send, and sends them the totals.
+// meeting connects goroutines that act as processes. The first sums the values of the others and sends them the totals.
 type meeting struct {
 	values, totals []chan []float64
 }
@@ -97,7 +97,7 @@ func (m meeting) sum(rank int) func(values []float64) error {
 	}
 }
 
-// A model that is split over three processes, uneven; goroutines stand for them.
+// A model split unevenly over three processes. Goroutines act as the processes.
 func Example_processes() {
 	shares := []int{3, 0, 1}
 	m := newMeeting(len(shares))
@@ -131,7 +131,7 @@ func Example_processes() {
 	}
 	all.Wait()
 
-	fmt.Printf("%.2f\n", weights) // the first step is of length 0.5 over all; the second never was
+	fmt.Printf("%.2f\n", weights) // the first step has length 0.5 over all processes; the second was refused
 	for _, err := range errs {
 		fmt.Println(errors.Is(err, lmada.ErrNonFinite))
 	}

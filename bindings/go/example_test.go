@@ -19,7 +19,7 @@ func ExampleNew() {
 	}
 	defer opt.Close()
 
-	// The first step is lr long, and goes straight against the gradient.
+	// The first step has length lr and the direction of the negative gradient.
 	if err := opt.Step(weights, gradient); err != nil {
 		log.Fatal(err)
 	}

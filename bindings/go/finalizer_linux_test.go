@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// reserved returns the size of the process's address space in bytes. What an optimizer reserves is not resident before
-// it is used.
+// reserved returns the size of the process's address space in bytes. Memory that an optimizer reserves is not resident
+// before it is used.
 func reserved(t *testing.T) int {
 	t.Helper()
 	text, err := os.ReadFile("/proc/self/statm")
@@ -21,7 +21,7 @@ func reserved(t *testing.T) int {
 	return pages * os.Getpagesize()
 }
 
-// Optimizers that nobody closes are freed by the collector.
+// The garbage collector frees optimizers that nobody closes.
 func TestTheFinalizerFrees(t *testing.T) {
 	// Bytes each, at the least: so many that the 64 MiB which the C library reserves for a thread's heap, and may at
 	// any time, do not matter beside them.

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// inParallel runs work in as many goroutines, all at once, and returns when the last has ended.
+// inParallel runs work in this number of goroutines at once, and returns when the last has ended.
 func inParallel(t *testing.T, goroutines int, work func(g int) error) {
 	t.Helper()
 	var all sync.WaitGroup
@@ -24,7 +24,7 @@ func inParallel(t *testing.T, goroutines int, work func(g int) error) {
 	all.Wait()
 }
 
-// train takes steps of a run of its own, goes on from its saved state, and returns the parameters.
+// train takes steps of a separate run, resumes from its saved state, and returns the parameters.
 func train(run, dim int, closes bool) ([]float64, error) {
 	opt, err := New[float64](dim, WithHistorySize(4), WithMomentumKind(MomentumUpdate))
 	if err != nil {
@@ -50,7 +50,7 @@ func train(run, dim int, closes bool) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	if closes { // else the collector does, at any time from here on
+	if closes { // otherwise the collector closes it at any later time
 		defer other.Close()
 		opt.Close()
 	}
@@ -60,8 +60,8 @@ func train(run, dim int, closes bool) ([]float64, error) {
 	return params, err
 }
 
-// Thousands of goroutines, each with optimizers of its own, some of them left to the collector: each run is what it is
-// when nothing else runs.
+// Thousands of goroutines have their own optimizers, and leave some to the garbage collector. Each run must have the
+// result of a run alone.
 func TestThousandsOfGoroutinesWithOptimizers(t *testing.T) {
 	const goroutines, dim, runs = 2000, 48, 7
 	var alone [runs][]float64
@@ -83,10 +83,10 @@ func TestThousandsOfGoroutinesWithOptimizers(t *testing.T) {
 	})
 }
 
-// Each call holds an OS thread, of which Go takes a limited number (10,000, here fewer) and ends the program beyond.
+// Each call holds an OS thread, and Go ends a program with more threads than a limit (10,000, here fewer).
 func TestCallsAtOnceAreFewerThanThreads(t *testing.T) {
 	const dim, k = 10, 100
-	options := []Option{WithHistorySize(k), WithCentered(true)} // a step takes long, and little memory
+	options := []Option{WithHistorySize(k), WithCentered(true)} // a step takes long and needs little memory
 	full, params := newT[float32](t, dim, options...), make([]float32, dim)
 	r := rand.New(rand.NewSource(3))
 	for i := 0; i < k; i++ {

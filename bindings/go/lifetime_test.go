@@ -73,7 +73,7 @@ func TestASecondCallAtOnceIsBusy(t *testing.T) {
 	equal(t, "params", params, []float32{1, 1})
 }
 
-// Many goroutines on one optimizer: every step is taken whole or refused as busy, and closing in between is safe.
+// Many goroutines use one optimizer: every step completes or is refused as busy, and closing meanwhile is safe.
 func TestOneOptimizerFromManyGoroutines(t *testing.T) {
 	const dim, goroutines, tries = 2000, 8, 50
 	opt := newT[float32](t, dim)
@@ -121,7 +121,7 @@ func TestOneOptimizerFromManyGoroutines(t *testing.T) {
 	})
 }
 
-// The library keeps messages by OS thread; a goroutine gets its own call's.
+// The library keeps one message for each OS thread. A goroutine gets the message of its own call.
 func TestMessagesBelongToTheirCall(t *testing.T) {
 	var wg sync.WaitGroup
 	for g := 1; g <= 16; g++ {
@@ -140,7 +140,7 @@ func TestMessagesBelongToTheirCall(t *testing.T) {
 	wg.Wait()
 }
 
-// A slice may be part of something that holds Go pointers: the library sees the numbers only.
+// A slice may be a part of memory with Go pointers. The library sees only the numbers.
 func TestSlicesInsideStructsWithPointers(t *testing.T) {
 	type layer struct {
 		name    *string
@@ -163,7 +163,7 @@ func TestSlicesInsideStructsWithPointers(t *testing.T) {
 	}
 }
 
-// What Go allocates in a step does not grow with the model: cgo boxes the handle, and nothing else.
+// Go's allocations in a step do not grow with the model: cgo boxes only the handle.
 func TestStepsCopyNothing(t *testing.T) {
 	const dim, steps = 1 << 20, 10
 	opt := newT[float32](t, dim)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// One call of the library, so the bits of Step: which sums over pieces that are fed one by one do not have.
+// StepTensors is one call of the library, so it has the bits of Step. A step in pieces has other bits.
 func TestStepTensorsGivesTheBitsOfStep(t *testing.T) {
 	const dim = 10000
 	r := rand.New(rand.NewSource(9))
@@ -23,7 +23,7 @@ func TestStepTensorsGivesTheBitsOfStep(t *testing.T) {
 	}
 }
 
-// What was handed over is not kept: the collector takes it after the call.
+// The package keeps no reference to its arguments: the collector frees them after the call.
 func TestStepTensorsKeepsNothing(t *testing.T) {
 	opt := newT[float64](t, 2)
 	gone := make(chan bool, 1)

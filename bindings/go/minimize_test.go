@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// matrix has the layout of gonum's blas64.General, which is what mat.Dense.RawMatrix returns: a model in such matrices
-// takes steps where it lies.
+// matrix has the layout of gonum's blas64.General, the result of mat.Dense.RawMatrix. A model in such matrices takes
+// steps in place.
 type matrix struct {
 	Rows, Cols int
 	Data       []float64

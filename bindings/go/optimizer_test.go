@@ -55,7 +55,7 @@ func stats[T Float](t testing.TB, opt *Optimizer[T]) Stats {
 }
 
 type (
-	single32 float32 // named types are taken too
+	single32 float32 // named types work too
 	double64 float64
 )
 
@@ -65,7 +65,7 @@ func everyType(t *testing.T, f32, f64 func(*testing.T)) {
 	t.Run("float64", f64)
 }
 
-// The first update is g/sqrt(|g|^2 + eps): along g, and nearly of length 1.
+// The first update is g/sqrt(|g|^2 + eps): parallel to g, with a length of almost 1.
 func testFirstStep[T Float](t *testing.T) {
 	opt := newT[T](t, 3, WithLR(0.5), WithEps(0.25))
 	if opt.Dim() != 3 {
@@ -164,7 +164,7 @@ func TestBlocksAreSeparateModels(t *testing.T) {
 	equal(t, "params", a, b)
 }
 
-// Two processes, each with half of the parameters: their sums are added, their steps agree with those of the whole.
+// Two processes have half of the parameters each. With summed partials their steps agree with those of one optimizer.
 func TestPartialsAreSummedOverProcesses(t *testing.T) {
 	const dim, half = 40, 20
 	whole := newT[float64](t, dim, busyOptions...)
@@ -215,7 +215,7 @@ func TestAReduceThatFailsLeavesTheStep(t *testing.T) {
 	if err != offline {
 		t.Fatalf("got %v", err)
 	}
-	// Inside reduce the optimizer is free, and the slice is no window into it.
+	// During reduce the optimizer is not locked, and the slice is a copy.
 	err = opt.ReducePartials(func(partials []float64) error {
 		must(t, opt.Cancel())
 		partials[0] = 1
@@ -296,7 +296,7 @@ func TestVersionIsTheLibrarys(t *testing.T) {
 	}
 }
 
-// Every format holds these gradients as they are: the first update is along the gradient, of length 1.
+// Every format stores these gradients exactly: the first update is parallel to the gradient, with length 1.
 func TestEveryFormatSteps(t *testing.T) {
 	for _, format := range []HistoryFormat{HistoryFull, HistoryBF16, HistoryF16, HistoryInt8, HistorySparse} {
 		t.Run(fmt.Sprint(format), func(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// fields is a configuration as the library will see it, by field name.
+// fields returns the configuration that the library will get, by field name.
 func fields[T Float](t *testing.T, opts ...Option) map[string]string {
 	t.Helper()
 	config, err := newConfig[T]("New", opts)

@@ -12,7 +12,7 @@ import (
 	"lmada"
 )
 
-// onAll runs work on as many processes, goroutines here, and returns their errors.
+// onAll runs work on this number of processes (goroutines) and returns their errors.
 func onAll(size int, work func(rank int, sum func([]float64) error) error) []error {
 	m, errs := newMeeting(size), make([]error, size)
 	var all sync.WaitGroup
@@ -63,7 +63,7 @@ func close32(t *testing.T, got, want []float32) {
 	}
 }
 
-// Three processes go on as two: as one optimizer over the whole model all along.
+// Three processes resume as two. The result is that of one optimizer over the complete model.
 func TestProcessesStepAsOne(t *testing.T) {
 	options := []lmada.Option{lmada.WithHistorySize(6), lmada.WithMomentumKind(lmada.MomentumGradient),
 		lmada.WithClipKind(lmada.ClipEMAVector)}
@@ -124,7 +124,7 @@ func TestProcessesStepAsOne(t *testing.T) {
 	close32(t, params, want)
 }
 
-// Whatever is wrong on one process is refused on all, changes nothing, and the next step works.
+// Any failure on one process is refused on all and changes nothing. The next step works.
 func TestAFailureReachesAllProcesses(t *testing.T) {
 	shares := []int{3, 4, 2}
 	good := func(rank int) ([]float32, []float32) {
@@ -132,7 +132,7 @@ func TestAFailureReachesAllProcesses(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		spoil func(params, grads []float32) ([]float32, []float32)
-		want  error // on the processes that are not at fault
+		want  error // on the processes that did not fail
 	}{
 		"NaN": {func(params, grads []float32) ([]float32, []float32) {
 			return params, []float32{1, float32(math.NaN()), 3, 4}
@@ -168,7 +168,7 @@ func TestAFailureReachesAllProcesses(t *testing.T) {
 	}
 }
 
-// The README shows the function that is tested here.
+// The README shows the function `together` that this test runs.
 func TestTheReadmeStepsTogetherAsTheExampleDoes(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {

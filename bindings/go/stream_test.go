@@ -14,7 +14,7 @@ import (
 
 var _ io.WriterTo = (*Optimizer[float32])(nil)
 
-// streamed is an optimizer of three blocks after some steps, its parameters and its state.
+// streamed returns an optimizer of three blocks after some steps, its parameters and its state.
 func streamed[T Float](t *testing.T) (*Optimizer[T], []T, []byte) {
 	t.Helper()
 	opt, err := NewBlocks[T]([]int{900, 0, 100}, append([]Option{WithAverageBeta(0.5)}, busyOptions...)...)
@@ -40,7 +40,7 @@ func testStream[T Float](t *testing.T) {
 	if n != int64(len(state)) || !bytes.Equal(buffer.Bytes(), state) {
 		t.Fatalf("%d bytes were written, %d saved, or they differ", n, len(state))
 	}
-	// A reader that gives little at a time, with more behind the state.
+	// A reader that returns few bytes at a time, with more bytes after the state.
 	r := io.MultiReader(iotest.HalfReader(&buffer), strings.NewReader("next"))
 	resumed, err := NewFromState[T](r)
 	must(t, err)
@@ -61,7 +61,7 @@ func testStream[T Float](t *testing.T) {
 		must(t, resumed.StepTensors([][]T{b[:77], b[77:]}, [][]T{g[:77], g[77:]}))
 		near(t, "params", b, a, 1e-5)
 	}
-	// It knows how many blocks it has.
+	// The optimizer knows its number of blocks.
 	refused(t, resumed.LoadShares([]int{0}, [][]byte{state}), "LoadShares", ErrDimensionMismatch, "has 3 blocks")
 	must(t, resumed.LoadShares([]int{0, 0, 0}, [][]byte{state}))
 }
@@ -72,7 +72,7 @@ func TestAStreamIsWhatSaveSaves(t *testing.T) {
 
 var errFull = errors.New("the disk is full")
 
-// failing takes some bytes, then does what fail does.
+// failing takes some bytes, then calls fail.
 type failing struct {
 	left int
 	fail func() (int, error)
@@ -123,7 +123,7 @@ func TestErrorsOfReadersAndWritersComeBack(t *testing.T) {
 	}
 }
 
-// A writer may panic or end its goroutine: the optimizer and the library go on.
+// A writer may panic or end its goroutine. The optimizer and the library stay usable.
 func TestWritersMayPanic(t *testing.T) {
 	opt, params, _ := streamed[float32](t)
 	func() {
@@ -146,7 +146,7 @@ func TestWritersMayPanic(t *testing.T) {
 	must(t, err)
 }
 
-// While it is written the optimizer is busy; others are not.
+// During WriteTo the optimizer is busy, other optimizers are not.
 func TestWritersMayUseOtherOptimizers(t *testing.T) {
 	opt, params, state := streamed[float32](t)
 	other := newT[float32](t, 1000)
@@ -161,7 +161,7 @@ func TestWritersMayUseOtherOptimizers(t *testing.T) {
 	must(t, copied.Close())
 }
 
-// More pipes at once than calls: none waits for a call that waits for it.
+// There are more pipes than slots for calls. No call may wait for another that waits for it.
 func TestManyPipesAtOnce(t *testing.T) {
 	_, _, state := streamed[float32](t)
 	var all sync.WaitGroup

@@ -1,8 +1,8 @@
-"""Builds the package with the library in it, or without one where an installed library is to be used.
+"""Builds the package with the library, or without it to use an installed library.
 
-- LMADA_LIBRARY names a library: that one is put into the package.
-- Else, in the repository, cargo builds it (what is in target/lmada already is taken as it is if it is current).
-- Else, where the system's loader finds a library, the package has none and uses that.
+- If LMADA_LIBRARY names a library, the package gets this library.
+- Otherwise, in the repository, cargo builds the library, unless the one in target/lmada is current.
+- Otherwise, if the system's loader finds a library, the package contains none and uses the installed one.
 """
 
 import ctypes
@@ -23,7 +23,7 @@ SONAME = "liblmada.so.0"
 
 
 def version():
-    """The version of Cargo.toml; in a source distribution, which lacks that file, its own."""
+    """The version in Cargo.toml, or in PKG-INFO for a source distribution, which has no Cargo.toml."""
     for file, pattern in ((REPOSITORY / "Cargo.toml", r'^version = "(.*)"$'), (HERE / "PKG-INFO", r"^Version: (.*)$")):
         found = file.exists() and re.search(pattern, file.read_text(), re.MULTILINE)
         if found:
@@ -32,7 +32,7 @@ def version():
 
 
 def library():
-    """The library to put into the package; None where it is to use an installed one."""
+    """The library to copy into the package. None: the package uses an installed library."""
     chosen = os.environ.get("LMADA_LIBRARY")
     if chosen:
         return Path(chosen)
@@ -64,7 +64,7 @@ LIBRARY = library()
 
 
 class Package(Distribution):
-    """With a library in it, the package belongs to one kind of machine."""
+    """A package with a library is for one kind of machine."""
 
     def has_ext_modules(self):
         return LIBRARY is not None

@@ -1,6 +1,6 @@
 // Logistic regression on the Breast Cancer Wisconsin (Diagnostic) data, as it comes: the scales of its 30 features
 // differ by a factor of 10^5, which makes it a hard problem for first-order methods. Full-matrix Adagrad learns the
-// scales, and what turns them, from the gradients themselves.
+// scales, and the correlations between features, from the gradients.
 //
 //     breast_cancer [data.csv]
 //
@@ -25,7 +25,7 @@ constexpr int steps = 2000;
 
 struct dataset {
     std::size_t features = 1;  // the last one is the constant 1
-    std::vector<double> x;     // a row a sample
+    std::vector<double> x;     // one row for each sample
     std::vector<double> y;     // 0 or 1
 };
 

@@ -1,5 +1,5 @@
-// What there is around a step: options in flight, groups, schedules, averages, rules of one's own, bfloat16, tensors
-// without a gradient, statistics. Against closed forms and against steps of the same numbers.
+// Changes of options between steps, groups, schedules, averages, own update rules, bfloat16, tensors without a
+// gradient, statistics. Compared with closed forms and with steps on the same numbers.
 
 #include <array>
 #include <cmath>
@@ -29,7 +29,7 @@ lmada::config plain() {
     return options;
 }
 
-// The first update is g/sqrt(|g|^2 + eps), here of g = factor*(3, 4).
+// The first update is g/sqrt(|g|^2 + eps) with g = factor*(3, 4).
 template <class T>
 bool moved(const std::vector<T>& params, double factor, double lr) {
     const double scale = lr * factor / std::sqrt(25 * factor * factor + 0.25);
@@ -44,8 +44,8 @@ void options_change_in_flight() {
     CHECK(options.lr == 0.25 && options.eps == 0.25 && options.history_size == 10);
     CHECK(options.dtype == (sizeof(T) == 4 ? LMADA_F32 : LMADA_F64));
     options.lr = 0.5;
-    options.grad_clip_norm = 1;  // of a gradient of length 5
-    options.dtype = sizeof(T) == 4 ? LMADA_F64 : LMADA_F32;  // follows from the optimizer, whatever is here
+    options.grad_clip_norm = 1;  // the gradient has length 5
+    options.dtype = sizeof(T) == 4 ? LMADA_F64 : LMADA_F32;  // has no effect: the optimizer determines the type
     opt.set_config(options);
     CHECK(std::as_const(opt).config().grad_clip_norm == 1 && opt.stats().lr == 0.5);
     std::vector<T> params{1, 1};
@@ -130,7 +130,7 @@ void averages_follow_the_parameters() {
     CHECK_THROWS(opt.averaged_params(three), status::dimension_mismatch, "3");
 }
 
-// Without clip and momentum, to observe and to precondition what was observed is a direction.
+// Without clip and momentum, observing a gradient and preconditioning it gives the direction.
 template <class T>
 void rules_of_ones_own_have_their_parts() {
     lmada::optimizer<T> opt(5);
@@ -191,7 +191,7 @@ void bfloat16_is_the_upper_half() {
         for (std::size_t i = 0; i < dim; ++i) CHECK(copy[i] == rounded(params[i]));
         CHECK(copy_in_phases == copy);
     }
-    // The copy may be left out, also as a vector that is empty but has memory.
+    // The copy may be missing, or an empty vector with memory.
     const std::vector<std::uint16_t> halves(dim, rounded(0.5f));
     std::vector<std::uint16_t> none(dim);
     none.clear();
@@ -209,7 +209,7 @@ void bfloat16_is_the_upper_half() {
     phased.end();
 }
 
-// A gradient that is missing counts as zeros, and its parameters are left alone.
+// A missing gradient counts as zeros, and its parameters do not change.
 template <class T>
 void tensors_without_a_gradient_are_left_alone() {
     lmada::config options = plain();
@@ -236,7 +236,7 @@ void tensors_without_a_gradient_are_left_alone() {
     opt.step(tensors);
     zeros.step(both, std::vector<T>{0, 0, 1, 2});
     CHECK(same_bits(a, before));
-    const double decayed = 0.1 * 0.5 * 2;  // the weight decay that the first step of b left out
+    const double decayed = 0.1 * 0.5 * 2;  // the weight decay that the first step did not apply to b
     CHECK(near(static_cast<double>(b[1]), static_cast<double>(both[3]) + decayed * (1 - 0.1 * 0.5)));
 
     CHECK_THROWS(tensors.set_grads(2, nullptr), status::invalid_argument, "");

@@ -1,4 +1,4 @@
-// The little that these tests need of a framework. No check vanishes in an optimised build.
+// The test functions that these tests need. The checks also run in optimised builds.
 
 #ifndef LMADA_TESTS_CHECK_HPP
 #define LMADA_TESTS_CHECK_HPP
@@ -11,7 +11,7 @@
 #include <lmada.hpp>
 
 #define CHECK(condition) check::that(static_cast<bool>(condition), #condition, __FILE__, __LINE__)
-// The expression throws an lmada::error of this status, with these words in its message.
+// Checks that the expression throws an lmada::error of this status, whose message has these words.
 #ifdef LMADA_HPP_THROWS
 #define CHECK_THROWS(expression, wanted, words) \
     check::throws([&] { static_cast<void>(expression); }, wanted, words, #expression, __FILE__, __LINE__)
@@ -44,7 +44,7 @@ void throws(Call call, lmada::status wanted, const char* words, const char* what
 }
 #endif
 
-// Gradients that differ from step to step and are the same everywhere: a small linear congruential generator.
+// Gradients that differ from step to step and are the same on every machine: a linear congruential generator.
 class noise {
 public:
     template <class T>

@@ -1,4 +1,4 @@
-// What a caller learns from a failure, with exceptions and without.
+// The status and the message of a failure, with exceptions and without.
 
 #include <cmath>
 #include <cstdint>
@@ -20,7 +20,7 @@ using optimizer = lmada::optimizer<float>;
 const std::vector<float> good{3, 4};
 const std::vector<float> bad{3, std::numeric_limits<float>::quiet_NaN()};
 
-// Every operation has a form that cannot throw.
+// Every operation has a variant that cannot throw.
 using floats = lmada::span<float>;
 using const_floats = lmada::span<const float>;
 using halves = lmada::span<std::uint16_t>;
@@ -60,7 +60,7 @@ static_assert(noexcept(std::declval<const optimizer&>().try_state_size()));
 static_assert(noexcept(std::declval<const optimizer&>().try_save(lmada::span<std::byte>())));
 static_assert(noexcept(std::declval<optimizer&>().try_load(lmada::span<const std::byte>())));
 
-// An error is a runtime_error; looking needs no mutable optimizer, changing does.
+// An error is a runtime_error. Reading works on a const optimizer, changing does not.
 static_assert(std::is_base_of_v<std::runtime_error, lmada::error>);
 template <class Opt, class = void>
 constexpr bool resets = false;
@@ -72,7 +72,7 @@ constexpr bool sets_groups = false;
 template <class Opt>
 constexpr bool sets_groups<Opt, std::void_t<decltype(std::declval<Opt&>().set_groups({}))>> = true;
 static_assert(sets_groups<optimizer> && !sets_groups<const optimizer>);
-// A result of one type does not pass for one of another.
+// A result of one type does not convert to one of another.
 static_assert(!std::is_convertible_v<lmada::result<lmada_stats_t>, lmada::result<std::size_t>>);
 
 void exceptions_carry_status_and_words() {

@@ -1,5 +1,5 @@
-// Programs that end while optimizers, and with them worker threads, are there: in every order that C++ has for it.
-// `exits` runs itself once for each of the ways below and looks at how the program ended.
+// Programs that end while optimizers and worker threads exist, in every order that C++ has for this.
+// `exits` runs itself once for each of the ways below and checks the exit status.
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,7 +15,7 @@ namespace {
 
 using optimizer = lmada::optimizer<float>;
 
-constexpr std::size_t dim = 400000;  // long enough for workers
+constexpr std::size_t dim = 400000;  // large enough for workers
 
 lmada::config on_threads() {
     lmada::config options;
@@ -31,7 +31,7 @@ void steps(optimizer& opt, int count) {
     CHECK(params[0] < 1 && params[0] == params[dim - 1]);
 }
 
-// Made before main and destroyed after it. Its last step is taken when main is over.
+// Made before main and destroyed after main. It takes its last step after main.
 struct steps_at_its_end {
     ~steps_at_its_end() {
         if (opt) steps(*opt, 1);
@@ -64,7 +64,7 @@ void thread_local_objects() {
 void exit_from_another_thread() {
     steps(function_static(), 3);
     static std::atomic<int> taken{0};
-    optimizer* const leaked = new optimizer(dim, on_threads());  // a step on it is under way when the program ends
+    optimizer* const leaked = new optimizer(dim, on_threads());  // inside a step when the program ends
     std::thread([] {
         while (taken < 3) std::this_thread::yield();
         std::exit(0);
@@ -78,7 +78,7 @@ void quick_exit() {
     std::quick_exit(0);
 }
 
-// quick_exit runs no destructors: neither do the workers notice.
+// quick_exit runs no destructors. The workers must not fail.
 void quick_exit_beside_a_step() {
     static_objects();
     static std::atomic<int> taken{0};
@@ -111,7 +111,7 @@ int main(int argc, char** argv) {
         const pid_t child = fork();
         CHECK(child >= 0);
         if (child == 0) {
-            alarm(120);  // where it hangs
+            alarm(120);  // ends a program that hangs
             execl("/proc/self/exe", argv[0], way.name, static_cast<char*>(nullptr));
             _exit(127);
         }

@@ -1,4 +1,4 @@
-// Macros that system headers leave behind: those of Windows and of X11. Standard headers bear them, so does lmada.hpp.
+// Macros that the system headers of Windows and X11 define. Standard headers work after them, and so must lmada.hpp.
 
 #define min(a, b) (((a) < (b)) ? (a) : (b))
 #define max(a, b) (((a) > (b)) ? (a) : (b))

@@ -1,4 +1,4 @@
-// lmada.hpp beside lmada_mpi.h: processes step as one optimizer over the whole model does. Run under mpirun.
+// lmada.hpp with lmada_mpi.h: processes step like one optimizer over the complete model. Run under mpirun.
 
 #include <cmath>
 #include <cstddef>
@@ -40,7 +40,7 @@ void processes_step_as_one(int rank, int processes) {
     const T most = 64 * std::numeric_limits<T>::epsilon();
     for (std::size_t i = first; i < last; ++i) CHECK(std::abs(params[i - first] - expected[i]) <= most);
 
-    // A length that is wrong on one process is an error on all, and changes nothing.
+    // A wrong length on one process is an error on all and changes nothing.
     const std::vector<std::byte> state = opt.save();
     std::vector<T> grads(params.size() + (rank == processes - 1));
     std::vector<T> others(grads.size());

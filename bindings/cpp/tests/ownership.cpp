@@ -1,5 +1,5 @@
-// Who frees the handle, and when. The linker's --wrap puts the counters below in front of the library, so that a leak
-// or a double free shows without any sanitizer.
+// Tests who frees the handle, and when. With the linker's --wrap, the functions below count calls of the library, so a
+// leak or a double free shows without a sanitizer.
 
 #include <algorithm>
 #include <array>
@@ -57,7 +57,7 @@ static_assert(!std::is_constructible_v<optimizer, lmada_t*>, "nor is somebody's 
 static_assert(!std::is_constructible_v<optimizer, lmada::optimizer<double>>);
 static_assert(!std::is_convertible_v<optimizer, bool>);
 
-// The handle works: one step along (3, 4), of length lr.
+// Checks that the handle works: one step parallel to (3, 4), with length lr.
 bool works(optimizer& opt) {
     std::array<float, 2> params{1, 1};
     const std::array<float, 2> grads{3, 4};
@@ -94,7 +94,7 @@ void move_assignment_frees_the_old_handle() {
     CHECK(target.get() == handle && !source);
     CHECK(works(target));
 
-    source = optimizer(2);  // one that was moved from takes a handle again
+    source = optimizer(2);  // assigns to an optimizer that was moved from
     CHECK(alive() == 2 && works(source));
     target = std::move(source);
     target = std::move(source);  // from empty
@@ -122,7 +122,7 @@ void swap_swaps() {
 
 void vectors_hold_them() {
     std::vector<optimizer> all;
-    for (int i = 0; i < 9; ++i) all.emplace_back(2u);  // grows, and so moves them, several times
+    for (int i = 0; i < 9; ++i) all.emplace_back(2u);  // grows several times, which moves the optimizers
     CHECK(alive() == 9);
     CHECK(std::all_of(all.begin(), all.end(), works));
     all.erase(all.begin() + 2);

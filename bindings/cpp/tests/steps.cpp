@@ -1,4 +1,4 @@
-// What the operations compute: against the update rule where it has a closed form, against each other elsewhere.
+// Compares the operations with the update rule in closed form, or with each other.
 
 #include <algorithm>
 #include <array>
@@ -45,7 +45,7 @@ lmada::config busy_options() {
     return options;
 }
 
-// The first update is g/sqrt(|g|^2 + eps): along g, and nearly of length 1.
+// The first update is g/sqrt(|g|^2 + eps): parallel to g, with a length of almost 1.
 template <class T>
 void first_step_is_the_normalised_gradient() {
     lmada::config options;
@@ -81,7 +81,7 @@ void all_ways_to_step_agree() {
     std::vector<T> b = a;
     std::vector<T> c = a;
     std::vector<T> grads(dim);
-    lmada::tensor_list<T> tensors;  // made once: the arrays stay where they are
+    lmada::tensor_list<T> tensors;  // made once, since the arrays do not move
     tensors.add(part(b, 0, cut), part(std::as_const(grads), 0, cut));
     tensors.add({}, {});
     tensors.add(part(b, cut, dim - cut), part(std::as_const(grads), cut, dim - cut));
@@ -141,7 +141,7 @@ void a_cancelled_step_never_was() {
     CHECK(same_bits(a, b));
 }
 
-// Each block is stepped as if it were a model of its own.
+// Each block steps like a separate model.
 void blocks_are_separate_models() {
     auto blocks = lmada::optimizer<double>::create_blocks({2, 0, 3});
     const std::vector<std::size_t> dims{2, 0, 3};
@@ -197,7 +197,7 @@ void a_saved_run_goes_on_with_the_same_bits() {
     CHECK_THROWS(other_length.load(state), lmada::status::dimension_mismatch, "");
 }
 
-// A step of a model whose blocks are split: the sums of the shares are added, then each goes on.
+// A step of a model with split blocks: the shares add up their sums, then each share continues.
 template <class T>
 void step_together(std::vector<lmada::optimizer<T>>& shares, std::vector<std::vector<T>>& params,
                    const std::vector<std::vector<T>>& grads) {
@@ -217,7 +217,7 @@ void step_together(std::vector<lmada::optimizer<T>>& shares, std::vector<std::ve
     }
 }
 
-// The parts of two blocks, of 8 and 6, that shares with these ends have.
+// The lengths of the shares with these ends in two blocks, of 8 and 6.
 template <class T>
 std::vector<std::vector<T>> cut(const std::vector<T>& whole, const std::vector<std::array<std::size_t, 2>>& ends) {
     std::vector<std::vector<T>> parts;
@@ -287,7 +287,7 @@ void states_of_three_shares_go_on_in_two() {
     CHECK(two[0].try_load_shares({0, 0}, states).status() == lmada::status::null_pointer);
 }
 
-// The first update is along the gradient as stored, which for these numbers is the gradient.
+// The first update is parallel to the gradient as stored, which equals the gradient for these numbers.
 void every_format_steps() {
     for (const auto format : {lmada::history::full, lmada::history::bf16, lmada::history::f16, lmada::history::int8,
                               lmada::history::sparse}) {
@@ -329,7 +329,7 @@ void options_start_from_the_librarys() {
     CHECK(recommended.history_size == defaults.history_size && recommended.lr == defaults.lr);
     CHECK(recommended.clip_kind == defaults.clip_kind && recommended.momentum_kind == defaults.momentum_kind);
 
-    // The element type is the template's, whatever dtype says.
+    // The template determines the element type; dtype has no effect.
     lmada::config odd;
     odd.dtype = LMADA_F64;
     lmada::optimizer<float> opt(1, odd);
@@ -338,7 +338,7 @@ void options_start_from_the_librarys() {
     CHECK(opt.try_step(params, grads));
 }
 
-// Whatever has data and a size converts; `const` may be added, never dropped.
+// Anything with data and size converts. The conversion may add `const`, but not remove it.
 void arrays_of_all_kinds_are_taken() {
     lmada::optimizer<double> opt(3);
     double c_array[3] = {1, 2, 3};

@@ -1,4 +1,4 @@
-// Saved states as streams: the bytes of `save`, and what comes out of a stream or a function that fails.
+// Saved states as streams: the bytes of `save`, and streams and functions that fail.
 
 #include <cstddef>
 #include <cstring>
@@ -53,7 +53,7 @@ void a_stream_is_what_save_saves() {
     lmada::optimizer<T> resumed = lmada::optimizer<T>::from_state(in);
     std::string next;
     in >> next;
-    CHECK(next == "next");  // nothing behind the state is read
+    CHECK(next == "next");  // no byte after the state is read
     CHECK(resumed.config().lr == 0.03 && resumed.config().average_beta == 0.9 && resumed.stats().steps == 7);
     std::vector<T> others = params;
     check::noise noise;
@@ -84,7 +84,7 @@ void streams_that_fail_say_so() {
     std::istringstream bad(damaged);
     CHECK(lmada::optimizer<float>::try_from_state(bad).status() == status::bad_state);
 
-    // Streams that throw: the stream's own exception comes out, and never out of a `try_` form.
+    // Streams that throw: the stream's exception reaches the caller, but not from a `try_` function.
     std::ostringstream out;
     out.setstate(std::ios::badbit);
     CHECK(opt.try_write(out).status() == status::callback);
@@ -102,7 +102,7 @@ struct full : std::runtime_error {
     full() : std::runtime_error("full") {}
 };
 
-// A function that throws half way: its exception, after the library has returned, and the optimizer goes on.
+// A function that throws during the state: its exception reaches the caller, and the optimizer stays usable.
 void exceptions_of_functions_come_out() {
     std::vector<float> params(1000, 1);
     lmada::optimizer<float> opt = stepped(params);

@@ -1,5 +1,5 @@
-// The header in three translation units of one program, one of them without exceptions, two after macros that other
-// headers leave behind; and optimizers that cross from one to another.
+// The header in three translation units of one program, one without exceptions, two after macros that other headers
+// define; and optimizers that are passed between the units.
 
 #include "hostile_macros.hpp"
 

@@ -1,4 +1,4 @@
-// Everything that there is without exceptions and without RTTI, used after macros that other headers leave behind.
+// Tests all functions that exist without exceptions and RTTI, after macros that other headers define.
 
 #include "hostile_macros.hpp"
 
@@ -23,7 +23,7 @@ bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
     return std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
 }
 
-// The first step is along the gradient (3, 4), of length lr.
+// The first step is parallel to the gradient (3, 4), with length lr.
 template <class T>
 void first_step_is_along_the_gradient() {
     lmada::config options;
@@ -106,7 +106,7 @@ void a_saved_run_goes_on_with_the_same_bits() {
     CHECK(same_bits(params, a) && same_bits(params, b));
 }
 
-// What there is around a step: values in closed form where there is one. The first update is g/sqrt(|g|^2 + eps).
+// Tests the other functions with closed forms. The first update is g/sqrt(|g|^2 + eps).
 template <class T>
 void what_is_around_a_step_needs_no_exceptions() {
     lmada::config options;
@@ -161,7 +161,7 @@ void a_state_streams_through_functions() {
         CHECK(opt.try_step(params, grads) && resumed->try_step(others, grads));
     }
     CHECK(same_bits(params, others));
-    CHECK(optimizer<float>::try_from_state(read).status() == status::callback);  // nothing is left
+    CHECK(optimizer<float>::try_from_state(read).status() == status::callback);  // no bytes are left
     CHECK(opt.try_write([](lmada::span<const std::byte>) { return false; }).status() == status::callback);
     given = 0;
     CHECK(optimizer<double>::try_from_state(read).status() == status::invalid_argument);

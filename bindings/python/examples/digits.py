@@ -1,4 +1,4 @@
-"""Trains a 64-32-10 perceptron in PyTorch to read handwritten digits; says how many unseen digits it gets right.
+"""Trains a 64-32-10 perceptron in PyTorch to read handwritten digits, and prints the accuracy on the test digits.
 
 python3 bindings/python/examples/digits.py [digits.csv.gz]
 """
@@ -17,7 +17,7 @@ TESTS, BATCH, EPOCHS, PEAK = 360, 64, 30, 0.03
 
 
 def read(path):
-    """Images as rows of 64 pixels from 0 to 1, and the digits that they show."""
+    """Images as rows of 64 pixels from 0 to 1, and their digits."""
     with gzip.open(path, "rt") as file:
         rows = torch.tensor([[int(cell) for cell in line.split(",")] for line in file])
     return rows[:, :64] / 16, rows[:, 64]
@@ -32,7 +32,7 @@ def main():
     model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.Tanh(), torch.nn.Linear(32, 10))
     optimizer = LMAdagrad(model.parameters(), **{**lmada.recommended(), "lr": PEAK})
     steps = EPOCHS * -(-len(training) // BATCH)
-    # Warm-up over 10 steps, then half a cosine down to 0.
+    # The rate rises over 10 steps, then falls to 0 along half a cosine.
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: lmada.schedule("cosine", 1.0, step + 1, warmup=10, total=steps)
     )

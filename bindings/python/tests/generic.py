@@ -1,4 +1,4 @@
-"""PyTorch's own machinery for tests of optimizers, with LMAdagrad in its database of optimizers.
+"""Tests with PyTorch's utilities for testing optimizers, with LMAdagrad in their database of optimizers.
 
 Needs a PyTorch that brings torch.testing._internal.common_optimizers (and the package expecttest): an OptimizerInfo
 describes the optimizer, `optims` makes a test of each, `TensorTracker` compares trajectories. The installed package
@@ -81,7 +81,7 @@ def all_inputs(device: Any, dtype: Any, info: Any) -> Any:
 
 
 class GenericTest(TestCase):
-    """Each of these is run for LMAdagrad by `optims`, which gives `optim_info` and `dtype`."""
+    """`optims` runs each of these tests for LMAdagrad, with `optim_info` and `dtype`."""
 
     @optims([INFO])
     def test_optim_infos_do_not_specify_global_cliquey_kwargs(self, device: Any, dtype: Any, optim_info: Any) -> None:
@@ -179,7 +179,7 @@ class GenericTest(TestCase):
 
     @optims([INFO], dtypes=[torch.complex64])
     def test_complex_2d(self, device: Any, dtype: Any, optim_info: Any) -> None:
-        """A complex parameter is stepped as its parts are; trackers compare every parameter and gradient."""
+        """A step on a complex parameter equals the step on its parts. Trackers compare every parameter and gradient."""
         for optim_input in all_inputs(device, dtype, optim_info):
             whole = torch.nn.Parameter(torch.tensor([0.5 + 1.5j, -1.0 + 0.25j], dtype=dtype))
             pairs = torch.nn.Parameter(torch.view_as_real(whole.detach()).clone())
@@ -200,7 +200,7 @@ class GenericTest(TestCase):
             self.assertTrue(tracker.all_popped())
 
     def prepared(self, info: Any, optim_input: Any, dtype: Any) -> Any:
-        """An optimizer after some steps, its parameters, and what to call for more."""
+        """An optimizer after some steps, its parameters, and a function that takes more steps."""
         params = [torch.nn.Parameter(torch.randn(2, 3, dtype=dtype)) for _ in range(2)]
         optimizer = info.optim_cls(params, **deepcopy(optim_input.kwargs))
 
@@ -291,7 +291,7 @@ class GenericTest(TestCase):
 
     @optims([INFO], dtypes=[torch.float32])
     def test_step_hooks(self, device: Any, dtype: Any, optim_info: Any) -> None:
-        """Pre and post hooks of steps, of one optimizer and of all, in their order."""
+        """Hooks before and after steps, of one optimizer and of all, run in their order."""
         from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
         for optim_input in all_inputs(device, dtype, optim_info):

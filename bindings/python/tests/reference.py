@@ -1,4 +1,4 @@
-"""The update rule written down once more, with a tall singular value decomposition of the stored gradients in float64.
+"""An independent implementation of the update rule, with a tall SVD of the stored gradients in float64.
 
 `adagrad` is the note's reference code: full-matrix Adagrad over the last k gradients, nothing else. `Reference` is the
 rule with its other options.
@@ -24,7 +24,7 @@ def adagrad(params: Any, gradients: List[Any], lr: float, eps: float) -> Any:
 
 
 def trajectories() -> List[Any]:
-    """Trajectories of the note's rule that are kept in this repository: see tests/data/README.md."""
+    """The recorded trajectories of the note's rule (tests/data/README.md)."""
     cases: List[Any] = json.loads(
         (Path(__file__).resolve().parents[3] / "tests" / "data" / "note_reference.json").read_text()
     )["cases"]
@@ -33,7 +33,7 @@ def trajectories() -> List[Any]:
 
 
 class Reference:
-    """One block of an optimizer whose window is kept as given."""
+    """One block of an optimizer with the full history format."""
 
     def __init__(self, dim: int, **options: Any):
         self.options: Any = {**lmada.defaults(), **options}
@@ -44,7 +44,7 @@ class Reference:
         self.norm_average, self.norms = 0.0, 0
 
     def vector(self, g: Any, ages: Any, scale: Any) -> Any:
-        """The vector to precondition, in the coordinates of the stored columns."""
+        """The vector to precondition, after diagonal preconditioning."""
         o = self.options
         if o["momentum_kind"] == "gradient":
             self.gradient_average = o["momentum"] * self.gradient_average + (1 - o["momentum"]) * g
@@ -56,7 +56,7 @@ class Reference:
         return scale * g
 
     def update(self, v: Any, ages: Any) -> Any:
-        """U f(S^2) U'v, and a part of what the window does not span."""
+        """U f(S^2) U'v, plus orthogonal_scale times the part of v outside the span of the window."""
         o = self.options
         window = np.stack(self.window, axis=1) * o["history_decay"] ** ages
         centered = o["centered"] and window.shape[1] >= 2
@@ -76,7 +76,7 @@ class Reference:
         return u + o["orthogonal_scale"] * (v - left @ (left.T @ v)) if leaves_span else u
 
     def scale(self, u: Any, v: Any) -> float:
-        """What clipping or grafting makes of the length of u."""
+        """The length of u after clipping or grafting."""
         o, size = self.options, float(np.linalg.norm(u))
         kind = o["clip_kind"]
         if kind == "none" or size == 0:
@@ -98,7 +98,7 @@ class Reference:
         return reference / size if kind.startswith("graft") else min(1.0, o["clip_factor"] * reference / size)
 
     def direction(self, gradient: Any) -> Any:
-        """What a step would multiply by the learning rate and subtract."""
+        """The vector that a step multiplies by the learning rate and subtracts."""
         o = self.options
         self.steps += 1
         g, diagonal, kappa = o["grad_scale"] * np.asarray(gradient, dtype=np.float64), np.ones(1), 1.0

@@ -164,7 +164,7 @@ class ErrorsTest(unittest.TestCase):
                 call()
 
     def test_a_second_thread_is_refused_and_the_gil_released(self) -> None:
-        """While one thread is inside a long step, Python goes on: it sees the optimizer busy."""
+        """While one thread is inside a long step, Python continues and sees the optimizer busy."""
         opt = lmada.Optimizer(1_000_000, threads=1)
         w, g = ones(len(opt)), ones(len(opt))
         busy = False

@@ -1,4 +1,4 @@
-"""Steps in phases, and parameters split over processes (here: optimizers side by side)."""
+"""Steps in phases, and parameters split over processes (here several optimizers)."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class PhasesTest(unittest.TestCase):
                 opt.apply(part, piece)
                 opt.end()
         np.testing.assert_allclose(np.concatenate(parts), w, rtol=1e-12)
-        # Started again on one process.
+        # Resumes on one process.
         again = lmada.Optimizer(20, dtype=np.float64, lr=0.1)
         again.load_shares(0, [opt.save() for opt in shares])
         self.assertEqual(again.stats().steps, 12)

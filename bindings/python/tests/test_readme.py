@@ -1,4 +1,4 @@
-"""Runs the blocks of README.md, one after the other: each prints what the comment at its end says."""
+"""Runs the blocks of README.md, one after the other, and compares the output with the comment at the end of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Saving, restoring and copying; options, groups and learning rates in flight."""
+"""Saving, restoring and copying; changes of options, groups and learning rates between steps."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SETTINGS: List[Any] = [
 
 
 class Short:
-    """A raw file: it takes and gives a part at a time."""
+    """A raw file that takes and returns a part at a time."""
 
     def __init__(self) -> None:
         self.bytes = bytearray()
@@ -113,7 +113,7 @@ class StatesTest(unittest.TestCase):
         self.assertEqual(opt.save(), state)
 
     def test_what_a_file_keeps_stays_as_it_was(self) -> None:
-        """Also a part of a piece, which has a lifetime of its own."""
+        """A file may keep a part of a piece after the call."""
 
         class Keeping:
             def __init__(self) -> None:
@@ -134,7 +134,7 @@ class StatesTest(unittest.TestCase):
     def test_files_that_take_nothing_or_give_too_much(self) -> None:
         class Blocked(io.RawIOBase):
             def write(self, _: Any) -> None:
-                """What a raw file does that would have to wait."""
+                """Returns None, like a raw file that would have to wait."""
 
         class Stuck:
             def write(self, piece: Any) -> int:

@@ -1,4 +1,4 @@
-"""Steps against the reference with a tall SVD, for each option and each way to give a step."""
+"""Steps compared with the reference with a tall SVD, for each option and each function that steps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import lmada
 from reference import Reference, adagrad, trajectories
 
-# Relative error of a direction that the library promises.
+# The promised relative error of a direction.
 PROMISED = {np.float32: 2e-6, np.float64: 1e-10}
 
 OPTIONS: List[Dict[str, Any]] = [
@@ -47,7 +47,7 @@ def gradients(count: int, dim: int, dtype: Any, seed: int = 1) -> List[Any]:
 
 class StepsTest(unittest.TestCase):
     def near(self, found: Any, wanted: Any, base: Any, dtype: Any, what: Any) -> None:
-        """Compares how far parameters have moved; a parameter itself is rounded to its type once a step."""
+        """Compares the movement of the parameters. Parameters are rounded to their type once a step."""
         moved = np.linalg.norm(wanted - base)
         rounding = np.finfo(dtype).eps * np.linalg.norm(wanted)
         self.assertLessEqual(np.linalg.norm(found - wanted), PROMISED[dtype] * moved + rounding, what)
@@ -149,7 +149,7 @@ class StepsTest(unittest.TestCase):
             opt.averaged_params([np.empty(4)])
 
     def test_bfloat16(self) -> None:
-        """A step in bfloat16 is the one of the same numbers as float32, and the copy is rounded to nearest even."""
+        """A bfloat16 step equals the step on these numbers in float32. The copy is rounded to nearest, ties to even."""
         plain, short, phases = (lmada.Optimizer(50, lr=0.1) for _ in range(3))
         a, b, c = np.ones(50, np.float32), np.ones(50, np.float32), np.ones(50, np.float32)
         copy, other = np.zeros(50, np.uint16), np.zeros(50, np.uint16)

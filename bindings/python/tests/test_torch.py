@@ -1,4 +1,4 @@
-"""What a step of lmada.torch.LMAdagrad does: against the reference, and against the NumPy optimizer, bit by bit."""
+"""Steps of lmada.torch.LMAdagrad, compared with the reference, and bit by bit with the NumPy optimizer."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class StepTest(SameTest):
             found = torch.cat([param.detach().ravel() for param in params]).view(torch.int16).numpy().view(np.uint16)
             np.testing.assert_array_equal(found, rounded)
             np.testing.assert_array_equal(optimizer._groups[0].masters.numpy(), masters)
-        # A parameter that was changed by hand replaces its master; a parameter without a gradient keeps its bits.
+        # A change of a parameter by the program updates its master. A parameter without a gradient keeps its bits.
         with torch.no_grad():
             params[0].fill_(3)
         before = params[1].clone()
@@ -112,7 +112,7 @@ class StepTest(SameTest):
         give_gradients(params, 2)
         optimizer.step()
         self.assertFalse(torch.equal(params[1], before))
-        # What is refused has changed nothing.
+        # A refused call has changed nothing.
         before, masters = params[0].clone(), optimizer._groups[0].masters.clone()
         params[0].grad[3] = float("nan")
         with self.assertRaises(lmada.NonFiniteError):
@@ -155,7 +155,7 @@ class StepTest(SameTest):
         for step in range(5):
             for p, q in zip(params, plain):
                 q.grad = torch.randn(p.shape, generator=generator)
-                # The gradient lies as the parameter does, or not.
+                # The gradient has the memory layout of the parameter, or another.
                 p.grad = q.grad.clone() if step % 2 else torch.empty_like(p).copy_(q.grad)
             optimizer.step()
             other.step()

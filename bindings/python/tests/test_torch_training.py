@@ -1,4 +1,4 @@
-"""What PyTorch asks of its optimizers beside a step: groups, schedules, closures, states, scalers, hooks."""
+"""PyTorch's requirements for optimizers besides a step: groups, schedules, closures, states, scalers, hooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-// Trains a small network in dlib to read handwritten digits, once with Adam and once with lmada in its place.
+// Trains a small network in dlib to read handwritten digits, once with Adam and once with lmada.
 //
 //     gzip -dc examples/data/digits.csv.gz | digits
 
@@ -18,7 +18,7 @@
 
 namespace {
 
-constexpr std::size_t seen = 1437;  // the digits to learn from; the others test
+constexpr std::size_t seen = 1437;  // the number of training digits; the others are test digits
 
 using net_type = dlib::loss_multiclass_log<
     dlib::fc<10, dlib::htan<dlib::fc<32, dlib::input<dlib::matrix<float>>>>>>;
@@ -44,7 +44,7 @@ digits read(std::istream& in) {
     return data;
 }
 
-// Returns the mean loss over the digits to learn from, and prints it with the share of the others that is read right.
+// Returns the mean loss over the training digits, and prints it with the accuracy on the test digits.
 template <class Solver>
 double train(const char* name, const digits& data, const Solver& solver) {
     net_type net;

@@ -1,4 +1,4 @@
-// Trains a small network in libtorch to read handwritten digits, once with Adam and once with lmada in its place.
+// Trains a small network in libtorch to read handwritten digits, once with Adam and once with lmada.
 //
 //     gzip -dc examples/data/digits.csv.gz | digits
 
@@ -16,7 +16,7 @@
 
 namespace {
 
-constexpr std::int64_t seen = 1437;  // the digits to learn from; the others test
+constexpr std::int64_t seen = 1437;  // the number of training digits; the others are test digits
 constexpr std::int64_t batch = 64;
 constexpr int epochs = 20;
 
@@ -40,7 +40,7 @@ Digits read(std::istream& in) {
     return {torch::tensor(pixels).view({count, 64}), torch::tensor(labels)};
 }
 
-// Returns the loss over the digits to learn from, and prints it with the share of the others that is read right.
+// Returns the loss over the training digits, and prints it with the accuracy on the test digits.
 double train(const char* name, torch::nn::Sequential& model, torch::optim::Optimizer& optimizer, const Digits& digits) {
     torch::optim::StepLR schedule(optimizer, 8, 0.3);
     for (int epoch = 0; epoch < epochs; ++epoch) {

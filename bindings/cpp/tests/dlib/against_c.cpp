@@ -1,4 +1,4 @@
-// lmada::dlib::solver and search_strategy beside the plain C calls that they stand for.
+// Compares lmada::dlib::solver and search_strategy with the equivalent C calls.
 
 #include <dlib/dnn.h>
 #include <dlib/optimization.h>
@@ -17,7 +17,7 @@ namespace {
 
 using lmada::dlib::solver;
 
-// A layer as a solver sees it.
+// The members of a layer that a solver uses.
 struct layer {
     dlib::resizable_tensor params;
     const dlib::tensor& get_layer_params() const { return params; }
@@ -41,7 +41,7 @@ lmada::config busy_options() {
     return options;
 }
 
-// What the solver should return, from the direction of the C interface.
+// The expected result of the solver, computed from the direction of the C interface.
 class plain {
 public:
     explicit plain(std::size_t dim) {
@@ -82,7 +82,7 @@ void steps_are_those_of_c() {
     }
     CHECK(s.optimizer()->stats().steps == 8);
 
-    // A NaN: nothing changes, and the next gradient steps on.
+    // A NaN changes nothing, and the next gradient steps as usual.
     std::vector<float> grads = noise.vector<float>(dim);
     std::vector<float> bad = grads;
     bad[7] = std::numeric_limits<float>::quiet_NaN();
@@ -90,7 +90,7 @@ void steps_are_those_of_c() {
     CHECK(same(s(0.125f, l, tensor(grads)), c.step(grads, l.params.host(), 0.125 * 0.5, 0.25 * 3)));
 }
 
-// The biases of dlib's own layers have multipliers of their own.
+// The biases of dlib's layers have their own multipliers.
 void biases_have_their_multipliers() {
     using net_type = dlib::loss_mean_squared<dlib::fc<1, dlib::fc<6, dlib::input<dlib::matrix<float>>>>>;
     net_type net;
@@ -157,7 +157,7 @@ void copies_and_archives_go_on_with_the_same_bits() {
     CHECK(check::contains(said.str().c_str(), "lmada: history_size=5"));
 }
 
-// A trainer that is saved in the middle and loaded trains as one that is not.
+// A trainer that is saved and loaded during training gives the result of one that is not.
 void a_trainer_is_resumed_with_the_same_bits() {
     using net_type = dlib::loss_mean_squared<dlib::fc<1, dlib::htan<dlib::fc<4, dlib::input<dlib::matrix<float>>>>>>;
     using trainer_type = dlib::dnn_trainer<net_type, solver>;
@@ -186,7 +186,7 @@ void a_trainer_is_resumed_with_the_same_bits() {
     deserialize(resumed, file);
     train(trainer, 5);
     train(resumed, 5);
-    std::size_t stepped = 0;  // one for each fc; the htan between has no parameters
+    std::size_t stepped = 0;  // one for each fc; the htan between them has no parameters
     for (const solver& own : resumed.get_solvers()) stepped += own.optimizer() && own.optimizer()->stats().steps == 10;
     CHECK(stepped == 2);
     std::stringstream a, b;
@@ -213,7 +213,7 @@ void find_min_finds_the_minimum() {
                    rosenbrock_derivative, x, -1);
     CHECK(std::abs(x(0) - 1) < 1e-5 && std::abs(x(1) - 1) < 1e-5);
 
-    // The direction is that of the C interface, downhill; with momentum uphill, it is the gradient's.
+    // The direction is the negative of the C interface's, or the negative gradient if momentum points uphill.
     lmada::config options;
     options.momentum_kind = lmada::momentum::window;
     options.momentum = 0.99;

@@ -1,4 +1,4 @@
-// lmada::ensmallen::LMAdagradUpdate inside ens::SGD beside the plain C calls that it stands for: the same bits.
+// Compares lmada::ensmallen::LMAdagradUpdate inside ens::SGD with the equivalent C calls, bit for bit.
 
 #include <ensmallen.hpp>
 
@@ -32,7 +32,7 @@ Mat random_matrix(check::noise& noise, arma::uword rows, arma::uword cols) {
     return Mat(values.data(), rows, cols);
 }
 
-// Functions f_i(w) = |w - t_i|^2 / 2, whose points are visited in order.
+// The functions f_i(w) = |w - t_i|^2 / 2, visited in order.
 template <class Mat>
 class distances {
 public:

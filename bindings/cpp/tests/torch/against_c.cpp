@@ -1,4 +1,4 @@
-// lmada::torch::LMAdagrad beside the plain C calls that it stands for: the same bits.
+// Compares lmada::torch::LMAdagrad with the equivalent C calls, bit for bit.
 
 #include <torch/torch.h>
 
@@ -26,7 +26,7 @@ void check(bool good, const char* what, int line) {
 }
 #define EXPECT(condition) check(static_cast<bool>(condition), #condition, __LINE__)
 
-// The call throws a c10::Error, of this class, with these words in it.
+// Checks that the call throws a c10::Error of this class, whose message has these words.
 template <class Error = c10::Error, class Call>
 void refuses(const char* words, int line, Call call) {
     try {
@@ -50,7 +50,7 @@ bool same(const Tensors& a, const Tensors& b) {
     return equal;
 }
 
-// Parameters of several shapes, a scalar and an empty one among them.
+// Parameters of several shapes, including a scalar and an empty one.
 Tensors parameters(torch::ScalarType type, std::uint64_t seed = 1) {
     torch::manual_seed(seed);
     Tensors params;
@@ -72,7 +72,7 @@ LMAdagradOptions busy_options() {
         .weight_decay(0.5);
 }
 
-// A handle of the C interface, and its step over copies of tensors.
+// A handle of the C interface that steps copies of tensors.
 class Plain {
 public:
     Plain(const LMAdagradOptions& options, const Tensors& params) : params_(clones(params)) {
@@ -160,7 +160,7 @@ void steps_are_those_of_c(torch::ScalarType type) {
         EXPECT(same(params, plain.params()));
     }
     EXPECT(optimizer.preconditioners() == 1 && optimizer.stats().steps == 9 && optimizer.stats().history_len == 4);
-    // libtorch's versions differ in what this leaves.
+    // Versions of libtorch differ in the gradient after this call.
     optimizer.zero_grad();
     for (const Tensor& param : params) EXPECT(!param.grad().defined() || param.grad().abs().sum().item<double>() == 0);
 }
@@ -180,7 +180,7 @@ void a_closure_is_called_with_gradients_enabled() {
     EXPECT(torch::allclose(x, torch::full({3}, 2 - 0.5 / std::sqrt(3.0))));
 }
 
-// Learning rates of two groups and a frozen one, as a scheduler changes them.
+// Two groups with learning rates that change like those of a scheduler, and a frozen group.
 void groups_are_those_of_c() {
     Tensors params = parameters(torch::kFloat);
     const LMAdagradOptions base = busy_options();
@@ -208,14 +208,14 @@ void groups_are_those_of_c() {
     }
     EXPECT(lr < 0.05 && torch::equal(frozen, params[5]));
 
-    // With a learning rate of 0 everywhere nothing is frozen: the window learns, nothing moves.
+    // If all learning rates are 0, no group is frozen: the window stores gradients, and no parameter moves.
     for (auto& group : optimizer.param_groups()) group.options().set_lr(0);
     const Tensors before = clones(params);
     optimizer.step();
     EXPECT(same(params, before) && optimizer.stats().lr == 0);
     EXPECT(lmada_set_lr(plain.opt, 0) == LMADA_OK);
 
-    // What groups may not differ in.
+    // Options in which groups must not differ.
     static_cast<LMAdagradOptions&>(optimizer.param_groups()[1].options()).eps(0.5);
     refuses("groups differ in eps;", __LINE__, [&] { optimizer.step(); });
     EXPECT(same(params, before));
@@ -232,7 +232,7 @@ void bfloat16_has_float_masters() {
     Plain plain(busy_options(), params);
     for (int step = 0; step < 6; ++step) {
         give_gradients(params);
-        if (step == 3) {  // somebody else writes a part of a parameter
+        if (step == 3) {  // the program writes a part of a parameter
             torch::NoGradGuard no_grad;
             params[5].slice(0, 10, 20).fill_(3);
             plain.masters[5].slice(0, 10, 20).fill_(3);
@@ -250,7 +250,7 @@ void bfloat16_has_float_masters() {
         optimizer.step();
         EXPECT(same(params, plain.params()));
     }
-    // Steps that bfloat16 cannot show one by one still add up.
+    // Steps that are too small for bfloat16 still add up.
     Tensor x = torch::ones({1}).to(torch::kBFloat16).set_requires_grad(true);
     LMAdagrad slow({x}, LMAdagradOptions(1e-4));
     for (int step = 0; step < 100; ++step) {
@@ -293,7 +293,7 @@ void other_layouts_are_copied_with_one_warning() {
     EXPECT(warnings.count == 1 && !params[0].is_contiguous());
 }
 
-// Parameters that are added later have a handle of their own, and no step is taken by half.
+// Parameters that are added later have their own handle. A step moves all parameters or none.
 void added_parameters_share_a_second_preconditioner() {
     Tensors first = parameters(torch::kFloat);
     Tensors second = parameters(torch::kFloat, 2);
@@ -317,7 +317,7 @@ void added_parameters_share_a_second_preconditioner() {
         if (step == 3) second[0].mutable_grad() = Tensor();
         optimizer.step();
         EXPECT(plain.step(first) == LMADA_OK && plain_second.step(second) == LMADA_OK);
-        // Tensors fed one by one are summed in another order than in one call.
+        // A step in phases sums the tensors in another order than one call.
         for (std::size_t i = 0; i < first.size(); ++i) {
             EXPECT(torch::allclose(first[i], plain.params()[i], 1e-5, 1e-6));
             EXPECT(torch::allclose(second[i], plain_second.params()[i], 1e-5, 1e-6));

@@ -1,5 +1,5 @@
-// Digits trains a perceptron with one hidden layer (64-32-10) on handwritten digits and prints the accuracy on digits
-// that it has not seen.
+// Digits trains a perceptron with one hidden layer (64-32-10) on handwritten digits and prints the accuracy on the test
+// digits.
 //
 //	digits [digits.csv.gz]
 package main
@@ -46,7 +46,7 @@ func main() {
 	}
 }
 
-// read takes rows of 64 pixels from 0 to 16 and the class.
+// read reads rows of 64 pixels from 0 to 16 and the class.
 func read(path string) ([]sample, error) {
 	file, err := os.Open(path)
 	if err != nil {

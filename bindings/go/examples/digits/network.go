@@ -5,15 +5,15 @@ import (
 	"math/rand"
 )
 
-// network is tanh(x·w1 + b1)·w2 + b2, or the derivatives of a loss by its parameters.
+// network has the parameters of tanh(x·w1 + b1)·w2 + b2, or the gradient of a loss.
 type network struct {
-	w1 []float32 // a row of 32 a pixel
+	w1 []float32 // a row of 32 for each pixel
 	b1 []float32
-	w2 []float32 // a row of 10 a hidden unit
+	w2 []float32 // a row of 10 for each hidden unit
 	b2 []float32
 }
 
-// newNetwork makes a network of random weights, or of zeros where random is nil.
+// newNetwork makes a network with random weights, or with zeros if random is nil.
 func newNetwork(random *rand.Rand) *network {
 	n := &network{
 		w1: make([]float32, pixels*hidden),
@@ -32,7 +32,7 @@ func newNetwork(random *rand.Rand) *network {
 	return n
 }
 
-// tensors are the parameters as the optimizer takes them: where they lie, in a fixed order.
+// tensors returns the parameters for the optimizer, in place and in a fixed order.
 func (n *network) tensors() [][]float32 { return [][]float32{n.w1, n.b1, n.w2, n.b2} }
 
 func (n *network) size() int {
@@ -43,7 +43,7 @@ func (n *network) size() int {
 	return size
 }
 
-// forward gives the activations of the hidden units and the scores of the classes.
+// forward computes the activations of the hidden units and the scores of the classes.
 func (n *network) forward(x *[pixels]float32) (a [hidden]float32, scores [classes]float32) {
 	copy(a[:], n.b1)
 	for i, pixel := range x {
@@ -57,7 +57,7 @@ func (n *network) forward(x *[pixels]float32) (a [hidden]float32, scores [classe
 	return a, scores
 }
 
-// differentiate puts the derivatives of the batch's mean cross entropy into gradient and returns the loss.
+// differentiate writes the gradient of the batch's mean cross entropy and returns the loss.
 func (n *network) differentiate(batch []sample, gradient *network) float64 {
 	for _, tensor := range gradient.tensors() {
 		for i := range tensor {
@@ -95,7 +95,7 @@ func (n *network) differentiate(batch []sample, gradient *network) float64 {
 	return loss / float64(len(batch))
 }
 
-// accuracy is the share of samples whose class has the highest score.
+// accuracy returns the fraction of samples whose class has the highest score.
 func (n *network) accuracy(samples []sample) float64 {
 	right := 0
 	for i := range samples {
@@ -113,7 +113,7 @@ func (n *network) accuracy(samples []sample) float64 {
 	return float64(right) / float64(len(samples))
 }
 
-// logSoftmax turns scores into logarithms of probabilities and returns that of the class.
+// logSoftmax turns scores into logarithms of probabilities and returns the one of the class.
 func logSoftmax(scores []float32, class int) float64 {
 	highest := scores[0]
 	for _, score := range scores {
@@ -131,7 +131,7 @@ func logSoftmax(scores []float32, class int) float64 {
 	return float64(scores[class])
 }
 
-// addScaled adds scale times as many elements of source to sum.
+// addScaled adds scale*source to sum, element by element.
 func addScaled(sum []float32, scale float32, source []float32) {
 	for i := range sum {
 		sum[i] += scale * source[i]

@@ -1,5 +1,5 @@
 // Gonum trains a logistic regression on the Breast Cancer Wisconsin (Diagnostic) data, as it comes, with gonum's
-// matrices and a problem of gonum's optimize: first with its L-BFGS, then with lmada in its place.
+// matrices and a problem of gonum's optimize: first with gonum's L-BFGS, then with lmada.
 //
 //	gonum data.csv
 package main
@@ -73,7 +73,7 @@ func logistic(x *mat.Dense, y []float64) optimize.Problem {
 	}
 }
 
-// read takes a header and rows of 30 features and the class. The last column of x is the constant 1.
+// read reads a header and rows of 30 features and the class. The last column of x is the constant 1.
 func read(path string) (x *mat.Dense, y []float64, err error) {
 	file, err := os.Open(path)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Stands for ensmallen where its headers are not to be had: as much of ens::SGD as the tests and the example use,
+// A substitute for ensmallen, whose headers no package has: the parts of ens::SGD that the tests and the example use,
 // written from its documented protocol for update and decay policies:
 //
 // - A policy class has a template class Policy<MatType, GradType>.
@@ -32,7 +32,7 @@ public:
     };
 };
 
-// Holds a policy whose type is known during Optimize only.
+// Holds a policy whose type only Optimize knows.
 class Any {
 public:
     template <class T>
