@@ -1,11 +1,11 @@
-# What may be stepped: arrays of any shape, views, lists of arrays; and what may not.
+# Arrays that a step accepts (any shape, views, lists of arrays) and arrays that it refuses.
 
 @testset "arrays" begin
     rng = MersenneTwister(20)
     gradients = [randn(rng, Float32, 24) for _ in 1:5]
     start = randn(rng, Float32, 24)
 
-    # The parameters after stepping arrays laid over `memory`, which `shape` makes of a vector.
+    # The parameters after a step on arrays that `shape` makes from the vector `memory`.
     function run(shape)
         opt, w = Lmada.Optimizer(24), copy(start)
         for g in gradients

@@ -1,4 +1,4 @@
-# Gradients in bfloat16, against the same numbers as Float32.
+# Gradients in bfloat16, compared with steps on the same numbers as Float32.
 
 primitive type Brain16 16 end
 
@@ -6,13 +6,13 @@ primitive type Brain16 16 end
     rng = MersenneTwister(62)
     upper(x::Float32) = UInt16(reinterpret(UInt32, x) >> 16)
     widened(bits::UInt16) = reinterpret(Float32, UInt32(bits) << 16)
-    # To the nearest, of two as near the even one.
+    # Rounds to nearest, ties to even.
     function rounded(x::Float32)
         bits = reinterpret(UInt32, x)
         return UInt16((bits + 0x7fff + ((bits >> 16) & 1)) >> 16)
     end
 
-    @testset "a step as that of the same Float32, gradients as $E" for E in (UInt16, Brain16)
+    @testset "a step equals the step on the same Float32 numbers, gradients as $E" for E in (UInt16, Brain16)
         opt, pieces, other = Lmada.Optimizer(60), Lmada.Optimizer(60), Lmada.Optimizer(60)
         start = randn(rng, Float32, 60)
         w, p, v = copy(start), copy(start), copy(start)

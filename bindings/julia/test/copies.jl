@@ -1,6 +1,6 @@
-# Optimizers that something else than this package copies or stores.
+# Optimizers that other packages copy or store.
 
-@testset "copies by others" begin
+@testset "copies by other packages" begin
     rng = MersenneTwister(80)
     options = (history_size = 5, momentum_kind = :update, clip_kind = :ema_norm, lr = 0.5, threads = 1)
 
@@ -39,7 +39,7 @@
         end
     end
 
-    @testset "Serialization of what has no state to store" begin
+    @testset "Serialization of optimizers without a state to store" begin
         stream, opt = IOBuffer(), Lmada.Optimizer(2)
         serializer = Serializer(stream)
         Lmada.begin!(opt)
@@ -49,7 +49,7 @@
         @test position(stream) == 0
     end
 
-    # As packages do that store any object: a new one, and its fields.
+    # Like packages that store any object: makes a new object and copies the fields.
     function walked(x::T) where {T}
         y = ccall(:jl_new_struct_uninit, Any, (Any,), T)
         for i in 0:fieldcount(T)-1
@@ -76,7 +76,7 @@
         finalizer(close, fake)
         finalize(fake)
         close(fake)
-        @test w == before && Lmada.save(opt) == state    # what it was made of is as it was
+        @test w == before && Lmada.save(opt) == state    # the original has not changed
         step!(opt, w, g)
     end
 
@@ -115,7 +115,7 @@
         end
     end
 
-    Sys.islinux() && @testset "memory that only the collector can give back" begin
+    Sys.islinux() && @testset "memory that only the garbage collector can release" begin
         @test success(julia_command(joinpath(@__DIR__, "children", "abandoned.jl")))
     end
 end

@@ -1,10 +1,10 @@
-# Options that change between steps, parameter groups, gradients that are missing, schedules, memory.
+# Options that change between steps, parameter groups, missing gradients, schedules, memory.
 
-@testset "around a step" begin
+@testset "changes between steps" begin
     rng = MersenneTwister(60)
     gradients = [randn(rng, Float32, 24) for _ in 1:12]
 
-    @testset "options in flight" begin
+    @testset "options between steps" begin
         opt, other = Lmada.Optimizer(24; lr = 0.5), Lmada.Optimizer(24; lr = 0.25, eps = 1e-3, power = 0.25)
         @test Lmada.config(opt) == merge(Lmada.defaults(), (lr = 0.5,))
         @test Lmada.set_config!(opt; lr = 0.25, eps = 1e-3, power = 0.25) === opt
@@ -54,7 +54,7 @@
         @test Lmada.stats(opt).refused == 0
     end
 
-    # With groups, against steps of the directions, which know nothing of groups.
+    # Steps with groups, compared with steps by directions, which do not use groups.
     @testset "groups, $T" for T in (Float32, Float64)
         options = (lr = 0.1, weight_decay = 0.5, momentum_kind = :update)
         grouped, plain = Lmada.Optimizer{T}(24; options...), Lmada.Optimizer{T}(24; options...)
@@ -76,7 +76,7 @@
         @test w ≈ v rtol = 20 * eps(T)
         @test w[17:24] == start[17:24]
 
-        # They are saved, and kept until others are set.
+        # Groups are saved, and kept until others are set.
         twin, again = copy(grouped), copy(w)
         step!(twin, again, T.(gradients[1]))
         reset!(grouped)
@@ -97,7 +97,7 @@
         @test Lmada.save(opt) == state
     end
 
-    @testset "a gradient that is missing: $(nameof(typeof(list)))" for list in (collect, Tuple)
+    @testset "a missing gradient: $(nameof(typeof(list)))" for list in (collect, Tuple)
         opt, other = Lmada.Optimizer(24; weight_decay = 0.5), Lmada.Optimizer(24; weight_decay = 0.5)
         start = randn(rng, Float32, 24)
         w, v = list([start[1:10], start[11:24]]), copy(start)

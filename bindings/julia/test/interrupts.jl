@@ -1,18 +1,18 @@
-# Ctrl-C, pressed by this process for a child process that takes steps.
+# This process presses Ctrl-C for a child process that takes steps.
 
 Lmada.HOLDS_INTERRUPTS && @testset "interrupts" begin
     script = joinpath(@__DIR__, "children", "interrupted.jl")
 
-    # The child, while `press` is called with it; what it printed, and what it and Julia said on stderr.
+    # Runs a child and calls `press` with it. Returns the child, its output, and its and Julia's messages on stderr.
     function interrupted(press, way)
         mktempdir() do place
             done = joinpath(place, "done")
             output, words = Pipe(), joinpath(place, "words")
             child = run(pipeline(julia_command(script, way, done), stdout = output, stderr = words); wait = false)
             close(output.in)
-            watchdog = Timer(_ -> kill(child, Base.SIGKILL), 300)    # a call that was aborted may hang
+            watchdog = Timer(_ -> kill(child, Base.SIGKILL), 300)    # an aborted call may hang
             @test readline(output) == "warming up" && readline(output) == "ready"
-            sleep(0.5)    # until it is inside a step
+            sleep(0.5)    # until the child is inside a step
             press(child)
             touch(done)
             printed = read(output, String)
@@ -22,10 +22,10 @@ Lmada.HOLDS_INTERRUPTS && @testset "interrupts" begin
         end
     end
 
-    @testset "pressed again and again, it comes between calls" begin
+    @testset "Ctrl-C pressed repeatedly takes effect between calls" begin
         child, printed, words = interrupted("throws") do child
             for _ in 1:12
-                for _ in 1:12    # several during one step: then Julia forces the interrupt
+                for _ in 1:12    # Julia forces the interrupt if there are several during one step
                     kill(child, Base.SIGINT)
                     sleep(0.003)
                 end
@@ -38,7 +38,7 @@ Lmada.HOLDS_INTERRUPTS && @testset "interrupts" begin
         @test occursin(r"interrupts: [1-9]\d*, steps are whole: true", printed)
     end
 
-    @testset "it ends a script, after the step" begin
+    @testset "Ctrl-C ends a script after the step" begin
         child, printed, words = interrupted(child -> (kill(child, Base.SIGINT); wait(child)), "ends")
         @test printed == ""
         @test child.exitcode == 130 || child.termsignal == Base.SIGINT

@@ -1,4 +1,4 @@
-# The C structs and numbers that this package mirrors, against the header and against the library.
+# Compares the C structs and numbers in this package with the header and with the library.
 
 const HEADER = read(joinpath(REPOSITORY, "include", "lmada.h"), String)
 
@@ -51,7 +51,7 @@ number_in_header(name) = parse(Int, match(Regex("#define $name (\\d+)"), HEADER)
     end
 
     @testset "sizes" begin
-        # The library takes a struct's size up to the one it knows.
+        # The library accepts the size of a struct up to the one it knows.
         opt, lib = Lmada.Optimizer(2), Lmada.library()
         room = zeros(UInt8, 1024)
         fill_config(bytes) = @ccall $(lib.config_init)(room::Ptr{UInt8}, bytes::Csize_t)::Int32
@@ -63,8 +63,8 @@ number_in_header(name) = parse(Int, match(Regex("#define $name (\\d+)"), HEADER)
         end
     end
 
-    @testset "the library means the same field: $name" for name in (:dtype, Lmada.OPTIONS...)
-        name === :threads && continue    # has no value out of range; the fields beside it are checked
+    @testset "the library reads the same field: $name" for name in (:dtype, Lmada.OPTIONS...)
+        name === :threads && continue    # has no value out of range; the neighbouring fields are checked
         bytes = zeros(UInt8, sizeof(Lmada.Config))
         @test @ccall($(Lmada.library().config_init)(bytes::Ptr{UInt8}, sizeof(bytes)::Csize_t)::Int32) == 0
         at = fieldoffset(Lmada.Config, findfirst(isequal(name), fieldnames(Lmada.Config)))

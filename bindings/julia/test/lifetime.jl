@@ -25,9 +25,9 @@
         close(opt)
     end
 
-    @testset "memory comes back" begin
+    @testset "memory is released" begin
         dim = 500_000
-        # Each touches 10 columns, 20 MB; all together are 1 GB.
+        # Each writes 10 columns, 20 MB; all together write 1 GB.
         function use(release)
             opt, w, g = Lmada.Optimizer(dim), zeros(Float32, dim), ones(Float32, dim)
             for _ in 1:10
@@ -47,7 +47,7 @@
         @test Sys.maxrss() - before < 300_000_000
     end
 
-    @testset "copies own their state" begin
+    @testset "copies have their own state" begin
         rng = MersenneTwister(30)
         for duplicate in (copy, deepcopy)
             opt = Lmada.Optimizer([3, 5]; momentum_kind = :update, lr = 0.5)

@@ -1,9 +1,9 @@
-# How the library is found, each way in a process of its own.
+# The ways to find the library, each in a separate process.
 
 @testset "loading" begin
     library = realpath(Lmada.library_path())
 
-    # What `using Lmada` of the package in `package` comes to: whether it worked, and the library's path or the error.
+    # The result of `using Lmada` with the package in `package`: whether it worked, and the library's path or the error.
     function load(; package = PACKAGE, settings...)
         code = "using Lmada; print(Lmada.library_path())"
         environment = merge(ENV, Dict("JULIA_LOAD_PATH" => "@:@stdlib", "LMADA_LIBRARY" => ""),
@@ -14,7 +14,7 @@
         return worked, worked ? String(take!(out)) : String(take!(err))
     end
 
-    # This package as `place/bindings/julia`, with no library around it.
+    # This package as `place/bindings/julia`, without a library near it.
     function elsewhere(place)
         package = joinpath(place, "bindings", "julia")
         mkpath(package)
@@ -26,7 +26,7 @@
 
     @test Lmada.version() >= v"0.1"
 
-    @testset "the variable" begin
+    @testset "the environment variable" begin
         @test load(LMADA_LIBRARY = library) == (true, library)
         worked, message = load(LMADA_LIBRARY = "/nowhere/liblmada.so")
         @test !worked
@@ -46,7 +46,7 @@
         end
     end
 
-    # A machine that has the library installed finds it there.
+    # On a machine with an installed library, the loader finds this library.
     if Sys.islinux() && !occursin("liblmada", read(`/sbin/ldconfig -p`, String))
         @testset "the system's loader" begin
             mktempdir() do place

@@ -1,4 +1,4 @@
-# Where tasks that stand for processes exchange what they have, as the collective operations of a communicator do.
+# An exchange between tasks that act as processes, like the collective operations of a communicator.
 mutable struct Meeting
     given::Vector{Any}
     last::Vector{Any}

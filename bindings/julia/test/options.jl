@@ -15,7 +15,7 @@
         @test Lmada.config(opt) == merge(recommended, (lr = 0.125,))
     end
 
-    @testset "every choice of $option is taken" for option in (:momentum_kind, :clip_kind)
+    @testset "every choice of $option is accepted" for option in (:momentum_kind, :clip_kind)
         for choice in Lmada.CHOICES[option]
             opt = Lmada.Optimizer(4; Dict(option => choice)...)
             @test Lmada.config(opt)[option] === choice

@@ -1,7 +1,7 @@
 @testset "own rules and averages" begin
     rng = MersenneTwister(61)
 
-    @testset "observe and precondition are a direction, $T" for T in (Float32, Float64)
+    @testset "observe and precondition give the direction, $T" for T in (Float32, Float64)
         opt, other, reference = Lmada.Optimizer{T}(40), Lmada.Optimizer{T}(40), Reference(40)
         @test failure_of(() -> Lmada.precondition(opt, ones(T, 40))).status == Lmada.WRONG_PHASE
         for _ in 1:14
@@ -12,7 +12,7 @@
             @test norm(vec(Lmada.precondition(opt, g)) - expected) <= TOLERANCE[T] * norm(expected)
             @test size(Lmada.precondition(opt, g)) == (5, 8)
 
-            # Another vector, against the singular value decomposition.
+            # Another vector, compared with the singular value decomposition.
             F = svd(hcat(reference.window...))
             wanted = F.U * ((F.S .^ 2 .+ 1e-6) .^ -0.5 .* (F.U' * v))
             out = zeros(T, 40)

@@ -1,5 +1,5 @@
-# Models split over processes, each of which is a task here: over a communicator of the tests' own, and over a module
-# that looks like MPI.jl.
+# Models split over processes. Tasks act as the processes, with a communicator of the tests and with a module that has
+# MPI.jl's functions.
 
 include("meeting.jl")
 
@@ -30,7 +30,7 @@ function on_all(work, comms)
     return fetch.([Threads.@spawn(guarded(rank, comm)) for (rank, comm) in enumerate(comms)])
 end
 
-# A model in two blocks, and who has how much of each: uneven, one has nothing of a block, one nothing at all.
+# A model in two blocks, and the uneven shares of each process: one has nothing of a block, one has nothing at all.
 const BLOCKS = [23, 14]
 const SHARES = [[10, 6], [0, 0], [13, 0], [0, 8]]
 
@@ -132,8 +132,8 @@ const OPTIONS_OF_SHARES = ((;),
         @test norm(put_together(parts, ranges()) - expected) <= 1e-9 * norm(expected)
     end
 
-    # Process 2, the third, does something else than the others in its fourth step. All have to throw the same, to have
-    # changed nothing, and to go on as if that step had not been.
+    # Process 2, the third, behaves differently in its fourth step. All processes have to throw the same error, change
+    # nothing, and continue as if there had been no such step.
     function refused(mistake!, comms)
         return on_all(comms) do rank, comm
             opt, w = Lmada.Optimizer(SHARES[rank]), Float32.(share_of(start, ranges()[rank]))
@@ -180,7 +180,7 @@ const OPTIONS_OF_SHARES = ((;),
         @test put_together(last.(results), ranges()) ≈ without_the_fourth
     end
 
-    @testset "the first of two failures is everybody's" begin
+    @testset "all processes get the first of two failures" begin
         failures = on_all(neighbours(3)) do rank, comm
             opt = Lmada.Optimizer(4)
             return failure_of(() -> step!(opt, zeros(Float32, 4), ones(Float32, rank == 1 ? 4 : 4 + rank), comm))
@@ -206,7 +206,7 @@ const OPTIONS_OF_SHARES = ((;),
         @test all(failure.status == Lmada.INVALID_ARGUMENT && occursin(words, failure.message) for failure in results)
     end
 
-    @testset "states of 3 shares go on in 2, $T" for T in (Float32, Float64)
+    @testset "states of 3 shares resume in 2, $T" for T in (Float32, Float64)
         options = (history_size = 6, momentum_kind = :gradient, clip_kind = :ema_vector)
         before, after = [[10, 3], [0, 4], [13, 7]], [[16, 0], [7, 14]]
         whole, expected = Lmada.Optimizer{T}(BLOCKS; options...), T.(start)
@@ -229,7 +229,7 @@ const OPTIONS_OF_SHARES = ((;),
         end
         @test norm(put_together(parts, ranges(after)) - expected) <= tolerance(T) * norm(expected - start)
 
-        # Back to the shares that they were saved from, the states are what they were.
+        # Loaded back into the original shares, the states have the original bytes.
         for (rank, own) in enumerate(ranges(before))
             opt = Lmada.Optimizer{T}(before[rank]; options...)
             Lmada.load_shares!(opt, [first(own[1]) - 1, first(own[2]) - 1 - BLOCKS[1]], states)
@@ -255,7 +255,7 @@ const OPTIONS_OF_SHARES = ((;),
         @test Lmada.stats(half).steps == 1
     end
 
-    @testset "an exception of the caller's" begin
+    @testset "an exception of the caller" begin
         failures = on_all(neighbours(3)) do rank, comm
             opt = Lmada.Optimizer(4)
             failure = failure_of() do
@@ -288,7 +288,7 @@ const OPTIONS_OF_SHARES = ((;),
         @test failures == [MPI.MPIError(15), MPI.MPIError(15)]
     end
 
-    @testset "what crosses" begin
+    @testset "the messages between processes" begin
         for (history_size, sums) in ((10, 1), (150, 2))
             comms = MPI.world(2)
             on_all(comms) do rank, comm
@@ -298,7 +298,7 @@ const OPTIONS_OF_SHARES = ((;),
         end
     end
 
-    @testset "no communicator" begin
+    @testset "objects that are not communicators" begin
         opt, w = Lmada.Optimizer(4), zeros(Float32, 4)
         for comm in (nothing, 1, "world", MPI.Request(), Meeting(1))
             @test_throws ArgumentError step!(opt, w, ones(Float32, 4), comm)

@@ -1,4 +1,4 @@
-# The update rule written down once more, with a tall singular value decomposition of the stored gradients in Float64.
+# An independent implementation of the update rule, with a tall SVD of the stored gradients in Float64.
 
 mutable struct Reference
     options::NamedTuple

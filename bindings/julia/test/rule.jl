@@ -1,9 +1,9 @@
-# lmada inside Optimisers.jl: the package's extension beside the plain calls, with a stand-in that asks of it what the
-# real one does.
+# lmada in Optimisers.jl: the package's extension compared with direct calls, with a substitute that has the
+# requirements of Optimisers.jl.
 
 push!(LOAD_PATH, joinpath(PACKAGE, "test"))
 const Optimisers = Base.require(Base.PkgId(Base.UUID("3bd65402-5787-11e9-1adc-39752487f4e2"), "Optimisers"))
-if VERSION < v"1.9"    # later ones load it by themselves
+if VERSION < v"1.9"    # later versions load the extension themselves
     push!(LOAD_PATH, PACKAGE)
     include(joinpath(PACKAGE, "ext", "LmadaOptimisersExt.jl"))
     pop!(LOAD_PATH)
@@ -36,14 +36,14 @@ plain_arrays(gradient) = map(Array, arrays_of(gradient))
             Optimisers.adjust!(tree, 0.01)
             foreach(opt -> set_lr!(opt, 0.01), (weight_opt, bias_opt))
         elseif t == 10
-            # `beta` is another rule's.
+            # `beta` belongs to another rule.
             Optimisers.adjust!(tree; eta = 0.02, momentum = 0.5, beta = (0.9, 0.99))
             foreach(opt -> Lmada.set_config!(opt; lr = 0.02, momentum = 0.5), (weight_opt, bias_opt))
         end
         t == 12 && Optimisers.freeze!(tree.bias)
         t == 14 && Optimisers.thaw!(tree)
         weight_grads, bias_grads = randn(rng, Float32, 3, 4), randn(rng, 5)
-        # As from a transposed layer, and as from an earlier rule of a chain.
+        # Gradients like those of a transposed layer, and of an earlier rule of a chain.
         lazy = Base.broadcasted(*, bias_grads, 0.5)
         Optimisers.update!(tree, model, (weight = permutedims(weight_grads)', bias = lazy, fixed = nothing))
         step!(weight_opt, expected.weight, weight_grads)
@@ -53,7 +53,7 @@ plain_arrays(gradient) = map(Array, arrays_of(gradient))
     @test model.bias ≈ expected.bias rtol = 1e-13
     @test model.fixed == ones(Float32, 2)
 
-    # `update` steps a copy, and the original goes on as if nothing had been.
+    # `update` steps a copy, and the original continues unchanged.
     grads = (weight = ones(Float32, 3, 4), bias = ones(5), fixed = nothing)
     before = deepcopy(model)
     _, updated = Optimisers.update(tree, model, grads)
@@ -65,7 +65,7 @@ plain_arrays(gradient) = map(Array, arrays_of(gradient))
     @test sprint(show, Lmada.optimisers_rule(lr = 0.5, clip_kind = :norm)) ==
           "Lmada.optimisers_rule(lr = 0.5, clip_kind = :norm)"
     @test_throws ArgumentError Lmada.optimisers_rule(learning_rate = 1)
-    # What cannot change while an optimizer lives.
+    # Options that cannot change after creation.
     Optimisers.adjust!(tree; history_size = 9)
     @test failure_of(() -> Optimisers.update!(tree, model, grads)).status == Lmada.INVALID_ARGUMENT
 end
@@ -92,7 +92,7 @@ end
     rng = MersenneTwister(72)
     model = nested_model(rng)
     expected = deepcopy(model)
-    options = (RULE_OPTIONS..., average_beta = 0.9)    # the average takes in frozen arrays too
+    options = (RULE_OPTIONS..., average_beta = 0.9)    # the average includes frozen arrays
     state = Lmada.setup(model; options...)
     opt = Lmada.Optimizer(12 + 3 + 6 + 2; options...)
     for t in 1:9
@@ -128,7 +128,7 @@ end
     Optimisers.update!(state, model, gradient)
     @test model == updated != before
 
-    # A refused step changes nothing, and the next one goes on.
+    # A refused step changes nothing, and the next one steps as usual.
     before = deepcopy(model)
     gradient.second[2][1] = NaN
     @test failure_of(() -> Optimisers.update!(state, model, gradient)).status == Lmada.NON_FINITE
@@ -137,7 +137,7 @@ end
     Optimisers.update!(state, model, gradient)
     @test Lmada.stats(state.opt).refused == 1 && model != before
 
-    # An array that stands twice is one parameter, with the sum of its gradients.
+    # An array that occurs twice is one parameter, with the sum of its gradients.
     shared = ones(Float32, 3)
     tied = (a = shared, b = shared)
     state = Lmada.setup(tied)
@@ -150,7 +150,7 @@ end
     @test_throws ArgumentError Lmada.setup((a = [1, 2], b = tanh))
 end
 
-@testset "the functions that the rule is made of" begin
+@testset "the functions of the rule" begin
     @test sprint(show, Lmada.Rule(lr = 0.5, clip_kind = :norm)) == "Lmada.Rule(lr = 0.5, clip_kind = :norm)"
 
     @test_throws ArgumentError Lmada.Rule(learning_rate = 1)

@@ -8,7 +8,7 @@ using Lmada
 const PACKAGE = dirname(@__DIR__)
 const REPOSITORY = normpath(PACKAGE, "..", "..")
 
-"The `LmadaError` that a call throws; `nothing` where it throws none."
+"The `LmadaError` that a call throws; `nothing` if it throws none."
 function failure_of(call)
     try
         call()
@@ -18,7 +18,7 @@ function failure_of(call)
     return nothing
 end
 
-"What is said of the exception that a call throws."
+"The message of the exception that a call throws."
 message_of(call) =
     try
         call()
@@ -27,7 +27,7 @@ message_of(call) =
         sprint(showerror, failure)
     end
 
-"A process of its own that runs a script with this package and this library."
+"A separate process that runs a script with this package and this library."
 function julia_command(script, arguments...)
     environment = merge(ENV, Dict("JULIA_LOAD_PATH" => "@:@stdlib", "LMADA_LIBRARY" => Lmada.library_path()))
     return setenv(`$(Base.julia_cmd()) --startup-file=no --project=$PACKAGE $script $arguments`, environment)

@@ -1,4 +1,4 @@
-# Against the reference, in both types.
+# Steps compared with the reference, in both types.
 
 const TOLERANCE = Dict(Float32 => 2e-6, Float64 => 1e-10)
 
@@ -49,7 +49,7 @@ const VARIANTS = ((;),
 
     @testset "format $format" for format in (:full, :bf16, :f16, :int8, :sparse)
         opt = Lmada.Optimizer{Float32}(4; history_format = format, density = 1)
-        # Each format holds this gradient as it is: the first update is along it, of length 1.
+        # Each format stores this gradient exactly: the first update is parallel to the gradient, with length 1.
         w = Float32[1, 2, 3, 4]
         step!(opt, w, Float32[127, -127, 127, -127])
         @test w ≈ Float32[0.995, 2.005, 2.995, 4.005]
@@ -74,7 +74,7 @@ const VARIANTS = ((;),
         @test norm(w) < 0.5 * norm(start)
     end
 
-    @testset "blocks are optimizers of their own" begin
+    @testset "blocks step like separate optimizers" begin
         rng = MersenneTwister(9)
         lens = [5, 0, 12]
         together, apart = Lmada.Optimizer(lens), [Lmada.Optimizer(5), Lmada.Optimizer(12)]

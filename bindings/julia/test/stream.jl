@@ -1,6 +1,6 @@
-# States that go to an IO and come from one.
+# Writing states to an IO and reading them from one.
 
-# An IO that works until `left` bytes have passed, and fails then.
+# An IO that fails after `left` bytes.
 mutable struct Failing <: IO
     inner::IOBuffer
     left::Int
@@ -20,7 +20,7 @@ function Base.unsafe_read(io::Failing, bytes::Ptr{UInt8}, count::UInt)
     return unsafe_read(io.inner, bytes, count)
 end
 
-@testset "states that stream" begin
+@testset "streamed states" begin
     rng = MersenneTwister(63)
     options = (history_size = 7, momentum_kind = :gradient, clip_kind = :graft_ema_norm, average_beta = 0.5)
 
@@ -81,7 +81,7 @@ end
         @test write(Failing(IOBuffer(), length(state)), opt) == length(state)
     end
 
-    @testset "states that lie" begin
+    @testset "forged states" begin
         opt, _ = trained(Float32, [300])
         state = Lmada.save(opt)
         for at in (1, 9, 13, 40, 200, 300, length(state) ÷ 2, length(state))
@@ -91,12 +91,12 @@ end
         end
     end
 
-    @testset "not while it is used" begin
+    @testset "not during other calls" begin
         opt, _ = trained(Float32, [300])
         busy = []
         Lmada.write_pieces(opt) do bytes, count
             push!(busy, failure_of(() -> set_lr!(opt, 1)).status)
-            set_lr!(Lmada.Optimizer(3), 1)    # another one may be used
+            set_lr!(Lmada.Optimizer(3), 1)    # other optimizers are usable
         end
         @test unique(busy) == [Lmada.BUSY]
         Lmada.begin!(opt)
@@ -105,7 +105,7 @@ end
         @test_throws ArgumentError write(IOBuffer(), opt)
     end
 
-    # Tasks that write by turns leave no signal blocked, and each has its own state.
+    # Tasks that write in turns leave no signal blocked, and each has its own state.
     @testset "several tasks at a time" begin
         opts = [trained(Float32, [100 * i])[1] for i in 1:4]
         streams = [Failing(IOBuffer(), typemax(Int)) for _ in opts]

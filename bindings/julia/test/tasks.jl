@@ -13,7 +13,7 @@
         @test all(==(expected), fetch.([Threads.@spawn(run()) for _ in 1:8]))
     end
 
-    @testset "an error is that of its own task" begin
+    @testset "each task gets its own error" begin
         function fail(len)
             opt, w = Lmada.Optimizer(3), zeros(Float32, len)
             return all(1:200) do _
@@ -24,7 +24,7 @@
         @test all(fetch.([Threads.@spawn(fail(len)) for len in 1001:1008]))
     end
 
-    @testset "one optimizer from two tasks: a step counts or is refused" begin
+    @testset "two tasks on one optimizer: a step completes or is refused" begin
         opt = Lmada.Optimizer(dim)
         function hammer()
             w = zeros(Float32, dim)
@@ -37,7 +37,7 @@
         @test taken >= 20 * length(gradients)
     end
 
-    @testset "any number of threads, the same bits" begin
+    @testset "the same bits for any number of threads" begin
         d = 300_000
         long_gradients = [randn(rng, Float32, d) for _ in 1:3]
         function run(threads)

@@ -1,10 +1,10 @@
-# Makes optimizers and closes none of them, in an address space that has no place for two. Julia's collector knows
-# nothing of their memory.
+# Makes optimizers and closes none of them, in an address space that is too small for two. Julia's garbage collector
+# does not see their memory.
 
 using Lmada
 
 const DIM = 8_000_000
-const SIZE = 3 * 8 * DIM    # two gradients and an average at the least, in bytes
+const SIZE = 3 * 8 * DIM    # bytes of two gradients and an average, the minimum
 
 make() = Lmada.Optimizer{Float64}(DIM; history_size = 2, momentum_kind = :update, threads = 1)
 

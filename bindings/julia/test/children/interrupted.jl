@@ -22,7 +22,7 @@ end
 
 say(text) = (println(text); flush(stdout))
 
-# An interrupt that Julia forces may break its compiler: everything is compiled before "ready".
+# An interrupt that Julia forces may break its compiler, so everything is compiled before "ready".
 function warm_up(g)
     say("warming up")
     return steps!(Lmada.Optimizer(3), zeros(Float32, 3), g[1:3], "nowhere", 10)
@@ -37,7 +37,7 @@ function main(way, done)
     say("ready")
     interrupts = steps!(opt, w, g, done, typemax(Int))
 
-    # Every step was counted and complete, or neither.
+    # Every step was complete and counted, or did not happen.
     twin, v = Lmada.Optimizer(DIM; history_size = 8, threads = 1), zeros(Float32, DIM)
     foreach(_ -> step!(twin, v, g), 1:Lmada.stats(opt).steps)
     println("interrupts: ", interrupts, ", steps are whole: ", v == w && Lmada.save(opt) == Lmada.save(twin))

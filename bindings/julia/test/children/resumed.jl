@@ -1,4 +1,4 @@
-# Goes on with the run that is in a file, and puts it back there. ARGS: the file.
+# Resumes the run in a file and saves it to the file. ARGS: the file.
 
 using Lmada, Serialization
 

@@ -1,4 +1,4 @@
-# What Lmada uses of MPI.jl, with the signatures that its versions 0.15 to 0.20 have in common, over tasks of one
+# The functions of MPI.jl that Lmada uses, with the signatures common to versions 0.15 to 0.20, for tasks of one
 # process.
 module MPI
 

@@ -1,11 +1,11 @@
-# Stands for Optimisers.jl, which cannot be had without a registry: as much of it as rules meet, written from its
-# documented protocol. Models are arrays, and tuples and named tuples of models.
+# A substitute for Optimisers.jl, which needs a registry: the parts that rules use, written from the documented
+# protocol. Models are arrays, and tuples and named tuples of models.
 #
-# - `setup` makes a leaf for each array of numbers that are not integers, one for an array that stands twice.
+# - `setup` makes a leaf for each array of numbers other than integers, and one leaf for an array that occurs twice.
 # - `update!` adds up the gradients of a leaf, leaves out `nothing`, and stops at frozen leaves.
-# - `apply!` may return anything that broadcasts, or `nothing` for no change.
-# - `update` copies those states, and those parts of the model, that `maywrite` is true of.
-# - `adjust!` goes to all rules; `freeze!` and `thaw!` to all leaves of a tree or of a part of one.
+# - `apply!` may return any object that broadcasts, or `nothing` for no change.
+# - `update` copies the states and the parts of the model for which `maywrite` is true.
+# - `adjust!` applies to all rules; `freeze!` and `thaw!` apply to all leaves of a tree or of a part of one.
 module Optimisers
 
 abstract type AbstractRule end
