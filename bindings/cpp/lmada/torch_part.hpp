@@ -113,7 +113,7 @@ public:
         open_ = false;
     }
 
-    // Copies contiguous copies back to their parameters, and tells autograd that parameters have changed.
+    // Writes contiguous copies back to their parameters, and tells autograd that parameters have changed.
     void finish() {
         for (std::size_t i = 0; i < params.size(); ++i) {
             if (grads_[i].defined() && contiguous_[i].data_ptr() != params[i].data_ptr()) {

@@ -53,12 +53,12 @@ number_in_header(name) = parse(Int, match(Regex("#define $name (\\d+)"), HEADER)
     @testset "sizes" begin
         # The library accepts the size of a struct up to the one it knows.
         opt, lib = Lmada.Optimizer(2), Lmada.library()
-        room = zeros(UInt8, 1024)
-        fill_config(bytes) = @ccall $(lib.config_init)(room::Ptr{UInt8}, bytes::Csize_t)::Int32
-        fill_stats(bytes) = @ccall $(lib.stats)(opt::Ptr{Cvoid}, room::Ptr{UInt8}, bytes::Csize_t)::Int32
+        memory = zeros(UInt8, 1024)
+        fill_config(bytes) = @ccall $(lib.config_init)(memory::Ptr{UInt8}, bytes::Csize_t)::Int32
+        fill_stats(bytes) = @ccall $(lib.stats)(opt::Ptr{Cvoid}, memory::Ptr{UInt8}, bytes::Csize_t)::Int32
         for (mirror, fill!) in ((Lmada.Config, fill_config), (Lmada.Stats, fill_stats))
             @test fill!(sizeof(mirror)) == Int32(Lmada.OK)
-            @test reinterpret(Csize_t, room)[1] == sizeof(mirror)
+            @test reinterpret(Csize_t, memory)[1] == sizeof(mirror)
             @test fill!(sizeof(mirror) + 8) == Int32(Lmada.INVALID_ARGUMENT)
         end
     end

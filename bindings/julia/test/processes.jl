@@ -19,7 +19,7 @@ push!(LOAD_PATH, joinpath(PACKAGE, "test"))
 const MPI = Base.require(Lmada.MPI_PACKAGE)
 pop!(LOAD_PATH)
 
-"What `work` returns or throws on each of the processes, in tasks of their own."
+"The result or the exception of `work` on each process. Each process is a task."
 function on_all(work, comms)
     guarded(rank, comm) =
         try
