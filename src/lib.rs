@@ -115,6 +115,7 @@ mod memory;
 mod optimizer;
 mod parallel;
 mod schedule;
+mod simd;
 mod spectral;
 mod tensors;
 mod window;

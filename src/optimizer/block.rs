@@ -36,7 +36,7 @@ pub(crate) struct Pending {
     pub cancelling: f64,
     pub scale: f64,
     /// Whether a few columns at a time may be combined in the precision of the elements.
-    pub narrow: bool,
+    pub native_sums: bool,
     pub norms: NormAverage,
     pub momentum_bound: f64,
     pub stats: BlockStats,
@@ -59,7 +59,7 @@ impl Block {
                 vector: 0.0,
                 cancelling: 0.0,
                 scale: 1.0,
-                narrow: false,
+                native_sums: false,
                 norms: NormAverage::default(),
                 momentum_bound: 0.0,
                 stats: BlockStats::default(),

@@ -11,9 +11,9 @@ use super::ring::Ring;
 use crate::config::{Config, Momentum};
 use crate::error::Result;
 use crate::fault;
-use crate::kernels::{Ahead, BLOCK, Diagonal, Element, Kernels, Run, Scaled, Smoothing};
+use crate::kernels::{Ahead, Diagonal, Element, Kernels, LANES, Run, Scaled, Smoothing};
 use crate::memory::{Arena, Buffer};
-use crate::window::{Factors, Shape, TILE, TileScratch, Window};
+use crate::window::{Factors, FormatTable, TILE, TileScratch, Window};
 
 /// Chunks that a block is cut into when it is large. A smaller one has a tile a chunk.
 const MOST_CHUNKS: usize = 256;
@@ -60,11 +60,11 @@ pub(super) struct Scratch<T: Element> {
 }
 
 impl<T: Element> Scratch<T> {
-    pub fn new(config: &Config, shape: &Shape<T>) -> Result<Self> {
+    pub fn new(config: &Config, format: &FormatTable<T>) -> Result<Self> {
         let tile = |needed: bool| Buffer::zeroed(if needed { TILE } else { 0 }, "a thread's tile");
         let diagonal = config.is_diagonal();
         // One block more, so that a run which begins anywhere in a tile can be seen as whole blocks.
-        let buffer = || Buffer::zeroed(TILE + BLOCK, "a thread's tile");
+        let buffer = || Buffer::zeroed(TILE + LANES, "a thread's tile");
         Ok(Self {
             gradient: buffer()?,
             momentum: buffer()?,
@@ -75,15 +75,15 @@ impl<T: Element> Scratch<T> {
             scaled: tile(diagonal)?,
             scaled_momentum: tile(diagonal && config.momentum_kind == Momentum::Gradient)?,
             factored: tile(config.has_feedback())?,
-            tile: TileScratch::new(shape)?,
+            tile: format.tile_scratch()?,
         })
     }
 
     pub fn bytes(&self) -> usize {
         let wide = [&self.gradient, &self.momentum, &self.average, &self.update];
-        let narrow = [&self.staging, &self.scale, &self.scaled, &self.scaled_momentum, &self.factored];
+        let buffers = [&self.staging, &self.scale, &self.scaled, &self.scaled_momentum, &self.factored];
         wide.iter().map(|buffer| buffer.bytes()).sum::<usize>()
-            + narrow.iter().map(|buffer| buffer.bytes()).sum::<usize>()
+            + buffers.iter().map(|buffer| buffer.bytes()).sum::<usize>()
             + self.tile.bytes()
     }
 }
@@ -126,7 +126,7 @@ pub(super) struct Combination<'a> {
     pub vector: f64,
     pub scale: f64,
     /// Whether a few products may be summed in the precision of the elements.
-    pub narrow: bool,
+    pub native_sums: bool,
 }
 
 /// A buffer that a saved state is loaded into, and whether a number may be in it.
@@ -160,7 +160,7 @@ fn times<'a, T: Element>(
         return x;
     }
     (kernels.widen)(x, widened);
-    (kernels.narrow)(widened, factor, product);
+    (kernels.round)(widened, factor, product);
     product
 }
 
@@ -168,7 +168,7 @@ impl<T: Element> Chunk<T> {
     /// `arena` has [`Chunk::room`] left.
     pub fn new(
         config: &Config,
-        shape: &Shape<T>,
+        format: &FormatTable<T>,
         layout: Layout,
         block: usize,
         range: Range<usize>,
@@ -177,7 +177,7 @@ impl<T: Element> Chunk<T> {
         let [momentum, average, root, params] = averages(config, range.len());
         Ok(Self {
             block,
-            window: shape.window(config, range.len(), arena)?,
+            window: format.window(config, range.len(), arena)?,
             momentum: arena.buffer(momentum),
             average: arena.buffer(average),
             root: arena.buffer(root),
@@ -189,10 +189,10 @@ impl<T: Element> Chunk<T> {
     }
 
     /// Bytes that a chunk of `len` parameters takes of its arena; so many that there are none where they overflow.
-    pub fn room(config: &Config, shape: &Shape<T>, layout: Layout, len: usize) -> usize {
+    pub fn room(config: &Config, format: &FormatTable<T>, layout: Layout, len: usize) -> usize {
         let averages = averages(config, len).map(Arena::room::<T>);
         let others = averages.into_iter().chain([Arena::room::<f64>(layout.len())]);
-        others.fold(shape.room(config, len), usize::saturating_add)
+        others.fold(format.arena_bytes(config, len), usize::saturating_add)
     }
 
     pub fn bytes(&self) -> usize {
@@ -265,7 +265,7 @@ impl<T: Element> Chunk<T> {
                 let scaled = &mut scratch.scaled[..len];
                 let ahead = Ahead { runs: [self.window.tile(position), after(&self.root, &tile)] };
                 let target = Scaled { scale, scaled };
-                let sums = (kernels.coordinates)(&self.root[tile.clone()], given, diagonal, ahead, target);
+                let sums = (kernels.diagonal_scales)(&self.root[tile.clone()], given, diagonal, ahead, target);
                 self.sums[layout.tail(Tail::Roots)] += sums.roots;
                 (Some(sums), &*scaled)
             } else {
@@ -322,7 +322,7 @@ impl<T: Element> Chunk<T> {
     /// Pass two: forms the update, takes the gradient and the averages in, and moves the parameters.
     pub fn apply(&mut self, apply: &Apply<'_, T>, combination: &Combination<'_>, scratch: &mut Scratch<T>) {
         let Apply { kernels, ring, .. } = apply;
-        let Combination { coefficients, vector, scale, narrow } = *combination;
+        let Combination { coefficients, vector, scale, native_sums } = *combination;
         let end = self.range.end.min(apply.range.end);
         for tile in self.tiles(&apply.range) {
             let (position, len) = (tile.start, tile.len());
@@ -333,7 +333,7 @@ impl<T: Element> Chunk<T> {
             let taken_in = if let Some(diagonal) = &apply.diagonal {
                 let scaled = &mut scratch.scaled[..len];
                 let ahead = Ahead { runs: [self.window.tile(position), after(&self.root, &tile)] };
-                (kernels.advance)(
+                (kernels.advance_root)(
                     &mut self.root[tile.clone()],
                     given,
                     diagonal,
@@ -351,14 +351,14 @@ impl<T: Element> Chunk<T> {
             fault::point();
             let ahead =
                 Ahead { runs: [apply.gradients.ahead(place + len, end), apply.output.ahead(place, place + len)] };
-            let factors = Factors { coefficients: &coefficients[..ring.held], narrow };
+            let factors = Factors { coefficients: &coefficients[..ring.held], native_sums };
             self.window.combine(ring.newest, newest, position, factors, ahead, u);
             if apply.momentum_kind == Momentum::Gradient {
                 let (g, m) = (&mut scratch.gradient, &mut scratch.momentum);
                 (kernels.widen)(newest, g);
                 let weigh = |g: &mut [f64]| {
                     if apply.weight != 1.0 {
-                        (kernels.scale)(apply.weight, &mut g[..len]);
+                        (kernels.multiply_by)(apply.weight, &mut g[..len]);
                     }
                 };
                 weigh(g);
@@ -385,16 +385,16 @@ impl<T: Element> Chunk<T> {
                 let smoothing = Smoothing { beta: apply.momentum, before: scale, after: 1.0 / apply.correction };
                 let (buffer, b) = (&mut self.momentum[tile], &mut scratch.momentum);
                 if apply.diagonal.is_some() {
-                    (kernels.smooth_magnified)(buffer, &smoothing, scale_of, u, b);
+                    (kernels.smooth_rescaled)(buffer, &smoothing, scale_of, u, b);
                 } else {
                     (kernels.smooth)(buffer, &smoothing, u, b);
                 }
                 b
             } else {
                 if apply.diagonal.is_some() {
-                    (kernels.magnify)(scale_of, scale, u);
+                    (kernels.rescale)(scale_of, scale, u);
                 } else if scale != 1.0 {
-                    (kernels.scale)(scale, &mut u[..len]);
+                    (kernels.multiply_by)(scale, &mut u[..len]);
                 }
                 u
             };
@@ -408,6 +408,6 @@ impl<T: Element> Chunk<T> {
             // SAFETY: chunks and pieces are disjoint, so that no other thread or call is at these positions.
             unsafe { apply.output.write(kernels, place, len, direction, averaging) };
         }
-        self.window.settle();
+        self.window.fence();
     }
 }

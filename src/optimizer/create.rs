@@ -16,7 +16,7 @@ use crate::fault;
 use crate::kernels::Element;
 use crate::memory::{Arena, Buffer, try_vec};
 use crate::parallel::{self, Pool};
-use crate::window::Shape;
+use crate::window::FormatTable;
 
 /// What has the model's length, in errors.
 const MODEL: &str = "the window of gradients and the averages";
@@ -24,7 +24,7 @@ const MODEL: &str = "the window of gradients and the averages";
 /// An optimizer before anything of it is made.
 struct Plan<T: Element> {
     config: Config,
-    shape: Shape<T>,
+    format: FormatTable<T>,
     layout: Layout,
     dim: usize,
     /// Units of the history format.
@@ -38,7 +38,7 @@ impl<T: Element> Plan<T> {
     fn new(config: &Config, dims: &[usize]) -> Result<Self> {
         let config = Config { dtype: T::DTYPE, ..*config };
         config.validate()?;
-        let shape = Shape::new(&config);
+        let format = FormatTable::new(&config);
         if dims.is_empty() {
             return Err(Error::invalid("the number of dims", Value::Count(0), "at least 1"));
         }
@@ -47,13 +47,13 @@ impl<T: Element> Plan<T> {
         for &len in dims {
             dim = dim.checked_add(len).ok_or(Error::OutOfMemory { what: "the model", bytes: u64::MAX })?;
             let (whole, rest) = (len / chunk_len(len), len % chunk_len(len));
-            units += len.div_ceil(shape.unit);
+            units += len.div_ceil(format.granularity);
             chunk_count += whole + usize::from(rest > 0);
-            let of_whole = Chunk::room(&config, &shape, layout, chunk_len(len)).saturating_mul(whole);
-            let of_rest = if rest > 0 { Chunk::room(&config, &shape, layout, rest) } else { 0 };
+            let of_whole = Chunk::room(&config, &format, layout, chunk_len(len)).saturating_mul(whole);
+            let of_rest = if rest > 0 { Chunk::room(&config, &format, layout, rest) } else { 0 };
             bytes = bytes.saturating_add(of_whole).saturating_add(of_rest);
         }
-        Ok(Self { config, shape, layout, dim, units, chunk_count, bytes })
+        Ok(Self { config, format, layout, dim, units, chunk_count, bytes })
     }
 }
 
@@ -79,7 +79,7 @@ impl<T: Element> Optimizer<T> {
     /// # Errors
     /// [`Error::InvalidArgument`] for an option out of range or no block at all; [`Error::OutOfMemory`].
     pub fn new(config: &Config, dims: &[usize]) -> Result<Self> {
-        let Plan { config, shape, layout, dim, units, chunk_count, bytes } = Plan::new(config, dims)?;
+        let Plan { config, format, layout, dim, units, chunk_count, bytes } = Plan::new(config, dims)?;
         // All that has the model's length lies in one piece of memory, in the order in which the passes go over it.
         let mut arena = Arena::new(bytes, MODEL)?;
         let mut blocks = try_vec(dims.len(), "the blocks")?;
@@ -90,7 +90,7 @@ impl<T: Element> Optimizer<T> {
             let end = start + len;
             for chunk_start in (start..end).step_by(chunk_len(len)) {
                 let range = chunk_start..end.min(chunk_start + chunk_len(len));
-                chunks.push(Chunk::new(&config, &shape, layout, index, range, &mut arena)?);
+                chunks.push(Chunk::new(&config, &format, layout, index, range, &mut arena)?);
             }
             fault::point();
             blocks.push(Block::new(&config, len, first..chunks.len())?);
@@ -116,7 +116,7 @@ impl<T: Element> Optimizer<T> {
             layout,
             phase: Phase::Idle,
             fed: Coverage::new(dim)?,
-            parts: Parts::new(shape.unit, units)?,
+            parts: Parts::new(format.granularity, units)?,
             applied: Coverage::new(dim)?,
             pool,
             scratch,
@@ -131,18 +131,18 @@ impl<T: Element> Optimizer<T> {
     /// # Errors
     /// As [`Optimizer::new`]; [`Error::OutOfMemory`] where the size overflows.
     pub fn memory(config: &Config, dims: &[usize]) -> Result<u64> {
-        let Plan { config, shape, layout, dim, units, chunk_count, bytes } = Plan::<T>::new(config, dims)?;
+        let Plan { config, format, layout, dim, units, chunk_count, bytes } = Plan::<T>::new(config, dims)?;
         Arena::check(bytes, MODEL)?;
         let threads = useful_threads(&config, dim, dims.len(), chunk_count);
         let several = |count: usize, bytes: usize| (count as u64).checked_mul(bytes as u64);
         let sizes = [
             several(1, bytes),
             several(dims.len(), Block::new(&config, 0, 0..0)?.bytes() + size_of::<Block>()),
-            several(scratches(threads, chunk_count), Scratch::<T>::new(&config, &shape)?.bytes()),
+            several(scratches(threads, chunk_count), Scratch::<T>::new(&config, &format)?.bytes()),
             several(solvers_of(threads, dims.len()), Solver::new(&config, T::ROUNDOFF)?.bytes()),
             several(1, Arena::room::<f64>(partials(dims.len(), layout))),
             several(2, Arena::room::<f64>(config.history_size as usize)),
-            several(1, Parts::<T>::new(shape.unit, units)?.bytes()),
+            several(1, Parts::<T>::new(format.granularity, units)?.bytes()),
             several(1, size_of::<Self>()),
             several(chunk_count, size_of::<Chunk<T>>()),
         ];
@@ -179,11 +179,11 @@ impl<T: Element> Threads<T> {
     /// # Errors
     /// [`Error::OutOfMemory`]
     pub fn new(config: &Config, dim: usize, blocks: usize, chunks: usize) -> Result<Self> {
-        let shape = Shape::new(config);
+        let format = FormatTable::new(config);
         let threads = useful_threads(config, dim, blocks, chunks);
         let mut scratch = try_vec(threads, "the threads' tiles")?;
         for _ in 0..scratches(threads, chunks) {
-            scratch.push(Scratch::new(config, &shape)?);
+            scratch.push(Scratch::new(config, &format)?);
         }
         let mut solvers = try_vec(threads, "the k×k solvers")?;
         for _ in 0..solvers_of(threads, blocks) {

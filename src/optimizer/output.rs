@@ -78,7 +78,7 @@ impl<T: Element> Output<'_, T> {
                 // SAFETY: as above.
                 unsafe {
                     target.write(place, len, |first, target| {
-                        (kernels.narrow)(&direction[first..], 1.0, target);
+                        (kernels.round)(&direction[first..], 1.0, target);
                     });
                 }
             }
@@ -125,7 +125,7 @@ impl<T: Element> Move<'_, T> {
     fn move_run(&self, kernels: &Kernels<T>, place: usize, target: &mut [T], direction: &[f64]) {
         let end = place + target.len();
         if self.groups.is_empty() && self.frozen.is_empty() {
-            return (kernels.descend)(target, 1.0 - self.lr * self.weight_decay, self.lr, direction);
+            return (kernels.apply_update)(target, 1.0 - self.lr * self.weight_decay, self.lr, direction);
         }
         let mut next = place;
         while next < end {
@@ -140,7 +140,7 @@ impl<T: Element> Move<'_, T> {
                 let lr = self.lr * lr_scale;
                 let keep = 1.0 - lr * (self.weight_decay * weight_decay_scale);
                 let target = &mut target[next - place..stop - place];
-                (kernels.descend)(target, keep, lr, &direction[next - place..]);
+                (kernels.apply_update)(target, keep, lr, &direction[next - place..]);
             }
             next = stop;
         }

@@ -171,13 +171,13 @@ impl<T: Element> Chunk<T> {
                 x = &scaled[..len];
             }
             let u = &mut scratch.update;
-            let factors = Factors { coefficients, narrow: false };
+            let factors = Factors { coefficients, native_sums: false };
             self.window.combine(held, x, tile.start, factors, Ahead::default(), u);
             if work.diagonal.is_some() {
-                (kernels.magnify)(&scale[..len], 1.0, u);
+                (kernels.rescale)(&scale[..len], 1.0, u);
             }
             // SAFETY: the caller's promise is passed on.
-            unsafe { work.out.write(place, len, |first, out| (kernels.narrow)(&u[first..], 1.0, out)) };
+            unsafe { work.out.write(place, len, |first, out| (kernels.round)(&u[first..], 1.0, out)) };
         }
     }
 
@@ -195,7 +195,7 @@ impl<T: Element> Chunk<T> {
         let (scale, scaled) = (&mut scale[..tile.len()], &mut scaled[..tile.len()]);
         // The roots stand for a gradient of which nothing is taken in.
         let target = Scaled { scale: &mut *scale, scaled: &mut *scaled };
-        let sums = (kernels.coordinates)(root, root, diagonal, Ahead::default(), target);
+        let sums = (kernels.diagonal_scales)(root, root, diagonal, Ahead::default(), target);
         (kernels.multiply)(scale, given, scaled);
         sums.roots
     }

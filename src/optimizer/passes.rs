@@ -254,8 +254,8 @@ impl<T: Element> Optimizer<T> {
             &mut self.scratch,
             |_, chunk, scratch| {
                 let pending = &blocks[chunk.block].pending;
-                let Pending { vector, scale, narrow, .. } = *pending;
-                let combination = Combination { coefficients: &pending.coefficients, vector, scale, narrow };
+                let Pending { vector, scale, native_sums, .. } = *pending;
+                let combination = Combination { coefficients: &pending.coefficients, vector, scale, native_sums };
                 chunk.apply(&apply, &combination, scratch);
             },
         );

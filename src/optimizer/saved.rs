@@ -15,7 +15,7 @@ use crate::checkpoint::{BAD_NUMBER, CHECKSUM, Reader, Runs, Sink, Writer};
 use crate::error::{Argument, Error, Result, Value};
 use crate::fault;
 use crate::kernels::Element;
-use crate::window::Shape;
+use crate::window::FormatTable;
 use std::io;
 
 /// How errors name the length of the buffer of a save.
@@ -256,7 +256,7 @@ impl<T: Element> Optimizer<T> {
     /// bytes of each; saturates. Those of a part of it that begins with a unit and ends with one are as many, wherever it
     /// lies.
     pub(super) fn sections(&self, len: usize) -> [(usize, usize); 2 + AVERAGES] {
-        let saved = Shape::<T>::new(&self.config).saved(&self.config, len);
+        let saved = FormatTable::<T>::new(&self.config).saved(&self.config, len);
         let [momentum, average, root, params] =
             averages(&self.config, len).map(|len| (1, len.saturating_mul(size_of::<T>())));
         [(self.config.history_size as usize, saved.column), (1, saved.rest), momentum, average, root, params]

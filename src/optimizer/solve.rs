@@ -13,7 +13,7 @@ use super::weights;
 use crate::config::{Clip, Config, Momentum};
 use crate::error::{Error, Result};
 use crate::gram::Candidate;
-use crate::kernels::{Element, NARROW_GROUP};
+use crate::kernels::{Element, NATIVE_COLUMNS};
 use crate::memory::Buffer;
 use crate::spectral::{Preconditioner, Spectrum, Vector, Workspace};
 
@@ -181,7 +181,7 @@ impl Solver {
             coefficients.iter_mut().for_each(|c| *c *= kappa);
             pending.vector *= kappa;
         }
-        pending.narrow = narrow_is_enough(step, gram, coefficients, kappa * norm);
+        pending.native_sums = native_sums_suffice(step, gram, coefficients, kappa * norm);
         overflow::check(step, gram, partials, pending, kappa * norm, block.momentum_bound)?;
         weigh_coefficients(step, pending)
     }
@@ -377,8 +377,8 @@ fn weigh_coefficients(step: &Step<'_>, pending: &mut Pending) -> Result<()> {
     }
     for (c, weight) in pending.coefficients.iter_mut().zip(step.weights) {
         *c *= weight;
-        // Far from where narrow sums lose bits.
-        pending.narrow &= *c == 0.0 || (1e-20..1e20).contains(&c.abs());
+        // Far from where native sums lose bits.
+        pending.native_sums &= *c == 0.0 || (1e-20..1e20).contains(&c.abs());
         if !c.is_finite() {
             return Err(Error::non_finite("the update"));
         }
@@ -426,12 +426,12 @@ fn scale(kind: Clip, ratio: f64) -> f64 {
     }
 }
 
-/// Whether the products of [`NARROW_GROUP`] columns may be summed in the element type before they are added up in f64.
+/// Whether the products of [`NATIVE_COLUMNS`] columns may be summed in the element type before they are added up in f64.
 ///
 /// Each product then comes with a rounding of its coefficient and at most one for each sum it is in, so that u is off
-/// by at most `(NARROW_GROUP + 1)·unit·Σ|cⱼ|‖gⱼ‖` over the older columns. Half of the 2·10⁻⁶ that are promised of f32
+/// by at most `(NATIVE_COLUMNS + 1)·unit·Σ|cⱼ|‖gⱼ‖` over the older columns. Half of the 2·10⁻⁶ that are promised of f32
 /// may come of that. (The newest gradient's product stays in f64.)
-fn narrow_is_enough(step: &Step<'_>, gram: Candidate<'_>, coefficients: &[f64], norm: f64) -> bool {
+fn native_sums_suffice(step: &Step<'_>, gram: Candidate<'_>, coefficients: &[f64], norm: f64) -> bool {
     // Far from where numbers of the type overflow or lose their last bits: both are for sums in f64.
     let ordinary = |x: f64| (1e-20..1e20).contains(&x);
     let older = coefficients.iter().enumerate().filter(|&(slot, &c)| slot != step.ring.newest && c != 0.0);
@@ -442,7 +442,7 @@ fn narrow_is_enough(step: &Step<'_>, gram: Candidate<'_>, coefficients: &[f64], 
         }
         reach += c.abs() * gram.norm(slot);
     }
-    ordinary(norm) && (NARROW_GROUP + 1) as f64 * step.unit * reach <= 1e-6 * norm
+    ordinary(norm) && (NATIVE_COLUMNS + 1) as f64 * step.unit * reach <= 1e-6 * norm
 }
 
 /// How far rounding may take `M c` from what it is, where it is summed in f64.

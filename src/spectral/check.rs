@@ -2,7 +2,7 @@
 //! accurate relative to the largest row lose small rows to rounding, and small components of eigenvectors that long
 //! gradients make large.
 
-use super::Entries;
+use super::problem::Entries;
 use crate::error::Result;
 use crate::memory::Buffer;
 

@@ -4,8 +4,8 @@
 use super::check::{Check, Decomposition};
 use super::dense::Dense;
 use super::jacobi;
+use super::problem::{Entries, NOT_FINITE, Preconditioner, Solution, Spectrum, Vector};
 use super::reduction::power_of_four;
-use super::{Entries, NOT_FINITE, Preconditioner, Solution, Spectrum, Vector};
 use crate::error::Result;
 use crate::memory::Buffer;
 

@@ -1,28 +1,31 @@
 //! `(C + ε'I)^(−1/2) a` without an eigenvector: for v in the span, where no direction can be absent.
 //!
-//! A direction's noise floor is `n = h·2⁻⁵²·(Σⱼ |Vⱼ|·‖Mⱼ‖)² ≤ h·2⁻⁵²·tr C` (Cauchy and Schwarz), so that above this
-//! bound ε' keeps every direction. Then `C = QTQᵀ` with T tridiagonal, and `f(T)` is a sum of poles
+//! A direction's noise floor is `n = h·2⁻⁵²·(Σⱼ |Vⱼ|·‖Mⱼ‖)² ≤ h·2⁻⁵²·tr C` (Cauchy-Schwarz), so an ε' above this bound keeps
+//! every direction. Then `C = QTQᵀ` with T tridiagonal, and `f(T)` is a sum of poles
 //! ([`super::rational`]), each one tridiagonal solve. Where the reduction to T would lose a small row to rounding, each
 //! pole is a Cholesky solve of C itself, which loses none.
 
 use crate::error::Result;
 use crate::memory::Buffer;
+use crate::simd::best;
 
 use super::dense::Dense;
+use super::problem::{Entries, Preconditioner};
 use super::rational::{self, Tables};
 use super::reduction::{Reduction, power_of_four, rows_are_kept};
-use super::{Entries, Preconditioner};
+use super::tridiagonal::ShiftedKernels;
 
-/// ε' over the largest entry from which on shifts would overflow.
+/// Largest ratio of ε' and the largest entry. Above it, shifts would overflow.
 const LARGEST_SHIFT: f64 = 1e250;
 
-/// The tables of poles, and a vector for solves.
+/// The tables of poles, the kernels that solve with them, and a vector for Cholesky solves.
 pub(super) struct Poles {
     tables: Tables,
     solution: Buffer<f64>,
+    pub kernels: &'static ShiftedKernels,
 }
 
-/// A sum of poles with its unit: `√m Σⱼ wⱼ (A + m tⱼI)⁻¹`.
+/// A sum of poles in units of m: `√m Σⱼ wⱼ (A + m tⱼI)⁻¹`.
 struct Sum<'a> {
     poles: rational::Poles<'a>,
     m: f64,
@@ -30,8 +33,12 @@ struct Sum<'a> {
 
 impl Poles {
     /// For matrices of up to `size` rows, and results that will be rounded with this unit roundoff.
-    pub fn new(size: usize, unit: f64, what: &'static str) -> Result<Self> {
-        Ok(Self { tables: Tables::new(rational::error(unit))?, solution: Buffer::zeroed(size, what)? })
+    pub fn new(size: usize, roundoff: f64, what: &'static str) -> Result<Self> {
+        Ok(Self {
+            tables: Tables::new(rational::error(roundoff))?,
+            solution: Buffer::zeroed(size, what)?,
+            kernels: best!(ShiftedKernels),
+        })
     }
 
     /// Bytes held.
@@ -39,8 +46,8 @@ impl Poles {
         self.tables.bytes() + self.solution.bytes()
     }
 
-    /// Writes `c = (C + ε'I)^(−1/2) a` to `coefficients` and returns `‖u‖² = cᵀCc`; nothing where a direction may be
-    /// absent or C is not positive definite enough. The matrix has been arranged.
+    /// Writes `c = (C + ε'I)^(−1/2) a` to `coefficients` and returns `‖u‖² = cᵀCc`. Returns nothing if a direction may be
+    /// absent, or if rounding makes the matrix too far from positive definite. `reduction` has arranged the matrix.
     pub fn solve(
         &mut self,
         reduction: &mut Reduction,
@@ -55,12 +62,12 @@ impl Poles {
         let largest = squares[reduction.order()[0]];
         let trace: f64 = squares.iter().sum();
         let noise = size as f64 * f64::EPSILON * trace;
-        // σ²max is at least what the largest entry and the mean eigenvalue are.
+        // σ²max is at least the largest entry and the mean eigenvalue.
         if preconditioner.shift(largest.max(trace / size as f64)) <= noise || !noise.is_finite() {
             return None;
         }
         if size == 1 {
-            // Of one direction f is known to the last digit.
+            // For one direction, f is exact up to rounding.
             let largest = largest.max(0.0);
             let f = preconditioner.f(largest, largest);
             coefficients[0] = f * a[0];
@@ -70,11 +77,10 @@ impl Poles {
         let scale = power_of_four(largest);
         let unscale = 1.0 / scale;
         let is_graded = reduction.is_graded();
-        let kernels = reduction.kernels;
         let (mut system, order, squares) = reduction.reduce(entries, unscale, |i| a[i]);
         let largest = if preconditioner.eps_relative > 0.0 {
-            let (diagonal, beside) = (system.diagonal.as_flattened(), system.beside.as_flattened());
-            scale * largest_eigenvalue(&diagonal[..size], &beside[..size - 1])
+            let (diagonal, off_diagonal) = (system.diagonal.as_flattened(), system.off_diagonal.as_flattened());
+            scale * largest_eigenvalue(&diagonal[..size], &off_diagonal[..size - 1])
         } else {
             0.0
         };
@@ -87,24 +93,24 @@ impl Poles {
             let solution = &mut self.solution[..size];
             return sum.by_cholesky(dense, order, entries, unscale, a, solution, coefficients);
         }
-        let solved = (kernels.solve)(&mut system, sum.poles.shifts, sum.poles.weights, sum.m);
-        // Rounding may have made T indefinite by more than the shift where that is hardly above the noise.
-        if !(solved.least_pivot > 0.0 && solved.form.is_finite()) {
+        let solved = (self.kernels.solve)(&mut system, sum.poles.shifts, sum.poles.weights, sum.m);
+        // Where the shift is hardly above the noise, rounding may have made T + shift indefinite.
+        if !(solved.least_pivot > 0.0 && solved.quadratic_form.is_finite()) {
             return None;
         }
         let unscale = unscale.sqrt();
         for (part, &i) in system.vector.as_flattened().iter().zip(order) {
             coefficients[i] = unscale * part;
         }
-        Some(solved.form.max(0.0))
+        Some(solved.quadratic_form.max(0.0))
     }
 }
 
 impl Sum<'_> {
-    /// The sum of `unscale·C`, whose rows are taken in this order, a Cholesky factorisation for each pole. In the
-    /// Cholesky factor the rounding errors of an entry are relative to the norms of its row and column (Higham, Accuracy
-    /// and Stability of Numerical Algorithms, section 10.1), whatever the order of rows.
-    #[expect(clippy::too_many_arguments, reason = "what `Poles::solve` holds in its hands")]
+    /// The sum for `A = unscale·C`, with rows in this order, by a Cholesky factorisation for each pole. In a Cholesky factor,
+    /// the rounding error of an entry is relative to the norms of its row and column (Higham, Accuracy and Stability of
+    /// Numerical Algorithms, section 10.1), whatever the order of rows.
+    #[expect(clippy::too_many_arguments, reason = "the local variables of `Poles::solve`")]
     fn by_cholesky(
         &self,
         dense: &mut Dense,
@@ -137,14 +143,14 @@ impl Sum<'_> {
 /// The largest eigenvalue of a symmetric tridiagonal matrix, by Laguerre's iteration from above (Parlett, The symmetric
 /// eigenvalue problem, section 4.8 for Newton's). It comes down monotonically, however the eigenvalues lie, and
 /// cubically where the largest is simple.
-fn largest_eigenvalue(diagonal: &[f64], beside: &[f64]) -> f64 {
+fn largest_eigenvalue(diagonal: &[f64], off_diagonal: &[f64]) -> f64 {
     let size = diagonal.len() as f64;
-    let side = |i: usize| beside.get(i).map_or(0.0, |b| b.abs());
-    // Gershgorin's bound, and a little above it so that no pivot below is 0.
+    let side = |i: usize| off_diagonal.get(i).map_or(0.0, |b| b.abs());
+    // A little above Gershgorin's bound, so that no pivot below is 0.
     let row = |(i, d): (usize, &f64)| d + side(i) + if i > 0 { side(i - 1) } else { 0.0 };
     let bound = diagonal.iter().enumerate().map(row).fold(0.0, f64::max);
     let mut x = bound * (1.0 + 8.0 * f64::EPSILON);
-    // Of an eigenvalue of multiplicity m the distance shrinks by at least a factor of 1 − 1/√m a step.
+    // The distance to an eigenvalue of multiplicity m shrinks by at least a factor of 1 − 1/√m a step.
     for _ in 0..1000 {
         // The pivots δ of xI − T, with their first and second derivatives; p = Πδ is the characteristic polynomial.
         let (mut pivot, mut first, mut second) = (1.0, 0.0, 0.0);

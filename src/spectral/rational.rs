@@ -16,22 +16,21 @@
 
 use core::f64::consts::PI;
 
+use super::tridiagonal::F64x8;
 use crate::error::Result;
-use crate::kernels::symmetric::Block;
 use crate::memory::Buffer;
+use crate::simd::LANES;
 
-/// Least relative error of the approximation: of less, rounding leaves nothing.
+/// Least relative error of the approximation. Rounding errors hide a smaller one.
 pub(crate) const LEAST_ERROR: f64 = 1e-13;
 
-/// The largest relative error allowed where results are rounded with this unit roundoff: half of that.
-pub(crate) fn error(unit: f64) -> f64 {
-    (unit / 2.0).max(LEAST_ERROR)
+/// The largest relative error allowed where results are rounded with this unit roundoff: half the roundoff.
+pub(crate) fn error(roundoff: f64) -> f64 {
+    (roundoff / 2.0).max(LEAST_ERROR)
 }
 
-/// Poles are solved with in blocks of eight; table i has i + 1 of them.
-const BLOCK: usize = size_of::<Block>() / size_of::<f64>();
-
-/// Eight blocks reach up to κ = 2e16 at the least error, and above 2⁵² no direction is safe from noise.
+/// Table i has i + 1 eights of poles. Eight eights reach up to κ = 2e16 at the least error, and above 2⁵² no direction is safe
+/// from noise.
 const TABLES: usize = 8;
 
 /// Tables for several lengths of the interval, shortest first.
@@ -45,19 +44,19 @@ pub(crate) struct Tables {
 /// One approximation of `λ ↦ (λ + 1)^(−1/2)` from 0 to κ − 1: `Σ weights/(λ + shifts)`.
 pub(crate) struct Poles<'a> {
     /// `1 + sⱼ²`.
-    pub shifts: &'a [Block],
+    pub shifts: &'a [F64x8],
     /// `ωⱼ`.
-    pub weights: &'a [Block],
+    pub weights: &'a [F64x8],
 }
 
 impl Tables {
     /// Computes all of them, with at most this relative error.
     pub fn new(error: f64) -> Result<Self> {
-        let mut numbers = Buffer::zeroed(2 * start(TABLES) * BLOCK, "the poles of the k×k solver")?;
+        let mut numbers = Buffer::zeroed(2 * start(TABLES) * LANES, "the poles of the k×k solver")?;
         let mut reaches = [0.0; TABLES];
         for (table, reach) in reaches.iter_mut().enumerate() {
-            let numbers = &mut numbers[2 * start(table) * BLOCK..2 * start(table + 1) * BLOCK];
-            let (shifts, weights) = numbers.split_at_mut((table + 1) * BLOCK);
+            let numbers = &mut numbers[2 * start(table) * LANES..2 * start(table + 1) * LANES];
+            let (shifts, weights) = numbers.split_at_mut((table + 1) * LANES);
             *reach = fill(shifts, weights, error);
         }
         Ok(Self { numbers, reaches })
@@ -67,16 +66,16 @@ impl Tables {
         self.numbers.bytes()
     }
 
-    /// The least table that reaches up to κ; none where none does.
+    /// The smallest table that reaches up to κ, if there is one.
     pub fn for_reach(&self, reach: f64) -> Option<Poles<'_>> {
         let table = self.reaches.iter().position(|&reaches| reaches >= reach)?;
-        let blocks = self.numbers.as_chunks().0;
-        let (shifts, weights) = blocks[2 * start(table)..2 * start(table + 1)].split_at(table + 1);
+        let eights = self.numbers.as_chunks().0;
+        let (shifts, weights) = eights[2 * start(table)..2 * start(table + 1)].split_at(table + 1);
         Some(Poles { shifts, weights })
     }
 }
 
-/// Blocks of poles in the tables before one.
+/// Eights of poles in the tables before `table`.
 const fn start(table: usize) -> usize {
     table * (table + 1) / 2
 }
@@ -85,7 +84,7 @@ const fn start(table: usize) -> usize {
 fn fill(shifts: &mut [f64], weights: &mut [f64], error: f64) -> f64 {
     let count = shifts.len();
     let l = 2.0 * PI * PI * count as f64 / (4.0 / error).ln();
-    // Terms die away as q^(n² − n/2), with q ≤ 0.01.
+    // Terms decrease as q^(n² − n/2), with q ≤ 0.01.
     let terms = || (0..6).map(f64::from);
     let q = |power: f64| (-l * power).exp();
     let theta2 = 2.0 * terms().map(|n| q((n + 0.5) * (n + 0.5))).sum::<f64>();
@@ -144,7 +143,7 @@ mod tests {
                     break;
                 }
                 assert!(reach > least);
-                let count = (table + 1) * BLOCK;
+                let count = (table + 1) * LANES;
                 check(&tables.for_reach(least * (1.0 + 1e-9)).unwrap(), error, reach, count);
                 check(&tables.for_reach(reach).unwrap(), error, reach, count);
                 least = reach;

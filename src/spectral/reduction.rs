@@ -1,58 +1,57 @@
-//! The rows of the Gram matrix by decreasing norm, with which both ways begin, and its tridiagonal form `C = QTQᵀ`.
+//! The rows of the Gram matrix in order of decreasing norm, and its tridiagonal form `C = QTQᵀ`.
 
 use crate::error::Result;
-use crate::kernels::symmetric::{Block, SymmetricKernels, System, WORK, column, columns, start_of};
 use crate::memory::Buffer;
+use crate::simd::{LANES, best};
 
-use super::{Entries, NOT_FINITE};
+use super::problem::{Entries, NOT_FINITE};
+use super::tridiagonal::{ReductionKernels, System, WORK, column, columns, start_of};
 
-const BLOCK: usize = size_of::<Block>() / size_of::<f64>();
-
-/// Room for the reduction of matrices up to a size.
+/// Memory for the reduction of matrices up to a size.
 pub(super) struct Reduction {
     /// The diagonal of C.
     squares: Buffer<f64>,
     /// The rows, by decreasing `squares`.
     order: Buffer<usize>,
-    /// How many `order` is of.
+    /// Rows in `order`.
     size: usize,
     matrix: Buffer<f64>,
     factors: Buffer<f64>,
     diagonal: Buffer<f64>,
-    beside: Buffer<f64>,
+    off_diagonal: Buffer<f64>,
     vector: Buffer<f64>,
     work: Buffer<f64>,
-    pub kernels: &'static SymmetricKernels,
+    pub kernels: &'static ReductionKernels,
 }
 
 impl Reduction {
     pub fn new(size: usize, what: &'static str) -> Result<Self> {
-        let padded = size.next_multiple_of(BLOCK);
+        let padded = size.next_multiple_of(LANES);
         let buffer = |len: usize| Buffer::zeroed(len, what);
-        // A window that fills passes through all sizes, and small matrices are stored whole: one may need more room.
-        let matrix = (1..=size).map(|size| start_of(size, size.div_ceil(BLOCK))).max().unwrap_or(0);
+        // A window that fills passes through all sizes. Small matrices are stored in full, so a smaller one may need more.
+        let matrix = (1..=size).map(|size| start_of(size, size.div_ceil(LANES))).max().unwrap_or(0);
         Ok(Self {
             squares: buffer(size)?,
             order: Buffer::zeroed(size, what)?,
             size: 0,
-            matrix: buffer(matrix * BLOCK)?,
+            matrix: buffer(matrix * LANES)?,
             factors: buffer(size)?,
-            diagonal: buffer(padded + BLOCK)?,
-            beside: buffer(padded)?,
-            vector: buffer(padded + BLOCK)?,
+            diagonal: buffer(padded + LANES)?,
+            off_diagonal: buffer(padded)?,
+            vector: buffer(padded + LANES)?,
             work: buffer(padded * WORK)?,
-            kernels: SymmetricKernels::best(),
+            kernels: best!(ReductionKernels),
         })
     }
 
     pub fn bytes(&self) -> usize {
-        let Self { squares, order, matrix, factors, diagonal, beside, vector, work, .. } = self;
-        let buffers = [squares, matrix, factors, diagonal, beside, vector, work];
+        let Self { squares, order, matrix, factors, diagonal, off_diagonal, vector, work, .. } = self;
+        let buffers = [squares, matrix, factors, diagonal, off_diagonal, vector, work];
         order.bytes() + buffers.iter().map(|buffer| buffer.bytes()).sum::<usize>()
     }
 
-    /// Takes the diagonal of a matrix of `size` rows, and the order in which it decreases; of equal ones the first
-    /// comes first.
+    /// Takes the diagonal of a matrix of `size` rows, and the order in which it decreases; of equal entries the first comes
+    /// first.
     ///
     /// # Errors
     /// If the diagonal is not finite.
@@ -67,7 +66,7 @@ impl Reduction {
             order.iter_mut().enumerate().for_each(|(i, slot)| *slot = i);
             self.size = size;
         }
-        // By insertion into the last order, of which a step changes one place.
+        // By insertion into the last order: a step changes one row.
         for end in 1..size {
             let slot = order[end];
             let entry = squares[slot];
@@ -95,15 +94,15 @@ impl Reduction {
         &self.squares[..self.size]
     }
 
-    /// Whether norms differ so much that the rounding of a large row may count in a small one.
+    /// Whether norms differ so much that rounding errors of a large row may matter in a small one.
     pub fn is_graded(&self) -> bool {
         let squares = |&i: &usize| self.squares[i];
         let smallest = self.order().iter().rev().map(squares).find(|&square| square > 0.0);
         smallest.is_some_and(|smallest| smallest * GRADED < squares(&self.order[0]))
     }
 
-    /// Reduces `factor` times the matrix that was arranged, and with it a vector, of which `a` tells what stands in each
-    /// row. Returns the order of the rows and their squared norms (in no order) besides.
+    /// Reduces `factor` times the matrix that was arranged, and a vector with the entry `a(i)` in row i. Also returns the order
+    /// of the rows, and their squared norms by row.
     pub fn reduce(
         &mut self,
         entries: &impl Entries,
@@ -112,51 +111,51 @@ impl Reduction {
     ) -> (System<'_>, &[usize], &[f64]) {
         let size = self.size;
         let order = &self.order[..size];
-        let blocks = size.div_ceil(BLOCK);
+        let eights = size.div_ceil(LANES);
         let mut system = System {
             size,
             matrix: self.matrix.as_chunks_mut().0,
             factors: &mut self.factors,
-            diagonal: &mut self.diagonal.as_chunks_mut().0[..blocks + 1],
-            beside: &mut self.beside.as_chunks_mut().0[..blocks],
-            vector: &mut self.vector.as_chunks_mut().0[..blocks + 1],
+            diagonal: &mut self.diagonal.as_chunks_mut().0[..eights + 1],
+            off_diagonal: &mut self.off_diagonal.as_chunks_mut().0[..eights],
+            vector: &mut self.vector.as_chunks_mut().0[..eights + 1],
             work: self.work.as_chunks_mut().0,
         };
         entries.arranged(order, factor, columns(system.matrix, size));
-        system.vector[blocks - 1] = [0.0; BLOCK];
+        system.vector[eights - 1] = [0.0; LANES];
         for (part, &i) in system.vector.as_flattened_mut().iter_mut().zip(order) {
             *part = a(i);
         }
-        system.vector[blocks] = [0.0; BLOCK];
+        system.vector[eights] = [0.0; LANES];
         (self.kernels.reduce)(&mut system);
         (system, order, &self.squares[..size])
     }
 }
 
-/// Ratio of squared norms below which rounding errors relative to the largest row are small in the smallest, too.
+/// Ratio of squared norms up to which rounding errors relative to the largest row are small in the smallest row, too.
 const GRADED: f64 = 1e3;
 
-/// By how much a row may grow in a reflection, relative to its norm. Errors grow with its square: of random matrices over
-/// 2 to 12 decades up to 2e-13 of u at 3, 1e-12 at 10, 1e-9 at 100.
+/// How much a row may grow in a reflection, relative to its norm. Errors grow with the square of this factor. Largest
+/// relative error of u for random matrices over 2 to 12 decades: 2e-13 at 3, 1e-12 at 10, 1e-9 at 100.
 const GROWTH: f64 = 10.0;
 
 /// Whether rounding errors in each row of T are small against that row of C.
 ///
-/// A reflection `I − 2v̂v̂ᵀ` of the rows from r on adds multiples of row r, the largest of them, to the others. Rounding in
-/// row i is relative to its own norm nᵢ if `|v̂ᵢ|·nᵣ` is about nᵢ at most, which holds where the norms decrease and row r
-/// is not nearly orthogonal to the row that the reflection is made of.
+/// A reflection `I − 2v̂v̂ᵀ` of the rows from r on adds multiples of row r, the largest of them, to the others. Rounding errors
+/// in row i are relative to its own norm nᵢ if `|v̂ᵢ|·nᵣ` is at most about nᵢ. This holds where the norms decrease and row r
+/// is not nearly orthogonal to the row that the reflection is made from.
 pub(super) fn rows_are_kept(system: &System<'_>, order: &[usize], squares: &[f64]) -> bool {
     let size = order.len();
     (0..size.saturating_sub(2)).all(|j| {
         let (first, v) = column(system.matrix, size, j);
         let below = &v[j + 1 - first..];
-        let unit = system.factors[j] / 2.0 * squares[order[j + 1]];
-        below.iter().zip(&order[j + 1..]).all(|(v, &i)| v * v * unit <= GROWTH * GROWTH * squares[i])
+        let factor = system.factors[j] / 2.0 * squares[order[j + 1]];
+        below.iter().zip(&order[j + 1..]).all(|(v, &i)| v * v * factor <= GROWTH * GROWTH * squares[i])
     })
 }
 
-/// The power of four at or below a positive number, the least normal one for those below; 1 for 0. Dividing by it, and
-/// by its root, rounds nothing.
+/// The largest power of four at or below a positive number, but at least the least normal one; 1 for 0. Dividing by it or by
+/// its root is exact.
 pub(super) fn power_of_four(x: f64) -> f64 {
     if x > 0.0 {
         let exponent = x.max(4.0 * f64::MIN_POSITIVE).to_bits() >> 52;

@@ -1,19 +1,15 @@
-//! bfloat16: the range of 32-bit floats with 8 significant bits.
+//! bfloat16: the range of `f32` with 8 significant bits. No scales.
 
-use super::quantized::Code;
-use crate::kernels::{Bf16, CodeDots, Compressed, StoredKernels};
+use super::quantized::QuantizedNumber;
+use crate::kernels::{Bf16, Element, QuantizedFormats, QuantizedKernels};
 
-impl Code for Bf16 {
-    fn kernels<T>(compressed: &'static Compressed<T>) -> &'static StoredKernels<T, Self> {
-        &compressed.bf16
+impl QuantizedNumber for Bf16 {
+    fn kernels<T: Element>(formats: &QuantizedFormats<T>) -> QuantizedKernels<T, Self> {
+        formats.bf16
     }
 
     fn scale(_largest: f64) -> f64 {
         1.0
-    }
-
-    fn dots<T>(compressed: &'static Compressed<T>) -> CodeDots<Self> {
-        compressed.bf16_dots
     }
 
     fn value(self) -> f64 {

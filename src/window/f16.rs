@@ -1,34 +1,30 @@
-//! IEEE half precision, 11 significant bits, relative to a power of two for each unit of 256 elements: half precision's
-//! own range, 12 decades, is moved to where the unit's numbers are.
+//! IEEE half precision, 11 significant bits, relative to a power of two for each group of 256 elements. The power moves the
+//! range of half precision, 12 decades, to the group's numbers.
 
-use super::quantized::Code;
-use crate::kernels::{CodeDots, Compressed, F16, StoredKernels};
+use super::quantized::QuantizedNumber;
+use crate::kernels::{Element, F16, QuantizedFormats, QuantizedKernels};
 
-/// Exponent of a unit's largest number as it is stored. One more, and rounding could overflow.
+/// Exponent of the largest stored number of a group. With a larger exponent, rounding could overflow.
 const TOP: u64 = 14;
 
-/// Bits of the significand of an `f64` behind the point.
+/// Bits of the significand of an `f64` after the point.
 const SIGNIFICAND: u32 = f64::MANTISSA_DIGITS - 1;
 
-/// Least scale: below it half precision is finer than 32 bits are there. A scale and its inverse are 32-bit numbers.
+/// Least scale. At a smaller scale, half precision would be finer than `f32` is there. A scale and its inverse fit `f32`.
 const LEAST: f64 = f32::MIN_POSITIVE as f64;
 
-impl Code for F16 {
-    fn kernels<T>(compressed: &'static Compressed<T>) -> &'static StoredKernels<T, Self> {
-        &compressed.f16
+impl QuantizedNumber for F16 {
+    fn kernels<T: Element>(formats: &QuantizedFormats<T>) -> QuantizedKernels<T, Self> {
+        formats.f16
     }
 
     fn scale(largest: f64) -> f64 {
         if largest == 0.0 {
             return 0.0;
         }
-        // The exponent alone. Numbers of 32 bits are all normal in 64.
+        // Only the exponent is used. Every `f32` is a normal number as `f64`.
         let exponent = largest.to_bits() >> SIGNIFICAND;
         f64::from_bits((exponent - TOP) << SIGNIFICAND).max(LEAST)
-    }
-
-    fn dots<T>(compressed: &'static Compressed<T>) -> CodeDots<Self> {
-        compressed.f16_dots
     }
 
     fn value(self) -> f64 {

@@ -1,11 +1,11 @@
 //! Gradients as given, in the element type of the optimizer.
 
+use super::format::{Factors, Format, Saved, TILE, Taken, TileScratch, Window};
 use super::tiled::Tiled;
-use super::{Factors, Format, Saved, TILE, Taken, TileScratch, Window};
 use crate::checkpoint::{Reader, Writer};
 use crate::config::Config;
 use crate::error::Result;
-use crate::kernels::{Ahead, Element, Kernels, Run};
+use crate::kernels::{Ahead, ColumnKernels, Element, Kernels, Run};
 use crate::memory::Arena;
 
 /// Elements of a column that are copied at a time.
@@ -13,22 +13,24 @@ const PIECE: usize = 256;
 
 pub(super) struct Full<T: Element> {
     kernels: &'static Kernels<T>,
+    column_kernels: &'static ColumnKernels<T, T>,
     columns: Tiled<T>,
-    /// Whether what is stored is better kept out of the caches: where it will have left them before it is read, and is
-    /// long enough for settling to be cheap.
-    streams: bool,
+    /// Whether gradients are stored by non-temporal stores: where they would leave the caches before they are read again,
+    /// and are long enough to pay for a fence.
+    non_temporal: bool,
 }
 
 impl<T: Element> Format<T> for Full<T> {
-    const UNIT: usize = 1;
+    const GRANULARITY: usize = 1;
 
     fn new(config: &Config, len: usize, arena: &mut Arena) -> Self {
-        let streams = !arena.may_stay_cached() && len >= TILE;
-        Self { kernels: T::kernels(), columns: Tiled::new(config.history_size as usize, len, arena), streams }
+        let non_temporal = !arena.may_stay_cached() && len >= TILE;
+        let columns = Tiled::new(config.history_size as usize, len, arena);
+        Self { kernels: T::kernels(), column_kernels: T::column_kernels(), columns, non_temporal }
     }
 
-    fn room(config: &Config, len: usize) -> usize {
-        Tiled::<T>::room(config.history_size as usize, len)
+    fn arena_bytes(config: &Config, len: usize) -> usize {
+        Tiled::<T>::arena_bytes(config.history_size as usize, len)
     }
 
     fn saved(_config: &Config, len: usize) -> Saved {
@@ -53,15 +55,15 @@ impl<T: Element> Window<T> for Full<T> {
     }
 
     fn dots(&self, omitted: usize, position: usize, x: &[T], sums: &mut [f64]) {
-        (self.kernels.dots)(x, self.columns.columns(omitted, position, Ahead::default()), sums);
+        (self.column_kernels.dots)(x, self.columns.columns(omitted, position, Ahead::default()), sums);
     }
 
     fn store<'a>(&mut self, slot: usize, position: usize, given: &'a [T], _scratch: &'a mut TileScratch<T>) -> &'a [T] {
         let column = self.columns.column_mut(slot, position, given.len());
-        if self.streams {
-            (self.kernels.stream)(given, column);
+        if self.non_temporal {
+            (self.kernels.copy_non_temporal)(given, column);
         } else {
-            // Pieces that every C library copies with vector instructions: so instruction counts do not depend on it.
+            // Every C library copies short pieces with vector instructions, so instruction counts do not depend on it.
             for (to, from) in column.chunks_mut(PIECE).zip(given.chunks(PIECE)) {
                 to.copy_from_slice(from);
             }
@@ -78,7 +80,8 @@ impl<T: Element> Window<T> for Full<T> {
         ahead: Ahead,
         sum: &mut [f64],
     ) {
-        let combine = if factors.narrow { self.kernels.combine_narrow } else { self.kernels.combine };
+        let kernels = self.column_kernels;
+        let combine = if factors.native_sums { kernels.combine_native } else { kernels.combine };
         combine(self.columns.columns(replaced, position, ahead), newest, factors.coefficients, sum);
     }
 
@@ -86,9 +89,9 @@ impl<T: Element> Window<T> for Full<T> {
         self.columns.run(position)
     }
 
-    fn settle(&self) {
-        if self.streams {
-            (self.kernels.settle)();
+    fn fence(&self) {
+        if self.non_temporal {
+            (self.kernels.fence)();
         }
     }
 

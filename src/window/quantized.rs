@@ -1,60 +1,54 @@
-//! Quantized windows: every element of a gradient in fewer bits. A format is a number type ([`Code`]): how a number is
-//! rounded and, if numbers are relative to a scale, how the scale is chosen.
+//! Quantized windows: every element of a gradient in fewer bits. A format is a number type ([`QuantizedNumber`]): how a
+//! number is rounded, and how the scale of a group is chosen if there are scales.
 
 use core::ops::Range;
 
+use super::format::{Factors, Format, Saved, TILE, Taken, TileScratch, Window};
 use super::tiled::Tiled;
-use super::{Factors, Format, Saved, TILE, Taken, TileScratch, Window};
 use crate::checkpoint::{Reader, Writer};
 use crate::config::Config;
 use crate::error::Result;
 use crate::kernels::{
-    Ahead, BLOCK, CodeDots, Columns, Compressed, Element, Run, SCALED_UNIT, Scales, Stored, StoredKernels,
+    Ahead, Columns, Element, GROUP, Kernels, LANES, QuantizedFormats, QuantizedKernels, Run, Scales, Stored,
 };
 use crate::memory::{Arena, Buffer, Pod, recast, recast_mut};
 
-/// A number that a window stores.
-pub(super) trait Code: Stored {
-    /// Its loops.
-    fn kernels<T>(compressed: &'static Compressed<T>) -> &'static StoredKernels<T, Self>;
+/// A number that a quantized window stores.
+pub(super) trait QuantizedNumber: Stored {
+    /// The kernels for it.
+    fn kernels<T: Element>(formats: &QuantizedFormats<T>) -> QuantizedKernels<T, Self>;
 
-    /// What the numbers of a unit are stored relative to, where the largest of their magnitudes is `largest`; 0 where
-    /// that is. Its product with any of the numbers is exact in 32 bits.
+    /// The scale of a group whose largest magnitude is `largest`; 0 for 0. The product of the scale and any stored number is
+    /// exact in `f32`.
     fn scale(largest: f64) -> f64;
 
-    /// The loop for the products of columns with a vector stored like them.
-    fn dots<T>(compressed: &'static Compressed<T>) -> CodeDots<Self>;
-
-    /// The number that it stands for, divided by its scale.
+    /// The value of the stored number, divided by its scale.
     fn value(self) -> f64;
 
-    /// Whether a state may hold this number at this scale.
+    /// Whether a saved state may hold this number at this scale.
     fn is_valid(self, scale: f64) -> bool;
 }
 
-/// Only at this scale or above can a stored number times its scale overflow 32 bits.
+/// Only at this scale or above can a stored number times its scale overflow `f32`.
 const LARGE_SCALE: f64 = (1_u128 << 110) as f64;
 
-/// The least power of two, from 2⁻¹²⁶ on, that is above `x`.
+/// The least power of two above `x`, and at least 2⁻¹²⁶.
 fn power_above(x: f64) -> f64 {
     const EXPONENT: u64 = 0x7ff << 52;
     f64::from_bits((2.0 * x).to_bits() & EXPONENT).max(f32::MIN_POSITIVE.into())
 }
 
-/// Elements that are converted at a time, and that have a scale in common if any have.
-const UNIT: usize = SCALED_UNIT;
-
-pub(super) struct Quantized<T: Element, S: Code> {
-    compressed: &'static Compressed<T>,
-    kernels: &'static StoredKernels<T, S>,
+pub(super) struct Quantized<T: Element, S: QuantizedNumber> {
+    elements: &'static Kernels<T>,
+    kernels: QuantizedKernels<T, S>,
     columns: Tiled<S>,
-    /// A scale for each quantization group: by tile, in it by slot. In formats without scales, a number for each slot: the
-    /// power of two above the largest magnitude in the column.
+    /// A scale for each quantization group: by tile, in a tile by slot. In formats without scales, a number for each slot:
+    /// the power of two above the largest magnitude in the column.
     scales: Buffer<f64>,
-    /// The scales of the gradient that pass one took, by unit.
+    /// The scales of the gradient that pass one took, by group.
     taken: Buffer<f64>,
-    /// Whether what is stored is better kept out of the caches, as in [`super::full`].
-    streams: bool,
+    /// As in [`super::full`].
+    non_temporal: bool,
 }
 
 /// A thread's scratch for the first `len` codes of a tile.
@@ -62,37 +56,38 @@ fn codes_of<S: Pod>(numbers: &mut [u32], len: usize) -> &mut [S] {
     &mut recast_mut(numbers)[..len]
 }
 
-impl<T: Element, S: Code> Quantized<T, S> {
-    const SCALED: bool = S::UNIT.is_some();
+impl<T: Element, S: QuantizedNumber> Quantized<T, S> {
+    /// Whether numbers have scales.
+    const SCALED: bool = S::GROUP.is_some();
 
-    /// Numbers of scales of the window and of a column.
+    /// Number of scales of the window, and of a column.
     fn scales(history_size: usize, len: usize) -> (usize, usize) {
-        let of_column = if Self::SCALED { len.div_ceil(UNIT) } else { 0 };
+        let of_column = if Self::SCALED { len.div_ceil(GROUP) } else { 0 };
         (of_column.max(1).saturating_mul(history_size), of_column)
     }
 
-    /// The scale at which the elements at `position` of what was taken are to be stored.
+    /// The scale of the element at `position` of the gradient that was taken.
     fn taken_scale(&self, position: usize) -> f64 {
-        if Self::SCALED { self.taken[position / UNIT] } else { 1.0 }
+        if Self::SCALED { self.taken[position / GROUP] } else { 1.0 }
     }
 
-    /// Where the first scale of a tile lies, and how far it is from column to column.
+    /// The place of the first scale of a tile, and the distance from a column to the next.
     fn tile_scales(&self, tile: usize) -> (usize, usize) {
-        let units = (self.columns.len - tile * TILE).min(TILE).div_ceil(UNIT);
-        (tile * (TILE / UNIT) * self.columns.history_size, units)
+        let groups = (self.columns.len - tile * TILE).min(TILE).div_ceil(GROUP);
+        (tile * (TILE / GROUP) * self.columns.history_size, groups)
     }
 
-    /// Where the scale of the elements at `position` of column `slot` lies.
+    /// The place of the scale of the element at `position` of column `slot`.
     fn scale_place(&self, slot: usize, position: usize) -> usize {
         let (start, stride) = self.tile_scales(position / TILE);
-        start + slot * stride + position % TILE / UNIT
+        start + slot * stride + position % TILE / GROUP
     }
 
     fn scale(&self, slot: usize, position: usize) -> f64 {
         if Self::SCALED { self.scales[self.scale_place(slot, position)] } else { 1.0 }
     }
 
-    /// All columns over the elements from `position` on: from the start of a unit, or inside one.
+    /// All columns over the elements from `position` on, up to the end of the group if `position` lies inside a group.
     fn columns(&self, omitted: usize, position: usize, ahead: Ahead) -> Columns<'_, S> {
         let columns = self.columns.columns(omitted, position, ahead);
         if !Self::SCALED {
@@ -103,54 +98,54 @@ impl<T: Element, S: Code> Quantized<T, S> {
     }
 }
 
-/// The runs that the `len` elements from `position` on are cut into by units: where they begin, and their place among
-/// the elements.
-fn units(position: usize, len: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
+/// The runs that group boundaries cut the `len` elements from `position` on into: the position of each run, and its place
+/// among the elements.
+fn groups(position: usize, len: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
     let mut next = 0;
     core::iter::from_fn(move || {
-        let run = next..(next + UNIT - (position + next) % UNIT).min(len);
+        let run = next..(next + GROUP - (position + next) % GROUP).min(len);
         next = run.end;
         (!run.is_empty()).then_some((position + run.start, run))
     })
 }
 
-impl<T: Element, S: Code> Format<T> for Quantized<T, S> {
-    const UNIT: usize = if Self::SCALED { UNIT } else { 1 };
+impl<T: Element, S: QuantizedNumber> Format<T> for Quantized<T, S> {
+    const GRANULARITY: usize = if Self::SCALED { GROUP } else { 1 };
 
     const NUMBERS: usize = TILE * size_of::<S>() / size_of::<u32>();
 
     fn new(config: &Config, len: usize, arena: &mut Arena) -> Self {
-        let Some(compressed) = T::compressed().next() else {
+        let Some(formats) = T::quantized() else {
             unreachable!("refused by `Config::validate`");
         };
         let size = config.history_size as usize;
         let (scales, taken) = Self::scales(size, len);
-        let streams = !arena.may_stay_cached() && len >= TILE;
+        let non_temporal = !arena.may_stay_cached() && len >= TILE;
         Self {
-            streams,
-            compressed,
-            kernels: S::kernels(compressed),
+            elements: T::kernels(),
+            kernels: S::kernels(&formats),
             columns: Tiled::new(size, len, arena),
             scales: arena.buffer(scales),
             taken: arena.buffer(taken),
+            non_temporal,
         }
     }
 
-    fn room(config: &Config, len: usize) -> usize {
+    fn arena_bytes(config: &Config, len: usize) -> usize {
         let size = config.history_size as usize;
         let (scales, taken) = Self::scales(size, len);
-        let rooms = [Tiled::<S>::room(size, len), Arena::room::<f64>(scales), Arena::room::<f64>(taken)];
-        rooms.into_iter().fold(0, usize::saturating_add)
+        let parts = [Tiled::<S>::arena_bytes(size, len), Arena::room::<f64>(scales), Arena::room::<f64>(taken)];
+        parts.into_iter().fold(0, usize::saturating_add)
     }
 
     fn saved(_config: &Config, len: usize) -> Saved {
-        let scales = if Self::SCALED { len.div_ceil(UNIT) } else { 0 };
+        let scales = if Self::SCALED { len.div_ceil(GROUP) } else { 0 };
         let bytes = len.saturating_mul(size_of::<S>()).saturating_add(scales.saturating_mul(size_of::<f64>()));
         Saved { column: bytes, rest: 0 }
     }
 }
 
-impl<T: Element, S: Code> Window<T> for Quantized<T, S> {
+impl<T: Element, S: QuantizedNumber> Window<T> for Quantized<T, S> {
     fn take<'a>(
         &mut self,
         replaced: usize,
@@ -162,26 +157,26 @@ impl<T: Element, S: Code> Window<T> for Quantized<T, S> {
     ) -> Taken<'a, T> {
         let len = given.len();
         let stored = &mut scratch.elements[..len];
-        let all = codes_of::<S>(&mut scratch.numbers, len.next_multiple_of(BLOCK));
+        let all = codes_of::<S>(&mut scratch.numbers, len.next_multiple_of(LANES));
         all[len..].fill(S::default());
         let codes = &mut all[..len];
         let (mut norm2, mut overflows) = (0.0, false);
-        for (start, run) in units(position, len) {
+        for (start, run) in groups(position, len) {
             let given = &given[run.clone()];
             if Self::SCALED {
-                self.taken[start / UNIT] = S::scale((self.compressed.largest)(given));
+                self.taken[start / GROUP] = S::scale((self.elements.largest)(given));
             }
             let scale = self.taken_scale(start);
-            norm2 += (self.kernels.measure)(given, scale, &mut codes[run.clone()], &mut stored[run.clone()]);
-            // The largest number of a group may be rounded up to a number that is too large.
+            norm2 += (self.kernels.encode.measure)(given, scale, &mut codes[run.clone()], &mut stored[run.clone()]);
+            // The largest number of a group may be rounded up beyond the largest `f32`.
             overflows |= scale >= LARGE_SCALE && !stored[run].iter().all(|x| x.to_f64().is_finite());
         }
         let norm = [power_above(norm2.sqrt())];
-        let scales = if Self::SCALED { &self.taken[position / UNIT..][..len.div_ceil(UNIT)] } else { &norm };
-        let dots = S::dots(self.compressed);
+        let scales = if Self::SCALED { &self.taken[position / GROUP..][..len.div_ceil(GROUP)] } else { &norm };
+        let dots = self.kernels.products.quantized_dots;
         dots(&all[..len], scales, self.columns(replaced, position, ahead), sums);
-        // The squared norm comes from the same loop, so equal columns have equal products.
-        let largest = [power_above(if Self::SCALED { 0.0 } else { (self.compressed.largest)(stored) })];
+        // The squared norm comes from the same kernel, so equal columns have equal products.
+        let largest = [power_above(if Self::SCALED { 0.0 } else { (self.elements.largest)(stored) })];
         let own_scales = if Self::SCALED { scales } else { &largest };
         let own_scales = Scales { data: own_scales, stride: own_scales.len() };
         let itself = Columns { scales: own_scales, ..Columns::new(all, all.len(), 1) };
@@ -192,30 +187,30 @@ impl<T: Element, S: Code> Window<T> for Quantized<T, S> {
     }
 
     fn dots(&self, omitted: usize, position: usize, x: &[T], sums: &mut [f64]) {
-        assert!(!Self::SCALED || position.is_multiple_of(UNIT), "part of a unit");
-        (self.kernels.dots)(x, self.columns(omitted, position, Ahead::default()), sums);
+        assert!(!Self::SCALED || position.is_multiple_of(GROUP), "part of a group");
+        (self.kernels.columns.dots)(x, self.columns(omitted, position, Ahead::default()), sums);
     }
 
     fn store<'a>(&mut self, slot: usize, position: usize, given: &'a [T], scratch: &'a mut TileScratch<T>) -> &'a [T] {
         let len = given.len();
         let stored = &mut scratch.elements[..len];
-        for (start, run) in units(position, len) {
+        for (start, run) in groups(position, len) {
             let scale = self.taken_scale(start);
             if Self::SCALED {
                 let place = self.scale_place(slot, start);
                 self.scales[place] = scale;
             }
             let column = self.columns.column_mut(slot, start, run.len());
-            if self.streams && run.len() == UNIT {
-                let codes = codes_of(&mut scratch.numbers, UNIT);
-                (self.kernels.encode)(&given[run.clone()], scale, codes, &mut stored[run]);
-                (T::kernels().stream)(recast(codes), recast_mut(column));
+            if self.non_temporal && run.len() == GROUP {
+                let codes = codes_of(&mut scratch.numbers, GROUP);
+                (self.kernels.encode.encode)(&given[run.clone()], scale, codes, &mut stored[run]);
+                (self.elements.copy_non_temporal)(recast(codes), recast_mut(column));
             } else {
-                (self.kernels.encode)(&given[run.clone()], scale, column, &mut stored[run]);
+                (self.kernels.encode.encode)(&given[run.clone()], scale, column, &mut stored[run]);
             }
         }
         if !Self::SCALED {
-            let power = power_above((self.compressed.largest)(stored));
+            let power = power_above((self.elements.largest)(stored));
             self.scales[slot] = self.scales[slot].max(power);
         }
         stored
@@ -236,8 +231,9 @@ impl<T: Element, S: Code> Window<T> for Quantized<T, S> {
         ahead: Ahead,
         sum: &mut [f64],
     ) {
-        let combine = if factors.narrow { self.kernels.combine_narrow } else { self.kernels.combine };
-        let part = if Self::SCALED { position.next_multiple_of(UNIT) - position } else { 0 };
+        let kernels = self.kernels.columns;
+        let combine = if factors.native_sums { kernels.combine_native } else { kernels.combine };
+        let part = if Self::SCALED { position.next_multiple_of(GROUP) - position } else { 0 };
         let (first, rest) = newest.split_at(part.min(newest.len()));
         if !first.is_empty() {
             combine(self.columns(replaced, position, Ahead::default()), first, factors.coefficients, sum);
@@ -252,9 +248,9 @@ impl<T: Element, S: Code> Window<T> for Quantized<T, S> {
         self.columns.run(position)
     }
 
-    fn settle(&self) {
-        if self.streams {
-            (T::kernels().settle)();
+    fn fence(&self) {
+        if self.non_temporal {
+            (self.elements.fence)();
         }
     }
 
@@ -268,7 +264,7 @@ impl<T: Element, S: Code> Window<T> for Quantized<T, S> {
     }
 
     fn save(&self, slot: usize, writer: &mut Writer<'_>) -> Result<()> {
-        for (start, run) in units(0, self.columns.len) {
+        for (start, run) in groups(0, self.columns.len) {
             if Self::SCALED {
                 writer.put(self.scale(slot, start))?;
             }
@@ -279,7 +275,7 @@ impl<T: Element, S: Code> Window<T> for Quantized<T, S> {
 
     fn load(&mut self, slot: usize, reader: &mut Reader<'_>) -> Result<()> {
         let mut largest = 0.0;
-        for (start, run) in units(0, self.columns.len) {
+        for (start, run) in groups(0, self.columns.len) {
             let scale = if Self::SCALED {
                 let place = self.scale_place(slot, start);
                 reader.load(&mut self.scales[place], |scale| (0.0..f64::INFINITY).contains(&scale))?

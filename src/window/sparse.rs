@@ -1,58 +1,61 @@
-//! The largest entries only, with error feedback: of each tile, counted from the start of a block, those `⌈density·len⌉`
-//! (one at least) that are largest in `a = e + g`, rounded to bfloat16. What is left of `a` is the feedback e of the
-//! next step.
+//! The largest entries only, with error feedback. Of each tile, counted from the start of a block, the `⌈density·len⌉` entries
+//! (at least one) of `a = e + g` that are largest in magnitude are stored, rounded to bfloat16. The rest of `a` is the
+//! feedback e of the next step.
 //!
-//! A column's entries are chosen in pass one, where a step may still be refused or dropped, so they go into a spare
-//! column, that is no part of the state. Pass two copies them to where they belong, and brings the feedback up to date.
+//! Pass one chooses a column's entries. The step may still be refused or cancelled, so the entries go into a spare column,
+//! which is no part of the state. Pass two copies them to their slot, and updates the feedback.
 //!
-//! Entries lie by tile: the indices of all columns, then the values of all columns, so that a pass goes through memory
-//! from end to end. With an entry of 4 bytes, k columns of a density of δ and the feedback are `4(δ(k + 1) + 1)` bytes a
-//! parameter. A step moves `4(δ(2k + 1) + 7)`: old entries twice, new ones three times; g twice, e read twice and written,
-//! w read and written.
+//! Entries lie by tile: the indices of all columns, then the values of all columns, so that a pass goes through memory from
+//! end to end. An entry takes 4 bytes, so k columns of density δ and the feedback take `4(δ(k + 1) + 1)` bytes a parameter. A
+//! step moves `4(δ(2k + 1) + 7)` bytes a parameter: old entries twice, new entries three times, g twice, e read twice and
+//! written, w read and written.
 
 use core::ops::Range;
 
-use super::{Factors, Format, Saved, TILE, Taken, TileScratch, Window};
+use super::format::{Factors, Format, Saved, TILE, Taken, TileScratch, Window};
 use crate::checkpoint::{Reader, Writer};
 use crate::config::Config;
 use crate::error::Result;
-use crate::kernels::sparse::{SELECTION, SparseColumns, SparseKernels, SparseRun, run_of};
+use crate::kernels::sparse::{SelectionKernels, SparseColumns, SparseKernels, SparseRun, run_of, selection_scratch};
 use crate::kernels::{Ahead, Element, Run};
 use crate::memory::{Arena, Buffer, as_bytes};
 
 pub(super) struct Sparse<T: Element> {
     kernels: &'static SparseKernels<T>,
+    selection: &'static SelectionKernels<T>,
     entries: Entries,
     /// e
     feedback: Buffer<T>,
-    /// By tile, where the next selection begins to search. It changes no result, so no saved state has it.
+    /// By tile, the bound that the next selection begins with. It changes no result, so it is not saved.
     bounds: Buffer<u32>,
 }
 
 impl<T: Element> Format<T> for Sparse<T> {
-    const UNIT: usize = TILE;
-    const NUMBERS: usize = SELECTION;
+    const GRANULARITY: usize = TILE;
+    const NUMBERS: usize = selection_scratch(TILE);
 
     fn new(config: &Config, len: usize, arena: &mut Arena) -> Self {
-        let shape = Shape::new(config, len);
+        let layout = Layout::new(config, len);
+        let (kernels, selection) = T::sparse().unwrap_or_else(|| unreachable!("refused by `Config::validate`"));
         Self {
-            kernels: T::sparse().unwrap_or_else(|| unreachable!("refused by `Config::validate`")),
-            entries: Entries { data: arena.buffer(shape.numbers()), shape },
+            kernels,
+            selection,
+            entries: Entries { data: arena.buffer(layout.numbers()), layout },
             feedback: arena.buffer(len),
             bounds: arena.buffer(len.div_ceil(TILE)),
         }
     }
 
-    fn room(config: &Config, len: usize) -> usize {
-        let entries = Arena::room::<u16>(Shape::new(config, len).numbers());
+    fn arena_bytes(config: &Config, len: usize) -> usize {
+        let entries = Arena::room::<u16>(Layout::new(config, len).numbers());
         let bounds = Arena::room::<u32>(len.div_ceil(TILE));
         entries.saturating_add(Arena::room::<T>(len)).saturating_add(bounds)
     }
 
     fn saved(config: &Config, len: usize) -> Saved {
-        let (whole, rest) = (len / TILE, len % TILE);
+        let (full_tiles, rest) = (len / TILE, len % TILE);
         let last = if rest > 0 { kept(config.density, rest) } else { 0 };
-        let entries = whole * kept(config.density, TILE) + last;
+        let entries = full_tiles * kept(config.density, TILE) + last;
         Saved { column: entries.saturating_mul(2 * size_of::<u16>()), rest: len.saturating_mul(size_of::<T>()) }
     }
 }
@@ -67,10 +70,10 @@ impl<T: Element> Window<T> for Sparse<T> {
         sums: &mut [f64],
         scratch: &'a mut TileScratch<T>,
     ) -> Taken<'a, T> {
-        let spare = self.entries.shape.spare();
+        let spare = self.entries.layout.spare();
         let (indices, values) = self.entries.column_mut(spare, position / TILE);
         let (feedback, bound) = (&self.feedback[position..][..given.len()], &mut self.bounds[position / TILE]);
-        let norm2 = (self.kernels.select)(given, feedback, bound, &mut scratch.numbers, indices, values);
+        let norm2 = (self.selection.select)(given, feedback, bound, &mut scratch.numbers, indices, values);
         let stored = &mut scratch.elements[..given.len()];
         (self.kernels.spread)(SparseRun { indices, values, first: 0 }, stored);
         let stored_norm2 = (self.kernels.dot)(stored, indices, values);
@@ -85,7 +88,7 @@ impl<T: Element> Window<T> for Sparse<T> {
     }
 
     fn store<'a>(&mut self, slot: usize, position: usize, given: &'a [T], scratch: &'a mut TileScratch<T>) -> &'a [T] {
-        self.entries.copy(self.entries.shape.spare(), slot, position / TILE);
+        self.entries.copy(self.entries.layout.spare(), slot, position / TILE);
         let run = self.entries.run(slot, position, given.len());
         (self.kernels.feed_back)(given, run, &mut self.feedback[position..][..given.len()]);
         let stored = &mut scratch.elements[..given.len()];
@@ -112,7 +115,7 @@ impl<T: Element> Window<T> for Sparse<T> {
         (start, size_of_val(entries.indices) + size_of_val(entries.values))
     }
 
-    fn settle(&self) {}
+    fn fence(&self) {}
 
     fn clear(&mut self) {
         self.entries.data.clear();
@@ -125,7 +128,7 @@ impl<T: Element> Window<T> for Sparse<T> {
     }
 
     fn save(&self, slot: usize, writer: &mut Writer<'_>) -> Result<()> {
-        for tile in self.entries.shape.tiles() {
+        for tile in self.entries.layout.tiles() {
             let (indices, values) = self.entries.column(slot, tile);
             writer.put_all(indices)?;
             writer.put_all(values)?;
@@ -133,10 +136,11 @@ impl<T: Element> Window<T> for Sparse<T> {
         Ok(())
     }
 
-    /// Indices ascend and lie inside their tile, values are finite; or all are zeros, where nothing was stored yet.
+    /// Accepts indices that ascend and lie inside their tile with finite values, or zeros only: a column that is not yet
+    /// stored.
     fn load(&mut self, slot: usize, reader: &mut Reader<'_>) -> Result<()> {
-        for tile in self.entries.shape.tiles() {
-            let len = self.entries.shape.tile_len(tile);
+        for tile in self.entries.layout.tiles() {
+            let len = self.entries.layout.tile_len(tile);
             let (indices, values) = self.entries.column_mut(slot, tile);
             let (mut next, mut ascend, mut empty) = (0, true, true);
             reader.load_all(indices, |index: u16| {
@@ -162,12 +166,12 @@ impl<T: Element> Window<T> for Sparse<T> {
 }
 
 impl<T: Element> Sparse<T> {
-    /// All columns of the tile at `position`. What the next tile will need and `ahead` are fetched meanwhile.
+    /// All columns of the tile at `position`. A kernel prefetches `ahead`, and what the next tile needs, meanwhile.
     fn columns(&self, omitted: usize, position: usize, ahead: Ahead) -> SparseColumns<'_> {
         let tile = position / TILE;
         let data = &self.entries.data;
-        let next = self.entries.shape.start(tile + 1).min(data.len());
-        let end = self.entries.shape.start(tile + 2).min(data.len());
+        let next = self.entries.layout.start(tile + 1).min(data.len());
+        let end = self.entries.layout.start(tile + 2).min(data.len());
         let next_tile = ((tile + 1) * TILE).min(self.feedback.len());
         let feedback = &self.feedback[next_tile..(next_tile + TILE).min(self.feedback.len())];
         let run = |bytes: &[u8]| (bytes.as_ptr().addr(), bytes.len());
@@ -176,16 +180,16 @@ impl<T: Element> Sparse<T> {
     }
 }
 
-/// Where the entries of each column and tile lie.
+/// The layout of the entries of columns and tiles.
 #[derive(Clone, Copy)]
-struct Shape {
-    /// k and the spare.
+struct Layout {
+    /// k, and the spare column.
     columns: usize,
     len: usize,
     density: f64,
 }
 
-impl Shape {
+impl Layout {
     fn new(config: &Config, len: usize) -> Self {
         Self { columns: config.history_size as usize + 1, len, density: config.density }
     }
@@ -203,25 +207,25 @@ impl Shape {
         (self.len - tile * TILE).min(TILE)
     }
 
-    /// Entries that a column has in a tile.
+    /// Entries of a column in a tile.
     fn kept(&self, tile: usize) -> usize {
         kept(self.density, self.tile_len(tile))
     }
 
-    /// Where the numbers of a tile begin.
+    /// The place of the first number of a tile.
     fn start(&self, tile: usize) -> usize {
         (tile * 2 * kept(self.density, TILE)).saturating_mul(self.columns)
     }
 
-    /// Numbers of all tiles; so many that there is no room for them where they overflow.
+    /// Numbers of all tiles. Saturates, so the allocation fails.
     fn numbers(&self) -> usize {
-        let (whole, rest) = (self.len / TILE, self.len % TILE);
+        let (full_tiles, rest) = (self.len / TILE, self.len % TILE);
         let last = if rest > 0 { 2 * self.columns * kept(self.density, rest) } else { 0 };
-        self.start(whole).saturating_add(last)
+        self.start(full_tiles).saturating_add(last)
     }
 }
 
-/// Entries that are kept of `len`.
+/// Entries that are kept of `len` elements.
 fn kept(density: f64, len: usize) -> usize {
     ((density * len as f64).ceil() as usize).clamp(1, len)
 }
@@ -229,13 +233,13 @@ fn kept(density: f64, len: usize) -> usize {
 /// The entries of all columns over one chunk of parameters.
 struct Entries {
     data: Buffer<u16>,
-    shape: Shape,
+    layout: Layout,
 }
 
 impl Entries {
-    /// Where the indices and the values lie of column `slot` in a tile.
+    /// The places of the indices and of the values of column `slot` in a tile.
     fn place(&self, slot: usize, tile: usize) -> [Range<usize>; 2] {
-        let (start, kept, columns) = (self.shape.start(tile), self.shape.kept(tile), self.shape.columns);
+        let (start, kept, columns) = (self.layout.start(tile), self.layout.kept(tile), self.layout.columns);
         assert!(slot < columns, "no column {slot}");
         [slot, columns + slot].map(|column| start + column * kept..start + (column + 1) * kept)
     }
@@ -253,7 +257,7 @@ impl Entries {
         (&mut before[indices], &mut from[..values.end - values.start])
     }
 
-    /// Those of a column's entries that lie in the run of `len` elements from `position` on, inside a tile.
+    /// A column's entries in the run of `len` elements from `position` on, which lies inside a tile.
     fn run(&self, slot: usize, position: usize, len: usize) -> SparseRun<'_> {
         let (indices, values) = self.column(slot, position / TILE);
         let first = position % TILE;
@@ -270,8 +274,9 @@ impl Entries {
 
     /// All columns of a tile.
     fn columns(&self, omitted: usize, tile: usize) -> SparseColumns<'_> {
-        let (start, kept) = (self.shape.start(tile), self.shape.kept(tile));
-        let (indices, values) = self.data[start..][..2 * self.shape.columns * kept].split_at(self.shape.columns * kept);
+        let (start, kept) = (self.layout.start(tile), self.layout.kept(tile));
+        let (indices, values) =
+            self.data[start..][..2 * self.layout.columns * kept].split_at(self.layout.columns * kept);
         SparseColumns { indices, values, kept, omitted, ahead: [(0, 0); 4] }
     }
 }

@@ -1,15 +1,15 @@
-//! How columns of one number an element lie: interleaved by tile, all k columns of the first tile, then all k of the
-//! second. A pass goes through memory from end to end, in runs of a tile whatever k is, and no length makes columns
-//! collide in the caches.
+//! The layout of columns that have a number for each element: interleaved by tile, all k columns of the first tile, then
+//! all k columns of the second. A pass goes through memory from end to end, in runs of a tile for every k, and no length
+//! makes columns collide in the caches.
 
 use core::ops::Range;
 
-use super::TILE;
-use crate::kernels::{Ahead, BLOCK, Columns, Run};
+use super::format::TILE;
+use crate::kernels::{Ahead, Columns, LANES, Run};
 use crate::memory::{Arena, Buffer, Pod};
 
-/// Elements to which a short last tile is rounded up: whole blocks, and no column begins in the middle of one.
-const LINE: usize = 16;
+/// The columns of a short last tile begin at multiples of this many elements: a multiple of [`LANES`].
+const COLUMN_ALIGNMENT: usize = 16;
 
 /// Columns over one chunk of parameters.
 pub(super) struct Tiled<S: Pod> {
@@ -23,12 +23,12 @@ impl<S: Pod> Tiled<S> {
         Self { data: arena.buffer(elements(history_size, len)), history_size, len }
     }
 
-    /// Bytes that it takes of its arena.
-    pub fn room(history_size: usize, len: usize) -> usize {
+    /// Bytes that the columns take of their arena. Saturates, so the allocation fails.
+    pub fn arena_bytes(history_size: usize, len: usize) -> usize {
         Arena::room::<S>(elements(history_size, len))
     }
 
-    /// Where the `len` elements from `position` on of column `slot` lie.
+    /// The place of the `len` elements from `position` on of column `slot`.
     fn place(&self, slot: usize, position: usize, len: usize) -> Range<usize> {
         let (tile, within) = (position / TILE, position % TILE);
         assert!(within + len <= TILE && position + len <= self.len, "a call that crosses its tile");
@@ -37,10 +37,10 @@ impl<S: Pod> Tiled<S> {
         first..first + len
     }
 
-    /// Where a tile begins, and how far it is from column to column.
+    /// The start of a tile, and the distance from a column to the next.
     fn tile(&self, tile: usize) -> (usize, usize) {
         let size = (self.len - tile * TILE).min(TILE);
-        let stride = if size == TILE { TILE } else { size.next_multiple_of(LINE) };
+        let stride = if size == TILE { TILE } else { size.next_multiple_of(COLUMN_ALIGNMENT) };
         (tile * TILE * self.history_size, stride)
     }
 
@@ -55,13 +55,13 @@ impl<S: Pod> Tiled<S> {
         &mut self.data[place]
     }
 
-    /// All columns over the elements from `position` on. `ahead` is fetched while they are gone through.
+    /// All columns over the elements from `position` on. `ahead` is prefetched while a kernel works on them.
     pub fn columns(&self, omitted: usize, position: usize, ahead: Ahead) -> Columns<'_, S> {
         let (start, stride) = self.tile(position / TILE);
         Columns { ahead, ..Columns::new(&self.data[start + position % TILE..], stride, omitted) }
     }
 
-    /// Where all columns of the tile lie that `position` is in.
+    /// The memory of all columns of the tile that contains `position`.
     pub fn run(&self, position: usize) -> Run {
         let (start, stride) = self.tile(position / TILE);
         let columns = &self.data[start..start + stride * self.history_size];
@@ -75,9 +75,9 @@ impl<S: Pod> Tiled<S> {
     }
 }
 
-/// Elements of a window; so many that there are none where they overflow. A vector whose last block begins at the last
-/// element may reach beyond it.
+/// Elements of a window. Saturates, so the allocation fails. Includes [`LANES`] elements at the end, since the last vector of
+/// a column may begin at the last element.
 fn elements(history_size: usize, len: usize) -> usize {
-    let padded = len / TILE * TILE + (len % TILE).next_multiple_of(LINE);
-    padded.saturating_mul(history_size).saturating_add(BLOCK)
+    let padded = len / TILE * TILE + (len % TILE).next_multiple_of(COLUMN_ALIGNMENT);
+    padded.saturating_mul(history_size).saturating_add(LANES)
 }

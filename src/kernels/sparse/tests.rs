@@ -1,9 +1,11 @@
 //! Every table that this machine can run, against sorting, and sums one entry at a time.
 
-use super::filter::FILTERED;
-use super::*;
-use crate::kernels::TILE;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::*;
+
+/// The length of a tile, as windows have it.
+const TILE: usize = 4096;
 
 /// The same numbers in every run (an LCG's high bits).
 struct Bits(u64);
@@ -38,6 +40,10 @@ impl Bits {
     }
 }
 
+fn bf16(value: u16) -> f32 {
+    Bf16(value).to_f32()
+}
+
 /// The nearest bfloat16, found among the two next to it in exact arithmetic.
 fn nearest_bf16(number: f32) -> u16 {
     let down = (number.to_bits() >> 16) as u16;
@@ -45,7 +51,7 @@ fn nearest_bf16(number: f32) -> u16 {
         return if number.is_nan() { down | 0x40 } else { down };
     }
     let up = if down & 0x7fff == 0x7f7f { down } else { down + 1 };
-    let distance = |value: u16| (f64::from(from_bf16(value)) - f64::from(number)).abs();
+    let distance = |value: u16| (f64::from(bf16(value)) - f64::from(number)).abs();
     match distance(down).total_cmp(&distance(up)) {
         core::cmp::Ordering::Less => down,
         core::cmp::Ordering::Greater => up,
@@ -110,9 +116,9 @@ fn tiles(bits: &mut Bits, len: usize) -> Vec<(&'static str, Vec<f32>)> {
 #[test]
 fn selects_what_sorting_does() {
     let mut bits = Bits(2);
-    let names: Vec<_> = SparseKernels::available().map(|kernels| kernels.name).collect();
+    let names: Vec<_> = SelectionKernels::available().map(|kernels| kernels.name).collect();
     println!("instruction sets tested: {names:?}");
-    let mut scratch = vec![u32::MAX; SELECTION];
+    let mut scratch = vec![u32::MAX; selection_scratch(TILE)];
     for len in (1..=20).chain([63, 64, 65, 127, 128, 129, 255, 256, 500, 1000, 2047, 4000, 4095, 4096]) {
         let mut left = bits.next();
         for (nature, given) in tiles(&mut bits, len) {
@@ -126,7 +132,7 @@ fn selects_what_sorting_does() {
                     for bound in [Some(left), None, Some(0), Some(bits.next())] {
                         let mut norms = Vec::new();
                         let before = left;
-                        for kernels in SparseKernels::available() {
+                        for kernels in SelectionKernels::available() {
                             let mut found = (vec![u16::MAX; kept], vec![u16::MAX; kept]);
                             left = bound.unwrap_or(before);
                             let (indices, values) = (&mut found.0, &mut found.1);
@@ -148,25 +154,24 @@ fn selects_what_sorting_does() {
     }
 }
 
-/// Bounds say how many candidates there are. Once they are in their stride, some twice as many as are kept: not so many
-/// that a selection takes long, and too few but for tiles unlike all before.
+/// A bound decides how many candidates there are. After some steps there are about twice as many as are kept.
 #[test]
 fn bounds_follow_the_tiles() {
     let mut bits = Bits(6);
     let (len, kept) = (TILE, 41);
-    let mut scratch = vec![0; SELECTION];
-    for kernels in SparseKernels::available() {
+    let mut scratch = vec![0; selection_scratch(TILE)];
+    for (selection, kernels) in SelectionKernels::available().zip(SparseKernels::available()) {
         let (mut feedback, mut bound) = (vec![0.0; len], 0);
         let (mut least, mut most) = (len, 0);
         for step in 0..600 {
             let given: Vec<f32> = (0..len).map(|_| bits.next() as f32 / u32::MAX as f32 - 0.5).collect();
-            let sums = given.iter().zip(&feedback).map(|(given, feedback)| (feedback + given).to_bits() & KEY);
+            let sums = given.iter().zip(&feedback).map(|(given, feedback)| (feedback + given).to_bits() & 0x7fff_ffff);
             let count = sums.filter(|&key| key >= bound).count();
             if step >= 300 {
                 (least, most) = (least.min(count), most.max(count));
             }
             let (mut indices, mut values) = (vec![0; kept], vec![0; kept]);
-            (kernels.select)(&given, &feedback, &mut bound, &mut scratch, &mut indices, &mut values);
+            (selection.select)(&given, &feedback, &mut bound, &mut scratch, &mut indices, &mut values);
             let run = SparseRun { indices: &indices, values: &values, first: 0 };
             (kernels.feed_back)(&given, run, &mut feedback);
         }
@@ -184,7 +189,7 @@ fn entries_are_spread_and_taken_from_the_feedback() {
             let (given, feedback) = (bits.vec(len), bits.vec(len));
             let mut dense = vec![0.0; len];
             for (&index, &value) in indices.iter().zip(&values) {
-                dense[usize::from(index)] = from_bf16(value);
+                dense[usize::from(index)] = bf16(value);
             }
             for kernels in SparseKernels::available() {
                 // In two runs, the second of which is empty or not.
@@ -238,7 +243,7 @@ fn products_of_columns() {
             for (j, &sum) in all[0].iter().enumerate() {
                 let (mut exact, mut magnitude) = (0.5, 0.5);
                 for entry in j * kept..(j + 1) * kept {
-                    let product = f64::from(x[usize::from(indices[entry])]) * f64::from(from_bf16(values[entry]));
+                    let product = f64::from(x[usize::from(indices[entry])]) * f64::from(bf16(values[entry]));
                     exact += product;
                     magnitude += product.abs();
                 }
@@ -295,7 +300,7 @@ fn combinations_of_columns() {
             let mut expected: Vec<f64> = newest.iter().map(|&x| coefficients[omitted] * f64::from(x)).collect();
             for j in (0..held).filter(|&j| j != omitted) {
                 for entry in j * kept..(j + 1) * kept {
-                    expected[usize::from(indices[entry])] += coefficients[j] * f64::from(from_bf16(values[entry]));
+                    expected[usize::from(indices[entry])] += coefficients[j] * f64::from(bf16(values[entry]));
                 }
             }
             let columns = SparseColumns {
@@ -309,7 +314,7 @@ fn combinations_of_columns() {
                 // Whole, and in two runs.
                 for cut in [len, bits.next() as usize % len, len / 2] {
                     for (first, end) in [(0, cut), (cut, len)] {
-                        let mut sum = vec![f64::NAN; (end - first).next_multiple_of(BLOCK)];
+                        let mut sum = vec![f64::NAN; (end - first).next_multiple_of(LANES)];
                         (kernels.combine)(columns, &newest[first..end], first, &coefficients, &mut sum);
                         let (sum, padding) = sum.split_at(end - first);
                         let same = sum.iter().zip(&expected[first..end]).all(|(a, b)| a.to_bits() == b.to_bits());
@@ -325,18 +330,18 @@ fn combinations_of_columns() {
 #[test]
 fn what_does_not_fit_is_refused() {
     let refused = |call: &mut dyn FnMut()| assert!(catch_unwind(AssertUnwindSafe(call)).is_err());
-    for kernels in SparseKernels::available() {
-        let (x, mut scratch) = ([1.0; 20], vec![0; SELECTION]);
+    for (selection, kernels) in SelectionKernels::available().zip(SparseKernels::available()) {
+        let (x, mut scratch) = ([1.0; 20], vec![0; selection_scratch(20)]);
         let mut select = |len: usize, kept: usize, values: usize, numbers: usize| {
             let (mut indices, mut chosen) = (vec![0; kept], vec![0; values]);
-            (kernels.select)(&x, &[0.0; 21][..len], &mut 0, &mut scratch[..numbers], &mut indices, &mut chosen);
+            (selection.select)(&x, &[0.0; 21][..len], &mut 0, &mut scratch[..numbers], &mut indices, &mut chosen);
         };
-        select(20, 20, 20, SELECTION);
-        refused(&mut || select(21, 2, 2, SELECTION));
-        refused(&mut || select(20, 21, 21, SELECTION));
-        refused(&mut || select(20, 0, 0, SELECTION));
-        refused(&mut || select(20, 2, 3, SELECTION));
-        refused(&mut || select(20, 2, 2, SELECTION - 1));
+        select(20, 20, 20, selection_scratch(20));
+        refused(&mut || select(21, 2, 2, selection_scratch(20)));
+        refused(&mut || select(20, 21, 21, selection_scratch(20)));
+        refused(&mut || select(20, 0, 0, selection_scratch(20)));
+        refused(&mut || select(20, 2, 3, selection_scratch(20)));
+        refused(&mut || select(20, 2, 2, selection_scratch(20) - 1));
         // An index in one of the columns that is none of the tile's.
         let (mut indices, values) = ([3; 30], [0; 30]);
         indices[17] = 20;

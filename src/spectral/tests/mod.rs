@@ -2,8 +2,10 @@
 
 mod reference;
 
+use super::tridiagonal::{ReductionKernels, ShiftedKernels};
 use super::*;
-use crate::kernels::symmetric::SymmetricKernels;
+use crate::config::Config;
+use crate::error::Error;
 use reference::{Reference, Truth};
 
 /// A matrix as it lies.
@@ -142,12 +144,13 @@ fn vectors(size: usize, seed: u64) -> [Vec<f64>; 2] {
 
 /// A workspace for each instruction set.
 fn workspaces(size: usize) -> Vec<Workspace> {
-    let with = |kernels| {
-        let mut workspace = Workspace::new(size, UNIT).unwrap();
-        workspace.reduction.kernels = kernels;
+    let with = |(reduction, shifted): (_, &'static ShiftedKernels)| {
+        let mut workspace = Workspace::new(size, ROUNDOFF).unwrap();
+        workspace.reduction.kernels = reduction;
+        workspace.poles.kernels = shifted;
         workspace
     };
-    SymmetricKernels::available().map(with).collect()
+    ReductionKernels::available().zip(ShiftedKernels::available()).map(with).collect()
 }
 
 /// What "about" stands for in the documented limit, as in the tests of the library against an SVD.
@@ -159,7 +162,7 @@ fn shifts(size: usize) -> [f64; 8] {
 }
 
 /// The unit roundoff of f64.
-const UNIT: f64 = f64::EPSILON / 2.0;
+const ROUNDOFF: f64 = f64::EPSILON / 2.0;
 
 /// The relative error that the fast way makes of itself: that of the poles, and half as much for rounding.
 const POLES: f64 = 1.5 * rational::LEAST_ERROR;
@@ -236,7 +239,7 @@ fn the_fast_way_is_taken_just_above_the_noise_and_not_below() {
             let noise = size as f64 * f64::EPSILON * trace(size, &entries);
             let matrix = Matrix { size, entries: &entries };
             let [a, _] = vectors(size, 3);
-            let mut workspace = Workspace::new(size, UNIT).unwrap();
+            let mut workspace = Workspace::new(size, ROUNDOFF).unwrap();
             for (factor, fast) in [(1.0 + 1e-9, true), (1.0 - 1e-9, false)] {
                 let mut c = vec![f64::NAN; size];
                 let shift = factor * noise;
@@ -256,7 +259,7 @@ fn other_functions_and_vectors_take_the_general_way() {
     let entries = Window::White.gram(size, 1);
     let matrix = Matrix { size, entries: &entries };
     let [a, _] = vectors(size, 3);
-    let mut workspace = Workspace::new(size, UNIT).unwrap();
+    let mut workspace = Workspace::new(size, ROUNDOFF).unwrap();
     let mut general = |config: Config, vector: Vector<'_>| {
         let mut c = vec![f64::NAN; size];
         let solution = workspace.solve(&Preconditioner::new(&config), &matrix, &vector, &mut c).unwrap();
@@ -286,7 +289,7 @@ fn relative_regularisation_knows_the_largest_eigenvalue() {
                 if shift == 0.0 {
                     continue;
                 }
-                let mut workspace = Workspace::new(size, UNIT).unwrap();
+                let mut workspace = Workspace::new(size, ROUNDOFF).unwrap();
                 let mut c = vec![f64::NAN; size];
                 let preconditioner = Preconditioner::new(&Config { eps, eps_relative, ..Config::default() });
                 let solution = workspace.solve(&preconditioner, &matrix, &Vector::Span(&a), &mut c).unwrap();
@@ -306,7 +309,7 @@ fn scale_changes_nothing_but_the_exponent() {
     let solve = |factor: f64| {
         let entries: Vec<f64> = entries.iter().map(|entry| entry * factor * factor).collect();
         let mut c = vec![f64::NAN; size];
-        let solution = (Workspace::new(size, UNIT).unwrap())
+        let solution = (Workspace::new(size, ROUNDOFF).unwrap())
             .solve(
                 &preconditioner(1e5 * factor * factor),
                 &Matrix { size, entries: &entries },
@@ -346,7 +349,7 @@ fn columns_may_be_a_hundred_decades_apart() {
 
 #[test]
 fn a_used_workspace_gives_the_same_bits() {
-    let mut used = Workspace::new(20, UNIT).unwrap();
+    let mut used = Workspace::new(20, ROUNDOFF).unwrap();
     for (round, size) in [20, 3, 9, 9, 16, 2, 20, 20, 1].into_iter().enumerate() {
         let entries = WINDOWS[round].gram(size, round as u64);
         let matrix = Matrix { size, entries: &entries };
@@ -356,7 +359,7 @@ fn a_used_workspace_gives_the_same_bits() {
             let solution = workspace.solve(&preconditioner(1e-6), &matrix, &Vector::Span(&a), &mut c).unwrap();
             (c.iter().map(|c| c.to_bits()).collect::<Vec<_>>(), solution.norm2.to_bits())
         };
-        assert_eq!(solve(&mut used), solve(&mut Workspace::new(20, UNIT).unwrap()), "{size} rows");
+        assert_eq!(solve(&mut used), solve(&mut Workspace::new(20, ROUNDOFF).unwrap()), "{size} rows");
     }
 }
 
@@ -367,7 +370,7 @@ fn what_is_not_finite_is_refused() {
             let mut entries = [2.0, 1.0, 0.5, 1.0, 2.0, 1.0, 0.5, 1.0, 2.0];
             entries[place] = bad;
             entries[place % 3 * 3 + place / 3] = bad;
-            let mut workspace = Workspace::new(3, UNIT).unwrap();
+            let mut workspace = Workspace::new(3, ROUNDOFF).unwrap();
             let matrix = Matrix { size: 3, entries: &entries };
             let found = workspace.solve(&preconditioner(1e-6), &matrix, &Vector::Span(&[0.0, 0.0, 1.0]), &mut [0.0; 3]);
             assert!(matches!(found, Err(Error::NonFinite { .. })), "{bad} at {place}");

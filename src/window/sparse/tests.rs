@@ -11,7 +11,7 @@ const KEPT: [usize; 2] = [41, 3];
 
 fn window() -> Sparse<f32> {
     let config = Config { history_size: 2, history_format: HistoryFormat::Sparse, density: 0.01, ..Config::default() };
-    let mut arena = Arena::new(<Sparse<f32> as Format<f32>>::room(&config, LEN), "a window").unwrap();
+    let mut arena = Arena::new(<Sparse<f32> as Format<f32>>::arena_bytes(&config, LEN), "a window").unwrap();
     Sparse::new(&config, LEN, &mut arena)
 }
 
