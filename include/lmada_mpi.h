@@ -2,9 +2,9 @@
  * @file
  * Steps of a model that is split over the processes of an MPI communicator.
  *
- * Every process has a handle of its own for its share of the parameters. A step is local but for one sum over the
- * processes, of at most `2*history_size + 16` doubles for each block (`3*history_size + 16` with
- * `LMADA_CLIP_EMA_VECTOR` and `LMADA_GRAFT_EMA_VECTOR`): what crosses the network does not depend on the number of
+ * Every process has its own handle for its share of the parameters. A step needs one sum over the processes, of at most
+ * `2*history_size + 16` doubles for each block (`3*history_size + 16` with `LMADA_CLIP_EMA_VECTOR` and
+ * `LMADA_GRAFT_EMA_VECTOR`). All other work is local, so the network traffic does not depend on the number of
  * parameters. The result is that of one handle over the whole model, up to the order of a sum.
  *
  * ```c
@@ -18,33 +18,34 @@
  * lmada_free(opt);
  * ```
  *
- * lmada itself does not know MPI: this header is all there is, and the program that includes it links both:
+ * The library itself does not use MPI. This header contains all of the MPI code, and the program that includes it links
+ * with both:
  *
  *     mpicc train.c $(pkg-config --cflags --libs lmada)
  *
  * Rules that hold for every function here:
- * - It is collective: all processes of `comm` call it, in the same order as their other collective calls on `comm`.
- * - All of them get the same status, and where that is not `LMADA_OK`, nothing changed on any: neither a share nor a
- *   state. What was wrong, and where, `lmada_mpi_last_error()` says on each of them.
- * - Processes solve from the same bits, so that none keeps a direction that another drops: the sums are made on one
- *   process, in whatever order MPI adds them up, and sent to all. What follows from them is the same bits on
- *   processors that have the same vector instructions; mixed ones agree up to rounding.
- * - All handles have the same options and learning rate, and as many blocks; a handle's length in a block is that of
- *   its share, 0 where it has none. A step is refused on all processes with `LMADA_ERROR_INVALID_ARGUMENT` where handles
- *   differ in the number of blocks, an option other than `threads`, the learning rate, the version of the library, or
- *   the number of steps taken.
- * - A handle is for one call at a time. While a call of this header is under way on a handle, the thread holds it
- *   (`lmada_hold`). Meanwhile, every function of lmada.h that another thread calls on the handle returns
- *   `LMADA_ERROR_BUSY`, and so does a second call of this header, on all processes of its `comm`. Neither changes
- *   anything.
- * - Where the history format is not the full one, a share starts at a multiple of 4,096 parameters from the start of
- *   its block, or other numbers are stored than one process would.
- * - An error of MPI ends the program, as MPI wants it, unless `comm` has `MPI_ERRORS_RETURN`: then it is
- *   `LMADA_ERROR_CALLBACK`, on the processes that MPI told of it, the step is dropped there, and `comm` is as usable as
- *   MPI says it is.
+ * - The function is collective: all processes of `comm` call it, in the same order as their other collective calls on
+ *   `comm`.
+ * - All processes get the same status. If the status is not `LMADA_OK`, nothing changes on any process: neither a share
+ *   nor a state. `lmada_mpi_last_error()` names the process and the argument at fault, on every process.
+ * - All processes solve from the same bits, so that no process keeps a direction that another drops: process 0 adds up
+ *   the sums, in the order that MPI chooses, and sends them to all. The coefficients that follow have the same bits on
+ *   processors with the same vector instructions. Between other processors they agree up to rounding.
+ * - All handles have the same options, the same learning rate and the same number of blocks. The length of a block in a
+ *   handle is that of the process's share of it; 0 if the process has none. A step is refused on all processes with
+ *   `LMADA_ERROR_INVALID_ARGUMENT` if handles differ in the number of blocks, an option other than `threads`, the
+ *   learning rate, the version of the library, or the number of steps taken.
+ * - One call at a time may use a handle. During a call of this header its thread holds the handle (`lmada_hold`). A
+ *   function of lmada.h that another thread calls on the handle then returns `LMADA_ERROR_BUSY`. A second call of this
+ *   header on the handle returns `LMADA_ERROR_BUSY` on all processes of its `comm`. Neither changes anything.
+ * - With a history format other than `LMADA_HISTORY_FULL`, a share should start at a multiple of 4,096 parameters from
+ *   the start of its block; otherwise it may store other numbers than one process would.
+ * - An MPI error ends the program, which is MPI's default. If `comm` has the error handler `MPI_ERRORS_RETURN`, the
+ *   function returns `LMADA_ERROR_CALLBACK` on the processes that MPI reported the error to, and drops the step there.
+ *   MPI decides whether `comm` can still be used.
  *
- * A step costs a process one reduction and one broadcast of 1 KiB, and of what more partials there are than fit into
- * that (125 do). See docs/scaling.md.
+ * A step takes one reduction and one broadcast of 1 KiB for each process, which hold 125 partials, and one more of each
+ * for further partials. See docs/scaling.md.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
@@ -59,7 +60,7 @@
 
 /** @cond */
 
-/* C++ has other words for a cast and for a null pointer, and warns of those of C where it is asked to. */
+/* C casts and NULL are correct in C++ too, but some warning options reject them. */
 #if defined(__cplusplus) && defined(__GNUC__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wold-style-cast"
@@ -76,11 +77,11 @@
 #define LMADA_MPI_OF_THREAD
 #endif
 
-/* Not for callers: where the words of the last failure lie, and how many. */
-enum { LMADA_MPI_WORDS = 640 };
-static inline char *lmada_mpi_words(void) {
-    static LMADA_MPI_OF_THREAD char words[LMADA_MPI_WORDS];
-    return words;
+/* Not for callers: the buffer of the last error message, and its size in bytes. */
+enum { LMADA_MPI_MESSAGE_BYTES = 640 };
+static inline char *lmada_mpi_message(void) {
+    static LMADA_MPI_OF_THREAD char text[LMADA_MPI_MESSAGE_BYTES];
+    return text;
 }
 
 /** @endcond */
@@ -91,24 +92,24 @@ static inline char *lmada_mpi_words(void) {
  */
 
 /**
- * The last failure of a call of this header from this thread, in words: as `lmada_last_error()` has them on the process
- * that is at fault, with its rank. Never NULL; empty before the first failure. It belongs to the source file that it is
- * called from, as everything here does.
+ * Returns the message of the last failed call of this header from this thread: the message of `lmada_last_error()` on
+ * the process at fault, with the rank of that process. Never NULL. The message is empty before the first failure. Each
+ * source file that includes this header has its own message.
  */
-static inline const char *lmada_mpi_last_error(void) { return lmada_mpi_words(); }
+static inline const char *lmada_mpi_last_error(void) { return lmada_mpi_message(); }
 
 /** @cond */
 
-/* Not for callers: a call of MPI that failed. */
+/* Not for callers: stores the message of an MPI call that failed. */
 static inline lmada_status_t lmada_mpi_failed(const char *call, int error) {
-    char words[MPI_MAX_ERROR_STRING] = "";
+    char text[MPI_MAX_ERROR_STRING] = "";
     int len = 0;
-    MPI_Error_string(error, words, &len);
-    snprintf(lmada_mpi_words(), LMADA_MPI_WORDS, "%s: %.512s", call, words);
+    MPI_Error_string(error, text, &len);
+    snprintf(lmada_mpi_message(), LMADA_MPI_MESSAGE_BYTES, "%s: %.512s", call, text);
     return LMADA_ERROR_CALLBACK;
 }
 
-/* Not for callers: adds `values` up over the processes; each gets the bits that process 0 found. */
+/* Not for callers: adds `values` up over the processes. All processes get the bits that process 0 computed. */
 static inline lmada_status_t lmada_mpi_sum(double *values, int count, int rank, MPI_Comm comm) {
     int error = rank == 0 ? MPI_Reduce(MPI_IN_PLACE, values, count, MPI_DOUBLE, MPI_SUM, 0, comm)
                           : MPI_Reduce(values, NULL, count, MPI_DOUBLE, MPI_SUM, 0, comm);
@@ -117,28 +118,28 @@ static inline lmada_status_t lmada_mpi_sum(double *values, int count, int rank, 
     return error == MPI_SUCCESS ? LMADA_OK : lmada_mpi_failed("MPI_Bcast", error);
 }
 
-/* Not for callers: the status of the first process that has one, and its words, for all. */
+/* Not for callers: gives all processes the status and the message of the first process that failed. */
 static inline lmada_status_t lmada_mpi_first_failure(lmada_status_t status, int rank, int size, MPI_Comm comm) {
     int mine = status == LMADA_OK ? size : rank, first = size;
     int error = MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, comm);
     if (error != MPI_SUCCESS) return lmada_mpi_failed("MPI_Allreduce", error);
     struct {
         lmada_status_t status;
-        char words[LMADA_MPI_WORDS];
+        char text[LMADA_MPI_MESSAGE_BYTES];
     } failure;
     memset(&failure, 0, sizeof failure);
     failure.status = status;
-    snprintf(failure.words, sizeof failure.words, "process %d: %.512s", rank, lmada_last_error());
+    snprintf(failure.text, sizeof failure.text, "process %d: %.512s", rank, lmada_last_error());
     error = MPI_Bcast(&failure, (int)sizeof failure, MPI_BYTE, first, comm);
     if (error != MPI_SUCCESS) return lmada_mpi_failed("MPI_Bcast", error);
-    memcpy(lmada_mpi_words(), failure.words, LMADA_MPI_WORDS);
+    memcpy(lmada_mpi_message(), failure.text, LMADA_MPI_MESSAGE_BYTES);
     return failure.status;
 }
 
-/* Not for callers: `lmada_mpi_solve`; the thread holds the handle where `status` is LMADA_OK. */
+/* Not for callers: `lmada_mpi_solve`. If `status` is LMADA_OK, the thread holds the handle. */
 static inline lmada_status_t lmada_mpi_solve_held(lmada_t *opt, lmada_status_t status, MPI_Comm comm) {
-    /* Of a length that every process knows, whatever its handle is like: how many failed; of the number of partials its
-     * last bits and their square, exact in a double; then the partials, or the first of them. */
+    /* The message has the same length on all processes, whatever their handles are: the number of failed processes; the
+     * low 16 bits of the number of partials, and their square, exact in a double; then the first partials. */
     enum { FAILED, COUNT, SQUARE, VALUES, TOTAL = 128 };
     double message[TOTAL] = {0}, *sums = NULL;
     size_t count = 0;
@@ -146,7 +147,7 @@ static inline lmada_status_t lmada_mpi_solve_held(lmada_t *opt, lmada_status_t s
     MPI_Comm_rank(comm, &rank);
     MPI_Comm_size(comm, &size);
     if (status == LMADA_OK) status = lmada_partials(opt, &sums, &count);
-    const size_t room = TOTAL - VALUES, first = count < room ? count : room;
+    const size_t capacity = TOTAL - VALUES, first = count < capacity ? count : capacity;
     if (status == LMADA_OK) {
         const double bits = (double)(count & 0xffff);
         message[COUNT] = bits;
@@ -157,12 +158,12 @@ static inline lmada_status_t lmada_mpi_solve_held(lmada_t *opt, lmada_status_t s
     lmada_status_t summed = lmada_mpi_sum(message, TOTAL, rank, comm);
     if (summed != LMADA_OK) return summed;
     if (message[FAILED] > 0) return lmada_mpi_first_failure(status, rank, size, comm);
-    /* They differ where their variance is not 0: in whole numbers, so that all processes find the same. */
+    /* The numbers differ if their variance is not 0. Whole numbers, so that all processes decide alike. */
     const uint64_t total = (uint64_t)message[COUNT], squares = (uint64_t)message[SQUARE];
     if (squares * (uint64_t)size != total * total) {
-        snprintf(lmada_mpi_words(), LMADA_MPI_WORDS,
+        snprintf(lmada_mpi_message(), LMADA_MPI_MESSAGE_BYTES,
                  "the handles of comm have different numbers of partials (%lu here): they differ in options, blocks or "
-                 "version of the library",
+                 "library version",
                  (unsigned long)count);
         return LMADA_ERROR_INVALID_ARGUMENT;
     }
@@ -172,16 +173,16 @@ static inline lmada_status_t lmada_mpi_solve_held(lmada_t *opt, lmada_status_t s
         summed = lmada_mpi_sum(sums + done, (int)part, rank, comm);
         if (summed != LMADA_OK) return summed;
     }
-    status = lmada_solve(opt); /* from the same bits, so with the same answer */
-    if (status != LMADA_OK) snprintf(lmada_mpi_words(), LMADA_MPI_WORDS, "%.512s", lmada_last_error());
+    status = lmada_solve(opt); /* The bits are the same on all processes, so the status is too. */
+    if (status != LMADA_OK) snprintf(lmada_mpi_message(), LMADA_MPI_MESSAGE_BYTES, "%.512s", lmada_last_error());
     return status;
 }
 
 /** @endcond */
 
 /**
- * `lmada_solve` for a step in phases that the processes of `comm` take together: adds up their partials, then solves.
- * For gradients that come in pieces; where they come whole, `lmada_mpi_step` is all it needs.
+ * Adds up the partials of the processes of `comm`, then solves (`lmada_solve`): a step in phases that the processes
+ * take together. Use it for gradients that come in pieces; for whole gradients use `lmada_mpi_step`.
  *
  * ```c
  * lmada_status_t status = lmada_begin(opt);
@@ -200,12 +201,13 @@ static inline lmada_status_t lmada_mpi_solve_held(lmada_t *opt, lmada_status_t s
  * ```
  *
  * @param opt     this process's handle, with an open step whose gradient is complete
- * @param status  the first failure of this process in the step so far, which every process then returns; else `LMADA_OK`
+ * @param status  the status of this process's calls in the step so far. If it is not `LMADA_OK`, every process returns
+ *                the status of the first such process.
  * @param comm    the processes
- * @return the same on all: `LMADA_OK`; the `status` of the first process that has another; as `lmada_solve`;
- *         `LMADA_ERROR_INVALID_ARGUMENT` where handles differ, `LMADA_ERROR_BUSY` where another thread holds a handle
- *         or is inside a call on it (see the rules above); `LMADA_ERROR_CALLBACK` where MPI failed. As after
- *         `lmada_solve`, a step that was refused is still open.
+ * @return the same on all processes: `LMADA_OK`; the first `status` other than `LMADA_OK`; as `lmada_solve`;
+ *         `LMADA_ERROR_INVALID_ARGUMENT` if handles differ (see the rules above); `LMADA_ERROR_BUSY` if another thread
+ *         holds a handle or is inside a call on it; `LMADA_ERROR_CALLBACK` if MPI failed. As after `lmada_solve`, a
+ *         refused step stays open.
  */
 static inline lmada_status_t lmada_mpi_solve(lmada_t *opt, lmada_status_t status, MPI_Comm comm) {
     const lmada_status_t held = status == LMADA_OK ? lmada_hold(opt) : status;
@@ -215,18 +217,21 @@ static inline lmada_status_t lmada_mpi_solve(lmada_t *opt, lmada_status_t status
 }
 
 /**
- * `lmada_step` for the processes of `comm` together: takes the gradient into the window and moves the parameters, each
- * process its share.
+ * Takes a step (`lmada_step`) of the model that the processes of `comm` hold together. Every process adds its share of
+ * the gradient to its window and moves its share of the parameters.
  *
  * @param opt     this process's handle, of type `LMADA_F32`
- * @param params  its `dim` parameters, updated in place; may not overlap `grads`; NULL is fine where `dim` is 0
- * @param grads   the partial derivatives of the loss by them: of the loss of the whole batch, not of this process's part
- * @param dim     number of parameters of its share
+ * @param params  the `dim` parameters of this process, updated in place; may not overlap `grads`; may be NULL if `dim`
+ *                is 0
+ * @param grads   the partial derivatives of the loss by these parameters. The loss is that of the whole batch, not of
+ *                this process's part of it.
+ * @param dim     number of parameters of this process
  * @param comm    the processes that hold the model together
- * @return the same on all: `LMADA_OK`; what `lmada_step` says of the first process at fault; `LMADA_ERROR_NON_FINITE`
- *         wherever the NaN is; `LMADA_ERROR_INVALID_ARGUMENT` where handles differ, `LMADA_ERROR_BUSY` where another
- *         thread holds a handle or is inside a call on it (see the rules above); `LMADA_ERROR_CALLBACK` where MPI
- *         failed. Then nothing changed on any process.
+ * @return the same on all processes: `LMADA_OK`; the status of `lmada_step` on the first process at fault;
+ *         `LMADA_ERROR_NON_FINITE` if the gradient of any process has a NaN or an infinity;
+ *         `LMADA_ERROR_INVALID_ARGUMENT` if handles differ (see the rules above); `LMADA_ERROR_BUSY` if another thread
+ *         holds a handle or is inside a call on it; `LMADA_ERROR_CALLBACK` if MPI failed. On failure nothing changes on
+ *         any process.
  */
 static inline lmada_status_t lmada_mpi_step(lmada_t *opt, float *params, const float *grads, size_t dim,
                                             MPI_Comm comm);
@@ -236,13 +241,15 @@ static inline lmada_status_t lmada_mpi_step_f64(lmada_t *opt, double *params, co
                                                 MPI_Comm comm);
 
 /**
- * `lmada_mpi_step` with the gradient in bfloat16, and a copy of the parameters as in `lmada_step_bf16`.
+ * Takes a step as `lmada_mpi_step` does, with the gradient in bfloat16 and a copy of the parameters as in
+ * `lmada_step_bf16`.
  *
  * @param opt          this process's handle, of type `LMADA_F32`
- * @param params       its `dim` parameters, updated in place. No two of the arrays overlap; NULL is fine where `dim` is 0
- * @param params_bf16  receives its `dim` parameters in bfloat16; NULL is fine
- * @param grads_bf16   the partial derivatives of the loss by them, in bfloat16
- * @param dim          number of parameters of its share
+ * @param params       the `dim` parameters of this process, updated in place; may be NULL if `dim` is 0. No two of the
+ *                     arrays may overlap.
+ * @param params_bf16  receives the `dim` parameters in bfloat16; may be NULL
+ * @param grads_bf16   the partial derivatives of the loss by these parameters, in bfloat16
+ * @param dim          number of parameters of this process
  * @param comm         the processes that hold the model together
  * @return as `lmada_mpi_step`
  */
@@ -250,15 +257,15 @@ static inline lmada_status_t lmada_mpi_step_bf16(lmada_t *opt, float *params, ui
                                                  const uint16_t *grads_bf16, size_t dim, MPI_Comm comm);
 
 /**
- * `lmada_direction` for the processes of `comm` together: steps the states but writes the direction instead of moving
- * parameters, each process its share of it, without learning rate and weight decay.
+ * Takes a step that writes its direction instead of moving parameters (`lmada_direction`). Every process writes its
+ * share of the direction, without learning rate and weight decay.
  *
  * @param opt        this process's handle, of type `LMADA_F32`
- * @param direction  receives `dim` elements; may not overlap `grads`; NULL is fine where `dim` is 0
+ * @param direction  receives `dim` elements; may not overlap `grads`; may be NULL if `dim` is 0
  * @param grads      as for `lmada_mpi_step`
- * @param dim        number of parameters of its share
+ * @param dim        number of parameters of this process
  * @param comm       the processes that hold the model together
- * @return as `lmada_mpi_step`; on failure nothing is written
+ * @return as `lmada_mpi_step`. On failure nothing is written.
  */
 static inline lmada_status_t lmada_mpi_direction(lmada_t *opt, float *direction, const float *grads, size_t dim,
                                                  MPI_Comm comm);
@@ -271,25 +278,26 @@ static inline lmada_status_t lmada_mpi_direction_f64(lmada_t *opt, double *direc
 
 /** @cond */
 
-/* Not for callers: the functions that take a whole step, which differ in their types and in what they write.
+/* Not for callers: the functions that take a whole step. They differ in their types and in the output.
  *
- * What `whole` (`lmada_step` and its like) checks of its arguments is to be known before the sum. It looks at them first
- * and at the phase then: in the step that was just opened the answer to good ones is `LMADA_ERROR_WRONG_PHASE`.
+ * Wrong arguments have to be found before the sum. `step` (`lmada_step` or its like) finds them: it checks its
+ * arguments before the phase, so with correct arguments it returns `LMADA_ERROR_WRONG_PHASE` in the step that was just
+ * opened.
  *
- * Once all have what they solve from, nothing may fail on one of them. So the thread holds the handle from the first
- * call to the last. */
-#define LMADA_MPI_WHOLE(name, parameters, whole, feed, apply)                                                          \
+ * After the sum no process may fail alone. So the thread holds the handle from the first call to the last. */
+#define LMADA_MPI_STEP(name, parameters, step, feed, apply)                                                            \
     static inline lmada_status_t name parameters {                                                                     \
         const lmada_status_t held = lmada_hold(opt);                                                                   \
         const lmada_status_t opened = held == LMADA_OK ? lmada_begin(opt) : held;                                      \
         lmada_status_t status = opened;                                                                                \
-        if (status == LMADA_OK) status = whole;                                                                        \
+        if (status == LMADA_OK) status = step;                                                                         \
         if (opened == LMADA_OK && status == LMADA_ERROR_WRONG_PHASE) status = feed;                                    \
         status = lmada_mpi_solve_held(opt, status, comm);                                                              \
         if (status == LMADA_OK) {                                                                                      \
             status = apply;                                                                                            \
             if (status == LMADA_OK) status = lmada_end(opt);                                                           \
-            if (status != LMADA_OK) snprintf(lmada_mpi_words(), LMADA_MPI_WORDS, "%.512s", lmada_last_error());        \
+            if (status != LMADA_OK)                                                                                    \
+                snprintf(lmada_mpi_message(), LMADA_MPI_MESSAGE_BYTES, "%.512s", lmada_last_error());                  \
         } else if (opened == LMADA_OK) {                                                                               \
             lmada_cancel(opt);                                                                                         \
         }                                                                                                              \
@@ -297,24 +305,24 @@ static inline lmada_status_t lmada_mpi_direction_f64(lmada_t *opt, double *direc
         return status;                                                                                                 \
     }
 
-LMADA_MPI_WHOLE(lmada_mpi_step, (lmada_t *opt, float *params, const float *grads, size_t dim, MPI_Comm comm),
-                lmada_step(opt, params, grads, dim), lmada_feed(opt, 0, grads, dim),
-                lmada_apply(opt, 0, params, grads, dim))
-LMADA_MPI_WHOLE(lmada_mpi_step_f64, (lmada_t *opt, double *params, const double *grads, size_t dim, MPI_Comm comm),
-                lmada_step_f64(opt, params, grads, dim), lmada_feed_f64(opt, 0, grads, dim),
-                lmada_apply_f64(opt, 0, params, grads, dim))
-LMADA_MPI_WHOLE(lmada_mpi_step_bf16,
-                (lmada_t *opt, float *params, uint16_t *params_bf16, const uint16_t *grads_bf16, size_t dim,
-                 MPI_Comm comm),
-                lmada_step_bf16(opt, params, params_bf16, grads_bf16, dim), lmada_feed_bf16(opt, 0, grads_bf16, dim),
-                lmada_apply_bf16(opt, 0, params, params_bf16, grads_bf16, dim))
-LMADA_MPI_WHOLE(lmada_mpi_direction, (lmada_t *opt, float *direction, const float *grads, size_t dim, MPI_Comm comm),
-                lmada_direction(opt, direction, grads, dim), lmada_feed(opt, 0, grads, dim),
-                lmada_apply_direction(opt, 0, direction, grads, dim))
-LMADA_MPI_WHOLE(lmada_mpi_direction_f64,
-                (lmada_t *opt, double *direction, const double *grads, size_t dim, MPI_Comm comm),
-                lmada_direction_f64(opt, direction, grads, dim), lmada_feed_f64(opt, 0, grads, dim),
-                lmada_apply_direction_f64(opt, 0, direction, grads, dim))
+LMADA_MPI_STEP(lmada_mpi_step, (lmada_t *opt, float *params, const float *grads, size_t dim, MPI_Comm comm),
+               lmada_step(opt, params, grads, dim), lmada_feed(opt, 0, grads, dim),
+               lmada_apply(opt, 0, params, grads, dim))
+LMADA_MPI_STEP(lmada_mpi_step_f64, (lmada_t *opt, double *params, const double *grads, size_t dim, MPI_Comm comm),
+               lmada_step_f64(opt, params, grads, dim), lmada_feed_f64(opt, 0, grads, dim),
+               lmada_apply_f64(opt, 0, params, grads, dim))
+LMADA_MPI_STEP(lmada_mpi_step_bf16,
+               (lmada_t *opt, float *params, uint16_t *params_bf16, const uint16_t *grads_bf16, size_t dim,
+                MPI_Comm comm),
+               lmada_step_bf16(opt, params, params_bf16, grads_bf16, dim), lmada_feed_bf16(opt, 0, grads_bf16, dim),
+               lmada_apply_bf16(opt, 0, params, params_bf16, grads_bf16, dim))
+LMADA_MPI_STEP(lmada_mpi_direction, (lmada_t *opt, float *direction, const float *grads, size_t dim, MPI_Comm comm),
+               lmada_direction(opt, direction, grads, dim), lmada_feed(opt, 0, grads, dim),
+               lmada_apply_direction(opt, 0, direction, grads, dim))
+LMADA_MPI_STEP(lmada_mpi_direction_f64,
+               (lmada_t *opt, double *direction, const double *grads, size_t dim, MPI_Comm comm),
+               lmada_direction_f64(opt, direction, grads, dim), lmada_feed_f64(opt, 0, grads, dim),
+               lmada_apply_direction_f64(opt, 0, direction, grads, dim))
 
 #if defined(__cplusplus) && defined(__GNUC__)
 #pragma GCC diagnostic pop

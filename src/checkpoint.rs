@@ -1,9 +1,9 @@
-//! The saved form: versioned, checksummed, little-endian. The optimizer decides what is in it; this module sees to it
-//! that nothing is believed before it is checked.
+//! The saved form of a state as a stream of bytes: a version, checksums, little-endian numbers. The optimizer defines
+//! the contents. This module makes sure that every number is checked before it is used.
 //!
-//! A saved state is `magic (8 bytes), version (4)` and then parts. After each part comes a CRC-32 (4 bytes) of all bytes
-//! so far, without the checksums before it. So a reader knows that a count is undamaged before it acts on that count,
-//! and a state can be written and read as a stream, front to back.
+//! A saved state is a magic number (8 bytes), the version (4 bytes), and then parts. After each part follows a CRC-32
+//! (4 bytes) of all bytes so far without the earlier checksums. So a reader knows that a count is undamaged before it
+//! uses the count, and a state can be written and read in one pass.
 
 use crc32fast::Hasher;
 
@@ -16,35 +16,34 @@ const VERSION: u32 = 3;
 pub(crate) const PRELUDE: usize = MAGIC.len() + size_of::<u32>();
 /// Bytes of a checksum.
 pub(crate) const CHECKSUM: usize = size_of::<u32>();
-/// The length is right, but no optimizer can have saved this value.
+/// A number that no optimizer can have saved.
 pub(crate) const BAD_NUMBER: Error = Error::bad_state("it holds a number that no state can hold");
-/// It was saved in another form.
-pub(crate) const OTHER_VERSION: Error = Error::bad_state("it was saved by a version that this one does not know");
+/// Another version of the saved form.
+pub(crate) const OTHER_VERSION: Error = Error::bad_state("it was saved by a version that this library does not know");
 
 const DAMAGED: Error = Error::bad_state("its checksum does not match: it is damaged or cut short");
 const TOO_SHORT: Error = Error::bad_state("it ends too early");
 
-/// Bytes in which short pieces are gathered, on the stack. Longer pieces go straight between the state and the source or
-/// sink.
+/// Size in bytes of the buffer, on the stack, that gathers short pieces. Longer pieces are not copied.
 const GATHERED: usize = 2048;
-/// Numbers that are copied at a time: to check them where they are not loaded, or to reorder their bytes.
+/// Count of numbers that are copied at a time, to check them without loading or to reorder their bytes.
 const CHECKED: usize = 256;
-/// Whether numbers lie in memory as they are saved: little-endian.
+/// Whether the byte order of this machine is the saved order: little-endian.
 const IS_SAVED_ORDER: bool = cfg!(target_endian = "little");
 
-/// Turns the bytes of numbers from the order of this machine into the saved order, or back.
+/// Turns numbers from the byte order of this machine into the saved order, or back.
 fn reorder<T: Pod>(numbers: &mut [T]) {
     if !IS_SAVED_ORDER {
         as_bytes_mut(numbers).chunks_exact_mut(size_of::<T>()).for_each(<[u8]>::reverse);
     }
 }
 
-/// Takes a piece of a state.
+/// Takes the next bytes of a state.
 pub(crate) type Sink<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
-/// Fills a piece of memory with what comes next of a state, or fails.
+/// Fills a slice with the next bytes of a state.
 pub(crate) type Source<'a> = dyn FnMut(&mut [u8]) -> Result<()> + 'a;
 
-/// Writes a state, front to back.
+/// Writes a state.
 pub(crate) struct Writer<'a> {
     sink: &'a mut Sink<'a>,
     checksum: Hasher,
@@ -91,7 +90,7 @@ impl<'a> Writer<'a> {
         self.append(&checksum.to_le_bytes())
     }
 
-    /// Ends the state. What is gathered is lost without this call.
+    /// Ends the state. Without this call the gathered bytes are lost.
     pub fn finish(mut self) -> Result<()> {
         self.flush()
     }
@@ -114,14 +113,14 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Reads a state from a source that may give anything, front to back. Reads no byte behind the state.
+/// Reads a state from an untrusted source. Reads no byte after the end of the state.
 pub(crate) struct Stream<'a> {
     source: &'a mut Source<'a>,
     checksum: Hasher,
     gathered: [u8; GATHERED],
-    /// What of that is still to be taken.
+    /// The bytes of `gathered` that are not taken yet.
     rest: core::ops::Range<usize>,
-    /// Bytes that the source certainly still has, if the state is undamaged.
+    /// Number of bytes that an undamaged state still has, at least.
     left: usize,
 }
 
@@ -129,7 +128,7 @@ impl<'a> Stream<'a> {
     /// Begins a state.
     ///
     /// # Errors
-    /// [`Error::BadState`] where it is no saved state of this version; what the source says.
+    /// [`Error::BadState`] if the source is not a saved state of this version; the errors of the source.
     pub fn new(source: &'a mut Source<'a>) -> Result<Self> {
         let mut stream = Self { source, checksum: Hasher::new(), gathered: [0; GATHERED], rest: 0..0, left: PRELUDE };
         let mut magic = [0; MAGIC.len()];
@@ -143,43 +142,43 @@ impl<'a> Stream<'a> {
         Ok(stream)
     }
 
-    /// The state has so many bytes more at least. Before the next byte is taken it has to be known that it has them.
+    /// Tells the stream that the state has at least `bytes` more bytes, so that it may read ahead.
     pub fn expect(&mut self, bytes: usize) {
         self.left = bytes;
     }
 
-    /// The next number.
+    /// Returns the next number.
     pub fn take<T: Pod + Default>(&mut self) -> Result<T> {
         let mut value = [T::default()];
         self.take_all(&mut value)?;
         Ok(value[0])
     }
 
-    /// The next numbers, as many as `target` has.
+    /// Fills `target` with the next numbers.
     pub fn take_all<T: Pod>(&mut self, target: &mut [T]) -> Result<()> {
         self.take_into(as_bytes_mut(target))?;
         reorder(target);
         Ok(())
     }
 
-    /// The next bytes, as many as `target` has.
+    /// Fills `target` with the next bytes.
     pub fn take_into(&mut self, target: &mut [u8]) -> Result<()> {
         self.fill(target)?;
         self.checksum.update(target);
         Ok(())
     }
 
-    /// Ends the part.
+    /// Ends a part, and checks its checksum.
     ///
     /// # Errors
-    /// [`Error::BadState`] where anything so far is damaged; what the source says.
+    /// [`Error::BadState`] if a byte so far is damaged; the errors of the source.
     pub fn end_part(&mut self) -> Result<()> {
         let mut found = [0; CHECKSUM];
         self.fill(&mut found)?;
         verify(&self.checksum, found)
     }
 
-    /// That of all so far.
+    /// Returns the checksum of all bytes so far.
     pub fn into_checksum(self) -> Hasher {
         self.checksum
     }
@@ -205,7 +204,7 @@ impl<'a> Stream<'a> {
     }
 }
 
-/// The source that gives the bytes of `rest`, and leaves it at those not given yet.
+/// Returns a source that takes bytes from the start of `rest`.
 pub(crate) fn source_of(rest: &mut &[u8]) -> impl FnMut(&mut [u8]) -> Result<()> {
     |target| {
         let (bytes, after) = rest.split_at_checked(target.len()).ok_or(TOO_SHORT)?;
@@ -215,7 +214,8 @@ pub(crate) fn source_of(rest: &mut &[u8]) -> impl FnMut(&mut [u8]) -> Result<()>
     }
 }
 
-/// Takes a part of so many bytes from the start of `rest`, once it is found undamaged. `checksum` is that of all before.
+/// Takes a part of `bytes` bytes from the start of `rest`, and checks its checksum. `checksum` is that of all bytes
+/// before.
 pub(crate) fn take_part<'a>(rest: &mut &'a [u8], bytes: usize, checksum: &mut Hasher) -> Result<&'a [u8]> {
     let (part, after) = rest.split_at_checked(bytes).ok_or(TOO_SHORT)?;
     let (found, after) = after.split_first_chunk().ok_or(TOO_SHORT)?;
@@ -229,7 +229,7 @@ fn verify(checksum: &Hasher, found: [u8; CHECKSUM]) -> Result<()> {
     if checksum.clone().finalize().to_le_bytes() == found { Ok(()) } else { Err(DAMAGED) }
 }
 
-/// Bytes of a state in memory, which may lie in several runs.
+/// Bytes of a state in memory, in one or several runs.
 #[derive(Clone, Copy)]
 pub(crate) struct Runs<'a> {
     rest: &'a [u8],
@@ -237,17 +237,17 @@ pub(crate) struct Runs<'a> {
 }
 
 impl<'a> Runs<'a> {
-    /// One run.
+    /// Creates a list of one run.
     pub fn one(run: &'a [u8]) -> Self {
         Self { rest: run, more: &[] }
     }
 
-    /// Several, one after the other.
+    /// Creates a list of several runs, in this order.
     pub fn several(runs: &'a [&'a [u8]]) -> Self {
         Self { rest: &[], more: runs }
     }
 
-    /// The number `index` places on, if there is one.
+    /// Returns the number at `index`, counted in numbers of type `T` from the start; `None` beyond the end.
     pub fn at<T: Pod + Default>(&self, index: usize) -> Option<T> {
         let mut runs = *self;
         let mut bytes = index.checked_mul(size_of::<T>())?;
@@ -271,7 +271,7 @@ impl<'a> Runs<'a> {
         Ok(())
     }
 
-    /// The next bytes, one at least and `most` at most, which is not 0.
+    /// Takes the next bytes: at least one, at most `most`. `most` is not 0.
     fn pass(&mut self, most: usize) -> Result<&'a [u8]> {
         while self.rest.is_empty() {
             (self.rest, self.more) = match self.more {
@@ -289,19 +289,18 @@ impl<'a> Runs<'a> {
     }
 }
 
-/// Numbers of a state on their way into an optimizer, in one of three ways. One function that loads a thing thus also
-/// says what is checked of it.
+/// Loads numbers of a state, checks them, or both. One function for each kind of content serves all three.
 pub(crate) enum Reader<'a> {
-    /// Only checked: what they would be loaded into stays as it is.
+    /// Checks the numbers. The targets do not change.
     Checking(Runs<'a>),
-    /// Only loaded: they were checked before.
+    /// Loads numbers that were checked before.
     Checked(Runs<'a>),
-    /// Loaded, and checked where they then lie.
+    /// Loads the numbers, and checks them in the target.
     Streaming(&'a mut Source<'a>),
 }
 
 impl Reader<'_> {
-    /// Loads the next number into `target`, if it is good. Returns it, loaded or not.
+    /// Loads the next number into `target`, or checks it with `good`. Returns the number.
     pub fn load<T: Pod + Default>(&mut self, target: &mut T, good: impl FnOnce(T) -> bool) -> Result<T> {
         let check = |value| if good(value) { Ok(value) } else { Err(BAD_NUMBER) };
         let place = core::slice::from_mut(target);
@@ -323,7 +322,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Loads the next numbers into `target`, each of which has to be good.
+    /// Loads the next numbers into `target`, or checks each with `good`.
     pub fn load_all<T: Pod + Default>(&mut self, target: &mut [T], mut good: impl FnMut(T) -> bool) -> Result<()> {
         let mut check = |numbers: &[T]| {
             if numbers.iter().all(|&number| good(number)) { Ok(()) } else { Err(BAD_NUMBER) }
@@ -347,8 +346,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Loads the next numbers into `target`. They have to be good together: `good` gets a function that gives the number
-    /// at an index.
+    /// Loads the next numbers into `target`, or checks all of them together. `good` gets a function that returns the
+    /// number at an index.
     pub fn load_together<T: Pod + Default>(
         &mut self,
         target: &mut [T],
@@ -357,7 +356,7 @@ impl Reader<'_> {
         let is_good = match self {
             Self::Checking(runs) => {
                 let numbers = *runs;
-                // Passes over them, so that there are as many.
+                // Skips the numbers, which checks that there are enough.
                 self.load_all(target, |_| true)?;
                 good(&|index| numbers.at(index).unwrap_or_default())
             }
@@ -374,13 +373,13 @@ impl Reader<'_> {
         if is_good { Ok(()) } else { Err(BAD_NUMBER) }
     }
 
-    /// Checks that nothing is left in memory.
+    /// Checks that no bytes are left. (The checksum of a stream already shows this.)
     pub fn finish(self) -> Result<()> {
         match self {
             Self::Checking(runs) | Self::Checked(runs) if !runs.is_empty() => {
                 Err(Error::bad_state("it is longer than its contents"))
             }
-            _ => Ok(()),
+            Self::Checking(_) | Self::Checked(_) | Self::Streaming(_) => Ok(()),
         }
     }
 }
@@ -389,7 +388,7 @@ impl Reader<'_> {
 mod tests {
     use super::*;
 
-    /// On a machine of either order, and of numbers that are more than are reordered at a time.
+    /// Also on big-endian machines, and with more numbers than are reordered at a time.
     #[test]
     fn numbers_are_saved_little_endian() {
         let numbers: Vec<u16> = (0..3 * CHECKED as u16 + 1).map(|number: u16| number.wrapping_mul(257)).collect();
@@ -420,7 +419,7 @@ mod tests {
         assert_eq!(read, numbers);
         stream.end_part().unwrap();
 
-        // The ways into an optimizer: checked first, then loaded; or loaded as a stream.
+        // The three readers.
         let contents = Runs::one(&expected[12..]);
         assert_eq!(contents.at::<u16>(700), Some(numbers[700]));
         let mut rest = &expected[12..];

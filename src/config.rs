@@ -1,11 +1,11 @@
-//! Every option, its default and its range, once.
+//! Every option with its default and its range. No other file repeats them.
 //!
-//! The meaning of each option is that of the update rule in the crate's documentation; the C interface mirrors this
-//! struct field by field and leaves all checks to [`Config::validate`].
+//! The update rule in the crate's documentation defines the meaning of each option. The C interface has the same fields
+//! and leaves all checks to [`Config::validate`].
 
 use crate::error::{Error, Result, Value};
 
-/// What errors expect of the format of an `f64` optimizer.
+/// The expected format of an `f64` optimizer, in errors.
 pub(crate) const FULL_WITH_F64: &str = "HistoryFormat::Full with f64: the others store 32-bit numbers";
 
 /// Element type of parameters, gradients and stored state.
@@ -19,72 +19,73 @@ pub enum Dtype {
     F64 = 1,
 }
 
-/// How the stored gradients are kept: see *Storage* in the crate's documentation. With [`Dtype::F64`] only
+/// The number format of the stored gradients: see *Storage* in the crate's documentation. [`Dtype::F64`] allows only
 /// [`HistoryFormat::Full`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[repr(i32)]
 pub enum HistoryFormat {
-    /// As given, in the element type of the optimizer.
+    /// The numbers as given, in the optimizer's element type.
     Full = 0,
     /// bfloat16: 2 bytes a number, 8 significant bits, the range of `f32`.
     Bf16 = 1,
-    /// IEEE half precision relative to a power of two for each 256 numbers: 2 bytes a number, 11 significant bits.
+    /// IEEE half precision with a power of two as scale for each group of 256: 2 bytes a number, 11 significant bits.
     F16 = 2,
-    /// Whole numbers from −127 to 127 relative to a scale for each 256 numbers: 1 byte a number.
+    /// Whole numbers from −127 to 127 with a scale for each group of 256: 1 byte a number.
     Int8 = 3,
-    /// Of each 4,096 numbers the largest only, as many as [`Config::density`] says, with error feedback: 4 bytes for
-    /// each that is kept, and one more buffer of the model's length.
+    /// The largest entries of each group of 4,096 ([`Config::density`] of them), with error feedback: 4 bytes for each
+    /// entry kept, and one more buffer of the model's length.
     Sparse = 4,
 }
 
-/// What is averaged over time.
+/// Which vectors momentum averages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[repr(i32)]
 pub enum Momentum {
-    /// Nothing.
+    /// No momentum: the newest gradient is preconditioned.
     None = 0,
-    /// The gradients, before preconditioning: `m ← βm + (1−β)g`; one more buffer of the model's length.
+    /// The gradients, before preconditioning: `m ← βm + (1−β)g`. One more buffer of the model's length.
     Gradient = 1,
-    /// The updates, after preconditioning and clipping: `b ← βb + (1−β)u`; one more buffer of the model's length.
+    /// The updates, after preconditioning and clipping: `b ← βb + (1−β)u`. One more buffer of the model's length.
     Update = 2,
-    /// The gradients in the window, `Σ (1−β)β^age·g`; no buffer. Asks for `history_decay` ≥ `momentum`.
+    /// The gradients in the window: `v = Σ (1−β)β^age·g`. No buffer. Requires `history_decay` ≥ `momentum`.
     Window = 3,
 }
 
-/// How the length of an update is bounded or set: u becomes `s·u`.
+/// How the norm of an update is bounded (clipping) or set (grafting): u becomes `s·u`.
 ///
-/// r is the bias-corrected moving average (weight [`Config::clip_beta`]) of the norms of past unclipped updates, the
-/// present one not in it; ē is that of the unclipped updates themselves, the present one in it, and one more buffer of
-/// the model's length. An update of norm 0 has s = 1 and does not enter r.
+/// r is the bias-corrected exponential moving average (factor [`Config::clip_beta`]) of the norms of the earlier
+/// unclipped updates. ē is the bias-corrected exponential moving average of the unclipped updates themselves, the
+/// present update included; it takes one more buffer of the model's length. An update of norm 0 has s = 1 and does not
+/// enter r.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[repr(i32)]
 pub enum Clip {
-    /// Not at all: s = 1.
+    /// No clipping: s = 1.
     None = 0,
-    /// At most `clip_norm`: `s = min(1, clip_norm/‖u‖)`.
+    /// Bounds the norm by `clip_norm`: `s = min(1, clip_norm/‖u‖)`.
     Norm = 1,
-    /// At most `clip_factor` times the usual norm: `s = min(1, clip_factor·r/‖u‖)`; 1 while there is no r.
+    /// Bounds the norm by `clip_factor·r`: `s = min(1, clip_factor·r/‖u‖)`; 1 before the first update that is not 0.
     EmaNorm = 2,
-    /// Exactly the usual norm: `s = r/‖u‖`; 1 while there is no r.
+    /// Sets the norm to r: `s = r/‖u‖`; 1 before the first update that is not 0.
     GraftEmaNorm = 3,
-    /// At most `clip_factor` times the norm of the usual update: `s = min(1, clip_factor·‖ē‖/‖u‖)`.
+    /// Bounds the norm by `clip_factor·‖ē‖`: `s = min(1, clip_factor·‖ē‖/‖u‖)`.
     EmaVector = 4,
-    /// Exactly the norm of the usual update: `s = ‖ē‖/‖u‖`.
+    /// Sets the norm to ‖ē‖: `s = ‖ē‖/‖u‖`.
     GraftEmaVector = 5,
-    /// As long as what is preconditioned: `s = ‖v‖/‖u‖`; 1 where v is 0. In diagonal coordinates, in which Adam's step
-    /// is v, so that Adam's learning rates carry over.
+    /// Sets the norm to ‖v‖: `s = ‖v‖/‖u‖`; 1 if v is 0. With diagonal preconditioning ‖v‖ is the length of Adam's
+    /// step, so Adam's learning rates can be reused.
     GraftInput = 6,
 }
 
-/// An option as it lies in a saved state: 8 bytes, whatever its type is.
+/// The saved form of an option: 8 bytes for every type.
 pub(crate) trait Word: Sized {
-    /// The option as a number.
+    /// Returns the saved form of the option.
     fn to_word(self) -> u64;
 
-    /// The option of this number, if there is one.
+    /// Returns the option of a saved form; `None` if no option has it.
     fn from_word(word: u64) -> Option<Self>;
 }
 
@@ -118,7 +119,7 @@ impl Word for bool {
     }
 }
 
-/// The variants of each enum, in the order of their numbers.
+/// Lists the variants of each enum, in the order of their numbers.
 macro_rules! variants {
     ($($option:ident: $($variant:ident)*;)*) => {
         $(
@@ -147,8 +148,8 @@ variants! {
     Clip: None Norm EmaNorm GraftEmaNorm EmaVector GraftEmaVector GraftInput;
 }
 
-/// The options of an optimizer from one list: the struct, its defaults, a method for each that sets it, and their form
-/// in a saved state.
+/// Makes everything that depends on the list of options: the struct, its defaults, a `with_` method for each option,
+/// and the saved form.
 macro_rules! options {
     (
         $(#[$of_config:meta])*
@@ -169,29 +170,29 @@ macro_rules! options {
             }
         }
 
-        /// The options as they lie in a saved state, in the order of the list.
+        /// The saved form: a word for each option, in the order of the list.
         impl Config {
-            /// How many options there are.
+            /// Number of options.
             pub(crate) const OPTIONS: usize = Self::NAMES.len();
 
-            /// Their names.
+            /// Names of the options.
             pub(crate) const NAMES: &[&str] = &[$(stringify!($option)),*];
 
             pub(crate) fn to_words(self) -> [u64; Self::OPTIONS] {
                 [$(self.$option.to_word()),*]
             }
 
-            /// The options of these numbers, not validated; `None` where a number is that of no option.
+            /// Returns the options of a saved form, not validated; `None` if no option has one of the words.
             pub(crate) fn from_words(words: &[u64; Self::OPTIONS]) -> Option<Self> {
                 let [$($option),*] = *words;
                 Some(Self { $($option: Word::from_word($option)?,)* })
             }
         }
 
-        /// Each option, set in a copy of the others.
+        /// Methods that set one option.
         impl Config {
             $(
-                #[doc = concat!("The same with [`", stringify!($option), "`](Self::", stringify!($option), ").")]
+                #[doc = concat!("A copy with [`", stringify!($option), "`](Self::", stringify!($option), ") set.")]
                 #[must_use]
                 pub const fn $with(self, $option: $type) -> Self {
                     Self { $option, ..self }
@@ -204,9 +205,9 @@ macro_rules! options {
 options! {
     /// All options of an optimizer. `Config::default()` is plain windowed full-matrix Adagrad.
     ///
-    /// The letters are those of the update rule in the [crate's documentation](crate#the-update). Every option is
-    /// checked when an optimizer is made, used or not. Later versions add options: a `Config` begins with one of the
-    /// functions below, and what differs is set by `with_` methods, or by assignment.
+    /// The symbols are those of the update rule in the [crate's documentation](crate#the-update). Every option is
+    /// checked when an optimizer is created, whether the option is used or not. Later versions add options. So start
+    /// with `Config::default()` or [`Config::recommended`], and set options by `with_` methods or by assignment.
     ///
     /// ```
     /// use lmada::{Config, HistoryFormat};
@@ -216,77 +217,81 @@ options! {
     /// assert!(config.with_lr(f64::NAN).validate().is_err());
     /// ```
     pub struct Config {
-        /// Element type; fixed by the type parameter in [`crate::Optimizer`], a choice in the C interface.
+        /// Element type. [`crate::Optimizer`] ignores it: its type parameter decides. The C interface uses it.
         pub dtype (with_dtype): Dtype = Dtype::F32,
-        /// k, the number of gradients kept: 1 to [`Config::MAX_HISTORY`]. Default 10. More sees more directions of
-        /// curvature, for k numbers of memory a parameter.
+        /// k, the number of gradients in the window: 1 to [`Config::MAX_HISTORY`]. Default 10. A longer window covers
+        /// more directions of curvature, and takes k numbers of memory a parameter.
         pub history_size (with_history_size): u32 = 10,
-        /// Storage of the window; all but [`HistoryFormat::Full`], the default, with [`Dtype::F32`] only.
+        /// Number format of the window. Default [`HistoryFormat::Full`], the only format that [`Dtype::F64`] allows.
         pub history_format (with_history_format): HistoryFormat = HistoryFormat::Full,
-        /// Share of a gradient's entries that [`HistoryFormat::Sparse`] keeps, rounded up in each 4,096: (0, 1].
-        /// Default 0.01.
+        /// Fraction of a gradient's entries that [`HistoryFormat::Sparse`] keeps, rounded up in each group of 4,096:
+        /// (0, 1]. Default 0.01.
         pub density (with_density): f64 = 0.01,
-        /// Learning rate, ≥ 0. Default 1e-2. The first thing to tune, over factors of 3; [`Optimizer::set_lr`] changes
-        /// it between steps. With `diagonal_beta` it is Adam's, about the RMS change of a parameter in a step.
+        /// Learning rate: finite, ≥ 0. Default 1e-2. Tune it first, in factors of 3. [`Optimizer::set_lr`] changes it
+        /// between steps. With `diagonal_beta` it means what it means in Adam: about the RMS change of a parameter in a
+        /// step.
         ///
         /// [`Optimizer::set_lr`]: crate::Optimizer::set_lr
         pub lr (with_lr): f64 = 1e-2,
-        /// ε, added to the eigenvalues of `MMᵀ`, ≥ 0. Default 1e-6. Raised towards the squared norm of the gradients it
-        /// makes the method more like plain gradient descent.
+        /// ε, added to the eigenvalues of `MMᵀ`: finite, ≥ 0. Default 1e-6. Towards the squared norm of the gradients,
+        /// the method becomes more like plain gradient descent.
         pub eps (with_eps): f64 = 1e-6,
-        /// Part of the largest eigenvalue that is added to ε, ≥ 0. Default 0. In place of ε where the gradients' scale
-        /// is unknown or falls: unlike ε it does not depend on the units of the loss.
+        /// Fraction of the largest eigenvalue that is added to ε: finite, ≥ 0. Default 0. Use it instead of ε if the
+        /// size of the gradients is unknown or falls: unlike ε, it does not depend on the units of the loss.
         pub eps_relative (with_eps_relative): f64 = 0.0,
-        /// Exponent p of the preconditioner `(MMᵀ + ε'I)^(−p)`: (0, 1]. Default 1/2, Adagrad.
+        /// Exponent p of the preconditioner `(MMᵀ + ε'I)^(−p)`: (0, 1]. Default 1/2, which is Adagrad.
         pub power (with_power): f64 = 0.5,
-        /// `f(λ) = 1/(λ^p + ε + eps_relative·σ_max^2p)` in place of `(λ + ε')^(−p)`, for an ε tuned so. Default false.
+        /// Uses `f(λ) = 1/(λ^p + ε + eps_relative·σ_max^2p)` instead of `(λ + ε')^(−p)`, as EFCP and TensorFlow's GGT
+        /// do. Default false.
         pub eps_on_root (with_eps_on_root): bool = false,
-        /// Directions with `σ² ≤ rank_tol·σ²max` are absent where v may leave the window's span or ε' is 0: [0, 1).
+        /// Directions with `σ² ≤ rank_tol·σ²max` are left out if v may leave the window's span or ε' is 0: [0, 1).
         /// Default 1e-14.
         pub rank_tol (with_rank_tol): f64 = 1e-14,
-        /// Subtract the mean of the window's gradients from each of them. Default false.
+        /// Subtracts the mean of the window's gradients from each of them. Default false.
         pub centered (with_centered): bool = false,
-        /// Weight of a gradient falls by this factor for each step of age: (0, 1]. Default 1.
+        /// Factor on the weight of a stored gradient for each step of its age: (0, 1]. Default 1.
         pub history_decay (with_history_decay): f64 = 1.0,
-        /// Factor on the part of the vector that the window does not span, ≥ 0. Default 0.
+        /// Factor on the part of v outside the span of the window: finite, ≥ 0. Default 0.
         pub orthogonal_scale (with_orthogonal_scale): f64 = 0.0,
         /// Kind of momentum. Default [`Momentum::None`].
         pub momentum_kind (with_momentum_kind): Momentum = Momentum::None,
         /// β of the momentum: [0, 1). Default 0.9.
         pub momentum (with_momentum): f64 = 0.9,
-        /// Divide the momentum by the sum of its weights. Default true.
+        /// Divides the momentum by the sum of its weights. Default true.
         pub bias_correction (with_bias_correction): bool = true,
         /// Kind of clipping or grafting. Default [`Clip::None`].
         pub clip_kind (with_clip_kind): Clip = Clip::None,
-        /// Largest norm under [`Clip::Norm`], ≥ 0. Default 1.
+        /// Largest norm of an update, for [`Clip::Norm`]: finite, ≥ 0. Default 1.
         pub clip_norm (with_clip_norm): f64 = 1.0,
-        /// Factor on the reference norm of [`Clip::EmaNorm`] and [`Clip::EmaVector`], ≥ 0. Default 1.
+        /// Factor on the reference norm of [`Clip::EmaNorm`] and [`Clip::EmaVector`]: finite, ≥ 0. Default 1.
         pub clip_factor (with_clip_factor): f64 = 1.0,
-        /// β of the clip's moving averages: [0, 1). Default 0.99.
+        /// β of the moving averages of the EMA clips: [0, 1). Default 0.99.
         pub clip_beta (with_clip_beta): f64 = 0.99,
-        /// Decoupled weight decay, ≥ 0; `lr·weight_decay` is at most 1. Default 0.
+        /// Decoupled weight decay: finite, ≥ 0; `lr·weight_decay` is at most 1. Default 0.
         pub weight_decay (with_weight_decay): f64 = 0.0,
-        /// Threads of a step at most, the calling one included; 0, the default: as many as the process has processors, or
-        /// fewer where its control group has a quota. All optimizers of a process share one pool of workers. The bits of
-        /// a result do not depend on the number.
+        /// Largest number of threads of a step, the calling thread included. Default 0: one thread for each processor
+        /// of the process, or fewer if its control group has a quota. All optimizers of a process share one pool of
+        /// worker threads. The results have the same bits for any number of threads.
         pub threads (with_threads): u32 = 0,
-        /// β₂ of diagonal preconditioning: the window and all that is made of it work where Adam is spherical, and `lr`
-        /// is Adam's. [0, 1); 0, the default: off. Adam's values, 0.95 to 0.999, are those to try; one more buffer of the
-        /// model's length.
+        /// β₂ of diagonal preconditioning: [0, 1). Default 0: off. It scales gradients by the root of their second
+        /// moment before they enter the window, and `lr` then means what it means in Adam. Try Adam's values, 0.95 to
+        /// 0.999. It takes one more buffer of the model's length.
         pub diagonal_beta (with_diagonal_beta): f64 = 0.0,
-        /// ε_d, added to the average of squared gradients of which a parameter's scale is the fourth root, > 0. Default
-        /// 1e-16: the square of Adam's usual 1e-8. It should be far below the squares of all gradients that matter.
+        /// Number added to the second moment in diagonal preconditioning: finite, > 0. Default 1e-16, the square of
+        /// Adam's usual 1e-8. It should be far below the squares of all gradients that matter.
         pub diagonal_eps (with_diagonal_eps): f64 = 1e-16,
-        /// Factor on every gradient before anything is done with it, ≥ 0. Default 1. It undoes the scale of a loss (f16
-        /// gradients), or averages a gradient that was summed over several batches;
-        /// [`Optimizer::set_grad_scale`](crate::Optimizer::set_grad_scale) changes it between steps. It costs no pass.
+        /// Factor on every gradient, applied before anything else: finite, ≥ 0. Default 1. Use it to undo the scale of
+        /// a loss (f16 gradients), or to average a gradient that was summed over several batches.
+        /// [`Optimizer::set_grad_scale`](crate::Optimizer::set_grad_scale) changes it between steps. It takes no pass
+        /// over memory.
         pub grad_scale (with_grad_scale): f64 = 1.0,
-        /// Largest norm of a gradient, ≥ 0: a longer one, over all blocks, is scaled down to it. It is the norm of the
-        /// gradient as stored, after `grad_scale`. 0, the default: off. It costs no pass.
+        /// Largest norm of a gradient, over all blocks: finite, ≥ 0. Default 0: off. A longer gradient is scaled down
+        /// to this norm. The norm is that of the gradient as stored, after `grad_scale`. It takes no pass over memory.
         pub grad_clip_norm (with_grad_clip_norm): f64 = 0.0,
-        /// β of an average of the parameters themselves, `p̄ ← βp̄ + (1−β)w` after each step: [0, 1). 0, the default:
-        /// off. [`Optimizer::averaged_params`](crate::Optimizer::averaged_params) gives it: what to evaluate where the
-        /// learning rate does not fall. One more buffer of the model's length.
+        /// β of an average of the parameters, `p̄ ← βp̄ + (1−β)w` after each step: [0, 1). Default 0: off. If the
+        /// learning rate does not fall, evaluate the average:
+        /// [`Optimizer::averaged_params`](crate::Optimizer::averaged_params) writes it. It takes one more buffer of the
+        /// model's length.
         pub average_beta (with_average_beta): f64 = 0.0,
     }
 }
@@ -295,13 +300,13 @@ impl Config {
     /// Largest `history_size`.
     pub const MAX_HISTORY: u32 = 4096;
 
-    /// The setting that trained best in the measurements kept in `docs/recommended.md`. A loss times a number trains as
-    /// the loss itself does: no option is in its units.
+    /// Returns the setting that trained best in the measurements of `docs/recommended.md`. No option is in units of the
+    /// loss: a loss times a constant trains as the loss itself.
     pub fn recommended() -> Self {
         Self {
             history_size: 30,
             lr: 0.01,
-            // No ε that is told in units of the loss.
+            // ε is in units of the loss.
             eps: 0.0,
             eps_relative: 1e-9,
             momentum_kind: Momentum::Update,
@@ -312,8 +317,8 @@ impl Config {
         }
     }
 
-    /// A setting without diagonal coordinates, for programs that do not know them: the one that was recommended before
-    /// there were any. `docs/recommended.md` has it beside the others.
+    /// Returns the best setting without diagonal preconditioning, for programs whose header does not have it.
+    /// `docs/recommended.md` compares it with the others.
     pub fn recommended_in_plain_coordinates() -> Self {
         Self {
             history_size: 30,
@@ -324,10 +329,10 @@ impl Config {
         }
     }
 
-    /// Refuses what is out of range, used or not, and what does not go together.
+    /// Checks every option, used or not, and refuses combinations of options that exclude each other.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] that names the field as `config.<field>`.
+    /// [`Error::InvalidArgument`] that names the field, as `config.<field>`.
     pub fn validate(&self) -> Result<()> {
         if self.history_size < 1 || self.history_size > Self::MAX_HISTORY {
             let value = Value::Count(self.history_size.into());
@@ -372,21 +377,21 @@ impl Config {
             }
         }
         if !self.is_decay_in_range(self.lr) {
-            let expected = "at most 1/config.lr, or weight decay reverses parameters, or makes them overflow";
+            let expected = "at most 1/config.lr: with more, weight decay reverses parameters or makes them overflow";
             return Err(Error::invalid("config.weight_decay", Value::Real(self.weight_decay), expected));
         }
         if self.momentum_kind == Momentum::Window && self.history_decay < self.momentum {
             let value = Value::Real(self.history_decay);
-            let expected = "at least config.momentum with window momentum, or its coefficients grow with age";
+            let expected = "at least config.momentum with window momentum: with less, its coefficients grow with age";
             return Err(Error::invalid("config.history_decay", value, expected));
         }
         if self.is_diagonal() && self.centered {
-            let expected = "false with diagonal coordinates (config.diagonal_beta): each column has its own";
+            let expected = "false with diagonal preconditioning (config.diagonal_beta): each column has its own scales";
             return Err(Error::invalid("config.centered", Value::Name("true"), expected));
         }
         if self.is_diagonal() && self.clips_by_vector() {
             let value = Value::Clip(self.clip_kind);
-            let expected = "no EMA of update vectors with diagonal coordinates (config.diagonal_beta)";
+            let expected = "no EMA of update vectors with diagonal preconditioning (config.diagonal_beta)";
             return Err(Error::invalid("config.clip_kind", value, expected));
         }
         if self.history_format != HistoryFormat::Full && self.dtype != Dtype::F32 {
@@ -396,23 +401,23 @@ impl Config {
         Ok(())
     }
 
-    /// Whether the factor of weight decay, `1 − lr·weight_decay`, is between 0 and 1 with this learning rate.
+    /// Whether `1 − lr·weight_decay` is at least 0.
     pub(crate) fn is_decay_in_range(&self, lr: f64) -> bool {
         lr * self.weight_decay <= 1.0
     }
 
-    /// Whether a clip reference of the model's length is kept.
+    /// Whether the clip keeps ē, an average of the model's length.
     pub(crate) fn clips_by_vector(&self) -> bool {
         matches!(self.clip_kind, Clip::EmaVector | Clip::GraftEmaVector)
     }
 
-    /// Whether the window works in diagonal coordinates, and the root of the average of squares is kept.
+    /// Whether diagonal preconditioning is on. The root of the second moment is kept then.
     pub(crate) fn is_diagonal(&self) -> bool {
         self.diagonal_beta != 0.0
     }
 
-    /// Whether the format adds what it could not store to the next gradient, so that a factor on gradients has to act
-    /// before it stores. With the others it weighs the column.
+    /// Whether the format has error feedback. A factor on gradients is then applied before storing; with other formats
+    /// it is a weight of the column.
     pub(crate) fn has_feedback(&self) -> bool {
         self.history_format == HistoryFormat::Sparse
     }
@@ -459,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_no_option_are_refused() {
+    fn words_that_no_option_has_are_refused() {
         let words = Config::default().to_words();
         let with = |index: usize, word: u64| {
             let mut words = words;

@@ -1,67 +1,68 @@
-//! What can go wrong, said once: every failure carries the argument at fault and its value.
+//! All errors of the library. Each names the argument at fault and its value.
 //!
-//! Errors are plain `Copy` values. Making or printing one allocates nothing, so that running out of memory can be
-//! reported like anything else. They speak of the Rust interface; `capi/words.rs` has the same in the words of C.
+//! Errors are plain `Copy` values. Creating or printing an error allocates nothing, so "out of memory" can be reported
+//! like any other error. The messages name arguments of the Rust interface; `capi/words.rs` replaces them by those of
+//! C.
 
 use core::fmt;
 use std::io;
 
 use crate::config::{Clip, HistoryFormat};
 
-/// Result of every fallible call of the library.
+/// The result of a call that may fail.
 pub type Result<T> = core::result::Result<T, Error>;
 
-/// A failed call. Nothing was changed by it.
+/// The reason why a call failed. A failed call changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Error {
-    /// A pointer that has to point at something is NULL.
+    /// A required pointer is NULL.
     #[non_exhaustive]
     NullPointer {
         /// The argument at fault.
         argument: Argument,
     },
-    /// A value that the function does not take.
+    /// An argument has an invalid value.
     #[non_exhaustive]
     InvalidArgument {
         /// The argument at fault.
         argument: Argument,
-        /// The value found in it.
+        /// The value of the argument.
         value: Value,
-        /// What would have been taken.
+        /// The values that are valid.
         expected: &'static str,
     },
-    /// A length that does not fit the optimizer's.
+    /// A length differs from the optimizer's.
     #[non_exhaustive]
     DimensionMismatch {
         /// The argument at fault.
         argument: Argument,
-        /// The length found.
+        /// The length of the argument.
         found: u64,
-        /// The length that fits.
+        /// The length of the optimizer.
         expected: u64,
     },
-    /// A NaN or an infinity: in the gradient, or in what the step would have computed.
+    /// The gradient or a result of the step has a NaN or an infinity.
     #[non_exhaustive]
     NonFinite {
         /// The quantity that is not finite.
         what: &'static str,
-        /// How many such values there are, where they were counted; 0 otherwise.
+        /// Number of NaN and infinite elements; 0 if they were not counted.
         count: u64,
-        /// Where the first of them is, if it is among this optimizer's.
+        /// The place of the first such element, if it belongs to this optimizer.
         first: Option<Place>,
     },
-    /// Memory could not be had.
+    /// The system gave no memory.
     #[non_exhaustive]
     OutOfMemory {
-        /// What it was wanted for.
+        /// The use of the memory.
         what: &'static str,
-        /// Bytes asked for; `u64::MAX` where the size itself overflows.
+        /// Number of bytes; `u64::MAX` if the size itself overflows.
         bytes: u64,
     },
-    /// Another thread is inside a call on the same handle, or holds it.
+    /// Another thread is inside a call on the same handle, or holds the handle.
     Busy,
-    /// The call does not belong at this point of a step.
+    /// The call is not allowed at this point of a step in phases.
     #[non_exhaustive]
     WrongPhase {
         /// The method called.
@@ -69,15 +70,15 @@ pub enum Error {
         /// Why it cannot be called now.
         reason: &'static str,
     },
-    /// A saved state that is damaged, truncated or not one of ours.
+    /// A saved state is damaged or truncated, or another program wrote it.
     #[non_exhaustive]
     BadState {
-        /// Which of several it is.
+        /// Index of the state in a list of several.
         index: Option<usize>,
-        /// What is wrong with it.
+        /// What is wrong with the state.
         reason: &'static str,
     },
-    /// A defect of the library itself.
+    /// The library has a defect.
     #[non_exhaustive]
     Internal {
         /// What went wrong.
@@ -86,20 +87,20 @@ pub enum Error {
     /// A reader, writer or callback supplied by the caller failed.
     #[non_exhaustive]
     Callback {
-        /// Which argument that is.
+        /// The argument that failed.
         argument: &'static str,
-        /// What it returned.
+        /// The value that it returned.
         value: Value,
     },
 }
 
-/// Where an element lies.
+/// The place of an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Place {
-    /// Its index among the optimizer's parameters.
+    /// Index of the element among the optimizer's parameters.
     pub index: u64,
-    /// The tensor it is in and its index there, where the call had a list of tensors.
+    /// Index of its tensor and index in the tensor, if the call had a list of tensors.
     pub tensor: Option<(usize, u64)>,
 }
 
@@ -112,18 +113,18 @@ impl fmt::Display for Place {
     }
 }
 
-/// An argument by name, and by index where it is an array: `grads[3]`.
+/// The name of an argument, with an index for an element of an array: `grads[3]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Argument {
-    /// Its name in the interface, as `dim` or `config.lr`.
+    /// Name in the interface, for example `dim` or `config.lr`.
     pub name: &'static str,
-    /// The element at fault.
+    /// Index of the element at fault.
     pub index: Option<usize>,
 }
 
 impl Argument {
-    /// Element `index` of the array argument `name`.
+    /// Names element `index` of the array `name`.
     pub const fn element(name: &'static str, index: usize) -> Self {
         Self { name, index: Some(index) }
     }
@@ -145,7 +146,7 @@ impl fmt::Display for Argument {
     }
 }
 
-/// An argument's value, for the message.
+/// The value of an argument, for the message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Value {
@@ -153,17 +154,17 @@ pub enum Value {
     Real(f64),
     /// A count, a length, a size or an address.
     Count(u64),
-    /// An enum's value or another signed number.
+    /// The value of an enum, or another signed number.
     Integer(i64),
-    /// The half-open range of elements from the first to the second number.
+    /// The range of elements from the first number up to, but without, the second.
     Range(u64, u64),
-    /// A value with a name.
+    /// A value described by a text.
     Name(&'static str),
     /// A kind of clipping.
     Clip(Clip),
-    /// A format of the window.
+    /// A history format.
     HistoryFormat(HistoryFormat),
-    /// How a reader or writer failed.
+    /// The error of a reader or writer.
     Io(io::ErrorKind),
 }
 
@@ -199,7 +200,7 @@ impl Error {
         Self::BadState { index: None, reason }
     }
 
-    /// The same, found in one of several saved states.
+    /// Adds the index of the state to an error found in one of several states.
     pub(crate) fn in_state(self, index: usize) -> Self {
         match self {
             Self::BadState { reason, .. } => Self::BadState { index: Some(index), reason },
@@ -243,7 +244,7 @@ impl fmt::Display for Error {
             Self::BadState { index: Some(index), reason } => write!(f, "bad saved state, states[{index}]: {reason}"),
             Self::Internal { reason } => write!(f, "internal error: {reason}"),
             Self::Callback { argument, value: Value::Integer(code) } => {
-                write!(f, "{argument} returned {code}: expected 0, for success")
+                write!(f, "{argument} returned {code}: expected 0 for success")
             }
             Self::Callback { argument, value } => write!(f, "{argument} failed: {value}"),
         }

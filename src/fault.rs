@@ -1,7 +1,7 @@
-//! Defects for tests. The code has points, each in the middle of something that a panic would leave half done; a test
-//! has the n-th that is reached panic. Without a test a point is nothing.
+//! Injected defects for tests. The code calls [`point`] where a panic would leave something half done. A test makes the
+//! n-th call panic. Outside tests a point compiles to nothing.
 
-/// A point at which a test may have a defect.
+/// A place at which a test may inject a panic.
 #[inline(always)]
 pub(crate) fn point() {
     #[cfg(test)]
@@ -15,22 +15,22 @@ pub(crate) use armed::{disarm, panic_at};
 mod armed {
     use core::sync::atomic::{AtomicI64, Ordering};
 
-    /// Points that are still passed before the one that panics.
+    /// Number of points to pass before the one that panics; `i64::MAX` if none panics.
     static LEFT: AtomicI64 = AtomicI64::new(i64::MAX);
 
     pub(super) fn reached() {
-        // As long as nobody has armed it, nothing is written that threads would share.
+        // While no panic is armed, threads only read the counter.
         if LEFT.load(Ordering::Relaxed) != i64::MAX && LEFT.fetch_sub(1, Ordering::Relaxed) == 0 {
             panic!("an injected defect");
         }
     }
 
-    /// Has the point after the next `passed` ones panic, on whichever thread of the process reaches it.
+    /// Makes the point after the next `passed` points panic, on any thread of the process.
     pub(crate) fn panic_at(passed: u32) {
         LEFT.store(passed.into(), Ordering::Relaxed);
     }
 
-    /// Has none panic. Returns whether one did.
+    /// Makes no point panic any more. Returns whether one panicked.
     pub(crate) fn disarm() -> bool {
         LEFT.swap(i64::MAX, Ordering::Relaxed) < 0
     }

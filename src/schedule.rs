@@ -1,26 +1,26 @@
-//! Learning rates over a run: warm-up, then constant, or falling to 0. Pure arithmetic, without state.
+//! Learning rate schedules: a warm-up, then constant or falling to 0. No state.
 
-/// How the learning rate goes on after the warm-up.
+/// The course of the learning rate after the warm-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[repr(i32)]
 pub enum Schedule {
-    /// It stays at the peak.
+    /// The learning rate stays at its peak.
     Constant = 0,
-    /// It falls to 0 at the last step, by as much each step.
+    /// The learning rate falls linearly to 0 at the last step.
     Linear = 1,
-    /// It falls to 0 at the last step, along half a period of a cosine.
+    /// The learning rate falls along half a period of a cosine to 0 at the last step.
     Cosine = 2,
 }
 
 impl Schedule {
-    /// The learning rate of a step; steps count from 1.
+    /// Computes the learning rate of a step; steps count from 1.
     ///
-    /// Over the first `warmup` steps it rises linearly, from `peak/warmup` to `peak`. Then it is `peak` times 1,
-    /// `1 − x` or `(1 + cos πx)/2`, where x goes from 0 at step `warmup` to 1 at step `total`; beyond `total` it is 0.
-    /// [`Schedule::Constant`] ends at `total` too.
+    /// Over the first `warmup` steps the learning rate rises linearly, from `peak/warmup` to `peak`. Then it is `peak`
+    /// times 1 (constant), `1 − x` (linear) or `(1 + cos πx)/2` (cosine), where x rises from 0 at step `warmup` to 1 at
+    /// step `total`. After step `total` it is 0, for [`Schedule::Constant`] too.
     ///
-    /// NaN for step 0, a `warmup` above `total`, and a peak that is negative or not finite.
+    /// Returns NaN for step 0, a `warmup` above `total`, and a peak that is negative or not finite.
     ///
     /// ```
     /// use lmada::Schedule;
@@ -38,12 +38,12 @@ impl Schedule {
         if step < warmup {
             return peak * (step as f64 / warmup as f64);
         }
-        // At the last step of a run that is all warm-up, the peak is reached.
+        // A run that is all warm-up reaches the peak at its last step.
         let left = if total == warmup { 1.0 } else { (total - step) as f64 / (total - warmup) as f64 };
         match self {
             Self::Constant => peak,
             Self::Linear => peak * left,
-            // (1 + cos π(1 − left))/2, without the cancellation where little is left.
+            // (1 + cos π(1 − left))/2, without cancellation near the end of the run.
             Self::Cosine => peak * (core::f64::consts::FRAC_PI_2 * left).sin().powi(2),
         }
     }

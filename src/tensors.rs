@@ -1,43 +1,45 @@
-//! A model's parameters or gradients as the caller keeps them: one array or a list of tensors, seen as one.
+//! The caller's parameters or gradients: one array, or a list of tensors that is used like one array.
 
 use core::marker::PhantomData;
 
 use crate::memory::Pod;
 
-/// Tensors one after the other, to be read.
+/// A list of tensors for reading.
 ///
 /// # Safety
-/// Every tensor is aligned and has its length of initialised elements for as long as the list lives, or is NULL. Nobody
-/// writes them but through this list, where it is a [`TensorListMut`]; none of that is NULL.
+/// Every tensor is NULL, or it is aligned and has its length of initialised elements for as long as the list lives.
+/// Nobody writes to them, except through this list if it is a [`TensorListMut`]. No tensor of a [`TensorListMut`] is
+/// NULL.
 pub(crate) unsafe trait TensorList<T>: Sync {
     /// Number of tensors.
     fn count(&self) -> usize;
-    /// Start and length of a tensor.
+    /// Start of a tensor and its number of elements.
     fn tensor(&self, index: usize) -> (*const T, usize);
 }
 
-/// Tensors one after the other, to be written.
+/// A list of tensors for writing.
 ///
 /// # Safety
-/// No two tensors overlap, and nobody else touches them. `start_mut` gives a pointer that may be written through, to
-/// where `tensor` says that the tensor starts.
+/// No two tensors overlap, and nobody else uses them. `start_mut` returns the start that `tensor` returns, as a pointer
+/// for writing.
 pub(crate) unsafe trait TensorListMut<T>: TensorList<T> {
     /// Start of a tensor.
     fn start_mut(&self, index: usize) -> *mut T;
 }
 
-/// One array that is read.
+/// One array for reading.
 pub(crate) struct One<'a, T>(&'a [T]);
-/// One array that is written.
+/// One array for writing.
 pub(crate) struct OneMut<'a, T>(*mut T, usize, PhantomData<&'a mut [T]>);
-/// Slices that are read.
+/// A list of slices for reading.
 pub(crate) struct Many<'a, T>(pub &'a [&'a [T]]);
-/// Slices that are read where they are there. Those that are not are as long as another list's.
+/// A list of slices for reading, of which some may be missing. A missing slice is NULL, with the length of the slice in
+/// `like`.
 pub(crate) struct Optional<'a, T> {
     pub given: &'a [Option<&'a [T]>],
     pub like: &'a ManyMut<'a, T>,
 }
-/// Slices that are written.
+/// A list of slices for writing.
 pub(crate) struct ManyMut<'a, T>(*const *mut [T], usize, PhantomData<&'a mut [&'a mut [T]]>);
 
 impl<'a, T> One<'a, T> {
@@ -54,7 +56,7 @@ impl<'a, T> OneMut<'a, T> {
 
 impl<'a, T> ManyMut<'a, T> {
     pub fn new(slices: &'a mut [&mut [T]]) -> Self {
-        // References and raw pointers to the same type have the same layout: the Rust reference promises it.
+        // The Rust reference promises that references and raw pointers to a type have the same layout.
         Self(slices.as_mut_ptr().cast::<*mut [T]>(), slices.len(), PhantomData)
     }
 
@@ -65,7 +67,7 @@ impl<'a, T> ManyMut<'a, T> {
     }
 }
 
-// SAFETY: it stands for an exclusive borrow of elements that may be used from any thread.
+// SAFETY: it holds an exclusive borrow of elements that may be used from any thread.
 unsafe impl<T: Pod> Sync for OneMut<'_, T> {}
 // SAFETY: as above.
 unsafe impl<T: Pod> Sync for ManyMut<'_, T> {}
@@ -138,20 +140,20 @@ unsafe impl<T: Pod> TensorListMut<T> for ManyMut<'_, T> {
     }
 }
 
-/// A tensor list placed at a position of the optimizer's parameters.
+/// A tensor list whose first element belongs to parameter `origin` of the optimizer.
 pub(crate) struct Placed<'a, L: ?Sized> {
     list: &'a L,
-    /// Where each tensor starts in the list; not looked at for a single tensor.
+    /// Start of each tensor in the list. Not used for a single tensor.
     starts: &'a [usize],
     origin: usize,
 }
 
-/// Tensors that are read.
+/// Placed tensors for reading.
 pub(crate) type Tensors<'a, T> = Placed<'a, dyn TensorList<T> + 'a>;
-/// Tensors that are written.
+/// Placed tensors for writing.
 pub(crate) type TensorsMut<'a, T> = Placed<'a, dyn TensorListMut<T> + 'a>;
 
-// Not derived: a list need not be `Clone` for a reference to it to be.
+// Not derived: `derive` would require the list itself to be `Clone`.
 impl<L: ?Sized> Clone for Placed<'_, L> {
     fn clone(&self) -> Self {
         *self
@@ -159,17 +161,17 @@ impl<L: ?Sized> Clone for Placed<'_, L> {
 }
 impl<L: ?Sized> Copy for Placed<'_, L> {}
 
-/// Elements of a list that lie together.
+/// Contiguous elements of a list.
 struct Run {
-    /// The tensor they are in.
+    /// Index of their tensor.
     index: usize,
-    /// How many elements of the tensor lie before them.
+    /// Number of elements of the tensor before them.
     skipped: usize,
     len: usize,
 }
 
 impl<'a, L: ?Sized> Placed<'a, L> {
-    /// `list` from parameter `origin` on; `starts` are the sums of the lengths before each tensor.
+    /// Places `list` at parameter `origin`. `starts[i]` is the sum of the lengths before tensor i.
     pub fn new<T>(list: &'a L, starts: &'a [usize], origin: usize) -> Self
     where
         L: TensorList<T>,
@@ -178,7 +180,7 @@ impl<'a, L: ?Sized> Placed<'a, L> {
         Self { list, starts, origin }
     }
 
-    /// The elements from `position` on that lie together, at most `len` of them; at least one if there is one.
+    /// Returns the contiguous elements from `position` on: at least one, at most `len`.
     fn run<T>(&self, position: usize, len: usize) -> Run
     where
         L: TensorList<T>,
@@ -187,7 +189,7 @@ impl<'a, L: ?Sized> Placed<'a, L> {
         let (index, start) = match self.list.count() {
             1 => (0, 0),
             _ => {
-                // The last tensor that starts here or before: empty ones share their start with the next.
+                // The last tensor that starts here or before. An empty tensor has the start of the next tensor.
                 let index = self.starts.partition_point(|&start| start <= within) - 1;
                 (index, self.starts[index])
             }
@@ -198,7 +200,7 @@ impl<'a, L: ?Sized> Placed<'a, L> {
         Run { index, skipped, len: len.min(size - skipped) }
     }
 
-    /// Where the elements from `position` on lie that are not beyond `end`: those that lie together, address and bytes.
+    /// Returns the address and bytes of the contiguous elements from `position` on, up to `end`, for prefetching.
     pub fn ahead<T>(&self, position: usize, end: usize) -> (usize, usize)
     where
         L: TensorList<T>,
@@ -212,8 +214,8 @@ impl<'a, L: ?Sized> Placed<'a, L> {
 }
 
 impl<T: Pod> Tensors<'_, T> {
-    /// `len` elements from `position` on: in place where they lie together, else copied into `staging`. None is in a
-    /// tensor that is NULL.
+    /// Returns the `len` elements from `position` on: in place if they are contiguous, otherwise copied to `staging`.
+    /// None may be in a tensor that is NULL.
     pub fn read<'s>(&'s self, position: usize, len: usize, staging: &'s mut [T]) -> &'s [T] {
         let first = self.run(position, len);
         if first.len == len {
@@ -223,8 +225,8 @@ impl<T: Pod> Tensors<'_, T> {
         &staging[..len]
     }
 
-    /// Calls `read(first, elements)` for the runs that make up the `len` elements from `position` on; `first` counts
-    /// from `position`. None is in a tensor that is NULL.
+    /// Calls `read(first, elements)` for each contiguous run of the `len` elements from `position` on. `first` is
+    /// counted from `position`. No element may be in a tensor that is NULL.
     pub fn runs(&self, position: usize, len: usize, mut read: impl FnMut(usize, &[T])) {
         let mut done = 0;
         while done < len {
@@ -243,11 +245,11 @@ impl<T: Pod> Tensors<'_, T> {
 }
 
 impl<T: Pod> TensorsMut<'_, T> {
-    /// Calls `write(first, elements)` for the runs that make up the `len` elements from `position` on; `first` counts
-    /// from `position`.
+    /// Calls `write(first, elements)` for each contiguous run of the `len` elements from `position` on. `first` is
+    /// counted from `position`.
     ///
     /// # Safety
-    /// No other call touches these positions at the same time.
+    /// No other call uses these positions at the same time.
     pub unsafe fn write(&self, position: usize, len: usize, mut write: impl FnMut(usize, &mut [T])) {
         let mut done = 0;
         while done < len {
@@ -264,7 +266,7 @@ impl<T: Pod> TensorsMut<'_, T> {
 mod tests {
     use super::*;
 
-    /// Whether a type of list can be written through: an inherent constant goes before that of a trait.
+    /// Tells whether a list type implements [`TensorListMut`]: an inherent constant takes precedence over a trait's.
     struct Probe<L>(PhantomData<L>);
     impl<L: TensorListMut<f32>> Probe<L> {
         const WRITES: bool = true;
@@ -275,7 +277,7 @@ mod tests {
     impl<L> Other for Probe<L> {}
 
     #[test]
-    fn lists_that_are_read_cannot_be_written_through() {
+    fn lists_for_reading_cannot_be_written_to() {
         let written = [Probe::<OneMut<'_, f32>>::WRITES, Probe::<ManyMut<'_, f32>>::WRITES];
         let read = [Probe::<One<'_, f32>>::WRITES, Probe::<Many<'_, f32>>::WRITES, Probe::<Optional<'_, f32>>::WRITES];
         assert_eq!((written, read), ([true; 2], [false; 3]));

@@ -1,4 +1,4 @@
-//! Mixed precision: gradients and a copy of the parameters in bfloat16.
+//! Steps with gradients, and a copy of the parameters, in bfloat16.
 
 use super::guard::{lmada_t, with_handle};
 use super::pointers::{check_apart, native, slice, slice_mut};
@@ -6,10 +6,11 @@ use super::step::check_dim;
 use super::types::*;
 use crate::error::Result;
 
-/// `lmada_step` with the gradient in bfloat16, the upper halves of `float`s: half the traffic of reading it. The
-/// parameters stay `float`; where `params_bf16` is given it receives them, rounded to the nearest bfloat16, of two as
-/// near the even one (a finite parameter beyond the largest bfloat16 becomes that). A step is the one that the same
-/// numbers would give as `float`.
+/// Takes a step as `lmada_step` does, with the gradient in bfloat16 (the upper half of a `float`).
+///
+/// Reading the gradient takes half the memory traffic. The parameters stay `float`. If `params_bf16` is not NULL, it
+/// receives the new parameters, rounded to the nearest bfloat16, ties to even; a finite parameter beyond the largest
+/// bfloat16 saturates. The result is that of `lmada_step` with the same numbers as `float`.
 ///
 /// ```c
 /// // The forward and backward passes use params_bf16 and leave grads_bf16.
@@ -17,10 +18,10 @@ use crate::error::Result;
 /// ```
 ///
 /// @param opt          a handle of type `LMADA_F32`
-/// @param params       `dim` parameters, updated in place. No two of the arrays overlap.
-/// @param params_bf16  receives `dim` parameters in bfloat16; NULL is fine. On failure nothing is written.
+/// @param params       `dim` parameters, updated in place. No two of the arrays may overlap.
+/// @param params_bf16  receives `dim` parameters in bfloat16; may be NULL. On failure nothing is written.
 /// @param grads_bf16   `dim` partial derivatives of the loss in bfloat16
-/// @param dim          number of parameters: the handle's
+/// @param dim          number of parameters of the handle
 /// @return as `lmada_step`
 ///
 /// # Safety
@@ -33,7 +34,7 @@ pub unsafe extern "C" fn lmada_step_bf16(
     grads_bf16: *const u16,
     dim: usize,
 ) -> lmada_status_t {
-    // SAFETY: the caller's promise is passed on; the arrays do not overlap, as is checked first.
+    // SAFETY: the caller's promise is passed on; `arrays` checks that they do not overlap.
     unsafe {
         with_handle(opt, |inner| {
             let (optimizer, _) = native::<f32>(inner)?;
@@ -44,9 +45,11 @@ pub unsafe extern "C" fn lmada_step_bf16(
     }
 }
 
-/// The arrays of a step or a piece of it.
+/// The arrays of a step or of a piece: parameters, their copy in bfloat16, gradient.
 type Arrays<'a> = (&'a mut [f32], Option<&'a mut [u16]>, &'a [u16]);
 
+/// Checks the caller's arrays and returns them as slices.
+///
 /// # Safety
 /// The arrays are NULL or have `len` elements that nobody else touches.
 unsafe fn arrays<'a>(
@@ -60,20 +63,20 @@ unsafe fn arrays<'a>(
         check_apart(("params_bf16", params_bf16), ("grads_bf16", grads_bf16), len)?;
         check_apart(("params_bf16", params_bf16), ("params", params.cast_const()), len)?;
     }
-    // SAFETY: the caller's promise is passed on; the arrays do not overlap. Old contents of the copy are never read, and
-    // any bits are a number.
+    // SAFETY: the caller's promise is passed on; the arrays do not overlap. The old contents of the copy are never
+    // read, and any bits are a valid number.
     unsafe {
         let copy = if params_bf16.is_null() { None } else { Some(slice_mut("params_bf16", params_bf16, len)?) };
         Ok((slice_mut("params", params, len)?, copy, slice("grads_bf16", grads_bf16, len)?))
     }
 }
 
-/// `lmada_feed` with the gradient in bfloat16.
+/// Takes in a piece of the gradient as `lmada_feed` does, with the gradient in bfloat16.
 ///
 /// @param opt         a handle of type `LMADA_F32` with an open step
-/// @param offset      first parameter of the piece
-/// @param grads_bf16  `len` partial derivatives in bfloat16; NULL is fine where `len` is 0
-/// @param len         length of the piece
+/// @param offset      index of the first parameter of the piece
+/// @param grads_bf16  `len` partial derivatives in bfloat16; may be NULL if `len` is 0
+/// @param len         number of parameters in the piece
 /// @return as `lmada_feed`
 ///
 /// # Safety
@@ -94,7 +97,8 @@ pub unsafe extern "C" fn lmada_feed_bf16(
     }
 }
 
-/// `lmada_apply` with the gradient in bfloat16, and a copy of the parameters as in `lmada_step_bf16`.
+/// Moves a piece of the parameters as `lmada_apply` does, with the gradient in bfloat16 and a copy of the parameters as
+/// in `lmada_step_bf16`.
 ///
 /// ```c
 /// lmada_begin(opt);
@@ -105,11 +109,11 @@ pub unsafe extern "C" fn lmada_feed_bf16(
 /// ```
 ///
 /// @param opt          a handle of type `LMADA_F32` with a solved step
-/// @param offset       first parameter of the piece
-/// @param params       `len` parameters, updated in place. No two of the arrays overlap; NULL is fine where `len` is 0.
-/// @param params_bf16  receives `len` parameters in bfloat16; NULL is fine
-/// @param grads_bf16   the same partial derivatives that `lmada_feed_bf16` got for these parameters
-/// @param len          length of the piece
+/// @param offset       index of the first parameter of the piece
+/// @param params       `len` parameters, updated in place; may be NULL if `len` is 0. No two of the arrays may overlap.
+/// @param params_bf16  receives `len` parameters in bfloat16; may be NULL
+/// @param grads_bf16   the partial derivatives that `lmada_feed_bf16` got for these parameters
+/// @param len          number of parameters in the piece
 /// @return as `lmada_apply`
 ///
 /// # Safety
@@ -123,7 +127,7 @@ pub unsafe extern "C" fn lmada_apply_bf16(
     grads_bf16: *const u16,
     len: usize,
 ) -> lmada_status_t {
-    // SAFETY: the caller's promise is passed on; the arrays do not overlap, as is checked first.
+    // SAFETY: the caller's promise is passed on; `arrays` checks that they do not overlap.
     unsafe {
         with_handle(opt, |inner| {
             let (optimizer, _) = native::<f32>(inner)?;

@@ -1,4 +1,4 @@
-//! Options across the boundary: structs of any known size in, the defaults out.
+//! Options across the boundary: reads structs of any known size, and writes the defaults.
 
 use core::mem::offset_of;
 
@@ -8,13 +8,13 @@ use super::types::*;
 use crate::config::{Clip, Config, Dtype, HistoryFormat, Momentum};
 use crate::error::{Error, Result, Value};
 
-/// Fills `config` with the defaults: windowed full-matrix Adagrad as its description has it (k = 10 gradients as given,
-/// lr 1e-2, eps 1e-6, no momentum, no clipping).
+/// Fills `config` with the defaults: plain windowed full-matrix Adagrad (k = 10, `LMADA_HISTORY_FULL`, lr 1e-2, eps
+/// 1e-6, no momentum, no clipping).
 ///
 /// @param config       struct to fill; nothing is written beyond `config_size` bytes
 /// @param config_size  `sizeof(lmada_config_t)`
-/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where `config_size` is below 8 or
-///         above what this library knows, or `config` is not aligned
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` if `config_size` is below 8 or larger
+///         than this library's struct, or if `config` is not aligned
 ///
 /// # Safety
 /// `config` is NULL or points at `config_size` writable bytes.
@@ -24,13 +24,14 @@ pub unsafe extern "C" fn lmada_config_init(config: *mut lmada_config_t, config_s
     guard(|| unsafe { write_prefix("config", "config_size", config, config_size, config_to_c(&Config::default())) })
 }
 
-/// Fills `config` with the setting that trained best in this library's own measurements (docs/recommended.md says how
-/// it was found). Otherwise as `lmada_config_init`; the history format too is for you to choose.
+/// Fills `config` with the setting that trained best in this library's measurements (docs/recommended.md). All other
+/// options are those of `lmada_config_init`, the history format too.
 ///
-/// It uses diagonal preconditioning, which rules out `centered` and the clips by EMA vectors. No option of it has the
-/// units of the loss: a loss times 1e-4 or 1e4 trains as the loss itself, and lr (0.01) is Adam's, about the RMS change
-/// of a parameter. A program whose struct, of `config_size` bytes, ends before `diagonal_beta` cannot hold this setting
-/// and gets one without diagonal preconditioning: k = 30, lr 0.1, momentum of updates 0.9, grafted to the EMA of norms.
+/// The setting uses diagonal preconditioning, which excludes `centered` and the clips by EMA vectors. None of its
+/// options is in units of the loss: a loss times 1e-4 or 1e4 trains as the loss itself. lr (0.01) means what it means
+/// in Adam, about the RMS change of a parameter in a step. If `config_size` ends before `diagonal_beta`, the struct
+/// cannot hold this setting and gets a setting without diagonal preconditioning: k = 30, lr 0.1,
+/// `LMADA_MOMENTUM_UPDATE` with momentum 0.9, and `LMADA_GRAFT_EMA_NORM`.
 ///
 /// @param config       struct to fill; nothing is written beyond `config_size` bytes
 /// @param config_size  `sizeof(lmada_config_t)`
@@ -46,7 +47,7 @@ pub unsafe extern "C" fn lmada_config_recommended(config: *mut lmada_config_t, c
     guard(|| unsafe { write_prefix("config", "config_size", config, config_size, config_to_c(&setting)) })
 }
 
-/// A struct whose first member is its size, and which grows at the end only.
+/// A struct of the interface whose first member is its size. It grows at the end only.
 pub(super) trait SizedStruct: Copy {
     fn set_size(&mut self, size: usize);
 }
@@ -63,7 +64,7 @@ impl SizedStruct for lmada_stats_t {
     }
 }
 
-/// Writes the first `size` bytes of `value`, its size set to that.
+/// Sets the size of `value` to `size` and writes its first `size` bytes to `target`.
 ///
 /// # Safety
 /// `target` is NULL or points at `size` writable bytes.
@@ -76,7 +77,7 @@ pub(super) unsafe fn write_prefix<S: SizedStruct>(
 ) -> Result<()> {
     check_struct(name, target, size_name, size)?;
     value.set_size(size);
-    // SAFETY: `target` is not NULL and has `size` bytes by the caller's promise; `value` has at least as many.
+    // SAFETY: `target` is not NULL and has `size` bytes by the caller's promise; `value` has at least `size` bytes.
     unsafe { core::ptr::copy_nonoverlapping((&raw const value).cast::<u8>(), target.cast::<u8>(), size) };
     Ok(())
 }
@@ -90,13 +91,13 @@ fn check_struct<S>(name: &'static str, pointer: *const S, size_name: &'static st
         return Err(Error::invalid(name, value, "an address aligned for a struct"));
     }
     if size < size_of::<usize>() || size > size_of::<S>() {
-        let expected = "at least 8 and at most the size of the struct that this library was built with";
+        let expected = "8 to the size of the struct in this library";
         return Err(Error::invalid(size_name, Value::Count(size as u64), expected));
     }
     Ok(())
 }
 
-/// The caller's options, checked; NULL means the defaults.
+/// Reads and checks the caller's options; NULL means the defaults.
 ///
 /// # Safety
 /// `config` is NULL or points at as many bytes as its first member says.
@@ -108,7 +109,7 @@ pub(super) unsafe fn read_config(config: *const lmada_config_t) -> Result<Config
     unsafe { read_config_over(config, &Config::default()) }
 }
 
-/// The caller's options, checked; those that are not wholly inside the struct are as in `others`.
+/// Reads and checks the caller's options. Options that do not lie wholly inside the struct are taken from `others`.
 ///
 /// # Safety
 /// `config` points at as many bytes as its first member says.
@@ -119,17 +120,17 @@ pub(super) unsafe fn read_config_over(config: *const lmada_config_t, others: &Co
     check_struct("config", config, "config.struct_size", size)?;
     let mut known = config_to_c(others);
     // SAFETY: `size` bytes are readable by the caller's promise and fit in `known`, whose fields may hold any bits.
-    // Fields that lie only partly inside are put back below.
+    // `from_c` ignores a field that lies only partly inside.
     unsafe { core::ptr::copy_nonoverlapping(config.cast::<u8>(), (&raw mut known).cast::<u8>(), size) };
     let config = from_c(&known, size, others)?;
     config.validate()?;
     Ok(config)
 }
 
-/// The options as the C struct.
+/// Converts options to the C struct.
 pub(super) fn config_to_c(config: &Config) -> lmada_config_t {
-    // SAFETY: every field is a number, for which zeros are a value; this clears the padding too, so that nothing
-    // uninitialised is copied out.
+    // SAFETY: every field is a number, for which zeros are a valid value. Zeroing clears the padding too, so that no
+    // uninitialised byte is copied out.
     let mut c: lmada_config_t = unsafe { core::mem::zeroed() };
     c.struct_size = size_of::<lmada_config_t>();
     c.dtype = config.dtype as i32;
@@ -162,7 +163,8 @@ pub(super) fn config_to_c(config: &Config) -> lmada_config_t {
     c
 }
 
-/// The C struct's first `size` bytes as options; fields that are not wholly inside are as in `others`.
+/// Converts the first `size` bytes of the C struct to options. Fields that do not lie wholly inside are taken from
+/// `others`.
 fn from_c(c: &lmada_config_t, size: usize, others: &Config) -> Result<Config> {
     macro_rules! field {
         ($name:ident) => {
@@ -208,7 +210,7 @@ fn from_c(c: &lmada_config_t, size: usize, others: &Config) -> Result<Config> {
     })
 }
 
-/// The variant numbered `value`; `variants` are in the order of their numbers.
+/// Returns the variant of number `value`; `variants` are in the order of their numbers.
 fn one_of<E: Copy>(name: &'static str, value: i32, variants: &[E], expected: &'static str) -> Result<E> {
     let variant = usize::try_from(value).ok().and_then(|index| variants.get(index));
     variant.copied().ok_or(Error::invalid(name, Value::Integer(value.into()), expected))

@@ -1,4 +1,4 @@
-//! A handle's life: create, reset, free.
+//! Creating, resetting and freeing handles.
 
 use super::config::read_config;
 use super::guard::{Engine, either, guard, lmada_t, with_handle_mended};
@@ -9,13 +9,13 @@ use crate::error::{Error, Result, Value};
 use crate::memory::try_box;
 use crate::optimizer::Optimizer;
 
-/// Makes an optimizer for `dim` parameters. All memory that its steps will need is reserved here: about
-/// `history_size*dim` numbers of the history format, see `state_bytes` in `lmada_stats_t`.
+/// Creates an optimizer for `dim` parameters. The call reserves all memory that steps need: about `history_size*dim`
+/// numbers of the history format (`lmada_memory` computes the bytes).
 ///
 /// @param config  options; NULL for the defaults
 /// @param dim     number of parameters, at least 1
-/// @param out     receives the handle; NULL is put there on failure
-/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `out`; `LMADA_ERROR_INVALID_ARGUMENT` where an option is out of
+/// @param out     receives the handle, or NULL on failure
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `out`; `LMADA_ERROR_INVALID_ARGUMENT` if an option is out of
 ///         range, `dim` is 0, or `config` or `out` is not aligned; `LMADA_ERROR_OUT_OF_MEMORY`
 ///
 /// # Safety
@@ -35,9 +35,9 @@ pub unsafe extern "C" fn lmada_create(
     })
 }
 
-/// Makes an optimizer whose parameters fall into `count` blocks, one after the other in memory order. Each block has a
-/// preconditioner, clip reference and scale of its own, as if it were a model of its own: one block a layer makes the
-/// matrix block-diagonal. The total length, `dims[0] + ... + dims[count - 1]`, is the `dim` of the other functions.
+/// Creates an optimizer whose parameters form `count` blocks, in memory order. Each block has its own preconditioner,
+/// clip reference and clip factor, as if it were a separate model. One block for each layer makes the preconditioner
+/// block-diagonal. The sum of the lengths, `dims[0] + ... + dims[count - 1]`, is the `dim` of the other functions.
 ///
 /// ```c
 /// const size_t layers[] = {784 * 100, 100, 100 * 10, 10}; // weights and offsets of two layers
@@ -45,11 +45,11 @@ pub unsafe extern "C" fn lmada_create(
 /// ```
 ///
 /// @param config  options; NULL for the defaults
-/// @param dims    length of each block; 0 is fine (an empty share of a model split over processes)
+/// @param dims    number of parameters in each block; 0 is allowed (an empty share of a model split over processes)
 /// @param count   number of blocks, at least 1
-/// @param out     receives the handle; NULL is put there on failure
-/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `out` or `dims`; `LMADA_ERROR_INVALID_ARGUMENT` where an option
-///         is out of range, `count` is 0, or a pointer is not aligned; `LMADA_ERROR_OUT_OF_MEMORY`
+/// @param out     receives the handle, or NULL on failure
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `out` or `dims`; `LMADA_ERROR_INVALID_ARGUMENT` if an option is
+///         out of range, `count` is 0, or a pointer is not aligned; `LMADA_ERROR_OUT_OF_MEMORY`
 ///
 /// # Safety
 /// `config` is NULL or points at as many bytes as its first member says; `dims` is NULL or has `count` elements; `out`
@@ -70,6 +70,8 @@ pub unsafe extern "C" fn lmada_create_blocks(
     })
 }
 
+/// Creates a handle with the lengths that `dims` returns, and writes it to `out`.
+///
 /// # Safety
 /// As [`lmada_create`].
 unsafe fn create<'a>(
@@ -91,7 +93,7 @@ unsafe fn create<'a>(
     unsafe { hand_out(engine, out) }
 }
 
-/// Makes a handle of the optimizer.
+/// Makes a handle of the optimizer and writes it to `out`.
 ///
 /// # Safety
 /// `out` points at a pointer.
@@ -102,11 +104,12 @@ pub(super) unsafe fn hand_out(engine: Engine, out: *mut *mut lmada_t) -> Result<
     Ok(())
 }
 
-/// Computes the memory that a handle for `dim` parameters would hold, without creating one: `state_bytes` of
-/// `lmada_stats_t` right after `lmada_create`. Besides this, a handle holds small amounts that do not depend on `dim`.
+/// Computes the memory that a handle for `dim` parameters would hold, without creating the handle. The number is that
+/// of `state_bytes` in `lmada_stats_t` right after `lmada_create`. A handle also holds small amounts of memory that do
+/// not depend on `dim` and are not counted.
 ///
-/// It takes no memory of the model's length, but for the moment of the call that of a solver, a few times
-/// `history_size*history_size` doubles.
+/// The call itself takes no memory of the model's length. It takes the memory of a k x k solver until it returns: a few
+/// times `history_size*history_size` doubles.
 ///
 /// ```c
 /// uint64_t bytes;
@@ -114,12 +117,12 @@ pub(super) unsafe fn hand_out(engine: Engine, out: *mut *mut lmada_t) -> Result<
 /// if (bytes > 16e9) config.history_format = LMADA_HISTORY_F16; // half as much
 /// ```
 ///
-/// @param config  options; NULL for the defaults. `threads` counts: each thread has a tile of its own
+/// @param config  options; NULL for the defaults. `threads` matters: each thread has scratch memory
 /// @param dim     number of parameters, at least 1
 /// @param bytes   receives the number of bytes
-/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `bytes`; `LMADA_ERROR_INVALID_ARGUMENT` where an option is out of
-///         range, `dim` is 0, or `config` or `bytes` is not aligned; `LMADA_ERROR_OUT_OF_MEMORY` where the number
-///         overflows, or there is no memory for a solver
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `bytes`; `LMADA_ERROR_INVALID_ARGUMENT` if an option is out of
+///         range, `dim` is 0, or `config` or `bytes` is not aligned; `LMADA_ERROR_OUT_OF_MEMORY` if the number
+///         overflows or there is no memory for a solver
 ///
 /// # Safety
 /// `config` is NULL or points at as many bytes as its first member says; `bytes` is NULL or points at a `uint64_t`.
@@ -142,9 +145,9 @@ fn check_dim(dim: usize) -> Result<usize> {
     if dim == 0 { Err(Error::invalid("dim", Value::Count(0), "at least 1")) } else { Ok(dim) }
 }
 
-/// Forgets every gradient and average, as if just created. Configuration and learning rate are kept, the latter as
-/// `lmada_set_lr` or `lmada_state_load` left it. Also ends a step in phases, whatever was done of it, and all holds of
-/// the calling thread (`lmada_hold`).
+/// Makes the handle as new: removes every gradient and average. The handle keeps its options, its parameter groups and
+/// the learning rate that `lmada_set_lr` or `lmada_state_load` set last. The call also ends a step in phases, in any
+/// phase, and all holds of the calling thread (`lmada_hold`).
 ///
 /// @param opt  the handle
 /// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_BUSY`
@@ -162,11 +165,11 @@ pub unsafe extern "C" fn lmada_reset(opt: *mut lmada_t) -> lmada_status_t {
     }
 }
 
-/// Releases the handle and its memory. The last handle that could use worker threads ends them, and returns when they
-/// are gone. No call on the handle may be under way, and no other thread may hold it (`lmada_hold`). Otherwise
-/// `lmada_free` does nothing, and the memory of the handle is lost.
+/// Frees the handle and its memory. If it is the last handle that uses worker threads, the call also ends these threads
+/// and waits for their end. If a call on the handle is under way in another thread, or another thread holds the handle
+/// (`lmada_hold`), `lmada_free` does nothing, and the memory of the handle is lost.
 ///
-/// @param opt  the handle; NULL is fine
+/// @param opt  the handle; may be NULL
 ///
 /// # Safety
 /// `opt` is NULL or a live handle, which is dead afterwards.
@@ -175,9 +178,9 @@ pub unsafe extern "C" fn lmada_free(opt: *mut lmada_t) {
     guard(|| {
         // SAFETY: NULL or a live handle by the caller's promise.
         if let Some(handle) = unsafe { opt.as_ref() } {
-            // Dropping the entry would write to the lock of the handle, which is freed next.
+            // Not dropped: dropping would write to the lock of the handle, which is freed next.
             core::mem::forget(handle.enter()?);
-            // SAFETY: it came out of `Box::into_raw` in `create`, and the caller gives it up.
+            // SAFETY: the handle came from `Box::into_raw` in `hand_out`, and the caller uses it no more.
             drop(unsafe { Box::from_raw(opt) });
         }
         Ok(())

@@ -1,6 +1,7 @@
-//! After a defect: a panic at each point of each call is a status, and `lmada_reset` makes the handle as new.
+//! Tests of defects: a panic at any [`fault::point`] of any call is a status, and `lmada_reset` then makes the handle
+//! as new.
 //!
-//! Which point panics is a matter of the whole process, so the test runs in a process of its own.
+//! The choice of the point is a global of the process, so the test runs in its own process.
 
 use core::ops::Range;
 use core::ptr::null_mut;
@@ -21,7 +22,7 @@ type Tensors<T> =
 type Feed<T> = unsafe extern "C" fn(*mut lmada_t, usize, *const T, usize) -> lmada_status_t;
 type Apply<T> = unsafe extern "C" fn(*mut lmada_t, usize, *mut T, *const T, usize) -> lmada_status_t;
 
-/// The functions of an element type.
+/// The C functions of an element type.
 trait Real: Element {
     const STEP: Step<Self>;
     const DIRECTION: Step<Self>;
@@ -46,7 +47,7 @@ impl Real for f64 {
     const APPLY: Apply<f64> = lmada_apply_f64;
 }
 
-/// A call on a handle; the number is that of the gradient.
+/// A call on a handle. The first number is that of the gradient, the second that of the piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Call {
     Create,
@@ -65,7 +66,7 @@ enum Call {
     Reset,
 }
 
-/// Calls that succeed in this order.
+/// A sequence of calls that all succeed.
 fn script() -> Vec<Call> {
     use Call::*;
     let fed = (0..PIECES).map(|piece| Feed(4, piece));
@@ -80,7 +81,7 @@ fn script() -> Vec<Call> {
 
 const PIECES: usize = 4;
 
-/// A handle with the parameters it moves.
+/// A handle and its parameters.
 struct Model<T> {
     opt: *mut lmada_t,
     config: lmada_config_t,
@@ -95,7 +96,8 @@ impl<T: Real> Model<T> {
         Self { opt: null_mut(), config: *config, dims, params, state: Vec::new() }
     }
 
-    /// Pieces out of order that cut units of every format: of some a part comes first and the rest after others.
+    /// Returns a piece. The pieces are out of order and cut groups of every history format, so that some groups wait
+    /// for their rest.
     fn piece(&self, piece: usize) -> Range<usize> {
         let dim = self.params.len();
         [dim / 2..dim - 100, 0..1000, dim - 100..dim, 1000..dim / 2][piece].clone()
@@ -105,7 +107,7 @@ impl<T: Real> Model<T> {
         let (opt, dim, params) = (self.opt, self.params.len(), self.params.as_mut_ptr());
         let of = |number| gradient::<T>(dim, number);
         let (mut values, mut count) = (null_mut(), 0);
-        // SAFETY: the handle is NULL or live, and every array has the length that is said.
+        // SAFETY: the handle is NULL or live, and every array has the length that is passed.
         unsafe {
             match call {
                 Call::Create => lmada_create_blocks(&raw const self.config, self.dims.as_ptr(), 2, &raw mut self.opt),
@@ -148,7 +150,7 @@ impl<T: Real> Model<T> {
         }
     }
 
-    /// The calls until one panics, which it gives; `None` if none does.
+    /// Runs the calls until one panics, and returns that call; `None` if none panics.
     fn breaks_off_at(&mut self, point: u32) -> Option<Call> {
         fault::panic_at(point);
         let found = script().into_iter().find(|&call| {
@@ -170,7 +172,7 @@ impl<T: Real> Model<T> {
         unsafe { lmada_free(self.opt) }
     }
 
-    /// Parameters, state and stats after each of the calls.
+    /// Runs the calls, and returns parameters, state and stats after each that leaves no step open.
     fn life(&mut self) -> Vec<(Vec<u64>, Vec<u8>, [u64; 7])> {
         let life = script().into_iter().skip(1).filter_map(|call| {
             assert_eq!(self.call(call), LMADA_OK, "{call:?}: {}", message());
@@ -203,7 +205,7 @@ fn gradient<T: Real>(dim: usize, number: usize) -> Vec<T> {
     (0..dim).map(|i| T::from_f64(number_of(i) as f64 / 8_388_608.0 - 1.0)).collect()
 }
 
-/// Every point of one configuration. Returns the calls that broke off.
+/// Tries every point with one configuration. Returns the calls in which a point panicked.
 fn every_point<T: Real>(what: &str, config: &lmada_config_t, dims: [usize; 2]) -> BTreeSet<Call> {
     let mut fresh = Model::<T>::new(config, dims);
     assert_eq!(fresh.call(Call::Create), LMADA_OK);
@@ -262,7 +264,7 @@ fn every_configuration() {
         broken.extend(every_point::<f32>(&format!("sparse, {threads} threads"), &on(sparse), dims));
         broken.extend(every_point::<f32>(&format!("int8, {threads} threads"), &on(int8), dims));
         for call in script() {
-            // They change nothing that a panic could leave half changed.
+            // These three may have no point: they change nothing that a panic could leave half changed.
             if !matches!(call, Call::Partials | Call::LoadShares | Call::Reset) || broken.contains(&call) {
                 assert!(broken.contains(&call), "no point of {call:?} was reached: {broken:?}");
             }

@@ -1,5 +1,5 @@
-//! The one way through the boundary: no panic crosses it, one call at a time is inside a handle, and every failure
-//! leaves its words behind for `lmada_last_error`.
+//! The guard of every exported function: it turns errors and panics into statuses, keeps the message for
+//! `lmada_last_error`, and lets one call at a time into a handle.
 
 use core::cell::{Cell, UnsafeCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,11 +16,12 @@ use crate::optimizer::{Optimizer, USUAL_TENSORS};
 use crate::parallel::cancellation::held_off;
 use crate::parallel::float_mode::in_default_mode;
 
-/// An optimizer. Made by `lmada_create`, `lmada_create_blocks` or `lmada_create_from_state`, released by `lmada_free`.
+/// A handle: an optimizer and its state. `lmada_create`, `lmada_create_blocks` and `lmada_create_from_state` create it,
+/// `lmada_free` frees it.
 ///
-/// Different handles may be used from different threads at once. A call on a handle that another thread is inside of
-/// or holds (`lmada_hold`) returns `LMADA_ERROR_BUSY`. A handle may be used in a child after `fork()`, unless a call on
-/// it was under way in another thread at that moment.
+/// Different handles may be used from different threads at the same time. A call on a handle returns `LMADA_ERROR_BUSY`
+/// while another thread is inside a call on it or holds it (`lmada_hold`). A child process may use a handle after
+/// `fork()`, unless another thread was inside a call on it at the moment of the fork.
 #[allow(non_camel_case_types)]
 pub struct lmada_t {
     lock: Lock,
@@ -28,20 +29,20 @@ pub struct lmada_t {
     inner: UnsafeCell<Inner>,
 }
 
-/// What a handle holds, reached by one call at a time.
+/// The contents of a handle. One call at a time has access.
 pub(super) struct Inner {
     pub engine: Engine,
-    /// Room to sort the extents of a tensor list in; grows to the longest list seen.
+    /// Scratch for the check of a tensor list. Grows to the longest list seen.
     pub extents: Vec<Extent>,
 }
 
-/// The optimizer, in one of the two element types.
+/// The optimizer, of one of the two element types.
 pub(super) enum Engine {
     F32(Optimizer<f32>),
     F64(Optimizer<f64>),
 }
 
-/// Calls a method that both element types have.
+/// Calls a method of the optimizer, for both element types.
 macro_rules! either {
     ($engine:expr, $optimizer:ident => $call:expr) => {
         match $engine {
@@ -71,7 +72,7 @@ impl lmada_t {
     }
 }
 
-/// Runs `call` with the handle's contents, or says why not.
+/// Runs `call` with the contents of the handle. Refuses NULL, a busy handle, and a handle in which a call panicked.
 ///
 /// # Safety
 /// `opt` is NULL or a live handle of this library.
@@ -81,8 +82,8 @@ pub(super) unsafe fn with_handle(opt: *const lmada_t, call: impl FnOnce(&mut Inn
     unsafe { enter(opt, false, call) }
 }
 
-/// As [`with_handle`], and afterwards no thread holds the handle, and it is usable again even if an earlier call broke
-/// off inside it.
+/// Runs `call` as [`with_handle`] does, also after a panic inside the handle. Afterwards the handle is usable again,
+/// and no thread holds it.
 ///
 /// # Safety
 /// `opt` is NULL or a live handle of this library.
@@ -103,7 +104,7 @@ unsafe fn enter(opt: *const lmada_t, mend: bool, call: impl FnOnce(&mut Inner) -
         let inside = handle.enter()?;
         if handle.broken.get() && !mend {
             return Err(Error::Internal {
-                reason: "an earlier call broke off inside this handle; lmada_reset mends it",
+                reason: "an earlier call panicked inside this handle; lmada_reset makes the handle as new",
             });
         }
         // Stays set if `call` panics.
@@ -119,7 +120,7 @@ unsafe fn enter(opt: *const lmada_t, mend: bool, call: impl FnOnce(&mut Inner) -
     })
 }
 
-/// Runs `call` inside the handle's lock, without access to the contents: so it also runs after a call that panicked.
+/// Runs `call` inside the handle's lock, without access to its contents. Works after a panic inside the handle too.
 ///
 /// # Safety
 /// `opt` is NULL or a live handle of this library.
@@ -131,8 +132,8 @@ pub(super) unsafe fn inside_lock(opt: *const lmada_t, call: impl FnOnce(&Inside<
     })
 }
 
-/// Runs `call` in the default floating-point mode, and the thread is not cancelled meanwhile; turns an error or a panic
-/// into its status and keeps the message for `lmada_last_error`.
+/// Runs `call` in the default floating-point mode, without cancellation of the thread. Turns an error or a panic into
+/// its status, and keeps the message for `lmada_last_error`.
 #[inline(always)] // with all between the exported function and here: see `held_off`
 pub(super) fn guard(call: impl FnOnce() -> Result<()>) -> lmada_status_t {
     held_off(|| in_default_mode(|| caught(call)))
@@ -179,7 +180,7 @@ mod tests {
         assert_eq!(guard(|| panic!("injected {}", 7)), LMADA_ERROR_INTERNAL);
         assert!(message().contains("injected 7"), "{}", message());
         assert_eq!(guard(|| Ok(())), LMADA_OK);
-        assert!(message().contains("injected 7"), "a success leaves the last failure's words");
+        assert!(message().contains("injected 7"), "a success keeps the message of the last failure");
     }
 
     #[test]

@@ -1,17 +1,17 @@
-//! Several calls on a handle that no other thread may come between.
+//! Holding a handle: several calls of one thread, without calls of other threads in between.
 
 use super::guard::{inside_lock, lmada_t};
 use super::types::*;
 
-/// Reserves the handle for the calling thread until `lmada_release`. Meanwhile, every call on the handle from another
-/// thread is `LMADA_ERROR_BUSY`, between the calls of this thread too. Use it around calls that belong together, such as
-/// the phases of a step, if other threads use the handle.
+/// Reserves the handle for the calling thread until `lmada_release`. Until then every call on the handle from another
+/// thread returns `LMADA_ERROR_BUSY`, also between the calls of this thread. Use a hold around calls that belong
+/// together, such as the phases of a step, if other threads use the handle too.
 ///
-/// A thread may hold a handle several times; it then has to release the handle as many times. `lmada_reset` ends all
-/// holds of the calling thread. On Linux a hold also ends with its thread, and a child after `fork()` begins without
-/// one. On other systems a thread that ends while it holds a handle keeps the handle: every later call on it is
-/// `LMADA_ERROR_BUSY`, and `lmada_free` does not free it. There the thread that calls `fork()` keeps its holds in the
-/// child, and handles that another thread held stay held.
+/// A thread may hold a handle several times, and has to release it as many times. `lmada_reset` ends all holds of the
+/// calling thread. On Linux a hold ends with its thread, and a child process after `fork()` starts without holds. On
+/// other systems a thread that ends while it holds a handle keeps the handle: every later call on the handle returns
+/// `LMADA_ERROR_BUSY`, and `lmada_free` does not free it. On those systems the holds of the forking thread and of other
+/// threads stay in force in the child.
 ///
 /// ```c
 /// if (lmada_hold(opt) != LMADA_OK) fail(lmada_last_error());
@@ -27,8 +27,8 @@ use super::types::*;
 /// ```
 ///
 /// @param opt  the handle
-/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_BUSY` where another thread holds the handle or is
-///         inside a call on it
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_BUSY` if another thread holds the handle or is inside a
+///         call on it
 ///
 /// # Safety
 /// `opt` is NULL or a live handle.
@@ -46,8 +46,8 @@ pub unsafe extern "C" fn lmada_hold(opt: *mut lmada_t) -> lmada_status_t {
 /// Ends one `lmada_hold` of the calling thread.
 ///
 /// @param opt  the handle
-/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_WRONG_PHASE` where no thread holds the handle;
-///         `LMADA_ERROR_BUSY` where another thread holds it or is inside a call on it
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_WRONG_PHASE` if no thread holds the handle;
+///         `LMADA_ERROR_BUSY` if another thread holds the handle or is inside a call on it
 ///
 /// # Safety
 /// `opt` is NULL or a live handle.

@@ -1,31 +1,32 @@
-//! What a caller can ask without a handle.
+//! Versions, status names and the last error: functions without a handle.
 
 use core::ffi::c_char;
 
 use super::message::last_message;
 use super::types::*;
 
-/// Version of the binary interface that the library was built with; `LMADA_ABI_VERSION` is that of the header. While it
-/// stays the same, programs that were compiled against an older header go on working: functions and constants are only
-/// added, structs only grow at their end. When it changes, so does the name under which programs ask for the shared
-/// library, `liblmada.so.0`.
+/// Returns the version of the library's binary interface. `LMADA_ABI_VERSION` is the version of the header. While the
+/// version stays the same, programs compiled against an older header work: functions and constants are only added, and
+/// structs grow at their end only. When the version changes, the SONAME of the shared library (`liblmada.so.0`) changes
+/// too.
 #[unsafe(no_mangle)]
 pub extern "C" fn lmada_abi_version() -> u32 {
     LMADA_ABI_VERSION
 }
 
-/// Version of the binary interface that this header describes; see `lmada_abi_version`.
+/// The version of the binary interface that this header describes; see `lmada_abi_version`.
 pub const LMADA_ABI_VERSION: u32 = 1;
 
-/// Version of the library, as "0.1.0". Static storage.
+/// Returns the version of the library, for example "0.1.0". The string is static.
 #[unsafe(no_mangle)]
 pub extern "C" fn lmada_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
 }
 
-/// The name of a status, as "LMADA_ERROR_BUSY"; "unknown status" for a number that is none. Static storage.
+/// Returns the name of a status, for example "LMADA_ERROR_BUSY", or "unknown status" for any other number. The string
+/// is static.
 ///
-/// @param status  what a function returned
+/// @param status  the status that a function returned
 #[unsafe(no_mangle)]
 pub extern "C" fn lmada_status_string(status: lmada_status_t) -> *const c_char {
     let name = match status {
@@ -45,8 +46,9 @@ pub extern "C" fn lmada_status_string(status: lmada_status_t) -> *const c_char {
     name.as_ptr()
 }
 
-/// The last failure of a call made from this thread, in words: which argument was wrong and what it was. Never NULL;
-/// empty before the first failure; a call that succeeds leaves it. Valid until this thread's next failure.
+/// Returns the message of the last failed call of this thread: the argument at fault and its value. Never NULL. The
+/// message is empty before the first failure. A call that succeeds does not change it. The string is valid until the
+/// next failure of this thread.
 ///
 /// ```c
 /// lmada_status_t status = lmada_step(opt, params, grads, dim + 1);

@@ -1,5 +1,5 @@
-//! The lock of a handle. One call at a time is inside; while a thread holds the handle, only calls of that thread are let
-//! in. No call waits for the lock: a call that cannot have it is refused.
+//! The lock of a handle. One call at a time is inside the handle. While a thread holds the handle, only calls of this
+//! thread get in. No call waits: the lock refuses a call that cannot get in.
 
 use core::cell::Cell;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -7,21 +7,22 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use crate::error::{Error, Result};
 use crate::parallel::{is_alive, thread};
 
-/// The bit that is set while a call is inside. The other bits are the number of the thread that holds the handle.
+/// Set while a call is inside. The other bits are the number of the thread that holds the handle.
 const INSIDE: u32 = 1;
 const NOBODY: u32 = 0;
 
-/// Who is inside and who holds is in one word, and a refused call does not write to it.
+/// One word holds both facts: whether a call is inside, and which thread holds the handle. A refused call does not
+/// write.
 pub(super) struct Lock {
     word: AtomicU32,
-    /// How many times the holder holds the handle. Only the call inside uses this field.
+    /// Number of holds of the holding thread. Only the call inside uses this field.
     times: Cell<u64>,
 }
 
-/// A call that is inside, until it is dropped.
+/// A call inside the handle. Dropping it leaves the handle.
 pub(super) struct Inside<'a> {
     lock: &'a Lock,
-    /// The holder when the call has left.
+    /// The thread that holds the handle after the call has left.
     holder: Cell<u32>,
 }
 
@@ -30,7 +31,10 @@ impl Lock {
         Self { word: AtomicU32::new(NOBODY), times: Cell::new(0) }
     }
 
-    /// Lets the call in, or refuses it.
+    /// Lets a call in.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if another call is inside, or another thread holds the handle.
     #[inline(always)]
     pub fn enter(&self) -> Result<Inside<'_>> {
         match self.word.compare_exchange(NOBODY, INSIDE, Ordering::Acquire, Ordering::Relaxed) {
@@ -39,7 +43,7 @@ impl Lock {
         }
     }
 
-    /// The same where the word was `found`.
+    /// Continues `enter` if the word was `found` instead of `NOBODY`.
     #[cold]
     fn enter_held(&self, found: u32) -> Result<Inside<'_>> {
         if found & INSIDE != 0 {
@@ -47,8 +51,8 @@ impl Lock {
         }
         let holder = found >> 1;
         let is_own = holder == thread();
-        // A hold ends with its thread where the system tells that the thread is gone: Linux. The child of a fork has
-        // none of its parent's threads.
+        // On Linux a hold ends with its thread: the system says whether the thread is alive. A forked child has none of
+        // its parent's threads.
         if !is_own && is_alive(holder) {
             return Err(Error::Busy);
         }
@@ -63,13 +67,16 @@ impl Lock {
 }
 
 impl Inside<'_> {
-    /// The calling thread holds the handle once more.
+    /// Adds a hold of the calling thread.
     pub fn hold(&self) {
         self.holder.set(thread());
         self.lock.times.set(self.lock.times.get() + 1);
     }
 
-    /// The calling thread holds the handle once less.
+    /// Ends one hold of the calling thread.
+    ///
+    /// # Errors
+    /// [`Error::WrongPhase`] if there is none.
     pub fn release(&self) -> Result<()> {
         match self.lock.times.get() {
             0 => Err(Error::WrongPhase { call: "release", reason: "this thread does not hold the handle" }),
@@ -84,7 +91,7 @@ impl Inside<'_> {
         }
     }
 
-    /// Nobody holds the handle any more.
+    /// Ends all holds.
     pub fn give_up(&self) {
         self.holder.set(NOBODY);
         self.lock.times.set(0);
@@ -92,7 +99,7 @@ impl Inside<'_> {
 }
 
 impl Drop for Inside<'_> {
-    /// After a panic too.
+    /// Runs after a panic too.
     #[inline(always)]
     fn drop(&mut self) {
         self.lock.word.store(self.holder.get() << 1, Ordering::Release);

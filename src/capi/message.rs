@@ -1,13 +1,13 @@
-//! The message that `lmada_last_error` returns: one for each thread.
+//! The message that `lmada_last_error` returns. Each thread has one.
 
 use core::cell::UnsafeCell;
 use core::ffi::c_char;
 use core::fmt::{Display, Write};
 
-/// A message of at most 511 bytes and its NUL, on the thread's own storage: no allocation, no destructor.
+/// A message of at most 511 bytes and its NUL, in thread-local storage: no allocation, no destructor.
 ///
-/// The order of the fields is fixed, and the text is not the first. So a pointer to the struct in place of a pointer to
-/// the text fails the tests with every compiler.
+/// The order of the fields is fixed, and `bytes` is not the first. So a pointer to the struct instead of `bytes` fails
+/// the tests with every compiler.
 #[repr(C)]
 struct Message {
     len: usize,
@@ -20,8 +20,8 @@ thread_local! {
 
 impl Write for Message {
     fn write_str(&mut self, text: &str) -> core::fmt::Result {
-        let room = self.bytes.len() - 1 - self.len;
-        let mut cut = text.len().min(room);
+        let left = self.bytes.len() - 1 - self.len;
+        let mut cut = text.len().min(left);
         while !text.is_char_boundary(cut) {
             cut -= 1;
         }
@@ -31,11 +31,11 @@ impl Write for Message {
     }
 }
 
-/// Makes `what` the thread's message.
+/// Stores `what` as the message of the calling thread.
 pub(super) fn remember(what: &dyn Display) {
     MESSAGE.with(|message| {
-        // SAFETY: the thread's own, and nothing that `write!` calls comes back here: the types printed are ours or
-        // the standard library's.
+        // SAFETY: the message belongs to this thread, and nothing that `write!` calls gets back here: the printed types
+        // are this library's or the standard library's.
         let message = unsafe { &mut *message.get() };
         message.len = 0;
         let _ = write!(message, "{what}");
@@ -43,14 +43,14 @@ pub(super) fn remember(what: &dyn Display) {
     });
 }
 
-/// The thread's message, NUL-terminated.
+/// Returns the message of the calling thread, NUL-terminated.
 pub(super) fn last_message() -> *const c_char {
-    // The field by its name, not by where it lies in the struct.
-    // SAFETY: the pointer is that of the thread's message, which lives as long as the thread; no reference is made.
+    // The field is named: its offset in the struct may change.
+    // SAFETY: the pointer is to the thread's message, which lives as long as the thread; no reference is made.
     MESSAGE.with(|message| unsafe { &raw const (*message.get()).bytes }.cast())
 }
 
-/// The thread's message, for tests.
+/// Returns a copy of the message, for tests.
 #[cfg(test)]
 pub(super) fn message() -> String {
     // SAFETY: `remember` leaves a NUL-terminated string.
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_begins_where_its_bytes_begin() {
+    fn last_message_points_at_the_text() {
         remember(&"here");
         MESSAGE.with(|message| {
             // SAFETY: nothing else refers to the message meanwhile.

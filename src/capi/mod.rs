@@ -1,8 +1,7 @@
-//! The C boundary: handles, statuses, panics, pointers, words. No maths.
+//! The C boundary: handles, statuses, panics, pointers, messages. No maths.
 //!
-//! Every exported function is a few lines: turn pointers into slices (`pointers`), call the optimizer, all inside
-//! `guard`, which turns errors and panics into statuses. The header is generated from these files; what stands in a
-//! doc comment here is what a C programmer reads.
+//! Every exported function is a few lines inside `guard`: turn pointers into slices (`pointers`), then call the
+//! optimizer. The header is generated from these files: C programmers read the doc comments of this folder.
 
 mod bf16;
 mod boolean;

@@ -1,4 +1,4 @@
-//! Options in flight, parameter groups, schedules.
+//! Changing options between steps, parameter groups, schedules.
 
 use core::mem::offset_of;
 
@@ -12,7 +12,7 @@ use crate::optimizer::Group;
 use crate::parallel::float_mode::in_default_mode;
 use crate::schedule::Schedule;
 
-/// Tells the options as they are now, the learning rate too.
+/// Writes the present options to `config`, with the present learning rate.
 ///
 /// ```c
 /// lmada_config_t config;
@@ -24,8 +24,8 @@ use crate::schedule::Schedule;
 /// @param opt          the handle
 /// @param config       struct to fill; nothing is written beyond `config_size` bytes
 /// @param config_size  `sizeof(lmada_config_t)`
-/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where `config_size` is below 8 or
-///         above what this library knows, or `config` is not aligned; `LMADA_ERROR_BUSY`
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` if `config_size` is below 8 or larger
+///         than this library's struct, or if `config` is not aligned; `LMADA_ERROR_BUSY`
 ///
 /// # Safety
 /// `opt` is NULL or a live handle; `config` is NULL or points at `config_size` writable bytes.
@@ -44,10 +44,10 @@ pub unsafe extern "C" fn lmada_get_config(
     }
 }
 
-/// Sets the options of the steps to come: all that do not change the shape of the state. Fixed are `dtype`,
+/// Sets the options of all further steps. Options that fix the layout of the state cannot change: `dtype`,
 /// `history_size`, `history_format`, `density`, `momentum_kind`, whether `diagonal_beta` and `average_beta` are 0, and
-/// whether `clip_kind` is one of the EMA vectors. Where a beta changes, the average that it belongs to keeps its value.
-/// Options beyond the caller's `struct_size` stay as they are.
+/// whether `clip_kind` is one of the EMA vectors. If a beta changes, its average keeps its present value. Options
+/// beyond the caller's `struct_size` do not change.
 ///
 /// ```c
 /// lmada_config_t config;
@@ -59,9 +59,9 @@ pub unsafe extern "C" fn lmada_get_config(
 ///
 /// @param opt     the handle
 /// @param config  the options, from `lmada_get_config`
-/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where an option is out of range or
-///         would change the shape of the state; `LMADA_ERROR_OUT_OF_MEMORY` where more threads or another clip need
-///         scratch; `LMADA_ERROR_WRONG_PHASE` inside a step in phases; `LMADA_ERROR_BUSY`. On failure nothing changes.
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` if an option is out of range or
+///         cannot change; `LMADA_ERROR_OUT_OF_MEMORY` if there is no scratch memory for more threads or another clip;
+///         `LMADA_ERROR_WRONG_PHASE` inside a step in phases; `LMADA_ERROR_BUSY`. On failure nothing changes.
 ///
 /// # Safety
 /// `opt` is NULL or a live handle; `config` is NULL or points at as many bytes as its first member says.
@@ -76,7 +76,7 @@ pub unsafe extern "C" fn lmada_set_config(opt: *mut lmada_t, config: *const lmad
             let now = either!(&inner.engine, optimizer => optimizer.config());
             let new = read_config_over(config, &now)?;
             if new.dtype != now.dtype {
-                let expected = "what the handle was made with: its state has another shape otherwise";
+                let expected = "the value that the handle was created with: the layout of the state depends on it";
                 return Err(Error::invalid("config.dtype", Value::Integer(new.dtype as i64), expected));
             }
             either!(&mut inner.engine, optimizer => optimizer.set_config(&new))
@@ -84,7 +84,8 @@ pub unsafe extern "C" fn lmada_set_config(opt: *mut lmada_t, config: *const lmad
     }
 }
 
-/// Sets the factor on the gradients of the steps to come, `grad_scale`: for a loss whose scale changes.
+/// Sets the option `grad_scale`, the factor on the gradients of all further steps. Use it if the scale of the loss
+/// changes during training.
 ///
 /// ```c
 /// if (lmada_set_grad_scale(opt, 1 / loss_scale) != LMADA_OK) fail(lmada_last_error());
@@ -94,7 +95,7 @@ pub unsafe extern "C" fn lmada_set_config(opt: *mut lmada_t, config: *const lmad
 /// ```
 ///
 /// @param opt    the handle
-/// @param scale  finite, >= 0
+/// @param scale  the factor: finite, >= 0
 /// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT`; `LMADA_ERROR_WRONG_PHASE` inside a
 ///         step in phases; `LMADA_ERROR_BUSY`
 ///
@@ -106,9 +107,9 @@ pub unsafe extern "C" fn lmada_set_grad_scale(opt: *mut lmada_t, scale: f64) -> 
     unsafe { with_handle(opt, |inner| either!(&mut inner.engine, optimizer => optimizer.set_grad_scale(scale))) }
 }
 
-/// Sets the parameter groups of the steps to come, in place of all groups before: ranges of parameters with factors of
-/// their own on learning rate and weight decay. Elsewhere both factors are 1. The groups cost no traffic. They are part
-/// of a saved state, and `lmada_reset` keeps them.
+/// Sets the parameter groups of all further steps. A group is a range of parameters with its own factors on learning
+/// rate and weight decay; outside the groups both factors are 1. The call replaces all earlier groups. Groups take no
+/// memory traffic. They are part of a saved state, and `lmada_reset` keeps them.
 ///
 /// ```c
 /// // No weight decay on the biases; the embedding is frozen.
@@ -120,12 +121,12 @@ pub unsafe extern "C" fn lmada_set_grad_scale(opt: *mut lmada_t, scale: f64) -> 
 /// ```
 ///
 /// @param opt         the handle
-/// @param groups      `count` groups in any order, disjoint; NULL is fine where `count` is 0
+/// @param groups      `count` disjoint groups in any order; may be NULL if `count` is 0
 /// @param group_size  `sizeof(lmada_group_t)`
-/// @param count       number of groups; 0: none
-/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where a group is out of range or
-///         overlaps another, a factor is negative or not finite, `lr*lr_scale*weight_decay*weight_decay_scale` exceeds
-///         1, or `group_size` is below 16 or above what this library knows; `LMADA_ERROR_OUT_OF_MEMORY`;
+/// @param count       number of groups; 0 removes all groups
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` if a group is out of range or
+///         overlaps another group, a factor is negative or not finite, `lr*lr_scale*weight_decay*weight_decay_scale` is
+///         above 1, or `group_size` is below 16 or larger than this library's struct; `LMADA_ERROR_OUT_OF_MEMORY`;
 ///         `LMADA_ERROR_WRONG_PHASE` inside a step in phases; `LMADA_ERROR_BUSY`. On failure nothing changes.
 ///
 /// # Safety
@@ -146,12 +147,14 @@ pub unsafe extern "C" fn lmada_set_groups(
     }
 }
 
+/// Reads the caller's groups. Fields beyond `size` have the factor 1.
+///
 /// # Safety
 /// `groups` is NULL or points at `count` structs of `size` bytes.
 unsafe fn read_groups(groups: *const lmada_group_t, size: usize, count: usize) -> Result<Vec<Group>> {
     let known = size_of::<lmada_group_t>();
     if !(offset_of!(lmada_group_t, lr_scale)..=known).contains(&size) || !size.is_multiple_of(size_of::<f64>()) {
-        let expected = "a multiple of 8 from 16 to the size of the struct that this library was built with";
+        let expected = "a multiple of 8, from 16 to the size of the struct in this library";
         return Err(Error::invalid("group_size", Value::Count(size as u64), expected));
     }
     if count > 0 {
@@ -175,13 +178,13 @@ unsafe fn read_groups(groups: *const lmada_group_t, size: usize, count: usize) -
     Ok(found)
 }
 
-/// The learning rate of a step by a schedule: warm-up, then constant, or falling to 0. Pure arithmetic: no handle, no
-/// state.
+/// Computes the learning rate of a step by a schedule: a warm-up, then constant or falling to 0. The function has no
+/// handle and no state.
 ///
-/// Over the first `warmup` steps it rises linearly, from `peak/warmup` at step 1 to `peak` at step `warmup`. Then it is
-/// `peak` times 1, `1 - x` or `(1 + cos(pi*x))/2`, where x goes from 0 at step `warmup` to 1 at step `total`. Beyond
-/// `total` it is 0. A normalised step does not get shorter by itself as the loss falls, so train with a schedule that
-/// falls.
+/// Over the first `warmup` steps the learning rate rises linearly, from `peak/warmup` at step 1 to `peak` at step
+/// `warmup`. Then it is `peak` times 1 (constant), `1 - x` (linear) or `(1 + cos(pi*x))/2` (cosine), where x rises from
+/// 0 at step `warmup` to 1 at step `total`. After step `total` it is 0. The length of an Adagrad step does not shrink
+/// as the loss falls, so train with a schedule that falls.
 ///
 /// ```c
 /// for (int step = 1; step <= steps; step++) {
@@ -193,10 +196,10 @@ unsafe fn read_groups(groups: *const lmada_group_t, size: usize, count: usize) -
 ///
 /// @param kind    `LMADA_SCHEDULE_CONSTANT`, `LMADA_SCHEDULE_LINEAR` or `LMADA_SCHEDULE_COSINE`
 /// @param peak    largest learning rate: finite, >= 0
-/// @param step    number of the step, from 1; the steps of the stats and 1
-/// @param warmup  steps of the warm-up, at most `total`; 0: none
-/// @param total   steps of the run
-/// @return the learning rate; NaN, which `lmada_set_lr` refuses, for arguments out of range
+/// @param step    number of the step, from 1: `steps` of the stats, plus 1
+/// @param warmup  number of steps of the warm-up, at most `total`; 0 for no warm-up
+/// @param total   number of steps of the run
+/// @return the learning rate; NaN, which `lmada_set_lr` refuses, if an argument is out of range
 #[unsafe(no_mangle)]
 pub extern "C" fn lmada_schedule(kind: lmada_schedule_t, peak: f64, step: u64, warmup: u64, total: u64) -> f64 {
     let kind = match kind {

@@ -1,16 +1,16 @@
-//! What rules of one's own are built from, and the average of the parameters.
+//! Functions from which a caller builds an update rule of its own, and the average of the parameters.
 
 use super::guard::{lmada_t, with_handle};
 use super::pointers::{Native, check_apart, native, slice, slice_mut};
 use super::step::check_dim;
 use super::types::*;
 
-/// Takes the gradient into the window and moves nothing: what the optimizer keeps of gradients and updates changes as in
-/// `lmada_step`, and the step counts. With `lmada_precondition` it makes rules of one's own.
+/// Takes a step without parameters: the gradient enters the window, and all averages of gradients and updates change as
+/// in `lmada_step`. The step counts. Use it with `lmada_precondition` to build an update rule of your own.
 ///
 /// @param opt    a handle of type `LMADA_F32`
 /// @param grads  `dim` partial derivatives of the loss
-/// @param dim    number of parameters: the handle's
+/// @param dim    number of parameters of the handle
 /// @return as `lmada_step`
 ///
 /// # Safety
@@ -42,13 +42,13 @@ unsafe fn observe<T: Native>(opt: *mut lmada_t, grads: *const T, dim: usize) -> 
     }
 }
 
-/// Preconditions a vector with the window as it is: writes u = U f(S^2) U' v + orthogonal_scale*(v - U U' v), with M
-/// weighted, and centered where that is on. No state changes. For the newest gradient that is the direction of the last
-/// step, without clip, graft and momentum, up to rounding.
+/// Preconditions a vector with the present window: writes u = U f(S^2) U' v + orthogonal_scale*(v - U U' v), where M is
+/// weighted, and centered if `centered`. No state changes. If v is the newest gradient, u is the direction of the last
+/// step without clip, graft and momentum, up to rounding.
 ///
-/// With `diagonal_beta` v is scaled first, and u once more, as in a step. `grad_scale` and `grad_clip_norm` act on the
-/// gradients that the window holds, not on v, which is taken as it is. Where a model is split over processes, the call
-/// knows this process's share alone: its products with the window are not added up.
+/// With `diagonal_beta`, v is scaled before and u after, as in a step. `grad_scale` and `grad_clip_norm` act on the
+/// gradients in the window, not on v. If a model is split over processes, the call uses only this process's share: it
+/// does not sum the products of v and the window over the processes.
 ///
 /// ```c
 /// // A rule of one's own: heavy-ball momentum on the preconditioned gradient.
@@ -63,10 +63,10 @@ unsafe fn observe<T: Native>(opt: *mut lmada_t, grads: *const T, dim: usize) -> 
 /// @param opt  a handle of type `LMADA_F32`
 /// @param out  receives `dim` elements; may not overlap `v`
 /// @param v    `dim` elements
-/// @param dim  number of parameters: the handle's
-/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_DIMENSION_MISMATCH`; `LMADA_ERROR_INVALID_ARGUMENT`
-///         where out and v overlap or the handle is of the other type; `LMADA_ERROR_NON_FINITE` where v has a NaN or
-///         infinity or u may not be finite; `LMADA_ERROR_WRONG_PHASE` before the first step and inside a step in
+/// @param dim  number of parameters of the handle
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_DIMENSION_MISMATCH`; `LMADA_ERROR_INVALID_ARGUMENT` if
+///         `out` and `v` overlap or the handle is of the other type; `LMADA_ERROR_NON_FINITE` if v has a NaN or an
+///         infinity, or u may not be finite; `LMADA_ERROR_WRONG_PHASE` before the first step and inside a step in
 ///         phases; `LMADA_ERROR_BUSY`. On failure nothing is written.
 ///
 /// # Safety
@@ -98,8 +98,8 @@ pub unsafe extern "C" fn lmada_precondition_f64(
 }
 
 unsafe fn precondition<T: Native>(opt: *mut lmada_t, out: *mut T, v: *const T, dim: usize) -> lmada_status_t {
-    // SAFETY: the caller's promise is passed on; the arrays do not overlap, as is checked first. The old contents of
-    // `out` are never read, and any bits are a number.
+    // SAFETY: the caller's promise is passed on; `check_apart` refuses arrays that overlap. The old contents of `out`
+    // are never read, and any bits are a valid number.
     unsafe {
         with_handle(opt, |inner| {
             let (optimizer, _) = native::<T>(inner)?;
@@ -110,8 +110,8 @@ unsafe fn precondition<T: Native>(opt: *mut lmada_t, out: *mut T, v: *const T, d
     }
 }
 
-/// Writes the average of the parameters over the steps, bias-corrected: with `average_beta`, what to evaluate where the
-/// learning rate does not fall. The average takes in the parameters after each step that moves them.
+/// Writes the bias-corrected average of the parameters (option `average_beta`). If the learning rate does not fall, the
+/// average is usually better than the last parameters. Every step that moves parameters adds the new parameters to it.
 ///
 /// ```c
 /// config.average_beta = 0.99;
@@ -126,10 +126,10 @@ unsafe fn precondition<T: Native>(opt: *mut lmada_t, out: *mut T, v: *const T, d
 ///
 /// @param opt  a handle of type `LMADA_F32`
 /// @param out  receives `dim` elements
-/// @param dim  number of parameters: the handle's
-/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_DIMENSION_MISMATCH`; `LMADA_ERROR_INVALID_ARGUMENT`
-///         where the handle is of the other type; `LMADA_ERROR_WRONG_PHASE` before the first step, inside a step in
-///         phases, and with `average_beta` 0; `LMADA_ERROR_BUSY`. On failure nothing is written.
+/// @param dim  number of parameters of the handle
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_DIMENSION_MISMATCH`; `LMADA_ERROR_INVALID_ARGUMENT` if
+///         the handle is of the other type; `LMADA_ERROR_WRONG_PHASE` before the first step, inside a step in phases,
+///         and if `average_beta` is 0; `LMADA_ERROR_BUSY`. On failure nothing is written.
 ///
 /// # Safety
 /// `opt` is NULL or a live handle; `out` is NULL or has `dim` elements.
@@ -150,7 +150,8 @@ pub unsafe extern "C" fn lmada_averaged_params_f64(opt: *const lmada_t, out: *mu
 }
 
 unsafe fn averaged_params<T: Native>(opt: *const lmada_t, out: *mut T, dim: usize) -> lmada_status_t {
-    // SAFETY: the caller's promise is passed on. The old contents of `out` are never read, and any bits are a number.
+    // SAFETY: the caller's promise is passed on. The old contents of `out` are never read, and any bits are a valid
+    // number.
     unsafe {
         with_handle(opt, |inner| {
             let (optimizer, _) = native::<T>(inner)?;

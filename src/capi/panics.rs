@@ -1,14 +1,14 @@
-//! What a panic inside the library prints.
+//! Panics inside the library: their output and their message.
 //!
-//! A panic of the library is a defect. `guard` catches it and makes it a status. Before that, the standard library calls
-//! the panic hook, and the default hook prints to stderr. A library prints nothing, but it does not replace the hook of
-//! a program either. So there are two builds:
+//! A panic of the library is a defect. `guard` catches it and returns a status. Before that, the standard library calls
+//! the panic hook, and the default hook prints to stderr. A library should print nothing, and should not replace the
+//! hook of a Rust program. So there are two builds:
 //!
-//! - *The C library* (feature `capi`: what make, CMake and cargo-c build). The shared library has a copy of Rust's
-//!   standard library of its own, which no other code reaches, and so a hook of its own. The first call sets one that is
-//!   silent for panics inside the library. Any other panic goes to the hook that was there before.
-//! - *The Rust crate* (without the feature). It shares the standard library, and the hook, with the program. The hook
-//!   stays the program's; it hears of a defect as it hears of any panic.
+//! - *The C library* (feature `capi`: make, CMake and cargo-c build it). It contains its own copy of Rust's standard
+//!   library, which no other code uses, and so its own hook. The first call sets a hook that prints nothing for panics
+//!   inside the library. Other panics go to the hook that was there before.
+//! - *The Rust crate* (without the feature). It shares the standard library and the hook with the program. The
+//!   program's hook stays, and handles a defect as any other panic.
 
 use core::any::Any;
 use core::cell::Cell;
@@ -17,13 +17,13 @@ use super::message::remember;
 
 thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
-    /// Whether the hook has kept the message, with the place of the panic in it.
+    /// Whether the hook has stored the message, which then names the place of the panic.
     static KEPT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs a call of the interface; panics of this thread belong to the library meanwhile.
+/// Runs a call of the interface. Until it returns, panics of this thread count as panics of the library.
 pub(super) fn inside<R>(call: impl FnOnce() -> R) -> R {
-    /// Also where the call breaks off.
+    /// Restores the flag after a panic too.
     struct Restore(bool);
     impl Drop for Restore {
         fn drop(&mut self) {
@@ -34,18 +34,18 @@ pub(super) fn inside<R>(call: impl FnOnce() -> R) -> R {
     call()
 }
 
-/// Whether a panic on this thread, at this moment, is one of the library.
+/// Whether a panic on this thread, at this moment, is a panic of the library.
 #[cfg(any(test, feature = "capi"))]
 fn is_ours() -> bool {
     INSIDE.get() || crate::parallel::on_worker()
 }
 
-/// Makes what a caught panic carries the thread's message, unless the hook has, and drops it.
+/// Stores the text of a caught panic as the thread's message, unless the hook has stored it, and drops the payload.
 pub(super) fn keep_message(payload: Box<dyn Any + Send>) {
     if !KEPT.replace(false) {
         remember(&format_args!("internal error: {}", text_of(&*payload)));
     }
-    // What is carried may panic where it is dropped. What that panic carries is lost.
+    // Dropping the payload may panic. The payload of that panic is leaked.
     let dropped = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| drop(payload)));
     let _ = dropped.map_err(core::mem::forget);
     KEPT.set(false);
@@ -56,7 +56,7 @@ fn text_of(payload: &(dyn Any + Send)) -> &str {
     text.unwrap_or("a panic without a message")
 }
 
-/// Sets the silent hook, once in a process. See the head of this file.
+/// Sets the silent hook, once in a process; see the top of this file.
 #[cfg(feature = "capi")]
 pub(super) fn silence() {
     use core::sync::atomic::{AtomicBool, Ordering};
@@ -65,12 +65,12 @@ pub(super) fn silence() {
 
     type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Sync + Send>;
     static BEFORE: OnceLock<Hook> = OnceLock::new();
-    // No `Once`: a process that forks while another thread is in it would leave the child waiting.
+    // Not `Once`: a process that forks while another thread is inside `Once` would leave the child waiting.
     static SET: AtomicBool = AtomicBool::new(false);
 
     if !SET.load(Ordering::Relaxed) && !SET.swap(true, Ordering::Relaxed) {
         let _ = BEFORE.set(take_hook());
-        // The closure captures nothing, and is boxed without an allocation.
+        // The closure captures nothing, so boxing it allocates nothing.
         set_hook(Box::new(|panic| {
             if INSIDE.get() {
                 remember(&format_args!("internal error: {panic}"));
@@ -92,7 +92,7 @@ mod tests {
     use crate::capi::message::message;
 
     #[test]
-    fn panics_inside_a_call_are_the_librarys() {
+    fn panics_inside_a_call_count_as_the_librarys() {
         assert!(!is_ours());
         assert!(inside(|| inside(is_ours) && is_ours()));
         assert!(!is_ours());
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_panic_says_is_kept() {
+    fn keep_message_stores_the_text_of_a_panic() {
         struct Bomb;
         impl Drop for Bomb {
             fn drop(&mut self) {

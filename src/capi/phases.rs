@@ -1,16 +1,17 @@
-//! The same step in phases: pieces of the gradient as they come, sums over processes in between.
+//! A step in phases: the gradient comes in pieces, and sums may be added up over processes.
 
 use super::guard::{either, lmada_t, with_handle};
 use super::pointers::{Native, check_pair, check_place, native, slice, slice_mut};
 use super::types::*;
 
-/// Opens a step in phases: `lmada_begin`, `lmada_feed` for every piece of the gradient in any order, `lmada_partials`
-/// where the parameters are split over processes, `lmada_solve`, `lmada_apply` for every piece, `lmada_end`. The
-/// result is that of `lmada_step`: the same bits where the gradient comes in one piece, else up to the order in which
-/// sums are rounded.
+/// Opens a step in phases. The phases are: `lmada_begin`; `lmada_feed` for every piece of the gradient, in any order;
+/// `lmada_partials` if the parameters are split over processes; `lmada_solve`; `lmada_apply` for every piece;
+/// `lmada_end`. The result is that of `lmada_step`: with the same bits if the gradient comes in one piece, otherwise up
+/// to the order in which sums are rounded.
 ///
-/// Until `lmada_end` or `lmada_cancel`, `lmada_step`, `lmada_direction`, `lmada_set_lr`, `lmada_state_save` and
-/// `lmada_state_load` are `LMADA_ERROR_WRONG_PHASE`.
+/// Until `lmada_end` or `lmada_cancel`, other steps, changes of options and saved states are refused with
+/// `LMADA_ERROR_WRONG_PHASE`: `lmada_step`, `lmada_direction`, `lmada_set_lr`, `lmada_state_save`, `lmada_state_load`
+/// and all functions that say so in their list of statuses.
 ///
 /// ```c
 /// if (lmada_begin(opt) != LMADA_OK) fail(lmada_last_error());
@@ -27,7 +28,7 @@ use super::types::*;
 /// ```
 ///
 /// @param opt  the handle
-/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_WRONG_PHASE` where a step is open already;
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_WRONG_PHASE` if a step is open already;
 ///         `LMADA_ERROR_BUSY`
 ///
 /// # Safety
@@ -38,18 +39,19 @@ pub unsafe extern "C" fn lmada_begin(opt: *mut lmada_t) -> lmada_status_t {
     unsafe { with_handle(opt, |inner| either!(&mut inner.engine, optimizer => optimizer.begin())) }
 }
 
-/// Takes in the piece of the gradient that belongs to the parameters `[offset, offset + len)`. Pieces may come in any
-/// order and of any length; together they cover every parameter once. A NaN is not refused here but in `lmada_solve`.
+/// Takes in a piece of the gradient, for the parameters `[offset, offset + len)`. Pieces may have any length and come
+/// in any order. Together they have to cover every parameter once. `lmada_feed` accepts a NaN; `lmada_solve` refuses
+/// it.
 ///
 /// @param opt     a handle of type `LMADA_F32` with an open step
-/// @param offset  first parameter of the piece
-/// @param grads   `len` partial derivatives; NULL is fine where `len` is 0
-/// @param len     length of the piece
-/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where the piece is out of range or
-///         overlaps an earlier one; `LMADA_ERROR_WRONG_PHASE` before `lmada_begin` or after `lmada_partials` or
-///         `lmada_solve`; `LMADA_ERROR_OUT_OF_MEMORY` where the pieces lie scattered in more than 256 runs, or leave
-///         more than 16 units of the history format incomplete (see `lmada_history_format_t`), and there is no room
-///         for more; `LMADA_ERROR_BUSY`. A piece that was refused may be fed again.
+/// @param offset  index of the first parameter of the piece
+/// @param grads   `len` partial derivatives; may be NULL if `len` is 0
+/// @param len     number of parameters in the piece
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` if the piece is out of range or
+///         overlaps an earlier one; `LMADA_ERROR_WRONG_PHASE` before `lmada_begin` and after `lmada_partials` or
+///         `lmada_solve`; `LMADA_ERROR_OUT_OF_MEMORY` if the pieces form more than 256 separate runs, or leave more
+///         than 16 groups of the history format incomplete (see `lmada_history_format_t`), and there is no memory for
+///         more; `LMADA_ERROR_BUSY`. A refused piece may be fed again.
 ///
 /// # Safety
 /// `opt` is NULL or a live handle; `grads` is NULL or has `len` elements.
@@ -84,16 +86,18 @@ unsafe fn feed<T: Native>(opt: *mut lmada_t, offset: usize, grads: *const T, len
     }
 }
 
-/// Gives the sums that the step needs, for parameters split over processes: add them up over all processes, element by
-/// element, write the totals back in place on every process (the same bits on all), then call `lmada_solve`. At most
-/// `2*history_size + 16` doubles a block (`3*history_size + 16` with `LMADA_CLIP_EMA_VECTOR` and
-/// `LMADA_GRAFT_EMA_VECTOR`), whatever `dim` is. On one process this call may be left out. A second call
-/// returns the same array. Where the history format is not the full one, a share should start at a multiple of 4,096
-/// parameters from the start of its block, or it may store other numbers than one process would.
+/// Returns the sums of this process that the step needs from all processes. Add the arrays up over all processes,
+/// element by element. Write the totals back in place on every process, with the same bits on all. Then call
+/// `lmada_solve`.
 ///
-/// The sums say whether the processes agree in the library's version, the step's number, the learning rate and all
-/// options but `threads`: where they do not, `lmada_solve` refuses the step on every process. (Of up to 1,048,576
-/// processes.)
+/// The array has at most `2*history_size + 16` doubles a block (`3*history_size + 16` with `LMADA_CLIP_EMA_VECTOR` and
+/// `LMADA_GRAFT_EMA_VECTOR`); `dim` does not matter. On one process this call may be left out. A second call returns
+/// the same array. With a history format other than `LMADA_HISTORY_FULL`, a share should start at a multiple of 4,096
+/// parameters from the start of its block; otherwise it may store other numbers than one process would.
+///
+/// The sums also tell whether the processes agree in the library's version, the number of the step, the learning rate
+/// and all options but `threads`. If they do not, `lmada_solve` refuses the step on every process. (Checked for up to
+/// 1,048,576 processes.)
 ///
 /// ```c
 /// double *sums;
@@ -111,10 +115,10 @@ unsafe fn feed<T: Native>(opt: *mut lmada_t, offset: usize, grads: *const T, len
 /// ```
 ///
 /// @param opt     a handle with an open step whose gradient is complete
-/// @param values  receives the array, which lives until solve, cancel, reset or free
-/// @param count   receives its length
-/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where `values` or `count` is not
-///         aligned; `LMADA_ERROR_WRONG_PHASE` where no step is open, a piece is missing or the step is solved;
+/// @param values  receives the array; it is valid until `lmada_solve`, `lmada_cancel`, `lmada_reset` or `lmada_free`
+/// @param count   receives the number of doubles
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` if `values` or `count` is not
+///         aligned; `LMADA_ERROR_WRONG_PHASE` if no step is open, a piece is missing or the step is solved;
 ///         `LMADA_ERROR_BUSY`. On failure nothing is written.
 ///
 /// # Safety
@@ -134,8 +138,8 @@ pub unsafe extern "C" fn lmada_partials(opt: *mut lmada_t, values: *mut *mut f64
     }
 }
 
-/// Computes the step from the sums, without changing state or parameters. `lmada_stats` now describes it, so that a
-/// caller can look and cancel. A refused solve leaves the step open: `lmada_cancel` is the way on.
+/// Computes the step from the sums. State and parameters do not change. `lmada_stats` then describes this step, so that
+/// the caller can decide to cancel it. If the call fails, the step stays open: call `lmada_cancel`.
 ///
 /// ```c
 /// lmada_stats_t stats;
@@ -152,10 +156,10 @@ pub unsafe extern "C" fn lmada_partials(opt: *mut lmada_t, values: *mut *mut f64
 /// ```
 ///
 /// @param opt  a handle with an open step whose gradient is complete
-/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_NON_FINITE` as in `lmada_step`, on all processes alike;
-///         `LMADA_ERROR_INVALID_ARGUMENT` where the partials are no sum over processes at the same step and with the
-///         same options, learning rate and library version; `LMADA_ERROR_WRONG_PHASE` where no step is open, a piece is
-///         missing or the step is solved already; `LMADA_ERROR_BUSY`
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_NON_FINITE` as in `lmada_step`, on all processes;
+///         `LMADA_ERROR_INVALID_ARGUMENT` if the sums are not those of processes at the same step, with the same
+///         options, learning rate and library version; `LMADA_ERROR_WRONG_PHASE` if no step is open, a piece is missing
+///         or the step is solved already; `LMADA_ERROR_BUSY`
 ///
 /// # Safety
 /// `opt` is NULL or a live handle.
@@ -165,16 +169,17 @@ pub unsafe extern "C" fn lmada_solve(opt: *mut lmada_t) -> lmada_status_t {
     unsafe { with_handle(opt, |inner| either!(&mut inner.engine, optimizer => optimizer.solve())) }
 }
 
-/// Moves the parameters `[offset, offset + len)`. Pieces may come in any order, cut otherwise than those that were fed;
-/// together they cover every parameter once. After the first, the step can only be finished (or reset, or freed).
+/// Moves the parameters `[offset, offset + len)`. Pieces may come in any order, and may be cut in other places than the
+/// pieces of `lmada_feed`. Together they have to cover every parameter once. After the first piece the step can no
+/// longer be cancelled; it can be finished, reset (`lmada_reset`) or freed.
 ///
 /// @param opt     a handle of type `LMADA_F32` with a solved step
-/// @param offset  first parameter of the piece
-/// @param params  `len` parameters, updated in place; may not overlap `grads`; NULL is fine where `len` is 0
-/// @param grads   the same partial derivatives that `lmada_feed` got for these parameters. With others the result is
+/// @param offset  index of the first parameter of the piece
+/// @param params  `len` parameters, updated in place; may not overlap `grads`; may be NULL if `len` is 0
+/// @param grads   the partial derivatives that `lmada_feed` got for these parameters. With other values the result is
 ///                unspecified, but memory stays safe.
-/// @param len     length of the piece
-/// @return as `lmada_feed`; `LMADA_ERROR_WRONG_PHASE` before `lmada_solve` succeeded
+/// @param len     number of parameters in the piece
+/// @return as `lmada_feed`; `LMADA_ERROR_WRONG_PHASE` before `lmada_solve` has succeeded
 ///
 /// # Safety
 /// `opt` is NULL or a live handle; the arrays are NULL or have `len` elements.
@@ -213,7 +218,7 @@ unsafe fn apply<T: Native>(
     grads: *const T,
     len: usize,
 ) -> lmada_status_t {
-    // SAFETY: the caller's promise is passed on; the arrays do not overlap, as is checked first.
+    // SAFETY: the caller's promise is passed on; `check_pair` refuses arrays that overlap.
     unsafe {
         with_handle(opt, |inner| {
             let (optimizer, _) = native::<T>(inner)?;
@@ -223,8 +228,8 @@ unsafe fn apply<T: Native>(
     }
 }
 
-/// `lmada_apply` that writes the direction instead of moving parameters, as `lmada_direction` does: without learning rate
-/// and weight decay.
+/// Writes the direction for the parameters `[offset, offset + len)` instead of moving them. As in `lmada_direction`,
+/// learning rate and weight decay are not part of it. Otherwise as `lmada_apply`.
 ///
 /// ```c
 /// lmada_begin(opt);
@@ -236,11 +241,11 @@ unsafe fn apply<T: Native>(
 /// ```
 ///
 /// @param opt        a handle of type `LMADA_F32` with a solved step
-/// @param offset     first parameter of the piece
-/// @param direction  receives `len` elements; may not overlap `grads`; NULL is fine where `len` is 0
+/// @param offset     index of the first parameter of the piece
+/// @param direction  receives `len` elements; may not overlap `grads`; may be NULL if `len` is 0
 /// @param grads      as in `lmada_apply`
-/// @param len        length of the piece
-/// @return as `lmada_apply`; on failure nothing is written
+/// @param len        number of parameters in the piece
+/// @return as `lmada_apply`; `LMADA_ERROR_INVALID_ARGUMENT` also with `average_beta`. On failure nothing is written.
 ///
 /// # Safety
 /// `opt` is NULL or a live handle; the arrays are NULL or have `len` elements.
@@ -279,8 +284,8 @@ unsafe fn apply_direction<T: Native>(
     grads: *const T,
     len: usize,
 ) -> lmada_status_t {
-    // SAFETY: the caller's promise is passed on; the arrays do not overlap, as is checked first. The direction's old
-    // contents are never read, and any bits are a number.
+    // SAFETY: the caller's promise is passed on; `check_pair` refuses arrays that overlap. The old contents of
+    // `direction` are never read, and any bits are a valid number.
     unsafe {
         with_handle(opt, |inner| {
             let (optimizer, _) = native::<T>(inner)?;
@@ -290,10 +295,10 @@ unsafe fn apply_direction<T: Native>(
     }
 }
 
-/// Ends a step in phases: it now counts as accepted.
+/// Ends a step in phases. The step then counts as accepted.
 ///
 /// @param opt  a handle with a step that was applied to every parameter
-/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_WRONG_PHASE` where no step is solved or a piece is
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_WRONG_PHASE` if no step is solved or a piece is
 ///         missing; `LMADA_ERROR_BUSY`
 ///
 /// # Safety
@@ -304,11 +309,11 @@ pub unsafe extern "C" fn lmada_end(opt: *mut lmada_t) -> lmada_status_t {
     unsafe { with_handle(opt, |inner| either!(&mut inner.engine, optimizer => optimizer.end())) }
 }
 
-/// Drops an open step, back to the state before `lmada_begin`. Possible while nothing is applied.
+/// Drops an open step. The state is then as before `lmada_begin`. The call is possible until the first `lmada_apply`.
 ///
 /// @param opt  a handle with an open step
-/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_WRONG_PHASE` where no step is open or a piece is
-///         applied already; `LMADA_ERROR_BUSY`
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_WRONG_PHASE` if no step is open or a piece is applied
+///         already; `LMADA_ERROR_BUSY`
 ///
 /// # Safety
 /// `opt` is NULL or a live handle.

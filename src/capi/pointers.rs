@@ -1,4 +1,5 @@
-//! From the caller's pointers to slices and tensor lists, every rule of the boundary checked on the way.
+//! Turns the caller's pointers into slices and tensor lists, and checks the rules of the boundary: NULL, alignment,
+//! length, overlap.
 
 use super::guard::{Engine, Inner};
 use crate::error::{Argument, Error, Result, Value};
@@ -32,7 +33,8 @@ impl Native for f64 {
     }
 }
 
-/// Checks that `len` elements of `T` can lie at `pointer`; NULL only with no elements.
+/// Checks that an array of `len` elements of type `T` may be at `pointer`: not NULL (unless `len` is 0), aligned, and
+/// inside the address space.
 fn check<T>(argument: Argument, pointer: *const T, len: usize) -> Result<()> {
     if pointer.is_null() {
         return if len == 0 { Ok(()) } else { Err(Error::NullPointer { argument }) };
@@ -51,12 +53,12 @@ fn check<T>(argument: Argument, pointer: *const T, len: usize) -> Result<()> {
     Ok(())
 }
 
-/// Checks that a `T` can be written to `pointer`.
+/// Checks that `pointer` may hold a `T`: not NULL, and aligned.
 pub(super) fn check_place<T>(name: &'static str, pointer: *const T) -> Result<()> {
     check(name.into(), pointer, 1)
 }
 
-/// The caller's array as a slice.
+/// Returns the caller's array as a slice, once it is checked.
 ///
 /// # Safety
 /// `pointer` is NULL or points at `len` initialised elements that nobody writes while the slice lives.
@@ -65,11 +67,11 @@ pub(super) unsafe fn slice<'a, T>(name: &'static str, pointer: *const T, len: us
     if len == 0 {
         return Ok(&[]);
     }
-    // SAFETY: not NULL, aligned and of a possible size, as just checked; the rest is the caller's promise.
+    // SAFETY: `check` found it not NULL, aligned and of a possible size; the rest is the caller's promise.
     Ok(unsafe { core::slice::from_raw_parts(pointer, len) })
 }
 
-/// The caller's array as a mutable slice.
+/// Returns the caller's array as a mutable slice, once it is checked.
 ///
 /// # Safety
 /// `pointer` is NULL or points at `len` initialised elements that nobody else touches while the slice lives.
@@ -78,16 +80,16 @@ pub(super) unsafe fn slice_mut<'a, T>(name: &'static str, pointer: *mut T, len: 
     if len == 0 {
         return Ok(&mut []);
     }
-    // SAFETY: not NULL, aligned and of a possible size, as just checked; the rest is the caller's promise.
+    // SAFETY: `check` found it not NULL, aligned and of a possible size; the rest is the caller's promise.
     Ok(unsafe { core::slice::from_raw_parts_mut(pointer, len) })
 }
 
-/// Refuses an output that overlaps the gradients, before a slice is made of either.
+/// Refuses an output that overlaps the gradients. Call it before making a slice of either.
 pub(super) fn check_pair<T>(output_name: &'static str, output: *const T, grads: *const T, len: usize) -> Result<()> {
     check_apart((output_name, output), ("grads", grads), len)
 }
 
-/// Refuses an output that overlaps another array of as many elements, before a slice is made of either.
+/// Refuses an output that overlaps another array of `len` elements. Call it before making a slice of either.
 pub(super) fn check_apart<O, T>(
     (output_name, output): (&'static str, *const O),
     (name, other): (&'static str, *const T),
@@ -107,22 +109,23 @@ fn overlap(argument: Argument, address: usize) -> Error {
     Error::InvalidArgument { argument, value, expected: "an address of memory that no other argument overlaps" }
 }
 
-/// Where a tensor lies; `output` for those that are written.
+/// The addresses of a tensor.
 pub(super) struct Extent {
     start: usize,
     end: usize,
+    /// Whether the call writes to the tensor.
     output: bool,
     index: usize,
 }
 
-/// Tensors given as an array of pointers with an array of lengths; `P` is `*const T` or `*mut T`.
+/// A list of tensors as an array of pointers and an array of lengths; `P` is `*const T` or `*mut T`.
 pub(super) struct RawTensors<'a, P> {
     pointers: &'a [P],
     lens: &'a [usize],
 }
 
-// SAFETY: `lists` has checked every pointer and length; the pointers are used from worker threads only while the call
-// that brought them lasts.
+// SAFETY: `lists` has checked every pointer and length. Worker threads use the pointers only during the call that got
+// them.
 unsafe impl<P> Sync for RawTensors<'_, P> {}
 
 // SAFETY: as above; the tensors are only read.
@@ -145,15 +148,15 @@ unsafe impl<T: Element> TensorList<T> for RawTensors<'_, *mut T> {
     }
 }
 
-// SAFETY: `lists` has seen that no two of these tensors overlap, nor one of them and one of the gradients.
+// SAFETY: `lists` refuses tensors that overlap each other or a gradient.
 unsafe impl<T: Element> TensorListMut<T> for RawTensors<'_, *mut T> {
     fn start_mut(&self, index: usize) -> *mut T {
         self.pointers[index]
     }
 }
 
-/// The two lists of `lmada_step_tensors`, checked: no parameters that are NULL with elements, nothing written twice or
-/// read while written.
+/// Checks and returns the two lists of `lmada_step_tensors`. No tensor of parameters with elements may be NULL, and
+/// none may overlap another tensor of parameters or a gradient. `extents` is scratch.
 ///
 /// # Safety
 /// The arrays are NULL or have `count` entries; every tensor is NULL or has its length of initialised elements that
@@ -189,7 +192,7 @@ pub(super) unsafe fn lists<'a, T: Element>(
         }
     }
     extents.sort_unstable_by_key(|extent| extent.start);
-    // Gradients may share memory with each other, so the furthest end is kept for each kind.
+    // Gradients may share memory with each other, so the two kinds have separate furthest ends.
     let (mut written_to, mut read_to) = (0, 0);
     for extent in extents.iter() {
         if extent.start < written_to || (extent.output && extent.start < read_to) {

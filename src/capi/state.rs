@@ -8,7 +8,7 @@ use crate::error::{Argument, Error};
 use crate::memory::try_vec;
 use crate::optimizer::Stats;
 
-/// Sets the learning rate of the steps to come, for schedules.
+/// Sets the learning rate of all further steps.
 ///
 /// ```c
 /// for (int step = 0; step < steps; step++) {
@@ -19,7 +19,7 @@ use crate::optimizer::Stats;
 /// ```
 ///
 /// @param opt  the handle
-/// @param lr   finite, >= 0, and at most 1/`weight_decay`
+/// @param lr   the learning rate: finite, >= 0, and at most 1/`weight_decay`
 /// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT`; `LMADA_ERROR_WRONG_PHASE` inside a
 ///         step in phases; `LMADA_ERROR_BUSY`
 ///
@@ -31,16 +31,16 @@ pub unsafe extern "C" fn lmada_set_lr(opt: *mut lmada_t, lr: f64) -> lmada_statu
     unsafe { with_handle(opt, |inner| either!(&mut inner.engine, optimizer => optimizer.set_lr(lr))) }
 }
 
-/// Tells what the last step looked like, or the one under way between `lmada_solve` and `lmada_end`.
+/// Writes the statistics of the last step; between `lmada_solve` and `lmada_end`, of the step under way.
 ///
-/// A step does not need `rank`, `eig_max` and `eig_min`: they are computed when they are first asked for after it, by
-/// an eigendecomposition for each block (about 15 microseconds at k = 10, a millisecond at 100).
+/// A step does not compute `rank`, `eig_max` and `eig_min`. The first call of this function after a step computes them,
+/// by an eigendecomposition for each block (about 15 microseconds at k = 10, one millisecond at k = 100).
 ///
 /// @param opt         the handle
 /// @param stats       struct to fill; nothing is written beyond `stats_size` bytes
 /// @param stats_size  `sizeof(lmada_stats_t)`
-/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where `stats_size` is below 8 or
-///         above what this library knows, or `stats` is not aligned; `LMADA_ERROR_BUSY`
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` if `stats_size` is below 8 or larger
+///         than this library's struct, or if `stats` is not aligned; `LMADA_ERROR_BUSY`
 ///
 /// # Safety
 /// `opt` is NULL or a live handle; `stats` is NULL or points at `stats_size` writable bytes.
@@ -60,7 +60,7 @@ pub unsafe extern "C" fn lmada_stats(
 }
 
 fn to_c(stats: &Stats) -> lmada_stats_t {
-    // SAFETY: every field is a number, for which zeros are a value; this clears the padding too.
+    // SAFETY: every field is a number, for which zeros are a valid value; zeroing clears the padding too.
     let mut c: lmada_stats_t = unsafe { core::mem::zeroed() };
     c.steps = stats.steps;
     c.history_len = stats.history_len;
@@ -77,12 +77,12 @@ fn to_c(stats: &Stats) -> lmada_stats_t {
     c
 }
 
-/// Size of a saved state of this handle. It depends on the configuration, the lengths and the number of parameter
-/// groups only, not on the steps taken.
+/// Writes the size of a saved state of this handle. The size depends on the options, the lengths of the blocks and the
+/// number of parameter groups. It does not depend on the steps taken.
 ///
 /// @param opt    the handle
-/// @param bytes  receives the size
-/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where `bytes` is not aligned;
+/// @param bytes  receives the size in bytes
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` if `bytes` is not aligned;
 ///         `LMADA_ERROR_BUSY`
 ///
 /// # Safety
@@ -99,11 +99,13 @@ pub unsafe extern "C" fn lmada_state_size(opt: *const lmada_t, bytes: *mut usize
     }
 }
 
-/// Saves the whole state: window as stored, error feedback, averages, step count, learning rate, parameter groups, and
-/// the configuration with the lengths of the blocks, from which `lmada_create_from_state` makes the handle anew.
-/// Versioned, checksummed, little-endian; a run that loads it goes on with the same bits as one that was never
-/// interrupted (on a processor with the same vector instructions). `lmada_state_write` saves the same without a buffer of
-/// this size.
+/// Saves the whole state to a buffer: the window as stored, error feedback, averages, step count, learning rate,
+/// parameter groups, options and lengths of the blocks. `lmada_create_from_state` creates a handle from these bytes
+/// alone.
+///
+/// The saved form has a version and checksums, and is little-endian. A run that loads the state continues with the same
+/// bits as a run that was not interrupted, on processors with the same vector instructions. `lmada_state_write` writes
+/// the same bytes without a buffer of this size.
 ///
 /// ```c
 /// size_t bytes;
@@ -117,7 +119,7 @@ pub unsafe extern "C" fn lmada_state_size(opt: *const lmada_t, bytes: *mut usize
 ///
 /// @param opt     the handle
 /// @param buffer  receives the state
-/// @param bytes   its size: exactly what `lmada_state_size` says
+/// @param bytes   size of the buffer: exactly the number of `lmada_state_size`
 /// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_DIMENSION_MISMATCH`; `LMADA_ERROR_WRONG_PHASE` inside a
 ///         step in phases; `LMADA_ERROR_BUSY`
 ///
@@ -129,7 +131,7 @@ pub unsafe extern "C" fn lmada_state_save(
     buffer: *mut core::ffi::c_void,
     bytes: usize,
 ) -> lmada_status_t {
-    // SAFETY: the caller's promise is passed on. The buffer's old contents are never read, and any byte is a number.
+    // SAFETY: the caller's promise is passed on. The old contents of the buffer are never read, and any byte is valid.
     unsafe {
         with_handle(opt, |inner| {
             let buffer = slice_mut("buffer", buffer.cast::<u8>(), bytes)?;
@@ -138,10 +140,10 @@ pub unsafe extern "C" fn lmada_state_save(
     }
 }
 
-/// Puts a saved state in place of the present one. The handle must have been created with the same element type,
-/// `history_size`, `history_format`, `density`, lengths, `momentum_kind` and `clip_kind`, and with `diagonal_beta` and
-/// `average_beta` on or off alike; other options may differ, and stay those of the handle. The state's learning rate
-/// and parameter groups become the handle's. Everything is checked before anything is changed.
+/// Replaces the present state by a saved one. The handle and the state must agree in element type, `history_size`,
+/// `history_format`, `density`, the lengths of the blocks, `momentum_kind` and `clip_kind`, and in whether
+/// `diagonal_beta` and `average_beta` are 0. Other options may differ; the handle keeps its own. The handle takes the
+/// learning rate and the parameter groups of the state. The whole state is checked before anything changes.
 ///
 /// ```c
 /// size_t bytes;
@@ -152,14 +154,14 @@ pub unsafe extern "C" fn lmada_state_save(
 /// ```
 ///
 /// @param opt     the handle
-/// @param buffer  what `lmada_state_save` or `lmada_state_write` wrote
-/// @param bytes   its size
-/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_BAD_STATE` where it is damaged, cut short or of an
-///         unknown version; `LMADA_ERROR_DIMENSION_MISMATCH` where `history_size` or a length differs;
-///         `LMADA_ERROR_INVALID_ARGUMENT` where another of the options named above does, or the state's learning rate
-///         is above 1/`weight_decay`, in one of its groups too; `LMADA_ERROR_OUT_OF_MEMORY` where there is no memory
-///         for its groups;
-///         `LMADA_ERROR_WRONG_PHASE` inside a step in phases; `LMADA_ERROR_BUSY`
+/// @param buffer  the bytes that `lmada_state_save` or `lmada_state_write` wrote
+/// @param bytes   number of bytes
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_BAD_STATE` if the state is damaged, cut short or of an
+///         unknown version; `LMADA_ERROR_DIMENSION_MISMATCH` if `history_size` or a length differs;
+///         `LMADA_ERROR_INVALID_ARGUMENT` if another of the options above differs, or if the state's learning rate is
+///         above 1/`weight_decay` (in each of its groups: `lr*lr_scale` above 1/(`weight_decay*weight_decay_scale`));
+///         `LMADA_ERROR_OUT_OF_MEMORY` if there is no memory for the groups; `LMADA_ERROR_WRONG_PHASE` inside a step in
+///         phases; `LMADA_ERROR_BUSY`
 ///
 /// # Safety
 /// `opt` is NULL or a live handle; `buffer` is NULL or points at `bytes` readable bytes.
@@ -181,8 +183,8 @@ pub unsafe extern "C" fn lmada_state_load(
     }
 }
 
-/// Puts together, from states that several processes saved, the state of this handle: for a restart on another number of
-/// processes, or with other shares. What the states hold beyond this handle's share belongs to others, who load it from
+/// Loads this handle's state from the states that several processes saved. Use it to restart a model on another number
+/// of processes, or with other shares. The handle takes its own share from the states; other handles take theirs from
 /// the same states.
 ///
 /// ```c
@@ -195,24 +197,23 @@ pub unsafe extern "C" fn lmada_state_load(
 /// if (lmada_state_load_shares(opt, &start, states, bytes, 4) != LMADA_OK) fail(lmada_last_error());
 /// ```
 ///
-/// In every block the shares of the states follow each other in the order in which the states are given. They may be all
-/// of them, or those consecutive ones that have a part of this handle's shares. Nothing is copied but into the handle;
-/// the states may be files that are mapped into memory.
+/// In every block the shares of the states follow each other, in the order of `states`. The list may leave out states
+/// at its start and end that hold no part of this handle's shares. The call copies the states only into the handle, so
+/// `states` may be files that are mapped into memory. The handle keeps its own parameter groups.
 ///
-/// The handle keeps its own parameter groups.
-///
-/// Where the history format is not the full one, its units (`lmada_history_format_t`) cannot be cut: old and new shares
-/// start at multiples of 4,096 parameters from the start of their block (`SPARSE`; of 256 for `F16` and `INT8`).
-/// Anything else is `LMADA_ERROR_INVALID_ARGUMENT`: load the states into handles of the old shares then.
+/// With history formats that store numbers in groups of 256 or 4,096 (`lmada_history_format_t`) shares may not cut a
+/// group: old and new shares have to start at multiples of 256 (`F16`, `INT8`) or 4,096 (`SPARSE`) parameters from the
+/// start of their block. Other shares are refused with `LMADA_ERROR_INVALID_ARGUMENT`; load the states into handles
+/// with the old shares instead.
 ///
 /// @param opt     the handle, as for `lmada_state_load`
-/// @param firsts  for each block of the handle, the place of its share in the block: how many parameters of the block
-///                the states hold before it. Of a share of length 0 it is not looked at.
+/// @param firsts  for each block of the handle, the number of the block's parameters that the states hold before the
+///                handle's share. Ignored for a share of length 0.
 /// @param states  `count` saved states of the same step, as `lmada_state_save` wrote them
-/// @param bytes   their sizes
-/// @param count   how many there are, 1 at least
-/// @return as `lmada_state_load`; `LMADA_ERROR_INVALID_ARGUMENT` also where the states do not hold all of a share, are
-///         not of the same step of one model, or a unit would be cut; `LMADA_ERROR_OUT_OF_MEMORY`
+/// @param bytes   sizes of the states in bytes
+/// @param count   number of states, at least 1
+/// @return as `lmada_state_load`; `LMADA_ERROR_INVALID_ARGUMENT` also if the states do not hold the whole of a share,
+///         are not of the same step of one model, or a group would be cut; `LMADA_ERROR_OUT_OF_MEMORY`
 ///
 /// # Safety
 /// `opt` is NULL or a live handle; `firsts` is NULL or has as many elements as the handle has blocks; `states` and

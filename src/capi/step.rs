@@ -5,9 +5,9 @@ use super::pointers::{Native, check_pair, lists, native, slice, slice_mut};
 use super::types::*;
 use crate::error::{Error, Result};
 
-/// One step: takes the gradient into the window and moves the parameters against the preconditioned direction.
+/// Takes one step: adds the gradient to the window and moves the parameters against the preconditioned direction.
 ///
-/// A step is all or nothing: whatever is refused leaves parameters and state as they were, bit for bit.
+/// A step is all or nothing: a refused step leaves parameters and state as they were, bit for bit.
 ///
 /// ```c
 /// memset(grads, 0, dim * sizeof *grads);
@@ -18,13 +18,14 @@ use crate::error::{Error, Result};
 /// ```
 ///
 /// @param opt     a handle of type `LMADA_F32`
-/// @param params  `dim` parameters, updated in place; may not overlap `grads`. They are not inspected.
+/// @param params  `dim` parameters, updated in place; may not overlap `grads`. NaN and infinity in them are not
+///                refused.
 /// @param grads   `dim` partial derivatives of the loss
-/// @param dim     number of parameters: the handle's
-/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_DIMENSION_MISMATCH`; `LMADA_ERROR_INVALID_ARGUMENT`
-///         where params and grads overlap or the handle is of the other type; `LMADA_ERROR_NON_FINITE` where the
-///         gradient has a NaN or infinity or what would be stored of it or the update would;
-///         `LMADA_ERROR_WRONG_PHASE` inside a step in phases; `LMADA_ERROR_BUSY`
+/// @param dim     number of parameters of the handle
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_DIMENSION_MISMATCH`; `LMADA_ERROR_INVALID_ARGUMENT` if
+///         `params` and `grads` overlap or the handle is of the other type; `LMADA_ERROR_NON_FINITE` if the gradient,
+///         the column stored of it or the update has a NaN or an infinity; `LMADA_ERROR_WRONG_PHASE` inside a step in
+///         phases; `LMADA_ERROR_BUSY`
 ///
 /// # Safety
 /// `opt` is NULL or a live handle; the arrays are NULL or have `dim` elements.
@@ -55,7 +56,7 @@ pub unsafe extern "C" fn lmada_step_f64(
 }
 
 unsafe fn step<T: Native>(opt: *mut lmada_t, params: *mut T, grads: *const T, dim: usize) -> lmada_status_t {
-    // SAFETY: the caller's promise is passed on; the arrays do not overlap, as is checked first.
+    // SAFETY: the caller's promise is passed on; `check_pair` refuses arrays that overlap.
     unsafe {
         with_handle(opt, |inner| {
             let (optimizer, _) = native::<T>(inner)?;
@@ -73,8 +74,9 @@ pub(super) fn check_dim(dim: usize, expected: usize) -> Result<()> {
     Ok(())
 }
 
-/// `lmada_step` for a model that lies in several tensors, without copying them together. The tensors, one after the
-/// other, are the optimizer's parameters; they need not be its blocks. The results are the same bits as with one array.
+/// Takes a step as `lmada_step` does, for a model in several tensors, without copying them together. The tensors in
+/// their order are the optimizer's parameters. The ends of tensors and of blocks may differ. The results have the same
+/// bits as with one array.
 ///
 /// ```c
 /// float *const tensors[] = {weights, offsets};
@@ -84,13 +86,13 @@ pub(super) fn check_dim(dim: usize, expected: usize) -> Result<()> {
 /// ```
 ///
 /// @param opt     a handle of type `LMADA_F32`
-/// @param params  `count` pointers to the tensors of the parameters; no two overlap
-/// @param grads   `count` pointers to their gradients. One that is NULL counts as zeros, and those parameters keep their
-///                bits, under weight decay too.
-/// @param lens    length of each tensor; their sum is the handle's `dim`. A tensor of length 0 may be NULL.
+/// @param params  `count` pointers to the tensors of parameters; no two may overlap
+/// @param grads   `count` pointers to the gradients of these tensors. A gradient that is NULL counts as zeros, and the
+///                parameters of its tensor keep their bits, under weight decay too.
+/// @param lens    number of elements of each tensor; the sum is the handle's `dim`. A tensor of length 0 may be NULL.
 /// @param count   number of tensors
-/// @return as `lmada_step`; a message names the tensor at fault, as `grads[3]`. `LMADA_ERROR_OUT_OF_MEMORY` where a
-///         list longer than any before it needs room to be checked in
+/// @return as `lmada_step`; messages name the tensor at fault, for example `grads[3]`. `LMADA_ERROR_OUT_OF_MEMORY` if
+///         the list is longer than 64 tensors and than every list before, and there is no memory to check it
 ///
 /// # Safety
 /// `opt` is NULL or a live handle; the arrays are NULL or have `count` elements, and their pointers are NULL or point
@@ -140,8 +142,9 @@ unsafe fn step_tensors<T: Native>(
     }
 }
 
-/// Steps the state but writes the direction instead of moving parameters: what `lmada_step` would multiply by the
-/// learning rate and subtract, without learning rate and weight decay. For callers that apply updates themselves.
+/// Takes a step that writes its direction instead of moving parameters. The direction is the vector that `lmada_step`
+/// would multiply by the learning rate and subtract from the parameters; weight decay is not part of it. Use it if your
+/// program applies updates itself.
 ///
 /// ```c
 /// if (lmada_direction(opt, direction, grads, dim) != LMADA_OK) fail(lmada_last_error());
@@ -151,9 +154,9 @@ unsafe fn step_tensors<T: Native>(
 /// @param opt        a handle of type `LMADA_F32`
 /// @param direction  receives `dim` elements; may not overlap `grads`
 /// @param grads      `dim` partial derivatives of the loss
-/// @param dim        number of parameters: the handle's
-/// @return as `lmada_step`; `LMADA_ERROR_INVALID_ARGUMENT` also with `average_beta`, since the parameters are not known;
-///         on failure nothing is written
+/// @param dim        number of parameters of the handle
+/// @return as `lmada_step`; `LMADA_ERROR_INVALID_ARGUMENT` also with `average_beta`, since the call does not see the
+///         parameters. On failure nothing is written.
 ///
 /// # Safety
 /// `opt` is NULL or a live handle; the arrays are NULL or have `dim` elements.
@@ -189,8 +192,8 @@ unsafe fn write_direction<T: Native>(
     grads: *const T,
     dim: usize,
 ) -> lmada_status_t {
-    // SAFETY: the caller's promise is passed on; the arrays do not overlap, as is checked first. The direction's old
-    // contents are never read, and any bits are a number.
+    // SAFETY: the caller's promise is passed on; `check_pair` refuses arrays that overlap. The old contents of
+    // `direction` are never read, and any bits are a valid number.
     unsafe {
         with_handle(opt, |inner| {
             let (optimizer, _) = native::<T>(inner)?;

@@ -1,4 +1,4 @@
-//! Saved states as streams, through callbacks of the caller.
+//! Writing and reading saved states through callbacks of the caller.
 
 #![allow(non_camel_case_types)]
 
@@ -12,22 +12,22 @@ use crate::config::Dtype;
 use crate::error::{Error, Result, Value};
 use crate::optimizer::Incoming;
 
-/// Takes the next `len` bytes of a state, for `lmada_state_write`. Returns 0 to go on, or any other number to stop the
-/// call. `context` is what the caller passed along with it.
+/// Callback of `lmada_state_write`: takes the next `len` bytes of a state. It returns 0 to continue, or any other
+/// number to stop the call. `context` is the pointer that the caller passed to `lmada_state_write`.
 ///
-/// Callbacks are called by the thread that called the library, one at a time. They end by returning: no C++ exception
-/// and no `longjmp` may leave them. They may use other handles; a call on the handle that is being written returns
-/// `LMADA_ERROR_BUSY`. They run in the default floating-point mode, and a thread that is cancelled meanwhile ends after
-/// the library's call. The stack that they need comes on top of what the library needs.
+/// The thread that called the library calls the callback, once at a time. The callback has to return: no C++ exception
+/// and no `longjmp` may leave it. It may use other handles; a call on the handle that is being written returns
+/// `LMADA_ERROR_BUSY`. It runs in the default floating-point mode. A thread that is cancelled inside a callback ends
+/// after the library's call. The callback's stack is in addition to the library's.
 pub type lmada_write_t = Option<unsafe extern "C" fn(context: *mut c_void, bytes: *const c_void, len: usize) -> c_int>;
 
-/// Puts the next `len` bytes of a state to `bytes`, all of them, for `lmada_create_from_state`. Returns 0, or any other
-/// number where it cannot, which stops the call. Otherwise as `lmada_write_t`.
+/// Callback of `lmada_create_from_state`: writes the next `len` bytes of a state to `bytes`, all of them. It returns 0,
+/// or any other number if it cannot, which stops the call. Otherwise the rules of `lmada_write_t` hold.
 pub type lmada_read_t = Option<unsafe extern "C" fn(context: *mut c_void, bytes: *mut c_void, len: usize) -> c_int>;
 
-/// Saves the state as `lmada_state_save` does, the same bytes, but gives them to a callback, piece by piece. So no memory
-/// of the state's size is needed besides the handle: long pieces are passed where they lie in the handle, short ones are
-/// gathered to pieces of about 2 KiB.
+/// Saves the state through a callback that takes it piece by piece. The bytes are those of `lmada_state_save`. The call
+/// needs no second copy of the state: long pieces are passed from the memory of the handle, short ones are gathered to
+/// pieces of about 2 KiB.
 ///
 /// ```c
 /// FILE *file = fopen("run.state", "wb");
@@ -36,7 +36,7 @@ pub type lmada_read_t = Option<unsafe extern "C" fn(context: *mut c_void, bytes:
 /// if (fclose(file) != 0) fail("run.state cannot be written");
 /// ```
 ///
-/// where the callback is
+/// with this callback:
 ///
 /// ```text
 /// int write_to_file(void *context, const void *bytes, size_t len)
@@ -45,13 +45,13 @@ pub type lmada_read_t = Option<unsafe extern "C" fn(context: *mut c_void, bytes:
 /// }
 /// ```
 ///
-/// Where the call fails half way, the callback has already taken part of the state. That part is no state: write to a new
-/// file, and give it its name once the call has returned `LMADA_OK`.
+/// If the call fails half way, the callback has already taken part of the state. That part cannot be loaded. Write to a
+/// new file, and rename the file after the call has returned `LMADA_OK`.
 ///
 /// @param opt      the handle
-/// @param write    called with the pieces, one after the other
+/// @param write    the callback; it gets the pieces in their order
 /// @param context  passed to `write`
-/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `opt` or `write`; `LMADA_ERROR_CALLBACK` where `write` does not
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `opt` or `write`; `LMADA_ERROR_CALLBACK` if `write` does not
 ///         return 0; `LMADA_ERROR_WRONG_PHASE` inside a step in phases; `LMADA_ERROR_BUSY`
 ///
 /// # Safety
@@ -72,9 +72,10 @@ pub unsafe extern "C" fn lmada_state_write(
     }
 }
 
-/// Creates the handle whose state a callback gives: with the configuration, the lengths of the blocks and the learning
-/// rate that were saved with it. It goes on with the same bits as the handle that was saved. The state is read straight
-/// into the new handle: no second copy of it is held, and no byte after its end is asked for.
+/// Creates a handle from a saved state that a callback supplies. The handle has the options, the lengths of the blocks,
+/// the parameter groups and the learning rate of the state, and continues with the same bits as the saved handle. The
+/// state is read straight into the new handle, without a second copy. The call asks for no byte after the end of the
+/// state.
 ///
 /// ```c
 /// FILE *file = fopen("run.state", "rb");
@@ -83,7 +84,7 @@ pub unsafe extern "C" fn lmada_state_write(
 /// fclose(file);
 /// ```
 ///
-/// where the callback is
+/// with this callback:
 ///
 /// ```text
 /// int read_from_file(void *context, void *bytes, size_t len)
@@ -92,16 +93,16 @@ pub unsafe extern "C" fn lmada_state_write(
 /// }
 /// ```
 ///
-/// The state may come from anywhere. Damage is found before the handle is given out, and damage to a length before
-/// memory is reserved for it. A state that was made up, with checksums that fit, may still ask for as much memory as
-/// there is: `LMADA_ERROR_OUT_OF_MEMORY`, if the system refuses it.
+/// The state may come from an untrusted source. Damage is found before the handle is returned, and a damaged length is
+/// found before memory is reserved for it. A forged state with matching checksums may still ask for very much memory;
+/// if the system refuses the memory, the call returns `LMADA_ERROR_OUT_OF_MEMORY`.
 ///
-/// @param read     called for the pieces, one after the other
+/// @param read     the callback; it is called for the pieces in their order
 /// @param context  passed to `read`
-/// @param out      receives the handle; NULL is put there on failure
-/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `read` or `out`; `LMADA_ERROR_INVALID_ARGUMENT` where `out` is not
-///         aligned; `LMADA_ERROR_CALLBACK` where `read` does not return 0, as for a state that is cut short;
-///         `LMADA_ERROR_BAD_STATE` where the state is damaged or of an unknown version; `LMADA_ERROR_OUT_OF_MEMORY`
+/// @param out      receives the handle, or NULL on failure
+/// @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `read` or `out`; `LMADA_ERROR_INVALID_ARGUMENT` if `out` is not
+///         aligned; `LMADA_ERROR_CALLBACK` if `read` does not return 0, for example because the state is cut short;
+///         `LMADA_ERROR_BAD_STATE` if the state is damaged or of an unknown version; `LMADA_ERROR_OUT_OF_MEMORY`
 ///
 /// # Safety
 /// `read` is NULL or a function that may be called with `context`, and that fills what it is given; `out` is NULL or
@@ -112,7 +113,7 @@ pub unsafe extern "C" fn lmada_create_from_state(
     context: *mut c_void,
     out: *mut *mut lmada_t,
 ) -> lmada_status_t {
-    // SAFETY: the caller's promise is passed on. `out` is written to only once it is checked.
+    // SAFETY: the caller's promise is passed on. `out` is checked before it is written to.
     guard(|| unsafe {
         check_place("out", out)?;
         out.write(core::ptr::null_mut());
@@ -127,7 +128,7 @@ pub unsafe extern "C" fn lmada_create_from_state(
     })
 }
 
-/// What a callback returned.
+/// Turns the return value of a callback into a result.
 fn returned(argument: &'static str, code: c_int) -> Result<()> {
     if code == 0 { Ok(()) } else { Err(Error::Callback { argument, value: Value::Integer(code.into()) }) }
 }

@@ -1,10 +1,11 @@
-//! Errors in the words of C: the core names its own methods, arguments and values, a C program knows those of `lmada.h`.
+//! Error messages for C programs. The core's errors name methods, arguments and values of the Rust interface; this file
+//! replaces them by those of `lmada.h`.
 
 use crate::config::FULL_WITH_F64;
 use crate::error::{Argument, Error, Value};
 use crate::optimizer::{BUFFER_LENGTH, SAME_OPTION, STATES, SUM_OF_LENGTHS};
 
-/// Names of arguments and what is expected of them, where they differ.
+/// Names of arguments, and texts after "expected", that differ: Rust's, then C's.
 const TEXTS: [(&str, &str); 5] = [
     (BUFFER_LENGTH, "bytes"),
     (STATES, "count"),
@@ -13,7 +14,7 @@ const TEXTS: [(&str, &str); 5] = [
     (FULL_WITH_F64, "LMADA_HISTORY_FULL (0) with LMADA_F64: the others store 32-bit numbers"),
 ];
 
-/// Each method that refuses calls in the wrong phase, and its function.
+/// Each method that returns [`Error::WrongPhase`], and its C function.
 macro_rules! functions {
     ($($method:ident)*) => { [$((stringify!($method), concat!("lmada_", stringify!($method)))),*] };
 }
@@ -23,7 +24,7 @@ const FUNCTIONS: [(&str, &str); 24] = functions!(
     state_write release
 );
 
-/// The same error for a C program.
+/// Returns the error with the names of the C interface.
 pub(super) fn in_c(error: Error) -> Error {
     match error {
         Error::InvalidArgument { argument, value, expected } => {
@@ -46,7 +47,7 @@ fn named(argument: Argument) -> Argument {
     Argument { name: find(&TEXTS, argument.name), ..argument }
 }
 
-/// What stands beside `text`; itself where it is the same in both.
+/// Returns the C text for the Rust `text`; `text` itself if no pair has it.
 fn find(pairs: &[(&'static str, &'static str)], text: &'static str) -> &'static str {
     pairs.iter().find(|(rust, _)| *rust == text).map_or(text, |&(_, c)| c)
 }
@@ -61,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn each_interface_hears_its_own_names() {
+    fn each_interface_gets_its_own_names() {
         let formats = Config { dtype: Dtype::F64, history_format: HistoryFormat::Int8, ..Config::default() };
         let (rust, c) = said(formats.validate().unwrap_err());
         let its = "config.history_format is HistoryFormat::Int8: expected HistoryFormat::Full with f64";

@@ -1,10 +1,10 @@
-//! Raw memory, and no failure to get it that could end the process.
+//! Buffers and arenas. If there is no memory, they return [`Error::OutOfMemory`].
 //!
-//! `Vec` and `Box` abort where memory is out; a library behind a C interface has to answer instead. Everything here
-//! returns [`Error::OutOfMemory`]. [`Buffer`] holds numbers, aligned for the vector kernels. [`Arena`] is one piece of
-//! memory for many buffers: what is as long as the model lies in one, zero without having been written, and on huge
-//! pages where the system has them, because at such lengths a pass is bounded by memory and would otherwise wait for
-//! the page tables too.
+//! `Vec` and `Box` abort the process if there is no memory; a library behind a C interface has to return an error
+//! instead. [`Buffer`] holds numbers, aligned for the vector kernels. [`Arena`] is one piece of memory for many
+//! buffers. All arrays of the model's length are in one arena, on huge pages if the system has them: a pass over such
+//! arrays is bounded by memory, and with small pages it would also wait for page tables. Its memory is zero without
+//! being written.
 
 mod heap;
 mod pages;
@@ -18,12 +18,13 @@ use std::alloc::Layout;
 
 use crate::error::{Error, Result};
 
-/// Numbers that may live in a [`Buffer`].
+/// Plain numbers: the element types of [`Buffer`].
 ///
-/// Public only because [`crate::kernels::Element`] is built on it; no other crate can name it, which seals `Element`.
+/// It is public only because [`crate::kernels::Element`] requires it. No other crate can name it, so `Element` is
+/// sealed.
 ///
 /// # Safety
-/// Any bytes are a valid value, and the type has neither padding nor a destructor.
+/// Any bytes are a valid value, and the type has no padding and no destructor.
 pub unsafe trait Pod: Copy + Send + Sync + 'static {}
 
 macro_rules! pod {
@@ -36,68 +37,68 @@ macro_rules! pod {
 }
 pod!(u8, u16, u32, u64, usize, i8, f32, f64);
 
-/// The bytes of numbers, as they lie.
+/// Returns the bytes of numbers, in the byte order of the machine.
 pub(crate) fn as_bytes<T: Pod>(numbers: &[T]) -> &[u8] {
-    // SAFETY: a `Pod` has no padding, so that every byte is initialised; the slice covers just the numbers.
+    // SAFETY: a `Pod` has no padding, so every byte is initialised; the slice covers exactly the numbers.
     unsafe { slice::from_raw_parts(numbers.as_ptr().cast(), size_of_val(numbers)) }
 }
 
-/// The bytes of numbers, to be replaced.
+/// Returns the bytes of numbers, for writing.
 pub(crate) fn as_bytes_mut<T: Pod>(numbers: &mut [T]) -> &mut [u8] {
-    // SAFETY: as above, exclusively; any bytes that are written make valid numbers.
+    // SAFETY: as above, with an exclusive borrow; any bytes are valid numbers.
     unsafe { slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), size_of_val(numbers)) }
 }
 
-/// The same bytes as numbers of another type.
+/// Returns the bytes of numbers as numbers of another type.
 ///
 /// # Panics
-/// If they are not aligned for it, or are no whole numbers of it.
+/// If the bytes are not aligned for that type, or are not a whole number of its elements.
 pub(crate) fn recast<A: Pod, B: Pod>(numbers: &[A]) -> &[B] {
-    // SAFETY: any bytes are a valid `Pod`, and `align_to` sees to alignment and length.
+    // SAFETY: any bytes are a valid `Pod`, and `align_to` checks alignment and length.
     let (before, numbers, after) = unsafe { numbers.align_to() };
-    assert!(before.is_empty() && after.is_empty(), "numbers that do not lie as others");
+    assert!(before.is_empty() && after.is_empty(), "alignment or length does not fit the other type");
     numbers
 }
 
-/// [`recast`], to be replaced.
+/// Returns the bytes of numbers as numbers of another type, for writing; see [`recast`].
 pub(crate) fn recast_mut<A: Pod, B: Pod>(numbers: &mut [A]) -> &mut [B] {
-    // SAFETY: as above, exclusively; any bytes that are written are valid `A`s.
+    // SAFETY: as above, with an exclusive borrow; any bytes are valid `A`s.
     let (before, numbers, after) = unsafe { numbers.align_to_mut() };
-    assert!(before.is_empty() && after.is_empty(), "numbers that do not lie as others");
+    assert!(before.is_empty() && after.is_empty(), "alignment or length does not fit the other type");
     numbers
 }
 
-/// A cache line, and the widest vector register.
+/// Alignment of buffers in bytes: a cache line, and the widest vector register.
 const ALIGNMENT: usize = 64;
-/// From this size on memory is pages of the system, below it comes from the heap.
+/// Memory of at least this many bytes is mapped pages; smaller memory is from the heap.
 const MAPPED_FROM: usize = 1 << 20;
 
-/// Memory taken from the system at once and given back when its last user leaves.
+/// Memory from the system with a count of its users. It is freed when the last user leaves.
 struct Region {
     start: NonNull<u8>,
-    /// Bytes taken: whole pages where mapped. Tells by its size where they came from.
+    /// Number of bytes. From [`MAPPED_FROM`] on they are mapped pages, below they are from the heap.
     held: usize,
     users: AtomicUsize,
 }
 
 impl Region {
-    /// A region of at least `bytes` zeros, with one user.
+    /// Takes a region of at least `bytes` zero bytes, with one user.
     fn take(bytes: usize, what: &'static str) -> Result<NonNull<Self>> {
         let taken = if bytes >= MAPPED_FROM { pages::take(bytes) } else { heap::take(bytes) };
         let (start, held) = taken.ok_or(Error::OutOfMemory { what, bytes: bytes as u64 })?;
-        // Dropping a region, as where the box cannot be had, gives the memory back.
+        // If there is no memory for the box, dropping the region frees its memory.
         let region = try_box(Self { start, held, users: AtomicUsize::new(1) })?;
         Ok(NonNull::from(Box::leak(region)))
     }
 
-    /// Ends the use of one user.
+    /// Removes one user, and frees the region after the last.
     ///
     /// # Safety
     /// `region` came from [`Region::take`], and the caller is one of its users and uses it no more.
     unsafe fn leave(region: NonNull<Self>) {
-        // SAFETY: it lives until its last user has left. What the others did to the memory comes before its end.
+        // SAFETY: the region lives until its last user has left. AcqRel: all uses happen before the region is freed.
         if unsafe { region.as_ref() }.users.fetch_sub(1, Ordering::AcqRel) == 1 {
-            // SAFETY: it came from a box, and nobody is left who could look at it.
+            // SAFETY: it came from a box, and no user is left.
             drop(unsafe { Box::from_raw(region.as_ptr()) });
         }
     }
@@ -105,7 +106,7 @@ impl Region {
 
 impl Drop for Region {
     fn drop(&mut self) {
-        // SAFETY: the size says which of the two the memory came from (`take`); the last of its users has left.
+        // SAFETY: `take` chose by the same size; the last user has left.
         unsafe {
             if self.held >= MAPPED_FROM {
                 pages::give_back(self.start, self.held);
@@ -116,52 +117,52 @@ impl Drop for Region {
     }
 }
 
-/// One piece of memory that buffers are cut from, one after the other.
+/// One piece of memory from which buffers are cut, one after the other.
 pub(crate) struct Arena {
     region: Option<NonNull<Region>>,
     used: usize,
     size: usize,
 }
 
-// SAFETY: an arena owns the part of its region that it has not given away, and counts its users atomically.
+// SAFETY: an arena owns the part of its region that no buffer has, and counts the users atomically.
 unsafe impl Send for Arena {}
 
 impl Arena {
-    /// Room for buffers whose sizes by [`Arena::room`] add up to `bytes`. `what` names it in the error.
+    /// Creates an arena for buffers whose sizes ([`Arena::room`]) add up to `bytes`. `what` names the memory in errors.
     pub(crate) fn new(bytes: usize, what: &'static str) -> Result<Self> {
         Self::check(bytes, what)?;
         let region = if bytes > 0 { Some(Region::take(bytes, what)?) } else { None };
         Ok(Self { region, used: 0, size: bytes })
     }
 
-    /// Refuses sizes that no arena can have.
+    /// Refuses sizes that no arena can have: above a quarter of the address space.
     pub(crate) fn check(bytes: usize, what: &'static str) -> Result<()> {
-        // Half the address space is more than any system gives; below it no sum in here overflows.
+        // No system gives that much memory, and below this size no sum in this file overflows.
         if bytes <= isize::MAX as usize / 2 { Ok(()) } else { Err(Error::OutOfMemory { what, bytes: u64::MAX }) }
     }
 
-    /// Bytes that a buffer of `len` elements takes of an arena; so many that there are none where they overflow.
+    /// Returns the bytes of an arena that a buffer of `len` elements takes. Saturates, so that the allocation fails.
     pub(crate) fn room<T: Pod>(len: usize) -> usize {
         let bytes = len.checked_mul(size_of::<T>()).and_then(|bytes| bytes.checked_next_multiple_of(ALIGNMENT));
         bytes.unwrap_or(usize::MAX)
     }
 
-    /// Whether passes over all of it may find it in a cache that the one before left.
+    /// Whether a pass over the whole arena may find data of the pass before in a cache.
     pub(crate) fn may_stay_cached(&self) -> bool {
         self.size <= LARGE_CACHE
     }
 
-    /// The next `len` elements of the arena, zero.
+    /// Cuts a buffer of `len` zero elements from the arena.
     ///
     /// # Panics
-    /// If so much is not left.
+    /// If the arena has too few bytes left.
     pub(crate) fn buffer<T: Pod>(&mut self, len: usize) -> Buffer<T> {
         let room = Self::room::<T>(len);
-        assert!(room <= self.size - self.used, "an arena too small for what was to be cut from it");
+        assert!(room <= self.size - self.used, "the arena is too small");
         let Some(region) = self.region.filter(|_| room > 0) else {
             return Buffer { start: NonNull::dangling(), len, room: 0, region: None };
         };
-        // SAFETY: the arena is a user of the region, so that it lives.
+        // SAFETY: the arena is a user of the region, so the region lives.
         let shared = unsafe { region.as_ref() };
         shared.users.fetch_add(1, Ordering::Relaxed);
         // SAFETY: `used + room <= size`, which the region holds.
@@ -180,23 +181,23 @@ impl Drop for Arena {
     }
 }
 
-/// What the largest caches hold that are common. Little hangs on it (how one column in k is stored), so that the
-/// machine's own is not worth asking for.
+/// Bytes of a large cache. The value decides only how one column in k is stored, so a constant for all machines is
+/// enough.
 const LARGE_CACHE: usize = 32 << 20;
 
-/// A fixed number of elements, zero at first, at an address that is a multiple of 64 bytes.
+/// A fixed number of elements, zero at first. The address is a multiple of 64 bytes.
 pub(crate) struct Buffer<T: Pod> {
     start: NonNull<T>,
     len: usize,
-    /// Bytes of the region that are this buffer's.
+    /// Number of bytes of the region that belong to this buffer.
     room: usize,
     region: Option<NonNull<Region>>,
 }
 
-// SAFETY: a `Buffer` owns its part of the memory alone, as a `Vec` does, and its elements are `Send`. The region's
-// users are counted atomically.
+// SAFETY: a `Buffer` owns its part of the memory alone, as a `Vec` does, and its elements are `Send`. The users of the
+// region are counted atomically.
 unsafe impl<T: Pod> Send for Buffer<T> {}
-// SAFETY: a shared `Buffer` gives shared slices only, and its elements are `Sync`.
+// SAFETY: a shared `Buffer` returns only shared slices, and its elements are `Sync`.
 unsafe impl<T: Pod> Sync for Buffer<T> {}
 
 /// No elements, and no memory.
@@ -207,12 +208,12 @@ impl<T: Pod> Default for Buffer<T> {
 }
 
 impl<T: Pod> Buffer<T> {
-    /// `len` zeros in memory of their own. `what` names them in the error.
+    /// Allocates a buffer of `len` zeros in its own memory. `what` names it in errors.
     pub(crate) fn zeroed(len: usize, what: &'static str) -> Result<Self> {
         Ok(Arena::new(Arena::room::<T>(len), what)?.buffer(len))
     }
 
-    /// Bytes that the buffer takes.
+    /// Returns the bytes that the buffer takes.
     pub(crate) fn bytes(&self) -> usize {
         self.room
     }
@@ -235,7 +236,7 @@ impl<T: Pod> Deref for Buffer<T> {
 
 impl<T: Pod> DerefMut for Buffer<T> {
     fn deref_mut(&mut self) -> &mut [T] {
-        // SAFETY: as in `deref`, and `&mut self` makes this the only reference to them.
+        // SAFETY: as in `deref`; `&mut self` makes this the only reference to the elements.
         unsafe { slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
     }
 }
@@ -243,35 +244,34 @@ impl<T: Pod> DerefMut for Buffer<T> {
 impl<T: Pod> Drop for Buffer<T> {
     fn drop(&mut self) {
         if let Some(region) = self.region {
-            // SAFETY: the region counted this buffer in when it was cut.
+            // SAFETY: `Arena::buffer` counted this buffer as a user.
             unsafe { Region::leave(region) };
         }
     }
 }
 
-/// Memory whose contents mean nothing between two uses.
+/// Scratch memory: its contents are undefined between two uses.
 pub(crate) struct Scratch(Buffer<u8>);
 
 impl Scratch {
-    /// `bytes` of it. `what` names it in the error.
+    /// Allocates `bytes` bytes. `what` names them in errors.
     pub(crate) fn new(bytes: usize, what: &'static str) -> Result<Self> {
         Ok(Self(Buffer::zeroed(bytes, what)?))
     }
 
-    /// Bytes held.
+    /// Returns the bytes held.
     pub(crate) fn bytes(&self) -> usize {
         self.0.bytes()
     }
 
-    /// The memory. Whoever takes it may leave anything in it.
+    /// Returns the memory. The caller may leave anything in it.
     pub(crate) fn memory(&mut self) -> &mut [MaybeUninit<u8>] {
-        // SAFETY: the bytes are this buffer's alone, and nothing else ever reads them, so that they need not stay
-        // initialised.
+        // SAFETY: the bytes belong to this buffer, and nothing else reads them, so they need not stay initialised.
         unsafe { slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len()) }
     }
 }
 
-/// `Box::new` that can fail.
+/// Allocates a box, or returns an error if there is no memory.
 pub(crate) fn try_box<T>(value: T) -> Result<Box<T>> {
     let layout = Layout::new::<T>();
     let place = if layout.size() == 0 {
@@ -282,15 +282,16 @@ pub(crate) fn try_box<T>(value: T) -> Result<Box<T>> {
         let failed = Error::OutOfMemory { what: "an object", bytes: layout.size() as u64 };
         NonNull::new(place.cast::<T>()).ok_or(failed)?
     };
-    // SAFETY: `place` is aligned and valid for a `T`, and came from the allocator with the layout that `Box` frees it
-    // with (or has no size, for which a dangling pointer is what `Box` holds).
+    // SAFETY: `place` is aligned and valid for a `T`. It came from the allocator with the layout that `Box` frees it
+    // with, or `T` has no size and `Box` expects a dangling pointer.
     unsafe {
         place.write(value);
         Ok(Box::from_raw(place.as_ptr()))
     }
 }
 
-/// `Vec::with_capacity` that can fail. `what` names the elements in the error.
+/// Allocates a vector with this capacity, or returns an error if there is no memory. `what` names the elements in
+/// errors.
 pub(crate) fn try_vec<T>(capacity: usize, what: &'static str) -> Result<Vec<T>> {
     let mut vec = Vec::new();
     let bytes = capacity.checked_mul(size_of::<T>()).map_or(u64::MAX, |bytes| bytes as u64);
@@ -305,7 +306,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn zero_aligned_and_writable_at_every_size() {
+    fn buffers_are_zero_aligned_and_writable() {
         let around = |n: usize| [n - 1, n, n + 1];
         let sizes = [1, 7, 64, 65].into_iter().chain(around(MAPPED_FROM)).chain(around(2 << 20)).chain([5_000_001]);
         for len in sizes {
@@ -323,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_takes_nothing() {
+    fn an_empty_buffer_takes_no_memory() {
         let mut buffer = Buffer::<f64>::zeroed(0, "nothing").unwrap();
         assert_eq!((buffer.len(), buffer.bytes()), (0, 0));
         buffer.clear();
@@ -331,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn too_much_is_an_error() {
+    fn sizes_beyond_the_address_space_are_errors() {
         let overflow = Error::OutOfMemory { what: "rows", bytes: u64::MAX };
         assert_eq!(Buffer::<f64>::zeroed(usize::MAX, "rows").err(), Some(overflow));
         assert_eq!(Buffer::<u8>::zeroed(isize::MAX as usize, "rows").err(), Some(overflow));
@@ -340,13 +341,13 @@ mod tests {
         if let Ok(len) = usize::try_from(1_u64 << 60) {
             let refused = Error::OutOfMemory { what: "rows", bytes: 1 << 60 };
             assert_eq!(Buffer::<u8>::zeroed(len, "rows").err(), Some(refused));
-            // The optimizer may leave out memory that nobody looks at, and the failure to get it.
+            // `black_box`: the compiler may remove an unused allocation together with its failure.
             assert_eq!(black_box(try_vec::<u8>(len, "rows")).err(), Some(refused));
         }
     }
 
     #[test]
-    fn buffers_of_an_arena_are_apart_and_outlive_it() {
+    fn buffers_of_an_arena_are_disjoint_and_outlive_it() {
         for lens in [[3, 0, 70, 1], [300_000, 0, 1, 4096]] {
             let room = |len: &usize| Arena::room::<u64>(*len);
             let mut arena = Arena::new(lens.iter().map(room).sum(), "numbers").unwrap();
@@ -367,7 +368,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "too small")]
-    fn an_arena_gives_no_more_than_it_has() {
+    fn a_buffer_beyond_the_arena_panics() {
         let mut arena = Arena::new(Arena::room::<f32>(16), "numbers").unwrap();
         arena.buffer::<f32>(16);
         arena.buffer::<f32>(1);

@@ -1,9 +1,9 @@
-//! Pages of the system, for memory that is as long as the model: zero without having been written, and huge where Linux
-//! has huge pages. Systems without `mmap` take it from the heap.
+//! Mapped pages, for memory of the model's length. They are zero without being written, and huge pages on Linux if it
+//! has them. On systems without `mmap` the memory is from the heap.
 
 use core::ptr::NonNull;
 
-/// Where the zeros start, and how many bytes they take.
+/// The start of zeroed memory, and its number of bytes.
 pub(super) type Taken = (NonNull<u8>, usize);
 
 #[cfg(not(unix))]
@@ -20,34 +20,35 @@ mod mapped {
 
     use super::Taken;
 
-    /// A huge page of x86 and of aarch64 with 4 KiB pages.
+    /// Bytes of a huge page on x86, and on aarch64 with 4 KiB pages.
     pub const HUGE_PAGE: usize = 2 << 20;
 
-    /// `bytes` of zeros in pages of their own, rounded up to whole ones, aligned for huge pages where they fill one.
+    /// Maps `bytes` zero bytes, rounded up to whole pages. Memory of at least a huge page is aligned for huge pages.
     pub fn take(bytes: usize) -> Option<Taken> {
         let page = page_size()?;
         let held = bytes.next_multiple_of(page);
         if held < HUGE_PAGE {
             return Some((map(held)?, held));
         }
-        // What is mapped too much to find an aligned start inside is given back at once.
+        // Maps more, to find an aligned start inside, and unmaps the rest.
         let reserved = held + HUGE_PAGE - page;
         let base = map(reserved)?;
         let before = base.as_ptr().align_offset(HUGE_PAGE);
         let after = reserved - held - before;
-        // SAFETY: `before <= HUGE_PAGE - page`, so that `before + held + after == reserved`: all inside the new mapping.
+        // SAFETY: `before <= HUGE_PAGE - page`, so that `before + held + after == reserved`: all inside the new
+        // mapping.
         let (start, end) = unsafe { (base.add(before), base.add(before + held)) };
         if before > 0 {
-            // SAFETY: whole pages at the start of the new mapping, that nothing refers to.
+            // SAFETY: whole pages at the start of the new mapping; nothing refers to them.
             unsafe { give_back(base, before) };
         }
         if after > 0 {
-            // SAFETY: whole pages at the end of the new mapping, that nothing refers to.
+            // SAFETY: whole pages at the end of the new mapping; nothing refers to them.
             unsafe { give_back(end, after) };
         }
-        // A system without huge pages says no; small ones do as well, only slower.
+        // If the system refuses, small pages work too, but slower.
         #[cfg(target_os = "linux")]
-        // SAFETY: the range is ours, and the advice does not change what it reads as.
+        // SAFETY: the range belongs to this mapping, and the advice does not change its contents.
         unsafe {
             libc::madvise(start.as_ptr().cast(), held, libc::MADV_HUGEPAGE)
         };
@@ -63,7 +64,7 @@ mod mapped {
         unsafe { libc::munmap(start.as_ptr().cast(), held) };
     }
 
-    /// Bytes in a page.
+    /// Returns the bytes of a page.
     fn page_size() -> Option<usize> {
         static FOUND: OnceNonZeroUsize = OnceNonZeroUsize::new();
         let ask = || {
@@ -83,7 +84,7 @@ mod mapped {
 
     #[cfg(test)]
     #[test]
-    fn what_fills_a_huge_page_is_aligned_for_it() {
+    fn memory_of_a_huge_page_is_aligned_for_huge_pages() {
         for bytes in [HUGE_PAGE, HUGE_PAGE + 1, 5_000_001] {
             let (start, held) = take(bytes).unwrap();
             assert!(held >= bytes && held < bytes + (64 << 10), "{bytes} takes {held}");

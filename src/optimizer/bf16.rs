@@ -1,5 +1,5 @@
-//! Mixed precision: gradients and a copy of the parameters in bfloat16, parameters in `f32`. A tile of the gradient is
-//! widened when it is read, so a step does with it what it does with the same numbers in `f32`.
+//! Steps with gradients, and a copy of the parameters, in bfloat16; the parameters are `f32`. Each tile of the gradient
+//! is converted to `f32` when it is read, so a step has the bits of a step with the same numbers in `f32`.
 
 use super::given::GradList;
 use super::output::Target;
@@ -9,8 +9,9 @@ use crate::kernels::Bf16;
 use crate::tensors::{One, OneMut, TensorListMut};
 
 impl Optimizer<f32> {
-    /// As [`Optimizer::step`], with the gradient in bfloat16: the upper halves of `f32`s. The parameters remain `f32`;
-    /// `params_bf16`, where given, receives them rounded to bfloat16 (to the nearest, of two as near the even one).
+    /// Takes a step as [`Optimizer::step`] does, with the gradient in bfloat16 (the upper half of an `f32`). The
+    /// parameters stay `f32`. `params_bf16`, if given, receives the new parameters rounded to the nearest bfloat16,
+    /// ties to even.
     ///
     /// # Errors
     /// As [`Optimizer::step`].
@@ -23,7 +24,7 @@ impl Optimizer<f32> {
         self.whole("step_bf16", GradList::Bf16(&One::new(Bf16::of_bits(grads))), target)
     }
 
-    /// As [`Optimizer::feed`], with the gradient in bfloat16.
+    /// Takes in a piece of the gradient as [`Optimizer::feed`] does, with the gradient in bfloat16.
     ///
     /// # Errors
     /// As [`Optimizer::feed`].
@@ -31,8 +32,8 @@ impl Optimizer<f32> {
         self.feed_list(offset, grads.len(), GradList::Bf16(&One::new(Bf16::of_bits(grads))))
     }
 
-    /// As [`Optimizer::apply`], with the gradient in bfloat16 and a copy of the parameters as in
-    /// [`step_bf16`](Self::step_bf16).
+    /// Moves a piece of the parameters as [`Optimizer::apply`] does, with the gradient in bfloat16 and a copy of the
+    /// parameters as in [`step_bf16`](Self::step_bf16).
     ///
     /// # Errors
     /// As [`Optimizer::apply`].
@@ -52,7 +53,7 @@ impl Optimizer<f32> {
     }
 }
 
-/// The caller's copy of the parameters, of which there are `len`.
+/// Checks that the caller's copy has `len` elements.
 fn copy_to(copy: Option<&mut [u16]>, len: usize) -> Result<Option<OneMut<'_, Bf16>>> {
     match copy {
         Some(copy) if copy.len() != len => {

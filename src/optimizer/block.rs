@@ -1,4 +1,4 @@
-//! One block: its Gram matrix and clip references, and the step that solve has prepared for it.
+//! One block: its Gram matrix, its clip references, and the step that `solve` has computed for it.
 
 use core::ops::Range;
 
@@ -10,32 +10,34 @@ use crate::gram::Gram;
 use crate::memory::Buffer;
 
 pub(crate) struct Block {
-    /// Parameters in it.
+    /// Number of parameters.
     pub len: usize,
-    /// Its chunks among the optimizer's.
+    /// Indices of the block's chunks.
     pub chunks: Range<usize>,
     pub gram: Gram,
-    /// r
+    /// r, the reference of the clips by EMA of norms.
     pub norms: NormAverage,
-    /// At least ‖b‖, of update momentum; 0 with others.
+    /// An upper bound of ‖b‖ with update momentum; 0 with other momentum.
     pub momentum_bound: f64,
     pub stats: BlockStats,
     pub pending: Pending,
 }
 
-/// What solve decides and end makes so. Until then it is not state: a cancelled step leaves it behind unread.
+/// The step that `solve` computed and `end` will commit. It is not part of the state: a cancelled step leaves it
+/// unused.
 pub(crate) struct Pending {
-    /// Products of the newest gradient with the columns, by slot, all weighted: the new row of the Gram matrix.
+    /// The new row of the Gram matrix: products of the newest gradient with the columns, by slot, weighted.
     pub row: Buffer<f64>,
-    /// c, by slot, for the stored columns as they lie (weights and centering worked in), then that of a vector which
-    /// is not among them.
+    /// Coefficients of the update, by slot, on the columns as stored: they include weights and centering. One more,
+    /// last, is the coefficient of a vector outside the window (`Solver::precondition`).
     pub coefficients: Buffer<f64>,
-    /// Factor on m in the update: that of the part which the window does not span.
+    /// Coefficient of m in the update, for the part of m outside the span of the window.
     pub vector: f64,
-    /// The length of terms that are put together in the coefficients, and may cancel there.
+    /// Norm of the terms that were added inside the coefficients and may cancel there.
     pub cancelling: f64,
+    /// s, the factor of clipping or grafting.
     pub scale: f64,
-    /// Whether a few columns at a time may be combined in the precision of the elements.
+    /// Whether the products of a few columns may be summed in the element type before they are added up in f64.
     pub native_sums: bool,
     pub norms: NormAverage,
     pub momentum_bound: f64,
@@ -68,7 +70,7 @@ impl Block {
         })
     }
 
-    /// Makes the solved step the block's state.
+    /// Commits the pending step.
     pub fn accept(&mut self, newest: usize, held: usize) {
         self.gram.accept(newest, &self.pending.row[..held]);
         self.norms = self.pending.norms;

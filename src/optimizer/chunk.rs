@@ -1,6 +1,6 @@
-//! The two passes over everything of the model's length, for one chunk: a run of a block's parameters with all the
-//! state that has their length. Chunks are the units of work of the threads, and their sums are added up in their
-//! order, so that the number of threads does not show in the result.
+//! The two passes over all arrays of the model's length, for one chunk. A chunk is a range of a block's parameters with
+//! all state of these parameters. Threads take whole chunks. The sums of the chunks are added up in the order of the
+//! chunks, so the result does not depend on the number of threads.
 
 use core::ops::Range;
 
@@ -15,46 +15,50 @@ use crate::kernels::{Ahead, Diagonal, Element, Kernels, LANES, Run, Scaled, Smoo
 use crate::memory::{Arena, Buffer};
 use crate::window::{Factors, FormatTable, TILE, TileScratch, Window};
 
-/// Chunks that a block is cut into when it is large. A smaller one has a tile a chunk.
+/// Largest number of chunks of a block. A block of up to 256 tiles has one tile in each chunk.
 const MOST_CHUNKS: usize = 256;
 
-/// Parameters in each chunk of a block but the last: a function of the block's length alone.
+/// Returns the number of parameters in each chunk of a block but the last. It depends only on the length of the block.
 pub(super) fn chunk_len(block_len: usize) -> usize {
     block_len.div_ceil(TILE).div_ceil(MOST_CHUNKS).max(1) * TILE
 }
 
 pub(crate) struct Chunk<T: Element> {
-    /// Index of its block.
+    /// Index of the chunk's block.
     pub block: usize,
-    /// Its place among the optimizer's parameters.
+    /// The chunk's parameters, as indices among the optimizer's.
     pub range: Range<usize>,
     pub window: Box<dyn Window<T>>,
-    /// m or b, or nothing.
+    /// m or b of the momentum. Empty if the configuration keeps neither.
     pub momentum: Buffer<T>,
-    /// ē, or nothing.
+    /// ē, the average of updates. Empty without a clip by EMA vectors.
     pub average: Buffer<T>,
-    /// The root of q, or nothing.
+    /// √q of diagonal preconditioning. Empty without it.
     pub root: Buffer<T>,
-    /// p̄, the average of the parameters, or nothing.
+    /// p̄, the average of the parameters. Empty without `average_beta`.
     pub params: Buffer<T>,
-    /// Its part of the block's partials.
+    /// The chunk's part of the block's partials.
     pub sums: Buffer<f64>,
-    /// The first of its parameters whose gradient was found not to be finite, of those fed in this step.
+    /// Index of the first non-finite element of the gradient in this step, among the optimizer's parameters;
+    /// `usize::MAX` if there is none.
     pub first_bad: usize,
 }
 
-/// A thread's scratch: a tile of each of what it works on.
+/// A thread's scratch: one tile of each array.
 pub(super) struct Scratch<T: Element> {
     pub gradient: Buffer<f64>,
     momentum: Buffer<f64>,
     pub average: Buffer<f64>,
     pub update: Buffer<f64>,
+    /// The gradient, if it has to be copied together or converted.
     pub staging: Buffer<T>,
-    /// The scales of diagonal coordinates, the gradient in them, m in them; nothing without.
+    /// s of diagonal preconditioning. This buffer and the next two are empty without it.
     pub scale: Buffer<T>,
+    /// The gradient times s.
     pub scaled: Buffer<T>,
+    /// m times s.
     scaled_momentum: Buffer<T>,
-    /// The gradient times `grad_scale`, where a format needs that before it stores; nothing else.
+    /// The gradient times `grad_scale`, for formats with error feedback; otherwise empty.
     factored: Buffer<T>,
     tile: TileScratch<T>,
 }
@@ -63,7 +67,8 @@ impl<T: Element> Scratch<T> {
     pub fn new(config: &Config, format: &FormatTable<T>) -> Result<Self> {
         let tile = |needed: bool| Buffer::zeroed(if needed { TILE } else { 0 }, "a thread's tile");
         let diagonal = config.is_diagonal();
-        // One block more, so that a run which begins anywhere in a tile can be seen as whole blocks.
+        // One vector longer than a tile, so that a run which begins anywhere in a tile can be processed as whole
+        // vectors.
         let buffer = || Buffer::zeroed(TILE + LANES, "a thread's tile");
         Ok(Self {
             gradient: buffer()?,
@@ -88,20 +93,20 @@ impl<T: Element> Scratch<T> {
     }
 }
 
-/// What pass one needs to know.
+/// The inputs of pass one.
 pub(super) struct Feed<'a, T: Element> {
     pub kernels: &'static Kernels<T>,
     pub layout: Layout,
     pub ring: Ring,
     pub momentum_kind: Momentum,
     pub diagonal: Option<Diagonal>,
-    /// Factor on a gradient before it is stored; 1 where it weighs the column instead.
+    /// Factor on a gradient before it is stored; 1 if the factor is a weight of the column instead.
     pub factor: f64,
     pub gradients: Given<'a, T>,
     pub range: Range<usize>,
 }
 
-/// What pass two needs to know of the whole step.
+/// The inputs of pass two that all blocks share.
 pub(super) struct Apply<'a, T: Element> {
     pub kernels: &'static Kernels<T>,
     pub ring: Ring,
@@ -109,9 +114,9 @@ pub(super) struct Apply<'a, T: Element> {
     pub momentum: f64,
     pub diagonal: Option<Diagonal>,
     pub clip_beta: f64,
-    /// What the update momentum is divided by.
+    /// The bias correction of update momentum: the divisor.
     pub correction: f64,
-    /// Factor on a gradient before it is stored; 1 where it weighs the column instead.
+    /// Factor on a gradient before it is stored; 1 if the factor is a weight of the column instead.
     pub factor: f64,
     /// Weight of the newest column.
     pub weight: f64,
@@ -120,35 +125,36 @@ pub(super) struct Apply<'a, T: Element> {
     pub range: Range<usize>,
 }
 
-/// What pass two needs to know of the block: `u = M·coefficients + vector·m`, then times `scale`.
+/// The inputs of pass two for a block: `u = M·coefficients + vector·m`, then times `scale`.
 pub(super) struct Combination<'a> {
     pub coefficients: &'a [f64],
     pub vector: f64,
     pub scale: f64,
-    /// Whether a few products may be summed in the precision of the elements.
+    /// Whether the products of a few columns may be summed in the element type before they are added up in f64.
     pub native_sums: bool,
 }
 
-/// A buffer that a saved state is loaded into, and whether a number may be in it.
+/// A buffer to load from a saved state, and the check of each number.
 type Loaded<'a, T> = (&'a mut Buffer<T>, fn(T) -> bool);
 
-/// Buffers of a chunk beside its window: momentum, average of updates, root of the average of squares, average of the
+/// Number of the averages of a chunk: momentum, average of updates, root of the average of squares, average of the
 /// parameters.
 pub(super) const AVERAGES: usize = 4;
 
-/// Their lengths over `len` parameters.
+/// Returns the lengths of the averages for `len` parameters: `len`, or 0 if the configuration does not keep the
+/// average.
 pub(super) fn averages(config: &Config, len: usize) -> [usize; AVERAGES] {
     let kept = [config.keeps_momentum(), config.clips_by_vector(), config.is_diagonal(), config.averages_params()];
     kept.map(|kept| if kept { len } else { 0 })
 }
 
-/// What comes after a tile, as much as that has.
+/// The address and bytes of the next tile of an array, for prefetching.
 fn after<T>(array: &[T], tile: &Range<usize>) -> Run {
     let after = &array[tile.end..array.len().min(tile.end + tile.len())];
     (after.as_ptr().addr(), size_of_val(after))
 }
 
-/// `factor·x`, made in `product`; x itself where the factor is 1.
+/// Returns `factor·x`, computed in `product`; x itself if the factor is 1.
 fn times<'a, T: Element>(
     kernels: &Kernels<T>,
     factor: f64,
@@ -165,7 +171,7 @@ fn times<'a, T: Element>(
 }
 
 impl<T: Element> Chunk<T> {
-    /// `arena` has [`Chunk::room`] left.
+    /// Creates a chunk. `arena` has at least [`Chunk::room`] bytes left.
     pub fn new(
         config: &Config,
         format: &FormatTable<T>,
@@ -188,7 +194,7 @@ impl<T: Element> Chunk<T> {
         })
     }
 
-    /// Bytes that a chunk of `len` parameters takes of its arena; so many that there are none where they overflow.
+    /// Returns the bytes of the arena that a chunk of `len` parameters takes; saturates.
     pub fn room(config: &Config, format: &FormatTable<T>, layout: Layout, len: usize) -> usize {
         let averages = averages(config, len).map(Arena::room::<T>);
         let others = averages.into_iter().chain([Arena::room::<f64>(layout.len())]);
@@ -200,18 +206,17 @@ impl<T: Element> Chunk<T> {
         self.window.bytes() + averages + self.sums.bytes()
     }
 
-    /// What it keeps of each parameter beside the window, in the order in which a saved state has it. Empty where the
-    /// configuration does not keep it.
+    /// Returns the averages, in the order of a saved state. Those that the configuration does not keep are empty.
     pub fn averages(&self) -> [&Buffer<T>; AVERAGES] {
         [&self.momentum, &self.average, &self.root, &self.params]
     }
 
-    /// [`Chunk::averages`], to be loaded.
+    /// Returns [`Chunk::averages`] for loading, each with the check of its numbers.
     pub fn averages_mut(&mut self) -> [Loaded<'_, T>; AVERAGES] {
         let is_finite = |x: T| x.to_f64().is_finite();
         let is_root = |x: T| x.to_f64().is_finite() && x.to_f64() >= 0.0;
         let Self { momentum, average, root, params, .. } = self;
-        // Parameters are not inspected: what became of them may be in their average.
+        // Steps do not check parameters, so their average may have a NaN or an infinity.
         [(momentum, is_finite), (average, is_finite), (root, is_root), (params, |_| true)]
     }
 
@@ -224,13 +229,13 @@ impl<T: Element> Chunk<T> {
         self.params.clear();
     }
 
-    /// Forgets the sums of the last step.
+    /// Clears the sums of the last step.
     pub fn open(&mut self) {
         self.sums.fill(0.0);
         self.first_bad = usize::MAX;
     }
 
-    /// The tiles of the part of the chunk that lies in `range`: positions in the chunk.
+    /// Iterates over the tiles of the chunk's part of `range`, as positions in the chunk.
     pub fn tiles(&self, range: &Range<usize>) -> impl Iterator<Item = Range<usize>> + use<T> {
         let start = range.start.max(self.range.start) - self.range.start;
         let end = range.end.min(self.range.end) - self.range.start;
@@ -242,7 +247,7 @@ impl<T: Element> Chunk<T> {
         })
     }
 
-    /// How many numbers are not finite, of those that belong to the parameters from `place` on. Keeps where the first is.
+    /// Counts the numbers that are not finite, and keeps the place of the first. `place` is the index of `numbers[0]`.
     pub fn count_bad(&mut self, place: usize, numbers: &[T]) -> usize {
         let is_bad = |x: &T| !x.to_f64().is_finite();
         if let Some(first) = numbers.iter().position(is_bad) {
@@ -251,7 +256,7 @@ impl<T: Element> Chunk<T> {
         numbers.iter().filter(|x| is_bad(x)).count()
     }
 
-    /// Pass one: adds up the inner products of the gradient. Changes nothing but the sums.
+    /// Runs pass one: adds the inner products of the gradient to the sums. Nothing else changes.
     pub fn feed(&mut self, feed: &Feed<'_, T>, scratch: &mut Scratch<T>) {
         let Feed { kernels, layout, ring, .. } = feed;
         let end = self.range.end.min(feed.range.end);
@@ -284,10 +289,10 @@ impl<T: Element> Chunk<T> {
             };
             self.sums[layout.tail(Tail::GradNorm2)] += norm2;
             if !(norm2.is_finite() && taken.norm2.is_finite() && taken.stored_norm2.is_finite()) {
-                // Or a sum overflowed, which the Gram matrix will tell.
+                // If no number is bad, a sum overflowed. `check_partials` finds that.
                 let mut bad = self.count_bad(place, if norm2.is_finite() { newest } else { given });
                 if bad == 0 && norm2.is_finite() && sums_of_given.is_some() {
-                    // Scales that overflow may be stored as ordinary numbers.
+                    // s times the gradient overflowed; the format may have stored it as a finite number.
                     bad = 1;
                 }
                 self.sums[layout.tail(Tail::NonFinite)] += bad as f64;
@@ -319,7 +324,7 @@ impl<T: Element> Chunk<T> {
         }
     }
 
-    /// Pass two: forms the update, takes the gradient and the averages in, and moves the parameters.
+    /// Runs pass two: stores the gradient, computes the update, updates the averages and moves the parameters.
     pub fn apply(&mut self, apply: &Apply<'_, T>, combination: &Combination<'_>, scratch: &mut Scratch<T>) {
         let Apply { kernels, ring, .. } = apply;
         let Combination { coefficients, vector, scale, native_sums } = *combination;
@@ -363,7 +368,7 @@ impl<T: Element> Chunk<T> {
                 };
                 weigh(g);
                 if apply.diagonal.is_some() {
-                    // v is of the old m as it is in today's coordinates; m itself is in none.
+                    // v is made of the old m, scaled by the s of this step; m itself is not scaled.
                     let scaled = &mut scratch.scaled_momentum[..len];
                     (kernels.multiply)(scale_of, &self.momentum[tile.clone()], scaled);
                     (kernels.average)(scaled, apply.momentum, g, m);
@@ -380,7 +385,7 @@ impl<T: Element> Chunk<T> {
             if !self.average.is_empty() {
                 (kernels.average)(&mut self.average[tile.clone()], apply.clip_beta, u, &mut scratch.average);
             }
-            // The factors not with the learning rate, since the two may overflow where the step does not.
+            // The factors are applied before the learning rate: their product can overflow when the step does not.
             let direction = if apply.momentum_kind == Momentum::Update {
                 let smoothing = Smoothing { beta: apply.momentum, before: scale, after: 1.0 / apply.correction };
                 let (buffer, b) = (&mut self.momentum[tile], &mut scratch.momentum);

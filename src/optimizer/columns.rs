@@ -1,5 +1,5 @@
-//! The Gram matrix of the weighted and centered columns, steps 1 and 2 of the update rule, and step 5 for a vector of which
-//! its products with the columns are known.
+//! The Gram matrix of the weighted and centered columns (steps 1 and 2 of the update rule), and step 5 for a vector
+//! whose products with the columns are known.
 
 use super::ring::Ring;
 use crate::config::Config;
@@ -10,14 +10,14 @@ use crate::spectral::{Entries, Preconditioner, Solution, Vector, Workspace};
 /// The Gram matrix of the weighted and centered columns.
 pub(super) struct Weighted<'a> {
     gram: Candidate<'a>,
-    /// By slot; nothing where all are 1.
+    /// Weights by slot; `None` if all are 1.
     weights: Option<&'a [f64]>,
-    /// The means of the weighted matrix's rows, and the mean of these, where it is centered.
+    /// With centering: the means of the rows of the weighted matrix, and the mean of these means.
     pub centering: Option<(&'a [f64], f64)>,
 }
 
 impl<'a> Weighted<'a> {
-    /// `weights` and `means` are scratch.
+    /// Weights and centers `gram`. `weights` and `means` are scratch.
     pub fn new(config: &Config, ring: Ring, gram: Candidate<'a>, weights: &'a mut [f64], means: &'a mut [f64]) -> Self {
         let held = ring.held;
         let mut matrix = Self { gram, weights: None, centering: None };
@@ -39,7 +39,7 @@ impl<'a> Weighted<'a> {
         matrix
     }
 
-    /// Takes numbers of columns together with their weights.
+    /// Replaces each number, by slot, by `weigh(number, weight of the slot)`. Does nothing if all weights are 1.
     pub fn weigh(&self, numbers: &mut [f64], weigh: impl Fn(f64, f64) -> f64) {
         if let Some(weights) = self.weights {
             for (number, weight) in numbers.iter_mut().zip(weights) {
@@ -48,7 +48,7 @@ impl<'a> Weighted<'a> {
         }
     }
 
-    /// Whether it is the Gram matrix itself.
+    /// Whether the matrix is `gram` itself.
     fn is_plain(&self) -> bool {
         self.weights.is_none() && self.centering.is_none()
     }
@@ -65,7 +65,7 @@ impl Entries for Weighted<'_> {
     }
 
     fn norm(&self, j: usize) -> f64 {
-        // Of a centered column: of what it is the difference of.
+        // A centered column is a difference. This is the sum of the norms of its two terms.
         let mean = self.centering.map_or(0.0, |(_, mean)| mean.max(0.0).sqrt());
         self.weight(j) * self.gram.norm(j) + mean
     }
@@ -89,7 +89,8 @@ impl Entries for Weighted<'_> {
     }
 }
 
-/// Preconditions a vector that may leave the span of the columns, given its products with them.
+/// Computes the coefficients that precondition a vector, from its products with the columns. The vector may leave the
+/// span of the columns. `norm2` is its squared norm.
 pub(super) fn general(
     config: &Config,
     matrix: &Weighted<'_>,

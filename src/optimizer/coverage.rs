@@ -1,4 +1,4 @@
-//! Which parameters have had their turn in a phase: disjoint runs, sorted, neighbours merged.
+//! The parameters that a phase has covered so far: disjoint sorted runs, with neighbours merged.
 
 use core::ops::Range;
 
@@ -6,7 +6,7 @@ use crate::error::{Error, Result, Value};
 use crate::fault;
 use crate::memory::try_vec;
 
-/// Runs that fit without growing. Pieces that come in order make one.
+/// Reserved runs. Pieces in order form one run.
 const USUAL_RUNS: usize = 256;
 
 pub(super) struct Coverage {
@@ -27,10 +27,11 @@ impl Coverage {
         self.total == 0 || (self.runs.len() == 1 && self.runs[0] == (0..self.total))
     }
 
-    /// Checks that the piece is in range and new, and makes room for it; `None` for an empty one.
+    /// Checks that a piece is in range and not covered yet, and reserves memory for it. Returns `None` for an empty
+    /// piece.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] that names `offset`; [`Error::OutOfMemory`].
+    /// [`Error::InvalidArgument`] for `offset`; [`Error::OutOfMemory`].
     pub fn admit(&mut self, offset: usize, len: usize) -> Result<Option<Piece>> {
         let end = offset.checked_add(len).filter(|&end| end <= self.total);
         let Some(end) = end else {
@@ -53,7 +54,7 @@ impl Coverage {
         Ok(Some(Piece { range: offset..end, index }))
     }
 
-    /// Enters an admitted piece. Nothing may have been entered since it was admitted.
+    /// Adds an admitted piece. No other piece may be added between `admit` and `enter`.
     pub fn enter(&mut self, piece: Piece) {
         let Piece { range, index } = piece;
         fault::point();
@@ -71,7 +72,7 @@ impl Coverage {
     }
 }
 
-/// A piece that fits, and where it goes.
+/// An admitted piece, and its place among the runs.
 pub(super) struct Piece {
     pub range: Range<usize>,
     index: usize,
@@ -84,7 +85,7 @@ mod tests {
     #[test]
     fn pieces_in_any_order_cover_once() {
         let mut coverage = Coverage::new(700).unwrap();
-        // 300 is a unit of the integers modulo 7, so that this visits the seven hundreds in a scattered order.
+        // 3 has no common factor with 7, so this visits each of the seven hundreds once, in a scattered order.
         for turn in 0..7 {
             let offset = turn * 3 % 7 * 100;
             assert!(!coverage.is_complete());

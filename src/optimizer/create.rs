@@ -1,4 +1,4 @@
-//! Making an optimizer: everything it will ever need is reserved here.
+//! Creating an optimizer. All memory that steps need is reserved here.
 
 use super::block::Block;
 use super::chunk::{Chunk, Scratch, chunk_len};
@@ -18,19 +18,19 @@ use crate::memory::{Arena, Buffer, try_vec};
 use crate::parallel::{self, Pool};
 use crate::window::FormatTable;
 
-/// What has the model's length, in errors.
+/// The name of all arrays of the model's length, in errors.
 const MODEL: &str = "the window of gradients and the averages";
 
-/// An optimizer before anything of it is made.
+/// The sizes of an optimizer, computed before it is created.
 struct Plan<T: Element> {
     config: Config,
     format: FormatTable<T>,
     layout: Layout,
     dim: usize,
-    /// Units of the history format.
+    /// Number of groups of the history format.
     units: usize,
     chunk_count: usize,
-    /// Of all that has the model's length; saturates.
+    /// Bytes of all arrays of the model's length; saturates.
     bytes: usize,
 }
 
@@ -57,30 +57,30 @@ impl<T: Element> Plan<T> {
     }
 }
 
-/// Numbers of the partials of so many blocks; saturates.
+/// Returns the number of partials of `blocks` blocks; saturates.
 fn partials(blocks: usize, layout: Layout) -> usize {
     blocks.saturating_mul(layout.len())
 }
 
-/// Threads that go over chunks, each with scratch of its own.
+/// Returns the number of threads that process chunks. Each has its own scratch.
 fn scratches(threads: usize, chunks: usize) -> usize {
     threads.min(chunks).max(1)
 }
 
-/// Threads that solve blocks, each with a solver of its own.
+/// Returns the number of threads that solve blocks. Each has its own solver.
 fn solvers_of(threads: usize, blocks: usize) -> usize {
     threads.min(blocks)
 }
 
 impl<T: Element> Optimizer<T> {
-    /// An optimizer for parameters in blocks of the given lengths, one after the other; each block has a
-    /// preconditioner of its own. A length may be 0. `config.dtype` is not looked at: `T` decides.
+    /// Creates an optimizer for parameters in blocks of the lengths `dims`, in memory order. Each block has its own
+    /// preconditioner. A length may be 0. The element type is `T`; `config.dtype` is ignored.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for an option out of range or no block at all; [`Error::OutOfMemory`].
+    /// [`Error::InvalidArgument`] if an option is out of range or `dims` is empty; [`Error::OutOfMemory`].
     pub fn new(config: &Config, dims: &[usize]) -> Result<Self> {
         let Plan { config, format, layout, dim, units, chunk_count, bytes } = Plan::new(config, dims)?;
-        // All that has the model's length lies in one piece of memory, in the order in which the passes go over it.
+        // One piece of memory holds all arrays of the model's length, in the order in which the passes read them.
         let mut arena = Arena::new(bytes, MODEL)?;
         let mut blocks = try_vec(dims.len(), "the blocks")?;
         let mut chunks = try_vec(chunk_count, "the chunks")?;
@@ -125,11 +125,12 @@ impl<T: Element> Optimizer<T> {
         })
     }
 
-    /// Bytes that an optimizer with these options and blocks would hold: [`Stats::state_bytes`](super::Stats) of a new
-    /// one. Makes a k×k solver to ask it for its size, but nothing that has the model's length.
+    /// Computes the bytes that an optimizer with these options and blocks would hold:
+    /// [`Stats::state_bytes`](super::Stats) of a new optimizer. The call allocates a k×k solver to learn its size, but
+    /// nothing of the model's length.
     ///
     /// # Errors
-    /// As [`Optimizer::new`]; [`Error::OutOfMemory`] where the size overflows.
+    /// As [`Optimizer::new`]; [`Error::OutOfMemory`] if the size overflows.
     pub fn memory(config: &Config, dims: &[usize]) -> Result<u64> {
         let Plan { config, format, layout, dim, units, chunk_count, bytes } = Plan::<T>::new(config, dims)?;
         Arena::check(bytes, MODEL)?;
@@ -150,7 +151,7 @@ impl<T: Element> Optimizer<T> {
         total.ok_or(Error::OutOfMemory { what: MODEL, bytes: u64::MAX })
     }
 
-    /// Bytes that the optimizer holds.
+    /// Returns the bytes that the optimizer holds.
     pub(super) fn bytes(&self) -> usize {
         self.chunks.iter().map(Chunk::bytes).sum::<usize>()
             + self.blocks.iter().map(Block::bytes).sum::<usize>()
@@ -166,7 +167,7 @@ impl<T: Element> Optimizer<T> {
     }
 }
 
-/// What a step's threads work with.
+/// The threads of a step, with their scratch.
 pub(super) struct Threads<T: Element> {
     pub pool: Pool,
     pub scratch: Vec<Scratch<T>>,
@@ -174,7 +175,7 @@ pub(super) struct Threads<T: Element> {
 }
 
 impl<T: Element> Threads<T> {
-    /// For a model of so many parameters, blocks and chunks.
+    /// Reserves threads and scratch for a model of `dim` parameters in `blocks` blocks and `chunks` chunks.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`]
@@ -194,7 +195,7 @@ impl<T: Element> Threads<T> {
     }
 }
 
-/// Threads that can ever have something to do.
+/// Returns the number of threads that can have work in some step.
 fn useful_threads(config: &Config, dim: usize, blocks: usize, chunks: usize) -> usize {
     let size = config.history_size as usize;
     let passes = dim.saturating_mul(size) >= WORTH_A_THREAD;
@@ -206,6 +207,6 @@ fn useful_threads(config: &Config, dim: usize, blocks: usize, chunks: usize) -> 
     } else {
         1
     };
-    // Who can use one only is not asked how many there are: the answer may have to be read from files.
+    // With one useful thread the number of processors is not asked for: the answer may have to be read from files.
     if most <= 1 { 1 } else { parallel::usable_threads(config.threads as usize).min(most) }
 }

@@ -1,5 +1,5 @@
-//! The parts of a saved state before its contents: [`Head`]; the lengths of the blocks, the weights of the columns and the
-//! parameter groups.
+//! The parts of a saved state before its contents. The first part is [`Head`]. The second holds the lengths of the
+//! blocks, the weights of the columns and the parameter groups.
 
 use super::groups::{Group, sorted};
 use crate::checkpoint::{
@@ -9,26 +9,26 @@ use crate::config::{Config, Dtype};
 use crate::error::{Error, Result};
 use crate::memory::try_vec;
 
-/// Steps up to here are counted exactly in f64 too.
+/// Number of steps below which f64 counts exactly.
 const MOST_STEPS: u64 = 1 << 53;
 
 /// The first part of a state.
 pub(super) struct Head {
-    /// All options; the learning rate as it was when the state was saved.
+    /// All options. `lr` is the learning rate at the time of the save.
     pub config: Config,
     pub steps: u64,
-    /// Steps that entered the average of the parameters.
+    /// Number of steps that entered the average of the parameters.
     pub averaged: u64,
-    /// How many blocks there are. Their lengths begin the next part.
+    /// Number of blocks. Their lengths are first in the second part.
     pub blocks: u64,
-    /// How many parameter groups there are. They end the next part.
+    /// Number of parameter groups. They are last in the second part.
     pub groups: u64,
 }
 
 impl Head {
-    /// Bytes of the number of options, which comes first.
+    /// Bytes of the number of options, which is first.
     const COUNT: usize = size_of::<u32>();
-    /// Bytes of the options and what follows them.
+    /// Bytes of the options and the four numbers after them.
     const REST: usize = (Config::OPTIONS + 4) * size_of::<u64>();
     /// Bytes of a parameter group.
     const GROUP: usize = 4 * size_of::<u64>();
@@ -56,31 +56,31 @@ impl Head {
         if is_good { Ok(Self { config, steps, averaged, blocks, groups }) } else { Err(BAD_NUMBER) }
     }
 
-    /// Bytes of the parts before the contents.
+    /// Returns the bytes of the parts before the contents.
     pub fn bytes(&self) -> usize {
         let [lens, weights, groups] = self.arrays();
         PRELUDE + Self::COUNT + Self::REST + CHECKSUM + lens + weights + groups + CHECKSUM
     }
 
-    /// Bytes of the arrays of the second part; saturates.
+    /// Returns the bytes of the three arrays of the second part: lengths, weights, groups. Saturates.
     fn arrays(&self) -> [usize; 3] {
         let of = |count: u64, bytes: usize| usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(bytes);
         let weights = of(self.config.history_size.into(), size_of::<f64>());
         [of(self.blocks, size_of::<u64>()), weights, of(self.groups, Self::GROUP)]
     }
 
-    /// Bytes of the second part without its checksum; saturates.
+    /// Returns the bytes of the second part without its checksum; saturates.
     fn second(&self) -> usize {
         self.arrays().into_iter().fold(0, usize::saturating_add)
     }
 }
 
-/// A state in memory, found undamaged.
+/// A saved state in memory whose checksums match.
 pub(super) struct Saved<'a> {
     pub head: Head,
-    /// The lengths of the blocks, each a `u64`.
+    /// Lengths of the blocks, each a `u64`.
     pub lens: Runs<'a>,
-    /// The weights of the columns, by slot.
+    /// Weights of the columns, by slot.
     weights: Runs<'a>,
     groups: Runs<'a>,
     pub contents: &'a [u8],
@@ -104,12 +104,12 @@ impl<'a> Saved<'a> {
         Ok(Self { head, lens, weights, groups, contents })
     }
 
-    /// The weight of a column.
+    /// Returns the weight of a column, checked.
     pub fn weight(&self, slot: usize) -> Result<f64> {
         self.weights.at(slot).filter(|&weight| is_length(weight)).ok_or(BAD_NUMBER)
     }
 
-    /// The parameter groups, of an optimizer with `dim` parameters.
+    /// Returns the parameter groups, checked for an optimizer with `dim` parameters.
     pub fn groups(&self, dim: usize) -> Result<Vec<Group>> {
         let count = self.head.groups as usize;
         let mut groups = try_vec(count, "the parameter groups")?;
@@ -120,13 +120,13 @@ impl<'a> Saved<'a> {
         saved_groups(groups, dim)
     }
 
-    /// The length of a block, of which there are [`Head::blocks`].
+    /// Returns the length of a block; `block` is below [`Head::blocks`].
     pub fn len(&self, block: usize) -> u64 {
         self.lens.at(block).unwrap_or_default()
     }
 }
 
-/// A state from a stream, read up to its contents.
+/// A saved state from a stream, read up to its contents.
 pub(crate) struct Incoming<'a> {
     pub(super) stream: Stream<'a>,
     pub(super) head: Head,
@@ -136,14 +136,16 @@ pub(crate) struct Incoming<'a> {
 }
 
 impl<'a> Incoming<'a> {
+    /// Reads a state up to its contents.
+    ///
     /// # Errors
-    /// [`Error::BadState`], [`Error::OutOfMemory`], what the source says.
+    /// [`Error::BadState`], [`Error::OutOfMemory`], and the errors of the source.
     pub fn new(source: &'a mut Source<'a>) -> Result<Self> {
         let mut stream = Stream::new(source)?;
         let head = Head::read(&mut stream)?;
         let blocks = usize::try_from(head.blocks).unwrap_or(usize::MAX);
         stream.expect(head.second().saturating_add(CHECKSUM));
-        // They grow as numbers come in: nothing is reserved because a state says so.
+        // The lists grow as numbers come in: a state's own counts reserve no memory.
         let mut dims = Vec::new();
         for _ in 0..blocks {
             push(&mut dims, usize::try_from(stream.take::<u64>()?).unwrap_or(usize::MAX))?;
@@ -163,18 +165,18 @@ impl<'a> Incoming<'a> {
         Ok(Self { stream, head, dims, weights, groups })
     }
 
-    /// The element type of the saved optimizer.
+    /// Returns the element type of the saved optimizer.
     pub fn dtype(&self) -> Dtype {
         self.head.config.dtype
     }
 }
 
-/// Whether a number can be a length or a weight.
+/// Whether a number can be a norm or a weight: finite and ≥ 0.
 pub(super) fn is_length(x: f64) -> bool {
     x.is_finite() && x >= 0.0
 }
 
-/// A parameter group as it lies in a state.
+/// Returns a parameter group in its saved form.
 pub(super) fn words(group: &Group) -> [u64; 4] {
     [group.offset as u64, group.len as u64, group.lr_scale.to_bits(), group.weight_decay_scale.to_bits()]
 }
@@ -185,7 +187,7 @@ fn group([offset, len, lr_scale, weight_decay_scale]: [u64; 4]) -> Group {
     Group { offset: position(offset), len: position(len), lr_scale, weight_decay_scale }
 }
 
-/// The groups of a state, if they can be those of an optimizer with `dim` parameters.
+/// Checks that groups from a state can be those of an optimizer with `dim` parameters.
 pub(super) fn saved_groups(groups: Vec<Group>, dim: usize) -> Result<Vec<Group>> {
     let is_empty = groups.iter().any(|group| group.len == 0);
     let sorted = sorted(&groups, dim).map_err(|error| match error {
@@ -195,7 +197,7 @@ pub(super) fn saved_groups(groups: Vec<Group>, dim: usize) -> Result<Vec<Group>>
     if is_empty || sorted != groups { Err(BAD_NUMBER) } else { Ok(sorted) }
 }
 
-/// Appends a number that was read.
+/// Appends a value, or fails if there is no memory.
 fn push<N>(numbers: &mut Vec<N>, number: N) -> Result<()> {
     numbers.try_reserve(1).map_err(|_| Error::OutOfMemory {
         what: "the lengths of the blocks and the groups of a state",

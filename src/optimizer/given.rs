@@ -1,5 +1,5 @@
-//! The gradient as a step reads it: the caller's tensors, in the optimizer's element type or in bfloat16, with zeros for
-//! the parameters that are frozen.
+//! The gradient as a step reads it: the caller's tensors, in the optimizer's element type or in bfloat16, with zeros
+//! for frozen parameters.
 
 use core::ops::Range;
 
@@ -9,10 +9,10 @@ use crate::kernels::{Bf16, Element};
 use crate::memory::try_vec;
 use crate::tensors::{TensorList, Tensors};
 
-/// The caller's tensors.
+/// The caller's list of tensors.
 #[derive(Clone, Copy)]
 pub(super) enum GradList<'a, T> {
-    /// In the element type of the optimizer. A tensor that is NULL has no gradient.
+    /// In the optimizer's element type. A tensor that is NULL has no gradient.
     Same(&'a dyn TensorList<T>),
     /// In bfloat16.
     Bf16(&'a dyn TensorList<Bf16>),
@@ -33,7 +33,7 @@ impl<'a, T: Element> GradList<'a, T> {
         }
     }
 
-    /// Whether a tensor that has elements is NULL.
+    /// Whether a tensor has elements but no gradient (NULL).
     fn is_missing(&self, index: usize) -> bool {
         let is_null = match self {
             Self::Same(list) => list.tensor(index).0.is_null(),
@@ -42,7 +42,8 @@ impl<'a, T: Element> GradList<'a, T> {
         is_null && self.len(index) > 0
     }
 
-    /// The tensors from parameter `origin` on; `starts` are the sums of the lengths before each.
+    /// Places the tensors at parameter `origin`. `starts[i]` is the sum of the lengths before tensor i; it may be empty
+    /// for one tensor.
     pub fn place(self, starts: &'a [usize], origin: usize) -> Source<'a, T> {
         match self {
             Self::Same(list) => Source::Same(Tensors::new(list, starts, origin)),
@@ -51,25 +52,25 @@ impl<'a, T: Element> GradList<'a, T> {
     }
 }
 
-/// The caller's numbers.
+/// The caller's tensors, placed among the optimizer's parameters.
 #[derive(Clone, Copy)]
 pub(super) enum Source<'a, T> {
-    /// In the element type of the optimizer.
+    /// In the optimizer's element type.
     Same(Tensors<'a, T>),
-    /// In bfloat16; widened a tile at a time.
+    /// In bfloat16; converted a tile at a time.
     Bf16(Tensors<'a, Bf16>),
 }
 
-/// What a pass reads of a gradient.
+/// The gradient of a pass, with zeros for frozen parameters.
 #[derive(Clone, Copy)]
 pub(super) struct Given<'a, T> {
     pub source: Source<'a, T>,
-    /// Where the gradient is not read and counts as zeros: sorted, disjoint.
+    /// Ranges of frozen parameters, sorted and disjoint.
     pub frozen: &'a [Range<usize>],
 }
 
 impl<T: Element> Given<'_, T> {
-    /// The `len` elements from `position` on: in place where they lie together, else made in `staging`.
+    /// Returns the `len` elements from `position` on: in place if they are contiguous, otherwise copied to `staging`.
     pub fn read<'s>(&'s self, position: usize, len: usize, staging: &'s mut [T]) -> &'s [T] {
         let end = position + len;
         let frozen = overlapping(self.frozen, &(position..end));
@@ -87,7 +88,8 @@ impl<T: Element> Given<'_, T> {
         &staging[..len]
     }
 
-    /// Where the elements from `position` on lie that are not beyond `end`: those that lie together, address and bytes.
+    /// Returns the address and bytes of the elements from `position` on, up to `end` or the end of their tensor, for
+    /// prefetching.
     pub fn ahead(&self, position: usize, end: usize) -> (usize, usize) {
         match &self.source {
             Source::Same(tensors) => tensors.ahead(position, end),
@@ -107,7 +109,7 @@ impl<T: Element> Source<'_, T> {
         }
     }
 
-    /// Copies elements from `position` on, as many as `target` has.
+    /// Copies `target.len()` elements from `position` on.
     pub fn copy(&self, position: usize, target: &mut [T]) {
         let len = target.len();
         match self {
@@ -123,7 +125,7 @@ impl<T: Element> Source<'_, T> {
     }
 }
 
-/// The runs of a sorted list that have a part in `range`.
+/// Returns the runs of a sorted disjoint list that overlap `range`.
 pub(super) fn overlapping<'a>(runs: &'a [Range<usize>], range: &Range<usize>) -> &'a [Range<usize>] {
     if runs.is_empty() {
         return runs;
@@ -133,14 +135,14 @@ pub(super) fn overlapping<'a>(runs: &'a [Range<usize>], range: &Range<usize>) ->
     &runs[first..end.max(first)]
 }
 
-/// The frozen parameters of the step under way: those of the groups, and the tensors of a list that have no gradient.
+/// The frozen parameters of the step under way: the frozen parameter groups, and the tensors without a gradient.
 #[derive(Default)]
 pub(super) struct Frozen {
     runs: Vec<Range<usize>>,
 }
 
 impl Frozen {
-    /// With capacity for so many runs.
+    /// Reserves memory for `capacity` runs.
     pub fn new(capacity: usize) -> Result<Self> {
         Ok(Self { runs: try_vec(capacity, "the frozen parameters of a step")? })
     }
@@ -161,10 +163,10 @@ impl Frozen {
         })
     }
 
-    /// Sets it to those of `groups`, which are sorted, and the tensors of a list that are NULL.
+    /// Sets the frozen parameters to those of `groups`, which are sorted, and the tensors of `list` without a gradient.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] where there are more than ever before and no memory for them.
+    /// [`Error::OutOfMemory`] if there are more runs than ever before, and no memory for them.
     pub fn set<T: Element>(&mut self, groups: &[Group], list: GradList<'_, T>, starts: &[usize]) -> Result<()> {
         self.set_groups(groups)?;
         let of_groups = self.runs.len();
@@ -179,10 +181,10 @@ impl Frozen {
         Ok(())
     }
 
-    /// Sets it to those of `groups`, which are sorted.
+    /// Sets the frozen parameters to those of `groups`, which are sorted.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] where no memory was reserved for them.
+    /// [`Error::OutOfMemory`] if no memory was reserved for them.
     pub fn set_groups(&mut self, groups: &[Group]) -> Result<()> {
         self.runs.clear();
         groups.iter().filter(|group| group.is_frozen()).map(Group::range).try_for_each(|run| self.push(run))
@@ -197,7 +199,7 @@ impl Frozen {
         Ok(())
     }
 
-    /// Sorts the runs, and joins those that overlap.
+    /// Sorts the runs and joins those that overlap or touch.
     fn merge(&mut self) {
         self.runs.sort_unstable_by_key(|run| run.start);
         let mut kept = 0;

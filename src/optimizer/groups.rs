@@ -1,4 +1,4 @@
-//! Parameter groups: ranges with factors of their own on learning rate and weight decay.
+//! Parameter groups: ranges of parameters with their own factors on learning rate and weight decay.
 
 use core::ops::Range;
 
@@ -8,7 +8,8 @@ use crate::error::{Argument, Error, Result, Value};
 use crate::kernels::Element;
 use crate::memory::try_vec;
 
-/// Parameters with factors of their own on learning rate and weight decay; elsewhere both are 1.
+/// A parameter group: a range of parameters with its own factors on learning rate and weight decay. Outside the groups
+/// both factors are 1.
 ///
 /// ```
 /// # use lmada::{Config, Group, Optimizer};
@@ -22,37 +23,37 @@ use crate::memory::try_vec;
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Group {
-    /// The first parameter.
+    /// Index of the first parameter.
     pub offset: usize,
-    /// How many there are.
+    /// Number of parameters.
     pub len: usize,
-    /// Factor on the learning rate, ≥ 0. 0 freezes: the gradient counts as zeros and is not read, and the parameters
-    /// keep their bits.
+    /// Factor on the learning rate, finite and ≥ 0. 0 freezes the group: its gradient is not read and counts as zeros,
+    /// and its parameters keep their bits.
     pub lr_scale: f64,
-    /// Factor on the weight decay, ≥ 0.
+    /// Factor on the weight decay, finite and ≥ 0.
     pub weight_decay_scale: f64,
 }
 
 impl Group {
-    /// These parameters, both factors 1.
+    /// Creates a group of these parameters, with both factors 1.
     pub const fn new(range: Range<usize>) -> Self {
         let len = range.end.saturating_sub(range.start);
         Self { offset: range.start, len, lr_scale: 1.0, weight_decay_scale: 1.0 }
     }
 
-    /// The same with this factor on the learning rate.
+    /// Returns the group with this factor on the learning rate.
     #[must_use]
     pub const fn with_lr_scale(self, lr_scale: f64) -> Self {
         Self { lr_scale, ..self }
     }
 
-    /// The same with this factor on the weight decay.
+    /// Returns the group with this factor on the weight decay.
     #[must_use]
     pub const fn with_weight_decay_scale(self, weight_decay_scale: f64) -> Self {
         Self { weight_decay_scale, ..self }
     }
 
-    /// The same with its parameters frozen.
+    /// Returns the group with frozen parameters (`lr_scale` 0).
     #[must_use]
     pub const fn frozen(self) -> Self {
         Self { lr_scale: 0.0, ..self }
@@ -67,16 +68,16 @@ impl Group {
     }
 }
 
-/// Learning rate and weight decay of parameters that follow each other.
+/// The factors of a run of parameters.
 #[derive(Clone, Copy)]
 pub(super) struct Rates {
-    /// How many parameters.
+    /// Number of parameters.
     pub len: usize,
     pub lr_scale: f64,
     pub weight_decay_scale: f64,
 }
 
-/// The rates of the first parameters of `range`, as many as have the same. `groups` are sorted.
+/// Returns the factors at the start of `range`, and how many parameters share them. `groups` are sorted.
 pub(super) fn rates(groups: &[Group], range: &Range<usize>) -> Rates {
     let elsewhere = |end: usize| Rates { len: end - range.start, lr_scale: 1.0, weight_decay_scale: 1.0 };
     if groups.is_empty() {
@@ -92,23 +93,25 @@ pub(super) fn rates(groups: &[Group], range: &Range<usize>) -> Rates {
     }
 }
 
-/// Whether weight decay keeps the sign of every parameter: `lr·weight_decay`, scaled, is at most 1.
+/// Whether weight decay keeps the sign of every parameter: `lr·weight_decay`, with the factors of each group, is at
+/// most 1.
 pub(super) fn is_decay_in_range(groups: &[Group], config: &Config, lr: f64) -> bool {
     let in_range = |group: &Group| lr * group.lr_scale * (config.weight_decay * group.weight_decay_scale) <= 1.0;
     config.is_decay_in_range(lr) && groups.iter().all(in_range)
 }
 
-/// By how much the largest factor on the learning rate is above 1.
+/// Returns the largest `lr_scale` minus 1; 0 if it is below 1.
 pub(super) fn excess(groups: &[Group]) -> f64 {
     groups.iter().fold(1.0, |most: f64, group| most.max(group.lr_scale)) - 1.0
 }
 
 impl<T: Element> Optimizer<T> {
-    /// Sets the parameter groups of the steps to come, in place of those before. Groups of length 0 are left out.
+    /// Sets the parameter groups of all further steps. The new groups replace the old ones. Groups of length 0 are
+    /// ignored.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for a group that is out of range or overlaps another, a factor that is negative or
-    /// not finite, or one with which `lr·weight_decay` exceeds 1; [`Error::WrongPhase`] in an open step;
+    /// [`Error::InvalidArgument`] if a group is out of range or overlaps another, a factor is negative or not finite,
+    /// or `lr·lr_scale·weight_decay·weight_decay_scale` is above 1; [`Error::WrongPhase`] in an open step;
     /// [`Error::OutOfMemory`].
     pub fn set_groups(&mut self, groups: &[Group]) -> Result<()> {
         self.check_idle("set_groups")?;
@@ -123,7 +126,7 @@ impl<T: Element> Optimizer<T> {
         Ok(())
     }
 
-    /// The parameter groups, in the order of their parameters.
+    /// Returns the parameter groups, in the order of their parameters.
     pub fn groups(&self) -> &[Group] {
         &self.groups
     }
@@ -134,7 +137,7 @@ fn too_much_decay(groups: &[Group], config: &Config, lr: f64) -> Option<(usize, 
     products.enumerate().find(|(_, product)| product.is_nan() || *product > 1.0)
 }
 
-/// The groups that are not empty, checked and sorted.
+/// Checks the groups, and returns those that are not empty, sorted.
 pub(super) fn sorted(groups: &[Group], dim: usize) -> Result<Vec<Group>> {
     let mut sorted = try_vec(groups.len(), "the parameter groups")?;
     for (index, group) in groups.iter().enumerate() {

@@ -1,6 +1,6 @@
-//! A field that is taken out of its owner for a while, so that the owner can be borrowed beside it.
+//! A field taken out of its struct for a while, so that the field and the struct can be borrowed at the same time.
 
-/// Puts the field back when it is dropped, by a panic too: what it has reserved is not lost, and a reset finds it.
+/// The field and its owner. Dropping it puts the field back, after a panic too, so that the field's memory is not lost.
 pub(super) struct Lent<'a, O, F: Default> {
     pub owner: &'a mut O,
     pub field: F,
@@ -26,7 +26,7 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     #[test]
-    fn a_field_comes_back_from_a_panic() {
+    fn a_panic_puts_the_field_back() {
         let mut owner = (vec![1, 2, 3], 4);
         let panicked = catch_unwind(AssertUnwindSafe(|| {
             let lent = Lent::new(&mut owner, |owner| &mut owner.0);

@@ -1,8 +1,8 @@
-//! A step as phases: the only room that owns state.
+//! The optimizer: a step as phases. This is the only room that owns state.
 //!
-//! `begin`, `feed`, `solve`, `apply`, `end` is the one way a step goes, whether the caller takes it in one call or in
-//! pieces. Pass one ([`chunk`]) only adds up sums, [`solve`] works on k×k matrices only, and pass two is the first that
-//! writes: by then nothing can fail.
+//! Every step is `begin`, `feed`, `solve`, `apply`, `end`, in one call or in pieces. Pass one ([`chunk`]) computes
+//! sums, [`solve`] works on k×k matrices, and pass two writes the state and the parameters. Nothing can fail in pass
+//! two.
 
 mod bf16;
 mod block;
@@ -53,19 +53,19 @@ use solve::Solver;
 use stats::Refused;
 pub use stats::Stats;
 
-/// How errors name the length of a list of tensors.
+/// The name of the length of a tensor list, in errors.
 pub(crate) const SUM_OF_LENGTHS: &str = "the sum of the lengths of grads";
 
-/// Tensors in a list that needs no more room than is reserved.
+/// Length of a tensor list for which memory is reserved at create.
 pub(crate) const USUAL_TENSORS: usize = 64;
 
 /// Limited-memory full-matrix Adagrad over parameters of type `T`.
 ///
-/// A call that returns an error changed nothing. The bits of a result do not depend on the number of threads, on how
-/// the parameters are cut into tensors, or on a save and load in between.
+/// A call that returns an error changes nothing. The bits of a result do not depend on the number of threads, on the
+/// division of the parameters into tensors, or on a save and load between steps.
 ///
-/// A step is one call, [`step`](Self::step), or goes in phases, so that the gradient may come in pieces and parameters
-/// may be split over processes:
+/// A step is one call, [`step`](Self::step), or several phases. In phases the gradient may come in pieces, and the
+/// parameters may be split over processes:
 ///
 /// ```
 /// # use lmada::{Config, Optimizer};
@@ -91,16 +91,16 @@ pub struct Optimizer<T: Element> {
     lr: f64,
     dim: usize,
     steps: u64,
-    /// Steps that moved the parameters, which entered their average.
+    /// Number of steps that entered the average of the parameters.
     averaged: u64,
     refused: Refused,
     hashed: HashedOptions,
     groups: Vec<Group>,
-    /// Parameters whose gradient is not read in the step under way.
+    /// Frozen parameters of the step under way.
     frozen: Frozen,
     /// γ of each column, by slot.
     weights: Buffer<f64>,
-    /// The same with the newest of the step under way.
+    /// `weights`, with γ of the step under way.
     pending_weights: Buffer<f64>,
     blocks: Vec<Block>,
     chunks: Vec<Chunk<T>>,
@@ -113,22 +113,22 @@ pub struct Optimizer<T: Element> {
     pool: Pool,
     scratch: Vec<Scratch<T>>,
     solvers: Vec<Solver>,
-    /// Where the tensors of a list start; grows to the longest list seen.
+    /// Starts of the tensors of a list. Grows to the longest list seen.
     starts: Vec<usize>,
 }
 
-/// How far the step under way has come.
+/// The progress of the step under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// No step is open.
     Idle,
-    /// Taking in the gradient.
+    /// The gradient is being fed.
     Open,
-    /// The gradient is complete and the partials are added up.
+    /// The gradient is complete, and the partials are added up.
     Summed,
-    /// The step is known; nothing is applied.
+    /// The step is computed. Nothing is applied.
     Solved,
-    /// Some of it is applied.
+    /// Part of the step is applied.
     Applying,
 }
 
@@ -137,7 +137,7 @@ impl Phase {
         match self {
             Self::Idle => "no step is open",
             Self::Open => "a step is open and not solved",
-            Self::Summed => "the step's sums are taken and it is not solved",
+            Self::Summed => "the sums of the step are taken and the step is not solved",
             Self::Solved => "the step is solved",
             Self::Applying => "part of the step is applied already",
         }
@@ -155,7 +155,7 @@ impl<T: Element> Optimizer<T> {
         self.blocks.len()
     }
 
-    /// Takes in the gradient and moves the parameters.
+    /// Takes a step: adds the gradient to the window and moves the parameters against the preconditioned direction.
     ///
     /// # Errors
     /// [`Error::DimensionMismatch`], [`Error::NonFinite`], [`Error::WrongPhase`].
@@ -165,17 +165,19 @@ impl<T: Element> Optimizer<T> {
         self.step_list(&OneMut::new(params), &One::new(grads))
     }
 
-    /// As [`Optimizer::step`], for parameters in several tensors that, one after the other, make up the model.
+    /// Takes a step as [`Optimizer::step`] does, for a model in several tensors. The tensors in their order are the
+    /// parameters.
     ///
     /// # Errors
-    /// As [`Optimizer::step`]; [`Error::OutOfMemory`] where a list longer than any before needs room.
+    /// As [`Optimizer::step`]; [`Error::OutOfMemory`] if the list is longer than 64 tensors and than every list before,
+    /// and there is no memory for it.
     pub fn step_tensors(&mut self, params: &mut [&mut [T]], grads: &[&[T]]) -> Result<()> {
         check_lens(params, grads.iter().map(|grad| grad.len()))?;
         self.step_list(&ManyMut::new(params), &Many(grads))
     }
 
-    /// As [`Optimizer::step_tensors`], for a model some of whose tensors have no gradient in this step: that counts as
-    /// zeros in the window, and those parameters keep their bits.
+    /// Takes a step as [`Optimizer::step_tensors`] does; tensors may have no gradient (`None`). A missing gradient
+    /// counts as zeros, and the parameters of its tensor keep their bits.
     ///
     /// # Errors
     /// As [`Optimizer::step_tensors`].
@@ -186,11 +188,12 @@ impl<T: Element> Optimizer<T> {
         self.step_list(&params, &Optional { given: grads, like: &params })
     }
 
-    /// Takes in the gradient and writes the direction that a step would move the parameters against, without learning
-    /// rate and weight decay.
+    /// Takes a step that writes its direction instead of moving parameters. The direction is the vector that
+    /// [`Optimizer::step`] would multiply by the learning rate and subtract; weight decay is not part of it.
     ///
     /// # Errors
-    /// As [`Optimizer::step`]; [`Error::InvalidArgument`] with `average_beta`, since the parameters are not known.
+    /// As [`Optimizer::step`]; [`Error::InvalidArgument`] with `average_beta`, since the call does not see the
+    /// parameters.
     pub fn direction(&mut self, direction: &mut [T], grads: &[T]) -> Result<()> {
         self.check_len("the length of direction", direction.len())?;
         self.check_len("the length of grads", grads.len())?;
@@ -199,8 +202,8 @@ impl<T: Element> Optimizer<T> {
         self.whole("direction", GradList::Same(&One::new(grads)), Target::Direction(&OneMut::new(direction)))
     }
 
-    /// Takes in the gradient and moves nothing: the window learns, and all that is averaged over steps. Together with
-    /// [`precondition`](Self::precondition) it makes rules of one's own.
+    /// Takes a step without parameters: the gradient enters the window, and all averages change as in
+    /// [`Optimizer::step`]. Use it with [`precondition`](Self::precondition) to build an update rule of your own.
     ///
     /// # Errors
     /// As [`Optimizer::step`].
@@ -209,12 +212,12 @@ impl<T: Element> Optimizer<T> {
         self.whole("observe", GradList::Same(&One::new(grads)), Target::None)
     }
 
-    /// A step over two lists of tensors of the same lengths. Tensors of `grads` that are NULL count as zeros.
+    /// Takes a step over two lists of tensors of the same lengths. Gradients that are NULL count as zeros.
     pub(crate) fn step_list(&mut self, params: &dyn TensorListMut<T>, grads: &dyn TensorList<T>) -> Result<()> {
         self.whole("step", GradList::Same(grads), Target::Params { params, copy: None })
     }
 
-    /// All phases at once over tensor lists.
+    /// Runs all phases of a step over tensor lists. `call` names the method in errors.
     fn whole(&mut self, call: &'static str, grads: GradList<'_, T>, target: Target<'_, T>) -> Result<()> {
         self.check_idle(call)?;
         self.list_starts(grads)?;
@@ -234,12 +237,12 @@ impl<T: Element> Optimizer<T> {
         result.map_err(|error| in_tensor(error, starts))
     }
 
-    /// Opens a step in phases: [`feed`](Self::feed) for every piece of the gradient, in any order, then
-    /// [`solve`](Self::solve), [`apply`](Self::apply) for every piece and [`end`](Self::end). Until then, or until
-    /// [`cancel`](Self::cancel), no other step can be made.
+    /// Opens a step in phases. The phases are: [`feed`](Self::feed) for every piece of the gradient, in any order;
+    /// [`solve`](Self::solve); [`apply`](Self::apply) for every piece; [`end`](Self::end). Until `end` or
+    /// [`cancel`](Self::cancel) no other step is possible.
     ///
     /// # Errors
-    /// [`Error::WrongPhase`] where one is open already.
+    /// [`Error::WrongPhase`] if a step is open already.
     pub fn begin(&mut self) -> Result<()> {
         self.check_idle("begin")?;
         let Self { frozen, groups, .. } = self;
@@ -248,17 +251,18 @@ impl<T: Element> Optimizer<T> {
         Ok(())
     }
 
-    /// Takes in the piece of the gradient that belongs to the parameters from `offset` on. Together the pieces cover
-    /// every parameter once. A NaN is refused in [`solve`](Self::solve).
+    /// Takes in a piece of the gradient, for the parameters from `offset` on. Together the pieces have to cover every
+    /// parameter once. `feed` accepts a NaN; [`solve`](Self::solve) refuses it.
     ///
     /// # Errors
-    /// [`Error::WrongPhase`], [`Error::InvalidArgument`] where it overlaps another or is out of range,
-    /// [`Error::OutOfMemory`] where the pieces lie in very many separate runs, or cut very many units of the format.
+    /// [`Error::WrongPhase`]; [`Error::InvalidArgument`] if the piece overlaps another or is out of range;
+    /// [`Error::OutOfMemory`] if the pieces form more than 256 separate runs, or leave more than 16 groups of the
+    /// history format incomplete, and there is no memory for more.
     pub fn feed(&mut self, offset: usize, grads: &[T]) -> Result<()> {
         self.feed_list(offset, grads.len(), GradList::Same(&One::new(grads)))
     }
 
-    /// Takes in a piece of this length.
+    /// Runs pass one over a piece of `len` parameters.
     fn feed_list(&mut self, offset: usize, len: usize, grads: GradList<'_, T>) -> Result<()> {
         if self.phase != Phase::Open {
             return Err(self.wrong("feed"));
@@ -271,24 +275,25 @@ impl<T: Element> Optimizer<T> {
         Ok(())
     }
 
-    /// The sums that are to be added up over processes, in place. Once they are taken the gradient is complete.
+    /// Returns the sums of this process. Replace them, in place, by their sums over all processes, then call
+    /// [`solve`](Self::solve). No piece can be fed after this call.
     ///
-    /// They also say whether the processes agree in the library's version, the step's number, the learning rate and all
-    /// options but `threads`: where they do not, [`solve`](Self::solve) refuses the step on every process.
+    /// The sums also tell whether the processes agree in the library's version, the number of the step, the learning
+    /// rate and all options but `threads`. If they do not, `solve` refuses the step on every process.
     ///
     /// # Errors
-    /// [`Error::WrongPhase`] where a piece is missing or the step is solved.
+    /// [`Error::WrongPhase`] if a piece is missing or the step is solved.
     pub fn partials(&mut self) -> Result<&mut [f64]> {
         self.complete_gradient("partials")?;
         Ok(&mut self.partials)
     }
 
-    /// Computes the step from the sums. Changes neither state nor parameters.
+    /// Computes the step from the sums. State and parameters do not change.
     ///
     /// # Errors
-    /// [`Error::NonFinite`], [`Error::WrongPhase`] where a piece is missing or the step is solved already,
-    /// [`Error::InvalidArgument`] for partials that are no sum over processes at the same step and with the same
-    /// options, learning rate and library version.
+    /// [`Error::NonFinite`]; [`Error::WrongPhase`] if a piece is missing or the step is solved already;
+    /// [`Error::InvalidArgument`] if the partials are not sums over processes at the same step, with the same options,
+    /// learning rate and library version.
     pub fn solve(&mut self) -> Result<()> {
         self.complete_gradient("solve")?;
         self.solve_blocks()?;
@@ -296,18 +301,17 @@ impl<T: Element> Optimizer<T> {
         Ok(())
     }
 
-    /// Moves a piece of the parameters. `grads` are those that were fed for it.
+    /// Moves a piece of the parameters. `grads` is the gradient that was fed for these parameters.
     ///
     /// # Errors
-    /// As [`Optimizer::feed`]; [`Error::DimensionMismatch`] where the lengths differ.
+    /// As [`Optimizer::feed`]; [`Error::DimensionMismatch`] if the lengths differ.
     pub fn apply(&mut self, offset: usize, params: &mut [T], grads: &[T]) -> Result<()> {
         check_piece(params.len(), grads.len())?;
         let target = Target::Params { params: &OneMut::new(params), copy: None };
         self.apply_list("apply", offset, grads.len(), GradList::Same(&One::new(grads)), target)
     }
 
-    /// As [`Optimizer::apply`], but writes the direction instead of moving parameters, without learning rate and weight
-    /// decay.
+    /// Writes the direction for a piece of the parameters instead of moving them. Otherwise as [`Optimizer::apply`].
     ///
     /// # Errors
     /// As [`Optimizer::apply`] and [`Optimizer::direction`].
@@ -320,7 +324,7 @@ impl<T: Element> Optimizer<T> {
         self.apply_list("apply_direction", offset, grads.len(), GradList::Same(&One::new(grads)), target)
     }
 
-    /// Pass two over a piece of this length.
+    /// Runs pass two over a piece of `len` parameters.
     fn apply_list(
         &mut self,
         call: &'static str,
@@ -339,10 +343,10 @@ impl<T: Element> Optimizer<T> {
         Ok(())
     }
 
-    /// Ends a step in phases: it counts as accepted.
+    /// Ends a step in phases. The step then counts as accepted.
     ///
     /// # Errors
-    /// [`Error::WrongPhase`] where a piece is missing or no step is solved.
+    /// [`Error::WrongPhase`] if a piece is missing or no step is solved.
     pub fn end(&mut self) -> Result<()> {
         if !matches!(self.phase, Phase::Solved | Phase::Applying) {
             return Err(self.wrong("end"));
@@ -356,10 +360,11 @@ impl<T: Element> Optimizer<T> {
         Ok(())
     }
 
-    /// Drops the open step, back to the state before [`begin`](Self::begin). Possible while nothing is applied.
+    /// Drops the open step. The state is then as before [`begin`](Self::begin). Possible until the first
+    /// [`apply`](Self::apply).
     ///
     /// # Errors
-    /// [`Error::WrongPhase`] where none is open or part of it is applied.
+    /// [`Error::WrongPhase`] if no step is open or part of it is applied.
     pub fn cancel(&mut self) -> Result<()> {
         if matches!(self.phase, Phase::Idle | Phase::Applying) {
             return Err(self.wrong("cancel"));
@@ -368,8 +373,8 @@ impl<T: Element> Optimizer<T> {
         Ok(())
     }
 
-    /// Forgets everything but the configuration and the learning rate, and ends a step in phases, whatever was done of
-    /// it.
+    /// Makes the optimizer as new: removes every gradient and average, and ends a step in phases, in any phase.
+    /// Options, parameter groups and the learning rate stay.
     pub fn reset(&mut self) {
         self.steps = 0;
         self.averaged = 0;
@@ -396,11 +401,11 @@ impl<T: Element> Optimizer<T> {
         Error::WrongPhase { call, reason: self.phase.reason() }
     }
 
-    /// Refuses to write directions where an average of the parameters is kept, which it would miss.
+    /// Refuses to write directions with `average_beta`: the average would miss these steps.
     fn check_no_average(&self) -> Result<()> {
         if self.config.averages_params() {
             let value = Value::Real(self.config.average_beta);
-            let expected = "0 where directions are written: the parameters are not known then";
+            let expected = "0 for directions: the average needs the parameters";
             return Err(Error::invalid("config.average_beta", value, expected));
         }
         Ok(())
@@ -410,7 +415,7 @@ impl<T: Element> Optimizer<T> {
         Ring::after(self.steps, self.config.history_size as usize)
     }
 
-    /// Where each tensor of a list starts, once their lengths are known to add up.
+    /// Computes the starts of the tensors of a list. Fails if the lengths do not add up to the number of parameters.
     fn list_starts(&mut self, list: GradList<'_, T>) -> Result<()> {
         let count = list.count();
         self.starts.clear();
@@ -426,7 +431,7 @@ impl<T: Element> Optimizer<T> {
         self.check_len(SUM_OF_LENGTHS, total)
     }
 
-    /// Moves on to the state in which the sums are known, if every piece is there.
+    /// Adds up the sums if every piece was fed, and sets the phase to `Summed`.
     fn complete_gradient(&mut self, call: &'static str) -> Result<()> {
         match self.phase {
             Phase::Summed => Ok(()),
@@ -440,7 +445,7 @@ impl<T: Element> Optimizer<T> {
     }
 }
 
-/// Refuses a piece whose gradient has another length.
+/// Refuses a piece whose gradient has another length than its parameters.
 fn check_piece(len: usize, grads: usize) -> Result<()> {
     if len == grads {
         return Ok(());
@@ -448,7 +453,7 @@ fn check_piece(len: usize, grads: usize) -> Result<()> {
     Err(Error::mismatch("the length of grads", grads as u64, len as u64))
 }
 
-/// Refuses gradients that are not as long as their parameters.
+/// Refuses gradients that do not have the lengths of their parameters.
 fn check_lens<T>(params: &[&mut [T]], lens: impl ExactSizeIterator<Item = usize>) -> Result<()> {
     if params.len() != lens.len() {
         return Err(Error::mismatch("the number of grads", lens.len() as u64, params.len() as u64));
@@ -462,7 +467,7 @@ fn check_lens<T>(params: &[&mut [T]], lens: impl ExactSizeIterator<Item = usize>
     Ok(())
 }
 
-/// The same error, where the element at fault is looked for in the tensors that start at `starts`.
+/// Adds the tensor of the element at fault to an error. `starts` are the starts of the tensors.
 fn in_tensor(error: Error, starts: &[usize]) -> Error {
     match error {
         Error::NonFinite { what, count, first: Some(Place { index, .. }) } if starts.len() > 1 => {

@@ -1,27 +1,28 @@
-//! Norms of combinations of a block's vectors (the stored gradients, m and ē), from their inner products.
+//! Norms of linear combinations of a block's vectors (the stored gradients, m and ē), from their inner products.
 //!
-//! A squared norm is the quadratic form `xᵀGx` of the vectors' Gram matrix G, whose entries are rounded. In a window of
-//! lower rank than it holds gradients, coefficients are large along directions that the window does not have: there the
-//! form is off by about `2⁻⁵³·Σ xⱼ²‖vⱼ‖²`, which may be more than the squared norm itself. So where rounding counts, the
-//! norm is `‖Rx‖` with a pivoted Cholesky factor `RᵀR ≈ G` that stops where residuals are rounding. R has the rank of
-//! the vectors, and its error enters the norm once, not as the root of an error in its square.
+//! The squared norm is the quadratic form `xᵀGx` with the Gram matrix G of the vectors. The entries of G are rounded.
+//! If the rank of the window is below its number of gradients, the coefficients may be large along directions outside
+//! the span. The error of the form is then about `2⁻⁵³·Σ xⱼ²‖vⱼ‖²`, which may exceed the squared norm itself. If
+//! rounding matters, the norm is computed as `‖Rx‖` instead. `RᵀR ≈ G` is a pivoted Cholesky factorization that stops
+//! at residuals of the size of rounding. R has the rank of the vectors, and its error enters the norm directly, not
+//! under a square root.
 
 use super::partials::{Layout, Tail};
 use crate::error::Result;
 use crate::gram::Candidate;
 use crate::memory::Buffer;
 
-/// f64's unit roundoff.
+/// The unit roundoff of f64.
 const ROUNDOFF: f64 = f64::EPSILON / 2.0;
 
-/// A residual counts as rounding up to this many roundoffs of the vector's square, for each vector that it was freed of
-/// and for itself. Sums over elements and eliminations make up to 4.
+/// A residual counts as rounding if it is at most `NOISE·(rank + 1)` roundoffs of the vector's squared norm. Sums over
+/// elements and eliminations reach 4 of these 8.
 const NOISE: f64 = 8.0;
 
-/// The residual of a vector that made a row: never the largest.
+/// Marks the residual of a vector that is already a row of R. It is never the largest.
 const TAKEN: f64 = f64::NEG_INFINITY;
 
-/// Inner products of the vectors of a block: the stored gradients by slot, then m and ē where they are kept.
+/// The inner products of a block's vectors: the stored gradients by slot, then m and ē if the configuration keeps them.
 #[derive(Clone, Copy)]
 pub(super) struct Vectors<'a> {
     gram: Candidate<'a>,
@@ -35,22 +36,22 @@ impl<'a> Vectors<'a> {
         Self { gram, partials, layout, held }
     }
 
-    /// How many vectors there are.
+    /// Returns the number of vectors.
     fn len(&self) -> usize {
         self.held + usize::from(self.layout.has_momentum()) + usize::from(self.layout.has_average())
     }
 
-    /// The place of m.
+    /// Returns the index of m.
     pub fn momentum(&self) -> usize {
         self.held
     }
 
-    /// The place of ē.
+    /// Returns the index of ē.
     pub fn average(&self) -> usize {
         self.len() - 1
     }
 
-    /// The product of vectors i and j.
+    /// Returns the inner product of vectors i and j.
     fn at(&self, i: usize, j: usize) -> f64 {
         let (first, last) = (i.min(j), i.max(j));
         if last < self.held {
@@ -70,24 +71,24 @@ impl<'a> Vectors<'a> {
 
 /// Scratch for the norms of a block's step.
 pub(super) struct Norms {
-    /// How far rounding may take a squared norm, relative to it, before the factor is needed.
+    /// Largest relative error of a squared norm for which the quadratic form is used.
     enough: f64,
-    /// Coefficients of the combination whose norm is asked for.
+    /// Coefficients of the combination whose norm is computed.
     pub combination: Buffer<f64>,
     /// R, row by row.
     rows: Buffer<f64>,
-    /// Squares of what the rows so far leave of each vector; [`TAKEN`] of those that made a row.
+    /// For each vector, the squared norm of its part outside the rows of R so far; [`TAKEN`] if the vector is a row.
     residuals: Buffer<f64>,
-    /// Rows of R, once it is computed.
+    /// Number of rows of R, once R is computed.
     rank: Option<usize>,
 }
 
 impl Norms {
-    /// For up to `size` vectors, of an element type with this unit roundoff.
+    /// Reserves scratch for up to `size` vectors, of an element type with unit roundoff `unit`.
     pub fn new(size: usize, unit: f64) -> Result<Self> {
         let buffer = |len: usize| Buffer::zeroed(len, "the norms of a step");
         Ok(Self {
-            // A tenth of what is promised of directions.
+            // A tenth of the error that is promised of directions.
             enough: (4.0 * unit).max(1e-11),
             combination: buffer(size)?,
             rows: buffer(size * size)?,
@@ -100,12 +101,12 @@ impl Norms {
         self.combination.bytes() + self.rows.bytes() + self.residuals.bytes()
     }
 
-    /// Makes room for the combinations of other vectors.
+    /// Starts with new vectors: R has to be computed again.
     pub fn begin(&mut self) {
         self.rank = None;
     }
 
-    /// ‖Σ xⱼvⱼ‖, of the coefficients in `combination`.
+    /// Computes ‖Σ xⱼvⱼ‖ for the coefficients x in `combination`.
     pub fn norm(&mut self, vectors: &Vectors<'_>) -> f64 {
         let size = vectors.len();
         let (mut square, mut reach) = (0.0, 0.0);
@@ -126,7 +127,8 @@ impl Norms {
         rows.map(|row| row.iter().zip(x).map(|(r, x)| r * x).sum::<f64>().powi(2)).sum::<f64>().sqrt()
     }
 
-    /// Computes R: with each row, the vector of which most is left, relative to its length, is taken out of the others.
+    /// Computes R and returns its number of rows. The pivot is the vector with the largest residual relative to its
+    /// norm.
     fn factor(&mut self, vectors: &Vectors<'_>) -> usize {
         let size = vectors.len();
         let residuals = &mut self.residuals[..size];
@@ -136,7 +138,7 @@ impl Norms {
             let mut most = NOISE * (rank + 1) as f64 * ROUNDOFF;
             let mut pivot = None;
             for (j, residual) in residuals.iter().enumerate() {
-                // Of a vector that is 0, no number: it is never the largest.
+                // NaN for a vector of norm 0, which is never the largest.
                 let share = residual / vectors.at(j, j);
                 if share > most {
                     (most, pivot) = (share, Some(j));
@@ -152,8 +154,8 @@ impl Norms {
             let unscale = 1.0 / residuals[pivot].sqrt();
             row[pivot] = residuals[pivot];
             for (r, residual) in row.iter_mut().zip(&mut *residuals) {
-                // Nothing is left of those that made a row before. Of others something may be, though rounding says that
-                // their residual is 0 or less: the root of what is left is far larger than rounding.
+                // A vector that is already a row has no part left. Another vector may have a part left even if rounding
+                // made its residual 0 or less: the root of the residual is far larger than rounding.
                 *r = if *residual == TAKEN { 0.0 } else { *r * unscale };
                 *residual -= *r * *r;
             }

@@ -1,4 +1,4 @@
-//! Options in flight: what may change between steps.
+//! Changing options between steps.
 
 use super::Optimizer;
 use super::create::Threads;
@@ -8,21 +8,21 @@ use crate::config::Config;
 use crate::error::{Error, Result, Value};
 use crate::kernels::Element;
 
-const SAME: &str = "what the optimizer was made with: its state has another shape otherwise";
+const SAME: &str = "the value that the optimizer was created with: the layout of the state depends on it";
 
 impl<T: Element> Optimizer<T> {
-    /// The options as they are now, the learning rate too.
+    /// Returns the present options, with the present learning rate.
     pub fn config(&self) -> Config {
         Config { lr: self.lr, ..self.config }
     }
 
-    /// Sets the options of the steps to come: all that do not change the shape of the state. Those that do are `dtype`,
-    /// `history_size`, `history_format`, `density`, `momentum_kind`, `diagonal_beta` and `average_beta` to or from 0, and
-    /// `clip_kind` to or from one that keeps an average of updates.
+    /// Sets the options of all further steps. Options that fix the layout of the state cannot change: `dtype`,
+    /// `history_size`, `history_format`, `density`, `momentum_kind`, whether `diagonal_beta` and `average_beta` are 0,
+    /// and whether `clip_kind` keeps an average of updates. If a beta changes, its average keeps its present value.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] that names the option which is out of range or may not change; [`Error::WrongPhase`] in
-    /// an open step; [`Error::OutOfMemory`] where more threads or a clip need scratch.
+    /// [`Error::InvalidArgument`] that names an option which is out of range or cannot change; [`Error::WrongPhase`] in
+    /// an open step; [`Error::OutOfMemory`] if there is no scratch memory for more threads or another clip.
     pub fn set_config(&mut self, config: &Config) -> Result<()> {
         self.check_idle("set_config")?;
         let config = Config { dtype: T::DTYPE, ..*config };
@@ -43,8 +43,8 @@ impl<T: Element> Optimizer<T> {
         Ok(())
     }
 
-    /// Makes averages that were taken with the betas of `old` what they would be with those of `new`: each keeps its value
-    /// after bias correction, which from here on goes by the new beta.
+    /// Adapts the averages to new betas. Each average keeps its value after bias correction, which uses the new beta
+    /// from here on.
     pub(super) fn keep_averages(&mut self, old: &Config, new: &Config) {
         let ratio = |old: f64, new: f64, terms: u64| {
             if old == new || terms == 0 { 1.0 } else { bias(new, terms) / bias(old, terms) }
@@ -64,15 +64,15 @@ impl<T: Element> Optimizer<T> {
             }
         }
         for block in &mut self.blocks {
-            // Only a state that no run has left reaches the bounds.
+            // The clamps matter only for forged states.
             block.norms.sum = (block.norms.sum * ratio(old.clip_beta, new.clip_beta, block.norms.count)).min(f64::MAX);
-            // What is stored of b is rounded.
+            // The stored b is rounded.
             let rounded = if momentum == 1.0 { 1.0 } else { momentum * (1.0 + 4.0 * T::ROUNDOFF) };
             block.momentum_bound = (block.momentum_bound * rounded).min(f64::MAX);
         }
     }
 
-    /// Refuses options that the state is of another shape with.
+    /// Refuses options for which the state would have another layout.
     fn check_shape(&self, new: &Config) -> Result<()> {
         let now = &self.config;
         let refused = |name: &'static str, value| Err(Error::invalid(name, value, SAME));
@@ -100,10 +100,10 @@ impl<T: Element> Optimizer<T> {
         Ok(())
     }
 
-    /// Sets the learning rate of the steps to come.
+    /// Sets the learning rate of all further steps: finite, ≥ 0, at most 1/`weight_decay`.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`], [`Error::WrongPhase`] in an open step.
+    /// [`Error::InvalidArgument`]; [`Error::WrongPhase`] in an open step.
     pub fn set_lr(&mut self, lr: f64) -> Result<()> {
         self.check_idle("set_lr")?;
         self.check_option(Config { lr, weight_decay: 0.0, ..self.config }, "lr")?;
@@ -112,10 +112,10 @@ impl<T: Element> Optimizer<T> {
         Ok(())
     }
 
-    /// Sets the factor on the gradients of the steps to come, `grad_scale`.
+    /// Sets the option `grad_scale`, the factor on the gradients of all further steps: finite, ≥ 0.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`], [`Error::WrongPhase`] in an open step.
+    /// [`Error::InvalidArgument`]; [`Error::WrongPhase`] in an open step.
     pub fn set_grad_scale(&mut self, scale: f64) -> Result<()> {
         self.check_idle("set_grad_scale")?;
         let config = Config { grad_scale: scale, lr: self.lr, ..self.config };
@@ -124,7 +124,7 @@ impl<T: Element> Optimizer<T> {
         Ok(())
     }
 
-    /// Checks options of which one is new, which errors call `name`.
+    /// Checks options of which one is new. Errors call the new option `name`.
     fn check_option(&self, config: Config, name: &'static str) -> Result<()> {
         config.validate().map_err(|error| match error {
             Error::InvalidArgument { value, expected, .. } => Error::invalid(name, value, expected),
@@ -132,12 +132,12 @@ impl<T: Element> Optimizer<T> {
         })
     }
 
-    /// Refuses a learning rate that does not go with the weight decay, with these groups.
+    /// Refuses a learning rate that is too large for the weight decay with these groups.
     pub(super) fn check_decay(&self, name: &'static str, groups: &[Group], lr: f64) -> Result<()> {
         if is_decay_in_range(groups, &self.config, lr) {
             return Ok(());
         }
-        let expected = "at most 1/weight_decay, or weight decay reverses parameters, or makes them overflow";
+        let expected = "at most 1/weight_decay: with more, weight decay reverses parameters or makes them overflow";
         Err(Error::invalid(name, Value::Real(lr), expected))
     }
 }

@@ -1,4 +1,4 @@
-//! Where pass two puts the direction: into the parameters, or into a buffer of the caller's, or nowhere.
+//! The output of pass two: moved parameters, a direction in the caller's buffer, or nothing.
 
 use core::ops::Range;
 
@@ -7,28 +7,28 @@ use super::groups::{Group, Rates, rates};
 use crate::kernels::{Bf16, Element, Kernels};
 use crate::tensors::{TensorListMut, TensorsMut};
 
-/// What a caller gives a step to write to.
+/// The caller's arrays that a step writes to.
 #[derive(Clone, Copy)]
 pub(super) enum Target<'a, T> {
-    /// Parameters, and where they go in bfloat16.
+    /// The parameters, and optionally their copy in bfloat16.
     Params { params: &'a dyn TensorListMut<T>, copy: Option<&'a dyn TensorListMut<Bf16>> },
     /// A buffer for the direction.
     Direction(&'a dyn TensorListMut<T>),
-    /// Nothing.
+    /// Nothing is written.
     None,
 }
 
-/// What pass two does with the direction.
+/// The use of the direction in pass two.
 pub(super) enum Output<'a, T> {
-    /// Parameters move against it.
+    /// The parameters move against the direction.
     Move(Move<'a, T>),
-    /// Written as it is.
+    /// The direction is written to a buffer.
     Write(TensorsMut<'a, T>),
-    /// Not needed.
+    /// The direction is not used.
     Nowhere,
 }
 
-/// `w ← (1 − lr·weight_decay)·w − lr·direction`, with the factors of the parameter's group.
+/// The update `w ← (1 − lr·weight_decay)·w − lr·direction`, with the factors of the parameter's group.
 pub(super) struct Move<'a, T> {
     pub params: TensorsMut<'a, T>,
     /// Receives the parameters in bfloat16.
@@ -36,22 +36,23 @@ pub(super) struct Move<'a, T> {
     pub lr: f64,
     pub weight_decay: f64,
     pub groups: &'a [Group],
-    /// Parameters that keep their bits: sorted, disjoint.
+    /// Ranges of frozen parameters, which keep their bits: sorted, disjoint.
     pub frozen: &'a [Range<usize>],
     /// β of the average of the parameters.
     pub average_beta: f64,
 }
 
-/// Scratch for the average of the parameters, a tile each.
+/// The average of a tile's parameters, and scratch of one tile each.
 pub(super) struct Averaging<'a, T> {
-    /// p̄, of the tile's parameters; nothing where none is kept.
+    /// p̄ of the tile's parameters. Empty if no average is kept.
     pub average: &'a mut [T],
     pub widened: &'a mut [f64],
     pub new: &'a mut [f64],
 }
 
 impl<T: Element> Output<'_, T> {
-    /// Where the parameters lie that will be moved, from `place` on to `end`: address and bytes.
+    /// Returns the address and bytes of the parameters from `place` on, up to `end` or the end of their tensor, for
+    /// prefetching. No bytes if no parameters are moved.
     pub fn ahead(&self, place: usize, end: usize) -> (usize, usize) {
         match self {
             Self::Move(Move { params, .. }) => params.ahead(place, end),
@@ -59,7 +60,7 @@ impl<T: Element> Output<'_, T> {
         }
     }
 
-    /// Moves the `len` parameters from `place` on against `direction`, or writes it there.
+    /// Moves the `len` parameters from `place` on against `direction`, or writes `direction` there, or does nothing.
     ///
     /// # Safety
     /// As [`TensorsMut::write`].
@@ -88,6 +89,8 @@ impl<T: Element> Output<'_, T> {
 }
 
 impl<T: Element> Move<'_, T> {
+    /// Moves the `len` parameters from `place` on, and updates their average and their copy.
+    ///
     /// # Safety
     /// As [`TensorsMut::write`].
     unsafe fn apply(
@@ -121,7 +124,7 @@ impl<T: Element> Move<'_, T> {
         unsafe { self.params.write(place, len, write) }
     }
 
-    /// Moves parameters from `place` on that lie together.
+    /// Moves contiguous parameters, the first of which has index `place`.
     fn move_run(&self, kernels: &Kernels<T>, place: usize, target: &mut [T], direction: &[f64]) {
         let end = place + target.len();
         if self.groups.is_empty() && self.frozen.is_empty() {
@@ -130,7 +133,7 @@ impl<T: Element> Move<'_, T> {
         let mut next = place;
         while next < end {
             let Rates { len, lr_scale, weight_decay_scale } = rates(self.groups, &(next..end));
-            // As far as all of them are frozen, or none is.
+            // Up to `stop` all of these parameters are frozen, or none is.
             let (is_frozen, stop) = match overlapping(self.frozen, &(next..next + len)).first() {
                 Some(run) if run.start <= next => (true, run.end.min(next + len)),
                 Some(run) => (false, run.start),

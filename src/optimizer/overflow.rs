@@ -1,5 +1,5 @@
-//! Whether a solved step can be taken: what it writes is finite and far from overflow. Decided from quantities that are
-//! the same on all processes, so that all decide alike.
+//! The check that a solved step writes only finite numbers, far from overflow. It uses quantities that are the same on
+//! all processes, so that all processes decide alike.
 
 use super::block::Pending;
 use super::partials::Tail;
@@ -8,11 +8,11 @@ use crate::config::Momentum;
 use crate::error::{Error, Result};
 use crate::gram::Candidate;
 
-/// Checks the step of a block with these `partials`, whose update has this norm before clipping, and completes `pending`
-/// with the bound on its momentum. `before` is that bound as it was.
+/// Checks the pending step of a block, and sets the bound on its momentum buffer. `norm` is the norm of the update
+/// before clipping. `before` is the bound after the last step.
 ///
 /// # Errors
-/// [`Error::NonFinite`] where a number that the step writes may not be finite.
+/// [`Error::NonFinite`] if a number that the step writes may not be finite.
 pub(super) fn check(
     step: &Step<'_>,
     gram: Candidate<'_>,
@@ -30,7 +30,7 @@ pub(super) fn check(
         return bad("the factor of clipping or grafting");
     }
     let half = step.largest / 2.0;
-    // Where a norm is below what its rounding can make of it, u may be as long as that.
+    // If the norm is smaller than the rounding errors of u can be, u may be as long as these errors.
     let roundings = (step.ring.held + 2) as f64 * f64::EPSILON / 2.0;
     let longest = norm.max(roundings.sqrt() * reach(step, gram, partials, pending));
     // After diagonal preconditioning, each element of an update is rescaled, by at most this factor.
@@ -41,10 +41,10 @@ pub(super) fn check(
         let average = config.momentum * before + (1.0 - config.momentum) * update;
         let correction = if config.bias_correction { bias(config.momentum, step.number) } else { 1.0 };
         direction = update.max(average / correction);
-        // What is stored of b is rounded.
+        // The stored b is rounded.
         pending.momentum_bound = average * (1.0 + 2.0 * step.unit);
     }
-    // A product that overflows is above half too.
+    // If the product overflows, it is infinite and above half too.
     let lr = step.lr * (1.0 + partials[step.layout.tail(Tail::Excess)].max(0.0));
     if lr.max(1.0) * direction > half {
         return bad(
@@ -57,7 +57,7 @@ pub(super) fn check(
     Ok(())
 }
 
-/// The length of u if its terms did not cancel.
+/// Returns an upper bound of ‖u‖: the sum of the norms of its terms.
 fn reach(step: &Step<'_>, gram: Candidate<'_>, partials: &[f64], pending: &Pending) -> f64 {
     let coefficients = &pending.coefficients[..step.ring.held];
     let columns: f64 = coefficients.iter().enumerate().map(|(slot, c)| c.abs() * gram.norm(slot)).sum();

@@ -1,5 +1,4 @@
-//! What rules of one's own are built from: a vector of the caller's, preconditioned by the window as it is, and the
-//! average of the parameters. Neither changes the state.
+//! Preconditioning a vector of the caller with the present window. The state does not change.
 
 use core::ops::Range;
 
@@ -15,18 +14,19 @@ use crate::parallel::Order;
 use crate::tensors::{One, OneMut, Tensors, TensorsMut};
 use crate::window::Factors;
 
-/// How errors name the average of parameters that is not kept.
+/// The reason in errors if no average of the parameters is kept.
 const NO_AVERAGE: &str = "average_beta is 0, so no average of the parameters is kept";
 
 impl<T: Element> Optimizer<T> {
-    /// Writes `U f(Σ²) Uᵀv + orthogonal_scale·(v − UUᵀv)`, step 5 of the update rule for this v, with the window as it
-    /// is. Of the newest gradient that is the direction of the last step, without clip and momentum. Changes no state.
+    /// Preconditions a vector with the present window: writes `U f(Σ²) Uᵀv + orthogonal_scale·(v − UUᵀv)`, step 5 of
+    /// the update rule. No state changes. If v is the newest gradient, the result is the direction of the last step
+    /// without clip and momentum, up to rounding.
     ///
-    /// With diagonal preconditioning v is scaled first, and the result once more, as in a step.
+    /// With diagonal preconditioning, v is scaled before and the result after, as in a step.
     ///
     /// # Errors
-    /// [`Error::DimensionMismatch`]; [`Error::NonFinite`] where v is not finite or the result may not be;
-    /// [`Error::WrongPhase`] in an open step, and before the first.
+    /// [`Error::DimensionMismatch`]; [`Error::NonFinite`] if v is not finite or the result may not be;
+    /// [`Error::WrongPhase`] in an open step and before the first step.
     pub fn precondition(&mut self, out: &mut [T], v: &[T]) -> Result<()> {
         self.check_len("the length of out", out.len())?;
         self.check_len("the length of v", v.len())?;
@@ -36,7 +36,7 @@ impl<T: Element> Optimizer<T> {
         }
         let ring = Ring::after(self.steps - 1, self.config.history_size as usize);
         let Config { diagonal_beta, diagonal_eps: eps, .. } = self.config;
-        // q as it is: nothing is taken in.
+        // With β = 1 and factor 0, q stays as it is.
         let correction = 1.0 / bias(diagonal_beta, self.steps);
         let diagonal = self.config.is_diagonal().then_some(Diagonal { beta: 1.0, correction, eps, factor: 0.0 });
         let (v, out) = (One::new(v), OneMut::new(out));
@@ -78,7 +78,7 @@ impl<T: Element> Optimizer<T> {
         Ok(())
     }
 
-    /// Refuses a vector that was found not to be finite.
+    /// Refuses a vector with a NaN or an infinity, from its sums.
     fn check_vector(&self) -> Result<()> {
         let tail = |which| self.partials.chunks_exact(self.layout.len()).map(move |b| b[self.layout.tail(which)]);
         let count: f64 = tail(Tail::NonFinite).sum();
@@ -93,11 +93,11 @@ impl<T: Element> Optimizer<T> {
         Ok(())
     }
 
-    /// Writes the average of the parameters, `average_beta`, bias-corrected.
+    /// Writes the bias-corrected average of the parameters (option `average_beta`).
     ///
     /// # Errors
-    /// [`Error::DimensionMismatch`]; [`Error::WrongPhase`] in an open step, before the first step that moved parameters,
-    /// and where no average is kept.
+    /// [`Error::DimensionMismatch`]; [`Error::WrongPhase`] in an open step, before the first step that moves
+    /// parameters, and if `average_beta` is 0.
     pub fn averaged_params(&self, out: &mut [T]) -> Result<()> {
         self.check_len("the length of out", out.len())?;
         self.check_idle("averaged_params")?;
@@ -112,7 +112,7 @@ impl<T: Element> Optimizer<T> {
         for chunk in &self.chunks {
             for (out, p) in out[chunk.range.clone()].iter_mut().zip(chunk.params.iter()) {
                 let p = p.to_f64();
-                // Of finite parameters the average is no larger than they are.
+                // The average of finite parameters is finite; rounding may take it beyond the largest number.
                 *out = T::from_f64(if p.is_finite() { (correction * p).clamp(-T::LARGEST, T::LARGEST) } else { p });
             }
         }
@@ -120,11 +120,11 @@ impl<T: Element> Optimizer<T> {
     }
 }
 
-/// What the passes over a vector of the caller's need to know.
+/// The inputs of the two passes over the caller's vector.
 struct Work<'a, T: Element> {
     kernels: &'static Kernels<T>,
     layout: Layout,
-    /// Columns in the window.
+    /// Number of columns in the window.
     held: usize,
     diagonal: Option<Diagonal>,
     vector: Tensors<'a, T>,
@@ -132,7 +132,7 @@ struct Work<'a, T: Element> {
 }
 
 impl<T: Element> Chunk<T> {
-    /// Adds up the products of the vector with every column, in place of those of a gradient.
+    /// Adds the products of the vector with every column to the sums, where a step has those of the gradient.
     fn products(&mut self, work: &Work<'_, T>, scratch: &mut Scratch<T>) {
         let Work { kernels, layout, held, .. } = *work;
         for tile in self.tiles(&self.range.clone()) {
@@ -150,12 +150,12 @@ impl<T: Element> Chunk<T> {
                 x = &scaled[..tile.len()];
             }
             self.sums[layout.tail(Tail::GradNorm2)] += (kernels.dot)(x, x);
-            // The column left out is the one after the last. Its sum, which belongs to something else, stays as it is.
+            // `dots` leaves out slot `held`, which is after the last column. The sum at that place does not change.
             self.window.dots(held, tile.start, x, &mut self.sums[layout.gradient().start..][..held + 1]);
         }
     }
 
-    /// Writes the columns and the vector, times their coefficients.
+    /// Writes the linear combination of the columns and the vector with these coefficients.
     ///
     /// # Safety
     /// No other call touches the chunk's positions of `work.out` at the same time.
@@ -193,7 +193,7 @@ impl<T: Element> Chunk<T> {
     ) -> f64 {
         let root = &self.root[tile.clone()];
         let (scale, scaled) = (&mut scale[..tile.len()], &mut scaled[..tile.len()]);
-        // The roots stand for a gradient of which nothing is taken in.
+        // The roots are passed as the gradient too: with factor 0 the gradient does not matter.
         let target = Scaled { scale: &mut *scale, scaled: &mut *scaled };
         let sums = (kernels.diagonal_scales)(root, root, diagonal, Ahead::default(), target);
         (kernels.multiply)(scale, given, scaled);

@@ -1,12 +1,12 @@
-//! The sums of a step that cross processes: for each block `Mᵀg`, with gradient momentum `Mᵀm`, with a clip by the average
-//! of updates `Mᵀē`, then the scalar partials.
+//! The partials: the sums of a step that are added up over processes. For each block they are `Mᵀg`, with gradient
+//! momentum `Mᵀm`, with a clip by EMA vectors `Mᵀē`, then the scalar partials.
 
 use core::ops::Range;
 
 use crate::config::{Config, Momentum};
 use crate::error::{Error, Result, Value};
 
-/// Places in a block's partials.
+/// The places of the sums in a block's partials.
 #[derive(Clone, Copy)]
 pub(crate) struct Layout {
     history_size: usize,
@@ -14,12 +14,12 @@ pub(crate) struct Layout {
     has_average: bool,
 }
 
-/// The scalar partials, in their order.
+/// The scalar partials, in their order: the sums that are not inner products with columns.
 #[derive(Clone, Copy)]
 pub(crate) enum Tail {
-    /// Values of g, or of what would be stored of it, that are NaN or infinite.
+    /// Number of NaN and infinite elements of g, or of the column to be stored.
     NonFinite,
-    /// ‖g‖² as given.
+    /// ‖g‖² of the gradient as given.
     GradNorm2,
     /// g·ē
     GradAverage,
@@ -29,37 +29,37 @@ pub(crate) enum Tail {
     MomentumAverage,
     /// ‖ē‖²
     AverageNorm2,
-    /// Σ√q with this gradient in it, before bias correction; 0 without diagonal preconditioning.
+    /// Σ√q after this gradient, before bias correction; 0 without diagonal preconditioning.
     Roots,
-    /// By how much the largest factor of a parameter group on the learning rate is above 1. The sum over processes bounds
-    /// all of theirs.
+    /// The largest `lr_scale` of a parameter group, minus 1. The sum over processes is an upper bound for each of them.
     Excess,
-    /// One half of [`Hash`].
+    /// The low half of [`Hash`].
     HashLow,
-    /// The other half.
+    /// The high half of [`Hash`].
     HashHigh,
-    /// The sum of both halves' squares.
+    /// The sum of the squares of both halves.
     HashSquares,
-    /// 1: adds up to the number of processes.
+    /// 1; the sum is the number of processes.
     Processes,
-    /// The step's number, from 1 on: adds up to that times the number of processes, or they are out of step.
+    /// The number of the step, from 1 on. If all processes are at the same step, the sum is that number times the
+    /// number of processes.
     Step,
 }
 
 const TAIL: usize = Tail::Step as usize + 1;
 
-/// The part of a [`Hash`] that does not change from step to step, kept with the options that it was computed from.
+/// The part of a [`Hash`] that does not change from step to step, with the options that it was computed from.
 pub(super) struct HashedOptions {
     config: Config,
     state: u64,
 }
 
 impl HashedOptions {
-    /// `config` has the learning rate as it is now.
+    /// Hashes the options and the library's version. `config.lr` is the present learning rate.
     pub fn new(config: &Config, version: &str) -> Self {
         let mut state = 0;
         for (name, word) in Config::NAMES.iter().zip(config.to_words()) {
-            // Of the words of all types, only that of −0 is this one; −0 is 0.
+            // −0 counts as 0. No option of another type has this word.
             let word = if word == (-0.0_f64).to_bits() { 0 } else { word };
             if *name != "threads" {
                 state = add(state, word);
@@ -69,35 +69,36 @@ impl HashedOptions {
         Self { config: *config, state }
     }
 
-    /// Whether these are the options.
+    /// Whether the hash was computed from these options.
     pub fn are_of(&self, config: &Config) -> bool {
         self.config == *config
     }
 }
 
-/// One to one in the state and in the value: lists that differ in one value never end in one state.
+/// Adds a value to a hash. The map is one to one in `state` and in `value`, so lists that differ in one value never
+/// have the same hash.
 fn add(state: u64, value: u64) -> u64 {
     (state.rotate_left(26) ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// A hash, in two halves of 16 bits, of all that processes of one model have to have in common: the options but
-/// `threads`, the learning rate, the version of the library, and the step's number.
+/// A hash of everything that the processes of a model must have in common: the options but `threads`, the learning
+/// rate, the library's version, and the number of the step. It has two halves of 16 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Hash {
     halves: [u16; 2],
 }
 
 impl Hash {
-    /// Up to so many processes, the sums of halves and squares are exact in f64.
+    /// Largest number of processes for which the sums of halves and squares are exact in f64.
     const MAX_PROCESSES: f64 = (1 << 20) as f64;
 
-    /// Of a step with these options.
+    /// Computes the hash of a step.
     pub fn of_step(options: &HashedOptions, step: u64) -> Self {
         let state = add(add(options.state, step), 0);
         Self { halves: [(state >> 32) as u16, (state >> 48) as u16] }
     }
 
-    /// Writes what processes add up.
+    /// Writes the hash to a process's partials.
     pub fn write(self, layout: Layout, partials: &mut [f64]) {
         let [low, high] = self.halves.map(f64::from);
         partials[layout.tail(Tail::HashLow)] = low;
@@ -105,43 +106,43 @@ impl Hash {
         partials[layout.tail(Tail::HashSquares)] = low * low + high * high;
     }
 
-    /// Whether all of the processes whose partials were added up have the same hash. The answer depends on the sums
-    /// alone, so that it is the same on each. More than [`Self::MAX_PROCESSES`] are not compared.
+    /// Whether all processes have the same hash, from the sums of their partials. The answer is the same on all
+    /// processes. It is true for more than [`Self::MAX_PROCESSES`] processes, which are not compared.
     pub fn is_common(layout: Layout, sums: &[f64]) -> bool {
         let sum = |which| sums[layout.tail(which)];
         if sum(Tail::Processes) > Self::MAX_PROCESSES {
             return true;
         }
-        // n·Σ|x|² − |Σx|² is the sum of |x − y|² over all pairs of processes, of whole numbers below 2⁷⁴. A sum that is
-        // no such number saturates at 2⁶⁴ − 1; NaN becomes 0.
+        // n·Σ|x|² − |Σx|² is the sum of |x − y|² over all pairs of processes: whole numbers below 2⁷⁴. Sums that no
+        // processes can have saturate at 2⁶⁴ − 1, and NaN becomes 0.
         let whole = |which| u128::from(sum(which) as u64);
         let [low, high] = [Tail::HashLow, Tail::HashHigh].map(whole);
         whole(Tail::Processes) * whole(Tail::HashSquares) == (low * low).wrapping_add(high * high)
     }
 }
 
-/// Whether the sums of all blocks are over processes that take the same step, and over finite gradients.
+/// Checks that the sums of all blocks are those of processes at the same step, and of finite gradients.
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] for partials that are no sum of processes at this step, [`Error::NonFinite`].
+/// [`Error::InvalidArgument`] if they are not sums of processes at step `step`; [`Error::NonFinite`].
 pub(super) fn check_partials(layout: Layout, step: u64, partials: &[f64]) -> Result<()> {
     let blocks = || partials.chunks_exact(layout.len());
     for block in blocks() {
         let processes = block[layout.tail(Tail::Processes)];
         if !(processes >= 1.0 && processes.fract() == 0.0) {
-            let expected = "a sum over processes of their partials: its count of processes is a whole number from 1 on";
+            let expected = "a sum of partials over processes, whose number of processes is a whole number >= 1";
             return Err(Error::invalid("partials", Value::Real(processes), expected));
         }
         let numbers = block[layout.tail(Tail::Step)];
         if numbers != processes * step as f64 {
-            let expected = "the same step number on every process: they are out of step";
+            let expected = "the same step number on every process";
             return Err(Error::invalid("partials", Value::Real(numbers / processes), expected));
         }
-        // After the step's number, which the hash has too: the sum of numbers may fit one process by chance. All refuse
-        // all the same, this one in other words.
+        // The hash contains the step's number too: the sum of different numbers may fit one process by chance. That
+        // process then refuses the step here, with this message.
         if !Hash::is_common(layout, block) {
             let value = Value::Name("a sum over processes that differ");
-            let expected = "the same options (but threads), learning rate, library version and step on every process";
+            let expected = "equal options (except threads), learning rate, library version and step on every process";
             return Err(Error::invalid("partials", value, expected));
         }
     }
@@ -166,7 +167,7 @@ impl Layout {
         }
     }
 
-    /// Numbers in a block's partials.
+    /// Returns the number of partials of a block.
     pub fn len(&self) -> usize {
         self.products() + TAIL
     }
@@ -175,27 +176,27 @@ impl Layout {
         self.history_size * (1 + usize::from(self.has_momentum) + usize::from(self.has_average))
     }
 
-    /// Whether there is `Mᵀm`.
+    /// Whether the partials contain `Mᵀm`.
     pub fn has_momentum(&self) -> bool {
         self.has_momentum
     }
 
-    /// Whether there is `Mᵀē`.
+    /// Whether the partials contain `Mᵀē`.
     pub fn has_average(&self) -> bool {
         self.has_average
     }
 
-    /// `Mᵀg`, by slot.
+    /// Returns the places of `Mᵀg`, by slot.
     pub fn gradient(&self) -> Range<usize> {
         0..self.history_size
     }
 
-    /// `Mᵀm`, by slot; m as it was before the step.
+    /// Returns the places of `Mᵀm`, by slot, for m before the step.
     pub fn momentum(&self) -> Range<usize> {
         self.history_size..2 * self.history_size
     }
 
-    /// `Mᵀē`, by slot; ē as it was before the step.
+    /// Returns the places of `Mᵀē`, by slot, for ē before the step.
     pub fn average(&self) -> Range<usize> {
         self.products() - self.history_size..self.products()
     }
@@ -213,7 +214,7 @@ mod tests {
         Hash::of_step(&HashedOptions::new(config, version), step)
     }
 
-    /// The sums over processes with these hashes, of which there are so many each.
+    /// Returns the sums over processes. Each entry is a hash and the number of processes that have it.
     fn sums(layout: Layout, hashes: &[(Hash, f64)]) -> Vec<f64> {
         let mut sums = vec![0.0; layout.len()];
         for (hash, count) in hashes {
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn one_of_very_many_is_seen() {
+    fn one_different_process_among_a_million_is_found() {
         let layout = Layout::new(&Config::default());
         for halves in [[0, 0], [1, 0xffff], [0xffff, 0xffff]] {
             let [usual, odd] = [halves, [halves[0], halves[1] ^ 1]].map(|halves| Hash { halves });
@@ -238,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_and_steps_have_other_hashes() {
+    fn other_versions_and_steps_have_other_hashes() {
         let config = Config::default();
         let hash = hash_of(&config, "0.1.0", 1);
         assert_eq!(hash, hash_of(&config.with_threads(7), "0.1.0", 1));
@@ -250,7 +251,7 @@ mod tests {
         }
     }
 
-    /// No more hashes of steps in a row are equal than of random ones.
+    /// Hashes of consecutive steps collide no more often than random hashes.
     #[test]
     fn hashes_of_steps_are_spread() {
         let config = Config::default();

@@ -1,6 +1,6 @@
-//! Units of the history format that pieces of the gradient have cut: kept until their other parts have come, since a
-//! format can store none of a unit before it has seen the whole. A piece cuts at most the unit it begins in and the one
-//! it ends in.
+//! Groups of the history format that pieces of the gradient cut. A format can store a group (of 256 or 4,096
+//! parameters) only as a whole, so the elements of a cut group wait here until the rest is fed. A piece cuts at most
+//! two groups: the one it begins in and the one it ends in.
 
 use core::ops::Range;
 
@@ -9,24 +9,26 @@ use crate::fault;
 use crate::kernels::Element;
 use crate::memory::try_vec;
 
-/// Cut units that fit without growing. Pieces that come in order, forwards or backwards, need one.
+/// Number of cut groups for which memory is reserved. Pieces in order, forwards or backwards, need one.
 const USUAL_UNITS: usize = 16;
 
 pub(super) struct Parts<T> {
-    /// Elements in a whole unit.
+    /// Number of elements in a whole group.
     unit: usize,
     open: Vec<Open>,
-    /// The elements of the open units, in their order, a whole unit each.
+    /// The elements of the open groups, in the order of `open`, a whole group each.
     elements: Vec<T>,
 }
 
+/// A group of which parts are missing.
 struct Open {
-    /// Its place among the optimizer's parameters.
+    /// The parameters of the group.
     range: Range<usize>,
+    /// Number of elements that are not fed yet.
     missing: usize,
 }
 
-/// No room and no units.
+/// No groups and no memory.
 impl<T> Default for Parts<T> {
     fn default() -> Self {
         Self { unit: 1, open: Vec::new(), elements: Vec::new() }
@@ -34,15 +36,15 @@ impl<T> Default for Parts<T> {
 }
 
 impl<T: Element> Parts<T> {
-    /// For a model of so many units.
+    /// Reserves memory for a model of `units` groups of `unit` elements.
     pub fn new(unit: usize, units: usize) -> Result<Self> {
-        // A unit of one element cannot be cut.
+        // A group of one element cannot be cut.
         let usual = if unit == 1 { 0 } else { units.min(USUAL_UNITS) };
-        let what = "the units of the history format that pieces cut";
+        let what = "the groups of the history format that pieces cut";
         Ok(Self { unit, open: try_vec(usual, what)?, elements: try_vec(usual * unit, what)? })
     }
 
-    /// Elements in a whole unit.
+    /// Returns the number of elements in a whole group.
     pub fn unit(&self) -> usize {
         self.unit
     }
@@ -52,7 +54,7 @@ impl<T: Element> Parts<T> {
         self.elements.clear();
     }
 
-    /// Makes room for those of these units that are not open.
+    /// Reserves memory for those of `units` that are not open.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`]
@@ -60,13 +62,13 @@ impl<T: Element> Parts<T> {
         let new = units.filter(|unit| self.place(unit).is_none()).count();
         let room = self.open.try_reserve(new).and_then(|()| self.elements.try_reserve(new * self.unit));
         room.map_err(|_| Error::OutOfMemory {
-            what: "the units of the history format that pieces cut",
+            what: "the groups of the history format that pieces cut",
             bytes: ((self.open.len() + new) * self.unit * size_of::<T>()) as u64,
         })
     }
 
-    /// Enters the elements at `part`, of the unit at `range`, for which memory is reserved: `copy` is given where they go.
-    /// Returns whether that completes the unit.
+    /// Adds the elements at `part` to the group at `range`, for which memory is reserved. `copy` writes them to the
+    /// slice that it gets. Returns whether the group is complete.
     pub fn enter(&mut self, range: &Range<usize>, part: &Range<usize>, copy: impl FnOnce(&mut [T])) -> bool {
         let index = self.place(range).unwrap_or_else(|| {
             self.open.push(Open { range: range.clone(), missing: range.len() });
@@ -81,12 +83,12 @@ impl<T: Element> Parts<T> {
         self.open[index].missing == 0
     }
 
-    /// The elements of the open unit at `range`.
+    /// Returns the elements of the open group at `range`; none if it is not open.
     pub fn elements(&self, range: &Range<usize>) -> &[T] {
         self.place(range).map_or(&[], |index| &self.elements[index * self.unit..][..range.len()])
     }
 
-    /// Drops the open unit at `range`.
+    /// Removes the open group at `range`.
     pub fn remove(&mut self, range: &Range<usize>) {
         if let Some(index) = self.place(range) {
             let last = self.open.len() - 1;
@@ -101,7 +103,7 @@ impl<T: Element> Parts<T> {
         self.open.iter().position(|open| open.range == *range)
     }
 
-    /// Bytes held.
+    /// Returns the bytes held.
     pub fn bytes(&self) -> usize {
         self.open.capacity() * size_of::<Open>() + self.elements.capacity() * size_of::<T>()
     }
@@ -112,9 +114,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn units_are_complete_when_their_last_part_comes() {
+    fn groups_are_complete_when_their_last_part_comes() {
         let mut parts = Parts::<f32>::new(4, 25).unwrap();
-        // Three units, the last one short, in parts that come in turn.
+        // Three groups, the last one short, one element of each in turn.
         let units = [8..12, 0..4, 97..99];
         for turn in 0..4 {
             for unit in units.iter().filter(|unit| turn < unit.len()) {
@@ -134,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_usual_number_of_units_needs_no_growth() {
+    fn sixteen_cut_groups_need_no_growth() {
         let mut parts = Parts::<f32>::new(256, 391).unwrap();
         let bytes = parts.bytes();
         let units: Vec<Range<usize>> = (0..USUAL_UNITS).map(|unit| unit * 256..(unit + 1) * 256).collect();

@@ -1,4 +1,4 @@
-//! The parts of a step over all chunks and blocks, with as many threads as are worth waking.
+//! The phases of a step over all chunks and blocks, on as many threads as are worth waking.
 
 use core::ops::Range;
 
@@ -19,9 +19,9 @@ use crate::kernels::{Diagonal, Element};
 use crate::parallel::Order;
 use crate::tensors::{One, Tensors, TensorsMut};
 
-/// Below this many multiply-adds a pass is done before a second thread would have woken up.
+/// Number of multiply-adds of a pass from which on a second thread pays: fewer are done before it has woken up.
 pub(super) const WORTH_A_THREAD: usize = 1 << 16;
-/// Below this many rows in all blocks' matrices together, cubed each, likewise for the solver.
+/// The same limit for solving: the sum over blocks of the number of rows cubed.
 pub(super) const WORTH_A_SOLVING_THREAD: usize = 1 << 13;
 
 impl<T: Element> Optimizer<T> {
@@ -35,20 +35,20 @@ impl<T: Element> Optimizer<T> {
         self.phase = Phase::Open;
     }
 
-    /// What scales of the step under way depend on, where there are any.
+    /// Returns the constants of diagonal preconditioning for the step under way; `None` without it.
     fn diagonal(&self) -> Option<Diagonal> {
         let Config { diagonal_beta: beta, diagonal_eps: eps, grad_scale: factor, .. } = self.config;
         self.config.is_diagonal().then(|| Diagonal { beta, correction: 1.0 / bias(beta, self.steps + 1), eps, factor })
     }
 
-    /// The chunks that have a part in `range`.
+    /// Returns the indices of the chunks that overlap `range`.
     pub(super) fn chunks_in(&self, range: &Range<usize>) -> Range<usize> {
         let first = self.chunks.partition_point(|chunk| chunk.range.end <= range.start);
         let end = self.chunks.partition_point(|chunk| chunk.range.start < range.end);
         first..end.max(first)
     }
 
-    /// Threads worth waking for a pass over `len` parameters.
+    /// Returns the number of threads worth waking for a pass over `len` parameters.
     pub(super) fn threads_for(&self, len: usize) -> usize {
         if len.saturating_mul(self.ring().held) < WORTH_A_THREAD { 1 } else { self.pool.threads() }
     }
@@ -77,11 +77,11 @@ impl<T: Element> Optimizer<T> {
         );
     }
 
-    /// Takes in a piece of the gradient: at once what of it are whole units of the history format, and the one or two
-    /// that it cuts when their last parts come.
+    /// Runs pass one over a piece of the gradient. Whole groups of the history format are processed at once. A group
+    /// that the piece cuts is processed when its last part is fed.
     ///
     /// # Errors
-    /// [`crate::Error::OutOfMemory`] where it cuts a unit that there is no room for; nothing is taken in then.
+    /// [`crate::Error::OutOfMemory`] if there is no memory for a cut group; nothing is fed then.
     pub(super) fn feed_piece(&mut self, source: Source<'_, T>, range: Range<usize>) -> Result<()> {
         let (first, last) = (self.unit_at(range.start), self.unit_at(range.end - 1));
         let cuts_first = first.start != range.start;
@@ -113,15 +113,15 @@ impl<T: Element> Optimizer<T> {
         }
     }
 
-    /// The unit of the history format that a parameter belongs to. Units count from the starts of blocks, and chunks
-    /// hold whole ones.
+    /// Returns the group of the history format that a parameter belongs to. Groups are counted from the start of their
+    /// block, and a chunk holds whole groups.
     fn unit_at(&self, position: usize) -> Range<usize> {
         let chunk = &self.chunks[self.chunks_in(&(position..position + 1)).start].range;
         let start = position - (position - chunk.start) % self.parts.unit();
         start..chunk.end.min(start + self.parts.unit())
     }
 
-    /// Adds up the chunks' sums, and says of which step they are.
+    /// Adds up the sums of the chunks, and adds the partials that identify the step.
     pub(super) fn sum(&mut self) {
         self.add_up();
         let number = self.steps + 1;
@@ -141,7 +141,7 @@ impl<T: Element> Optimizer<T> {
         self.phase = Phase::Summed;
     }
 
-    /// Adds up the chunks' sums in their order.
+    /// Adds up the sums of the chunks, in the order of the chunks.
     pub(super) fn add_up(&mut self) {
         let layout = self.layout;
         for (block, partials) in self.blocks.iter().zip(self.partials.chunks_exact_mut(layout.len())) {
@@ -159,10 +159,10 @@ impl<T: Element> Optimizer<T> {
         }
     }
 
-    /// Computes the step of every block. Counts a step that is refused as non-finite, once.
+    /// Computes the step of every block. Counts a step refused as non-finite, once.
     ///
     /// # Errors
-    /// Those of [`check_partials`] and [`super::solve::Solver::solve`].
+    /// As [`check_partials`] and [`super::solve::Solver::solve`].
     pub(super) fn solve_blocks(&mut self) -> Result<()> {
         let result = self.try_solve_blocks();
         let Err(Error::NonFinite { what, count, .. }) = result else {
@@ -195,12 +195,12 @@ impl<T: Element> Optimizer<T> {
             block.pending.result = solver.solve(&step, block, sums);
             fault::point();
         });
-        // The first in order, whichever thread came first.
+        // The error of the first block in order, on any number of threads.
         self.blocks.iter().try_for_each(|block| block.pending.result)
     }
 
-    /// Pass two over the parameters at `range`. `grads` and `target` lie from parameter `origin` on; `starts` are the sums of
-    /// the lengths before each of their tensors.
+    /// Runs pass two over the parameters at `range`. `grads` and `target` start at parameter `origin`; `starts[i]` is
+    /// the sum of the lengths before their tensor i.
     pub(super) fn apply_range(
         &mut self,
         grads: GradList<'_, T>,
@@ -246,7 +246,7 @@ impl<T: Element> Optimizer<T> {
             range,
         };
         let blocks = &self.blocks;
-        // Backwards: the chunks at the end were read last, and may still be in a cache.
+        // Backwards: pass one read the last chunks last, so they may still be in a cache.
         self.pool.for_each(
             threads,
             Order::Backward,
@@ -261,7 +261,7 @@ impl<T: Element> Optimizer<T> {
         );
     }
 
-    /// Makes the solved and applied step the state. `moved`: whether parameters moved.
+    /// Commits the applied step to the state. `moved`: whether parameters moved.
     pub(super) fn accept(&mut self, moved: bool) {
         let ring = self.ring();
         for block in &mut self.blocks {

@@ -1,23 +1,23 @@
-//! Which slot of the window holds which gradient while a step is under way.
+//! The ring of slots: which slot of the window holds the gradient of which age.
 
 #[derive(Clone, Copy)]
 pub(crate) struct Ring {
-    /// Slot of the newest gradient, in place of the oldest.
+    /// Slot of the newest gradient, which replaces the oldest.
     pub newest: usize,
-    /// Gradients held with the newest one in; slots `0..held` are in use.
+    /// Number of gradients held, the newest included; slots `0..held` are in use.
     pub held: usize,
     size: usize,
 }
 
 impl Ring {
-    /// At the step after `steps` accepted ones, with room for `size` gradients.
+    /// Returns the ring during the step after `steps` accepted steps, for a window of `size` gradients.
     pub fn after(steps: u64, size: usize) -> Self {
         let newest = (steps % size as u64) as usize;
         let held = (steps + 1).min(size as u64) as usize;
         Self { newest, held, size }
     }
 
-    /// Steps since the gradient in a slot was new.
+    /// Returns the age of the gradient in a slot: 0 for the newest.
     pub fn age(&self, slot: usize) -> usize {
         (self.newest + self.size - slot) % self.size
     }

@@ -1,9 +1,9 @@
-//! What a saved optimizer consists of. The window is saved column by column in the order of the ring's slots, so that
-//! a run that loads it goes on with the same bits, whatever the chunks and tiles of the version that loads it.
+//! Saving and loading the state. The window is saved column by column, in the order of the slots, so that a run that
+//! loads it continues with the same bits, even if another version cuts chunks and tiles differently.
 //!
-//! The parts of a state: [`Head`]; the lengths of the blocks, the weights of the columns and the parameter groups; the
-//! contents, block by block. `Optimizer::write` and `Optimizer::load_block_contents` have the order of the contents, and
-//! `Optimizer::sections` the size of what has the model's length.
+//! A state has three parts: [`Head`]; the lengths of the blocks, the weights of the columns and the parameter groups;
+//! the contents, block by block. `Optimizer::write` and `Optimizer::load_block_contents` define the order of the
+//! contents, `Optimizer::sections` the sizes of all arrays of the model's length.
 
 use super::Optimizer;
 use super::block::Block;
@@ -18,16 +18,16 @@ use crate::kernels::Element;
 use crate::window::FormatTable;
 use std::io;
 
-/// How errors name the length of the buffer of a save.
+/// The name of the length of the buffer of a save, in errors.
 pub(crate) const BUFFER_LENGTH: &str = "the length of buffer";
-/// What errors expect of an option in a state.
+/// The expected value of an option in a state, in errors.
 pub(crate) const SAME_OPTION: &str = "a state of this optimizer's option";
 
-/// More than the norm of a stored gradient whose square is 0 or inexact because the numbers' squares are so small.
+/// An upper bound of the norm of a stored gradient whose square underflows or loses bits.
 const UNDERFLOW: f64 = 1e-150;
 
 impl Incoming<'_> {
-    /// Creates the optimizer, and reads the contents into it.
+    /// Creates the optimizer and reads the contents into it.
     pub fn into_optimizer<T: Element>(mut self) -> Result<Optimizer<T>> {
         if self.dtype() != T::DTYPE {
             let value = Value::Count(self.dtype() as u64);
@@ -50,7 +50,8 @@ impl Incoming<'_> {
 }
 
 impl<T: Element> Optimizer<T> {
-    /// Size of a saved state in bytes. It depends on configuration, lengths and the number of parameter groups only.
+    /// Returns the size of a saved state in bytes. It depends on the options, the lengths of the blocks and the number
+    /// of parameter groups, not on the steps taken.
     pub fn state_size(&self) -> usize {
         self.head().bytes() + self.contents_bytes() + CHECKSUM
     }
@@ -65,10 +66,10 @@ impl<T: Element> Optimizer<T> {
         }
     }
 
-    /// Saves the state into `buffer`, which has exactly [`Optimizer::state_size`] bytes.
+    /// Saves the state to `buffer`, which has to have exactly [`Optimizer::state_size`] bytes.
     ///
     /// # Errors
-    /// [`Error::DimensionMismatch`], [`Error::WrongPhase`] in an open step.
+    /// [`Error::DimensionMismatch`]; [`Error::WrongPhase`] in an open step.
     pub fn state_save(&self, buffer: &mut [u8]) -> Result<()> {
         self.check_idle("state_save")?;
         let size = self.state_size();
@@ -83,38 +84,40 @@ impl<T: Element> Optimizer<T> {
         })
     }
 
-    /// Writes the state, the same bytes as [`Optimizer::state_save`], without a copy of it. Short pieces are gathered, so
-    /// that a file need not be buffered.
+    /// Writes the state to `writer`, without a second copy of it. The bytes are those of [`Optimizer::state_save`].
+    /// Short pieces are gathered, so a file needs no buffering.
     ///
     /// # Errors
-    /// [`Error::Callback`] where `writer` fails, which leaves what it has taken by then; [`Error::WrongPhase`] in an open
-    /// step.
+    /// [`Error::Callback`] if `writer` fails (it may then have taken part of the state); [`Error::WrongPhase`] in an
+    /// open step.
     pub fn state_write(&self, mut writer: impl io::Write) -> Result<()> {
         self.state_write_to(&mut |bytes| writer.write_all(bytes).map_err(|error| failed("writer", &error)))
     }
 
-    /// [`Optimizer::state_write`], for any sink.
+    /// Writes the state to a sink.
     pub(crate) fn state_write_to(&self, sink: &mut Sink<'_>) -> Result<()> {
         self.check_idle("state_write")?;
         self.write(sink)
     }
 
-    /// The optimizer whose state `reader` has: its configuration, learning rate and blocks are those of the state. No
-    /// copy of the state is made. No byte after the state's end is read; a file need not be buffered.
+    /// Creates an optimizer from a saved state. It has the options, the learning rate, the parameter groups and the
+    /// blocks of the state. The state is read straight into the optimizer, without a second copy, and no byte after its
+    /// end is read. A file needs no buffering.
     ///
     /// # Errors
-    /// [`Error::BadState`] for damage; [`Error::Callback`] where `reader` fails, as at its end; [`Error::OutOfMemory`],
-    /// also where the lengths in the state are made up; [`Error::InvalidArgument`] for the state of another element type.
+    /// [`Error::BadState`] if the state is damaged; [`Error::Callback`] if `reader` fails, for example at its end;
+    /// [`Error::OutOfMemory`], also for forged lengths; [`Error::InvalidArgument`] for a state of another element type.
     pub fn from_state(mut reader: impl io::Read) -> Result<Self> {
         let mut source = |target: &mut [u8]| reader.read_exact(target).map_err(|error| failed("reader", &error));
         Incoming::new(&mut source)?.into_optimizer()
     }
 
-    /// Puts a saved state in place of this one, its learning rate too. It is checked whole before anything changes.
+    /// Replaces the present state by a saved one, with its learning rate and parameter groups. The whole state is
+    /// checked before anything changes.
     ///
     /// # Errors
-    /// [`Error::BadState`] for damage; [`Error::DimensionMismatch`] and [`Error::InvalidArgument`] for the state of an
-    /// optimizer of another shape; [`Error::WrongPhase`] in an open step.
+    /// [`Error::BadState`] if the state is damaged; [`Error::DimensionMismatch`] and [`Error::InvalidArgument`] if it
+    /// has another layout than this optimizer; [`Error::WrongPhase`] in an open step.
     pub fn state_load(&mut self, bytes: &[u8]) -> Result<()> {
         self.check_idle("state_load")?;
         let saved = Saved::new(bytes)?;
@@ -132,8 +135,8 @@ impl<T: Element> Optimizer<T> {
         Ok(())
     }
 
-    /// Replaces everything but the groups by these contents of `saved`, once they are checked. The groups will be
-    /// `groups`.
+    /// Checks the contents of `saved`, then replaces everything but the parameter groups by them. The learning rate is
+    /// checked with `groups`, which the caller sets afterwards.
     pub(super) fn load_contents(&mut self, contents: Runs<'_>, saved: &Saved<'_>, groups: &[Group]) -> Result<()> {
         let head = &saved.head;
         let lr = head.config.lr;
@@ -152,14 +155,14 @@ impl<T: Element> Optimizer<T> {
         (self.steps, self.averaged) = (head.steps, head.averaged);
         fault::point();
         self.lr = lr;
-        // It follows from the Gram matrix.
+        // Computed from the Gram matrix when it is asked for.
         self.blocks.iter_mut().for_each(|block| block.stats.spectrum = None);
         let own = self.config;
         self.keep_averages(&head.config, &own);
         Ok(())
     }
 
-    /// `weight` is the largest of the columns' weights, or 1.
+    /// Loads or checks the contents of all blocks. `weight` is the largest weight of a column, at least 1.
     fn load_block_contents(&mut self, reader: &mut Reader<'_>, steps: u64, weight: f64) -> Result<()> {
         for block in &mut self.blocks {
             read_block(reader, block, steps, weight)?;
@@ -205,7 +208,7 @@ impl<T: Element> Optimizer<T> {
         writer.finish()
     }
 
-    /// Refuses the state of an optimizer of another shape.
+    /// Refuses a state whose layout differs from this optimizer's.
     pub(super) fn check_options(&self, head: &Head) -> Result<()> {
         let (its, own) = (&head.config, &self.config);
         if its.history_size != own.history_size {
@@ -239,12 +242,12 @@ impl<T: Element> Optimizer<T> {
         Ok(())
     }
 
-    /// Bytes of the contents of a state of this optimizer.
+    /// Returns the bytes of the contents of a state of this optimizer.
     fn contents_bytes(&self) -> usize {
         self.contents_bytes_of(|block| self.blocks[block].len)
     }
 
-    /// Bytes of the contents of a state whose blocks have these lengths; saturates.
+    /// Returns the bytes of the contents of a state whose blocks have the lengths `len(block)`; saturates.
     pub(super) fn contents_bytes_of(&self, len: impl Fn(usize) -> usize) -> usize {
         let sections = |block| self.sections(len(block)).into_iter();
         let bytes = |block| sections(block).map(|(count, bytes)| count.saturating_mul(bytes));
@@ -252,9 +255,9 @@ impl<T: Element> Optimizer<T> {
         blocks.fold(0, usize::saturating_add)
     }
 
-    /// What the contents have of a block of `len` elements after [`block_bytes`]: how many sections of a kind, and the
-    /// bytes of each; saturates. Those of a part of it that begins with a unit and ends with one are as many, wherever it
-    /// lies.
+    /// Returns the sections that follow [`block_bytes`] in the contents of a block of `len` elements: for each kind,
+    /// the number of sections and the bytes of each; saturates. For a part of a block that cuts no group of the history
+    /// format, the bytes depend only on the length of the part.
     pub(super) fn sections(&self, len: usize) -> [(usize, usize); 2 + AVERAGES] {
         let saved = FormatTable::<T>::new(&self.config).saved(&self.config, len);
         let [momentum, average, root, params] =
@@ -263,11 +266,11 @@ impl<T: Element> Optimizer<T> {
     }
 }
 
-/// Whether this is a Gram matrix: it is symmetric, to the last bit, and no product of two gradients is larger than that
-/// of their norms. The factor is for rounding. Without this, what is made of the matrix might overflow where a
-/// gradient's own products cannot.
+/// Whether the numbers can be a Gram matrix: symmetric to the last bit, and no product of two gradients larger than the
+/// product of their norms. The factor 2 covers rounding. A matrix that fails this check could overflow in a step
+/// although its diagonal is in range.
 fn is_gram(size: usize, weight: f64, at: &dyn Fn(usize) -> f64) -> bool {
-    // Of a negative square the norm is NaN.
+    // The norm is NaN if the square is negative, and the comparison below fails.
     let norm = |slot: usize| at(slot * (size + 1)).sqrt() + UNDERFLOW * weight;
     let mut places = (0..size).flat_map(|i| (0..size).map(move |j| (i, j)));
     places.all(|(i, j)| {
@@ -276,7 +279,7 @@ fn is_gram(size: usize, weight: f64, at: &dyn Fn(usize) -> f64) -> bool {
     })
 }
 
-/// The spectrum of the last step follows from the Gram matrix.
+/// Writes the numbers of a block. The spectrum of the last step is left out: it follows from the Gram matrix.
 fn write_block(writer: &mut Writer<'_>, block: &Block) -> Result<()> {
     let BlockStats { grad_norm, update_norm, scale, spectrum: _ } = block.stats;
     writer.put_all(block.gram.entries())?;
@@ -285,7 +288,7 @@ fn write_block(writer: &mut Writer<'_>, block: &Block) -> Result<()> {
     writer.put_all(&[block.momentum_bound, grad_norm, update_norm, scale])
 }
 
-/// Bytes that [`write_block`] writes, those of the Gram matrix first.
+/// Returns the bytes that [`write_block`] writes. The Gram matrix is first.
 pub(super) fn block_bytes(block: &Block) -> usize {
     (block.gram.entries().len() + 6) * size_of::<f64>()
 }

@@ -1,9 +1,9 @@
-//! The state of a share, put together from the saved states of other shares of the same model: for a restart on another
+//! Loading the state of a share from the saved states of other shares of the same model, for a restart on another
 //! number of processes.
 //!
-//! All that has the model's length lies in a saved state in sections of one number, or one unit of the history format,
-//! after the other. So the state of another share is runs of bytes of the states that are there, and is checked and
-//! loaded as any other.
+//! A saved state holds every array of the model's length as a section: one number, or one group of the history format,
+//! after the other. So the state of a new share consists of runs of bytes of the old states, and is checked and loaded
+//! like any other.
 
 use core::ops::Range;
 
@@ -16,27 +16,28 @@ use crate::error::{Argument, Error, Result, Value};
 use crate::kernels::Element;
 use crate::memory::try_vec;
 
-/// How errors name the length of the list of states.
+/// The name of the length of the list of states, in errors.
 pub(crate) const STATES: &str = "the number of states";
 
-/// A saved state, with what is known of it before its contents are.
+/// The saved state of an old share, and the position in its contents.
 struct Share<'a> {
     saved: Saved<'a>,
-    /// Where in its contents the next section begins.
+    /// Where the next section begins in the contents.
     next: usize,
 }
 
-/// What a share has of a block: a range of its own elements.
+/// The part of an old share that belongs to this optimizer: a range of the old share's elements of a block.
 type Part = Range<usize>;
 
 impl<T: Element> Optimizer<T> {
-    /// Puts together the state of this optimizer from `states` that were saved by others, which held the same model in
-    /// other shares. In each block the shares of the states follow each other, and `firsts` says how many elements they
-    /// hold before this optimizer's. Everything is checked before anything changes. The parameter groups stay as they are.
+    /// Loads the state of this optimizer from the states of optimizers that held the same model in other shares. In
+    /// each block the shares of `states` follow each other. `firsts[block]` is the number of the block's elements that
+    /// they hold before this optimizer's share. Everything is checked before anything changes. The parameter groups do
+    /// not change.
     ///
     /// # Errors
-    /// As [`Optimizer::state_load`]; [`Error::InvalidArgument`] where the states do not hold all of a share, are not of
-    /// the same step of one model, or a unit of the history format would be cut; [`Error::OutOfMemory`].
+    /// As [`Optimizer::state_load`]; [`Error::InvalidArgument`] if the states do not hold the whole of a share, are not
+    /// of the same step of one model, or a group of the history format would be cut; [`Error::OutOfMemory`].
     pub fn state_load_shares(&mut self, firsts: &[usize], states: &[&[u8]]) -> Result<()> {
         self.check_idle("state_load_shares")?;
         if firsts.len() != self.blocks.len() {
@@ -65,7 +66,7 @@ impl<T: Element> Optimizer<T> {
         lent.owner.load_contents(Runs::several(&runs), &shares[0].saved, &lent.field)
     }
 
-    /// A saved state of any lengths, which its size agrees with.
+    /// Reads a saved state of any lengths, and checks its options and its size.
     fn share<'a>(&self, state: &'a [u8]) -> Result<Share<'a>> {
         let saved = Saved::new(state)?;
         self.check_options(&saved.head)?;
@@ -76,7 +77,7 @@ impl<T: Element> Optimizer<T> {
         Ok(share)
     }
 
-    /// Which part each share has of this optimizer's share of a block; empty where it has none.
+    /// Computes the part of each old share that belongs to this optimizer's share of a block; empty if none does.
     fn parts(&self, block: usize, first: usize, shares: &[Share<'_>], parts: &mut Vec<Part>) -> Result<()> {
         let refused =
             |expected| Error::invalid(Argument::element("firsts", block), Value::Count(first as u64), expected);
@@ -89,7 +90,8 @@ impl<T: Element> Optimizer<T> {
             let end = start.saturating_add(len);
             let common = start.max(wanted.start)..end.min(wanted.end);
             let part = if common.is_empty() { 0..0 } else { common.start - start..common.end - start };
-            // A unit lies where both begin one, and ends where both end one, or where the share does.
+            // A part may start only where a group starts in both shares. It may end only where a group ends in both, or
+            // where the share ends.
             let cut = |at: usize, share_start: usize| !(at - share_start).is_multiple_of(unit);
             if !part.is_empty() {
                 let begins = cut(common.start, start) || cut(common.start, wanted.start);
@@ -97,7 +99,7 @@ impl<T: Element> Optimizer<T> {
                 let ends_new = common.end != wanted.end && cut(common.end, wanted.start);
                 if begins || ends_old || ends_new {
                     return Err(refused(
-                        "old and new shares that cut no unit of the history format (256 parameters, 4,096 if sparse)",
+                        "old and new shares that cut no group of the history format (256 parameters, 4,096 if sparse)",
                     ));
                 }
             }
@@ -105,12 +107,12 @@ impl<T: Element> Optimizer<T> {
             start = end;
         }
         if parts.iter().map(ExactSizeIterator::len).sum::<usize>() != self.blocks[block].len {
-            return Err(refused("a place from which on the states hold all of the share"));
+            return Err(refused("a place from which on the states hold the whole share"));
         }
         Ok(())
     }
 
-    /// Appends to `runs` what the contents of this optimizer's state are in a block.
+    /// Appends to `runs` the contents of this optimizer's state of a block.
     fn gather<'a>(
         &self,
         block: usize,
@@ -123,7 +125,7 @@ impl<T: Element> Optimizer<T> {
         let bytes = (most * size_of::<&[u8]>()) as u64;
         runs.try_reserve(most).map_err(|_| Error::OutOfMemory { what: "the list of what is loaded", bytes })?;
 
-        // What does not depend on the share is in all the states; that of the sums is the same bits.
+        // Numbers that do not depend on the share are in all states. The Gram matrix has to have the same bits in all.
         let gram_bytes = size_of_val(self.blocks[block].gram.entries());
         let mut common: Option<&[u8]> = None;
         for (index, share) in shares.iter_mut().enumerate() {
@@ -153,12 +155,13 @@ impl<T: Element> Optimizer<T> {
 }
 
 impl<'a> Share<'a> {
-    /// How many elements it has of a block: no more than its bytes, once its size is checked.
+    /// Returns the number of elements of a block in this share. After the check of the size it is below the number of
+    /// bytes.
     fn len(&self, block: usize) -> usize {
         usize::try_from(self.saved.len(block)).unwrap_or(usize::MAX)
     }
 
-    /// The next section, which has this many bytes.
+    /// Returns the next section, of `bytes` bytes.
     fn section(&mut self, bytes: usize) -> &'a [u8] {
         let section = &self.saved.contents[self.next..][..bytes];
         self.next += bytes;

@@ -1,5 +1,6 @@
-//! From a block's sums to its step, in k×k space: weights, centering, the vector to precondition, its coefficients,
-//! clipping. Section numbers are those of the update rule in the crate's documentation.
+//! Computing a block's step from its sums, in k×k space: weights, centering, the vector to precondition, the
+//! coefficients of the update, clipping. "Step n" in comments is step n of the update rule in the crate's
+//! documentation.
 
 use super::block::{Block, Pending};
 use super::columns::{Weighted, general};
@@ -22,7 +23,7 @@ use crate::spectral::{Preconditioner, Spectrum, Vector, Workspace};
 pub(crate) struct NormAverage {
     /// Before bias correction.
     pub sum: f64,
-    /// Norms that went into it.
+    /// Number of norms in it.
     pub count: u64,
 }
 
@@ -36,32 +37,32 @@ impl NormAverage {
     }
 }
 
-/// `1 − β^t`, the sum of the weights of a moving average after t terms.
+/// Returns `1 − β^t`, the sum of the weights of a moving average after `terms` terms.
 pub(super) fn bias(beta: f64, terms: u64) -> f64 {
     1.0 - beta.powf(terms as f64)
 }
 
-/// The step that all blocks take together.
+/// The inputs of a step that all blocks share.
 #[derive(Clone, Copy)]
 pub(super) struct Step<'a> {
     pub config: &'a Config,
     pub layout: Layout,
     pub ring: Ring,
-    /// Its number, from 1 on.
+    /// Number of the step, from 1 on.
     pub number: u64,
     pub lr: f64,
-    /// Weights of the columns by slot, that of the newest too.
+    /// Weights γ of the columns, by slot, the newest included.
     pub weights: &'a [f64],
-    /// Whether one of them is not 1.
+    /// Whether a weight differs from 1.
     pub weighs: bool,
     /// Largest number of the element type.
     pub largest: f64,
-    /// Its unit roundoff.
+    /// Unit roundoff of the element type.
     pub unit: f64,
 }
 
 impl<'a> Step<'a> {
-    /// The step of this number over elements of type `T`. `weights` has those of all columns held.
+    /// Collects the inputs of step `number`, for elements of type `T`.
     pub fn new<T: Element>(
         config: &'a Config,
         layout: Layout,
@@ -78,7 +79,7 @@ impl<'a> Step<'a> {
 /// A thread's scratch for solving a block.
 pub(crate) struct Solver {
     workspace: Workspace,
-    /// The sums over weighted columns.
+    /// The sums with weighted columns.
     weighted: Buffer<f64>,
     weights: Buffer<f64>,
     span: Buffer<f64>,
@@ -88,11 +89,11 @@ pub(crate) struct Solver {
 }
 
 impl Solver {
-    /// For a configuration and an element type with this unit roundoff.
+    /// Reserves scratch for a configuration, and for an element type with unit roundoff `unit`.
     pub fn new(config: &Config, unit: f64) -> Result<Self> {
         let history_size = config.history_size as usize;
         let buffer = || Buffer::zeroed(history_size, "the k×k solver");
-        // m and ē may join the gradients.
+        // Norms may be of combinations of the gradients, m and ē.
         let vectors = if config.clip_kind == Clip::None { 0 } else { history_size + 2 };
         Ok(Self {
             weighted: Buffer::zeroed(Layout::new(config).len(), "the k×k solver")?,
@@ -110,11 +111,11 @@ impl Solver {
         self.workspace.bytes() + self.norms.bytes() + buffers.iter().map(|buffer| buffer.bytes()).sum::<usize>()
     }
 
-    /// Prepares the step of `block` whose sums are `partials`, which have been checked. On failure the block's pending
-    /// step is unspecified.
+    /// Computes the pending step of `block` from its sums, which have been checked. On failure the pending step is
+    /// unspecified.
     ///
     /// # Errors
-    /// [`Error::NonFinite`] where the step is not finite.
+    /// [`Error::NonFinite`] if the step is not finite.
     pub fn solve(&mut self, step: &Step<'_>, block: &mut Block, partials: &[f64]) -> Result<()> {
         if !step.weighs {
             return self.solve_weighted(step, block, partials);
@@ -127,7 +128,7 @@ impl Solver {
         lent.owner.solve_weighted(step, block, &lent.field)
     }
 
-    /// The same, with the sums over weighted columns.
+    /// Does the work of `solve`. The columns in `partials` are weighted.
     fn solve_weighted(&mut self, step: &Step<'_>, block: &mut Block, partials: &[f64]) -> Result<()> {
         let Step { config, layout, ring, .. } = *step;
         let held = ring.held;
@@ -140,7 +141,7 @@ impl Solver {
         pending.coefficients.fill(0.0);
         pending.stats = self.coefficients(step, partials, gram, &mut pending.coefficients[..held])?;
         leave_out_underflow(gram, &mut pending.coefficients[..held]);
-        // The complement of a centered window's v is added to coefficients of its negative.
+        // In a centered window the complement of v is added to coefficients that contain its negative.
         let centered = config.centered && held > 1 && config.momentum_kind != Momentum::Gradient;
         let complement = if centered { config.orthogonal_scale } else { 0.0 };
         let length = |(slot, a): (usize, &f64)| a.abs() * gram.norm(slot);
@@ -163,7 +164,7 @@ impl Solver {
         };
         let scale = match reference {
             Some(reference) if norm > 0.0 => {
-                // What rounding leaves of an update that cancels may be longer than the update.
+                // The rounding errors of an update that cancels may be longer than the update.
                 let longest = norm.max(rounding(gram, &pending.coefficients[..held]));
                 scale(config.clip_kind, reference / longest)
             }
@@ -174,7 +175,7 @@ impl Solver {
         pending.scale = scale;
         pending.stats.scale = scale;
         pending.stats.grad_norm = partials[layout.tail(Tail::GradNorm2)].sqrt();
-        // The norms above are those of M̃c. The coefficients take κ in, so that pass two need not know it.
+        // The norms above are those of Mc. From here on the coefficients include κ.
         let kappa = kappa(step, partials);
         let coefficients = &mut pending.coefficients[..held];
         if kappa != 1.0 {
@@ -186,12 +187,12 @@ impl Solver {
         weigh_coefficients(step, pending)
     }
 
-    /// The coefficients on the stored columns that precondition a vector which need not be in their span, then that of
-    /// the vector itself. `products` are those of the vector with the stored columns, `norm2` is its square, `kappa` a
-    /// factor on all.
+    /// Computes the coefficients that precondition a vector outside the step: those of the stored columns, then that of
+    /// the vector itself. `products` are the inner products of the vector with the stored columns, `norm2` is its
+    /// squared norm, and `kappa` is a factor on all coefficients. The result is in `block.pending.coefficients`.
     ///
     /// # Errors
-    /// Those of the eigensolver; [`Error::NonFinite`].
+    /// The errors of the eigensolver; [`Error::NonFinite`].
     pub fn precondition(
         &mut self,
         step: &Step<'_>,
@@ -213,7 +214,7 @@ impl Solver {
         general(config, &matrix, &mut self.products[..held], norm2, &mut self.workspace, coefficients)?;
         leave_out_underflow(gram, coefficients);
         coefficients.iter_mut().for_each(|c| *c *= kappa);
-        // No term of any element is longer than this.
+        // `reach` bounds the absolute value of every element of the result.
         let columns: f64 = coefficients.iter().enumerate().map(|(slot, c)| c.abs() * gram.norm(slot)).sum();
         let complement = kappa * config.orthogonal_scale;
         pending.coefficients[held] = complement;
@@ -225,8 +226,8 @@ impl Solver {
         weigh_coefficients(step, pending)
     }
 
-    /// Step 3: the vector to precondition, as `span` where it is a combination of columns, else as `products`.
-    /// Returns the factor on the new m that makes it the complement's share of the update.
+    /// Step 3: computes the vector to precondition. A combination of columns is written to `span` (with centering its
+    /// products to `products` too); m is written as `products`. Returns the coefficient of m in the update.
     fn vector(&mut self, step: &Step<'_>, partials: &[f64], gram: Candidate<'_>) -> f64 {
         let Step { config, layout, ring, .. } = *step;
         let beta = config.momentum;
@@ -252,7 +253,7 @@ impl Solver {
         0.0
     }
 
-    /// ‖u‖ before clipping. Leaves u's coefficients in `norms`.
+    /// Computes ‖u‖ before clipping. Leaves the coefficients of u in `norms`.
     fn update_norm(&mut self, step: &Step<'_>, vectors: &Vectors<'_>, pending: &Pending) -> f64 {
         let Step { config, ring, .. } = *step;
         self.norms.begin();
@@ -266,7 +267,7 @@ impl Solver {
         self.norms.norm(vectors)
     }
 
-    /// ‖ē‖ with this update in it, bias-corrected. u's coefficients are in `norms`.
+    /// Computes ‖ē‖ with this update included, bias-corrected. The coefficients of u are in `norms`.
     fn average_norm(&mut self, step: &Step<'_>, vectors: &Vectors<'_>) -> f64 {
         let beta = step.config.clip_beta;
         let combination = &mut self.norms.combination;
@@ -275,7 +276,7 @@ impl Solver {
         self.norms.norm(vectors) / bias(beta, step.number)
     }
 
-    /// ‖v‖ of step 3.
+    /// Computes ‖v‖ of step 3.
     fn input_norm(&mut self, step: &Step<'_>, vectors: &Vectors<'_>) -> f64 {
         let Step { config, ring, .. } = *step;
         let beta = config.momentum;
@@ -299,7 +300,7 @@ impl Solver {
         }
     }
 
-    /// Steps 2, 4 and 5: the coefficients on the stored columns. Returns what they say of the step.
+    /// Steps 2, 4 and 5: computes the coefficients of the stored columns. Returns the statistics of the update.
     fn coefficients(
         &mut self,
         step: &Step<'_>,
@@ -323,7 +324,7 @@ impl Solver {
         let solution = if centered || general {
             self::general(config, &matrix, products, norm2, &mut self.workspace, coefficients)?
         } else {
-            // Coordinates on the weighted columns. Window momentum decays no faster than the weights.
+            // Coefficients of the weighted columns. Window momentum decays no faster than the weights.
             matrix.weigh(span, |a, weight| if a == 0.0 { 0.0 } else { a / weight });
             let solution =
                 self.workspace.solve(&Preconditioner::new(config), &matrix, &Vector::Span(span), coefficients)?;
@@ -331,7 +332,7 @@ impl Solver {
             solution
         };
         if centered && !general {
-            // The complement of a v that is a combination of columns needs no vector of its own.
+            // v is a combination of columns, so its complement is too.
             for (c, a) in coefficients.iter_mut().zip(span.iter()) {
                 *c += config.orthogonal_scale * a;
             }
@@ -343,10 +344,10 @@ impl Solver {
         })
     }
 
-    /// The directions of the window whose products are `gram`.
+    /// Computes the spectrum of the window with the Gram matrix `gram`.
     ///
     /// # Errors
-    /// Those of the eigensolver.
+    /// The errors of the eigensolver.
     pub fn spectrum(&mut self, config: &Config, ring: Ring, gram: Candidate<'_>) -> Result<Spectrum> {
         let matrix = Weighted::new(config, ring, gram, &mut self.weights, &mut self.means);
         let leaves_span = matrix.centering.is_some() || config.momentum_kind == Momentum::Gradient;
@@ -354,11 +355,11 @@ impl Solver {
     }
 }
 
-/// The square of a gradient, as seen, below which it counts as 0.
+/// A gradient whose squared norm, weighted, is below this number counts as 0.
 const UNDERFLOW: f64 = 1e-290;
 
-/// Sets the coefficients to 0 of gradients so small that their products may have underflowed: no norm and no guard knows
-/// how long they are.
+/// Sets the coefficients of tiny gradients to 0. Their inner products may have underflowed, so no norm and no check
+/// would see their true length.
 fn leave_out_underflow(gram: Candidate<'_>, coefficients: &mut [f64]) {
     for (slot, c) in coefficients.iter_mut().enumerate() {
         if gram.at(slot, slot) < UNDERFLOW {
@@ -367,10 +368,10 @@ fn leave_out_underflow(gram: Candidate<'_>, coefficients: &mut [f64]) {
     }
 }
 
-/// From coefficients on weighted columns to those on the columns as they are stored.
+/// Turns coefficients of weighted columns into coefficients of the stored columns.
 ///
 /// # Errors
-/// [`Error::NonFinite`] where one overflows.
+/// [`Error::NonFinite`] if a coefficient overflows.
 fn weigh_coefficients(step: &Step<'_>, pending: &mut Pending) -> Result<()> {
     if !step.weighs {
         return Ok(());
@@ -386,8 +387,8 @@ fn weigh_coefficients(step: &Step<'_>, pending: &mut Pending) -> Result<()> {
     Ok(())
 }
 
-/// κ, the factor on an update in diagonal preconditioning: with it, `S·M̃c` is as long as Adam's step, whatever the
-/// units of the loss. 1 where the length is that of v.
+/// Computes κ, the factor on an update with diagonal preconditioning. With κ the update is as long as Adam's step, in
+/// any unit of the loss. κ is 1 without diagonal preconditioning and with [`Clip::GraftInput`].
 pub(super) fn kappa(step: &Step<'_>, partials: &[f64]) -> f64 {
     let Step { config, layout, number, .. } = *step;
     if !config.is_diagonal() || config.clip_kind == Clip::GraftInput {
@@ -397,7 +398,7 @@ pub(super) fn kappa(step: &Step<'_>, partials: &[f64]) -> f64 {
     (partials[layout.tail(Tail::Roots)] / bias(config.diagonal_beta, number).sqrt()).sqrt()
 }
 
-/// ‖v‖² of gradient momentum.
+/// Computes ‖v‖² of gradient momentum.
 fn momentum_norm2(step: &Step<'_>, partials: &[f64]) -> f64 {
     let Step { config, layout, ring, .. } = *step;
     let beta = config.momentum;
@@ -408,7 +409,7 @@ fn momentum_norm2(step: &Step<'_>, partials: &[f64]) -> f64 {
     norm2.max(0.0) / (correction * correction)
 }
 
-/// Window momentum: the coefficients of v on the stored columns.
+/// Computes the coefficients of v, with window momentum, on the stored columns.
 fn window_average(step: &Step<'_>, coefficients: &mut [f64]) {
     let Step { config, ring, .. } = *step;
     let beta = config.momentum;
@@ -418,7 +419,7 @@ fn window_average(step: &Step<'_>, coefficients: &mut [f64]) {
     }
 }
 
-/// Step 6: s, from what an update's norm is held against, over that norm.
+/// Step 6: computes s. `ratio` is the reference norm divided by the update's norm.
 fn scale(kind: Clip, ratio: f64) -> f64 {
     match kind {
         Clip::GraftEmaNorm | Clip::GraftEmaVector | Clip::GraftInput => ratio,
@@ -428,11 +429,11 @@ fn scale(kind: Clip, ratio: f64) -> f64 {
 
 /// Whether the products of [`NATIVE_COLUMNS`] columns may be summed in the element type before they are added up in f64.
 ///
-/// Each product then comes with a rounding of its coefficient and at most one for each sum it is in, so that u is off
-/// by at most `(NATIVE_COLUMNS + 1)·unit·Σ|cⱼ|‖gⱼ‖` over the older columns. Half of the 2·10⁻⁶ that are promised of f32
-/// may come of that. (The newest gradient's product stays in f64.)
+/// Each product then has a rounding error of its coefficient, and at most one for each sum it is in. So the error of u
+/// is at most `(NATIVE_COLUMNS + 1)·unit·Σ|cⱼ|‖gⱼ‖`, over the older columns. (The product of the newest gradient is
+/// summed in f64.) This error may be half of the 2·10⁻⁶ that are promised for f32.
 fn native_sums_suffice(step: &Step<'_>, gram: Candidate<'_>, coefficients: &[f64], norm: f64) -> bool {
-    // Far from where numbers of the type overflow or lose their last bits: both are for sums in f64.
+    // f32 sums only far from overflow and from subnormal numbers.
     let ordinary = |x: f64| (1e-20..1e20).contains(&x);
     let older = coefficients.iter().enumerate().filter(|&(slot, &c)| slot != step.ring.newest && c != 0.0);
     let mut reach = 0.0;
@@ -445,7 +446,7 @@ fn native_sums_suffice(step: &Step<'_>, gram: Candidate<'_>, coefficients: &[f64
     ordinary(norm) && (NATIVE_COLUMNS + 1) as f64 * step.unit * reach <= 1e-6 * norm
 }
 
-/// How far rounding may take `M c` from what it is, where it is summed in f64.
+/// Returns an upper bound of the rounding error of `M c`, summed in f64.
 fn rounding(gram: Candidate<'_>, coefficients: &[f64]) -> f64 {
     let reach = |(slot, c): (usize, &f64)| c.abs() * gram.norm(slot);
     coefficients.len() as f64 * f64::EPSILON * coefficients.iter().enumerate().map(reach).sum::<f64>()

@@ -1,5 +1,5 @@
-//! What a step looked like, for a block and over all blocks. A step does not need its spectrum: it is computed when it
-//! is asked for, from the Gram matrix that the step went by, unless the step came by it on its way.
+//! Statistics of a step, of one block and over all blocks. Most steps do not compute their spectrum. It is computed
+//! from the step's Gram matrix when it is asked for.
 
 use super::block::Block;
 use super::ring::Ring;
@@ -9,53 +9,55 @@ use crate::kernels::Element;
 use crate::parallel::Order;
 use crate::spectral::Spectrum;
 
-/// What the last accepted step looked like; between solve and end, the step under way.
+/// Statistics of the last accepted step; between `solve` and `end`, of the step under way.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Steps accepted, the one under way included.
+    /// Number of accepted steps, the step under way included.
     pub steps: u64,
-    /// Gradients in the window.
+    /// Number of gradients in the window.
     pub history_len: u32,
-    /// Directions that stand above rounding noise and that the preconditioner acts on; the sum over blocks.
+    /// Number of directions that the preconditioner acts on; the sum over blocks.
     pub rank: u32,
-    /// ‖g‖ as given; root-sum-square over blocks, as `update_norm`.
+    /// ‖g‖ of the gradient as given; the root-sum-square over blocks.
     pub grad_norm: f64,
-    /// ‖u‖ before clipping and update momentum.
+    /// ‖u‖ before clipping and update momentum; the root-sum-square over blocks.
     pub update_norm: f64,
-    /// s, the factor of clipping or grafting; the least over blocks.
+    /// s, the factor of clipping or grafting; the smallest over blocks.
     pub scale: f64,
-    /// Largest eigenvalue of `MMᵀ` (weighted, centered where on), without ε; 0 where the rank is 0.
+    /// Largest eigenvalue of `MMᵀ` (M weighted, and centered if `centered`), without ε. 0 if `rank` is 0.
     pub eig_max: f64,
-    /// Smallest eigenvalue of the directions that `rank` counts; 0 where it is 0.
+    /// Smallest eigenvalue of the directions that `rank` counts, without ε. 0 if `rank` is 0.
     pub eig_min: f64,
     /// Memory held, in bytes.
     pub state_bytes: u64,
     /// Learning rate of the next step.
     pub lr: f64,
-    /// Steps refused as non-finite since the optimizer was made or reset.
+    /// Number of steps refused as non-finite since creation or reset.
     pub refused: u64,
-    /// The first element that was not finite in the last gradient that was refused, where it was one of this optimizer's.
+    /// Index of the first NaN or infinite element in the last refused gradient; `None` if no gradient was refused, or
+    /// if the element at fault belongs to another process.
     pub non_finite_index: Option<u64>,
 }
 
-/// What became of gradients that were refused.
+/// Refused gradients.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Refused {
+    /// Number of refused steps.
     pub count: u64,
-    /// The first element that was not finite in the last of them.
+    /// Index of the first non-finite element in the last refused gradient.
     pub element: Option<u64>,
-    /// Whether the step under way is one of them.
+    /// Whether the step under way was refused.
     pub this_step: bool,
 }
 
-/// One block's part of it.
+/// Statistics of one block.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BlockStats {
     pub grad_norm: f64,
     pub update_norm: f64,
     pub scale: f64,
-    /// Its directions, once they are known.
+    /// The spectrum, once it is computed.
     pub spectrum: Option<Result<Spectrum>>,
 }
 
@@ -67,11 +69,12 @@ impl Default for BlockStats {
 }
 
 impl<T: Element> Optimizer<T> {
-    /// What the last step looked like, or the one under way once it is solved. The spectrum may take a decomposition of
-    /// each block's Gram matrix; asked again it is known.
+    /// Returns the statistics of the last step, or of the step under way once it is solved. The first call after a step
+    /// may compute an eigendecomposition for each block.
     ///
     /// # Errors
-    /// [`Error::NonFinite`](crate::Error::NonFinite) where the Gram matrix is not finite; no accepted step leaves one.
+    /// [`Error::NonFinite`](crate::Error::NonFinite) if a Gram matrix is not finite. No accepted step leaves such a
+    /// matrix.
     pub fn stats(&mut self) -> Result<Stats> {
         let under_way = matches!(self.phase, Phase::Solved | Phase::Applying);
         let steps = self.steps + u64::from(under_way);
@@ -85,7 +88,7 @@ impl<T: Element> Optimizer<T> {
         Ok(total.stats(self, steps))
     }
 
-    /// Computes the spectra that no one has asked for yet, after so many steps.
+    /// Computes the spectra that are missing. `steps` counts the step under way.
     fn complete_spectra(&mut self, steps: u64, under_way: bool) {
         let ring = Ring::after(steps - 1, self.config.history_size as usize);
         let config = &self.config;
@@ -105,14 +108,14 @@ impl<T: Element> Optimizer<T> {
 }
 
 impl Block {
-    /// Statistics of the last step, or of the one under way.
+    /// Returns the statistics of the last step, or of the step under way.
     fn shown(&mut self, under_way: bool) -> &mut BlockStats {
         if under_way { &mut self.pending.stats } else { &mut self.stats }
     }
 }
 
-/// `√(x² + y²)`. Norms may be as large as their type, so their squares may overflow: only the ratio is squared. The
-/// standard library's `hypot` is the C library's, which would make the library ask for a newer one than it needs.
+/// Computes `√(x² + y²)`. The squares of large norms overflow, so only the ratio is squared. The standard library's
+/// `hypot` calls the C library's, which would raise the version of glibc that this library needs.
 fn length(x: f64, y: f64) -> f64 {
     let (small, large) = if x < y { (x, y) } else { (y, x) };
     if large == 0.0 || large.is_infinite() {
@@ -122,7 +125,7 @@ fn length(x: f64, y: f64) -> f64 {
     large * (1.0 + ratio * ratio).sqrt()
 }
 
-/// Blocks' statistics put together.
+/// The statistics of several blocks, combined.
 struct Total {
     grad_norm: f64,
     update_norm: f64,

@@ -1,12 +1,11 @@
-//! The weights that gradients get in place of being multiplied: `grad_scale` and the clip of the gradient's norm.
+//! The weights γ of columns: `grad_scale` and the clip of the gradient's norm.
 //!
-//! The optimizer sees `γ·g`. A window stores g, and γ is a weight of the column: the stored numbers stay as they are, and
-//! γ, which depends on the norm of the whole gradient, need not be known before pass one is over. The Gram matrix holds
-//! products of weighted columns, so that all that is computed from it knows nothing of weights; the coefficients of
-//! pass two are multiplied with them at the end.
+//! The optimizer works with `γ·g`. The window stores g, and γ is a weight of the column. γ depends on the norm of the
+//! whole gradient, which is known only after pass one. The Gram matrix holds products of weighted columns, so the k×k
+//! work ignores weights. At the end the coefficients of pass two are multiplied by the weights.
 //!
-//! The sparse format adds what it could not store to the next gradient: there `grad_scale` acts before it stores, and
-//! only the clip weighs the column.
+//! The sparse format adds the entries that it does not store to the next gradient. There `grad_scale` is applied before
+//! storing, and only the clip is a weight of the column.
 
 use super::partials::{Layout, Tail};
 use super::ring::Ring;
@@ -14,29 +13,29 @@ use super::solve::Step;
 use crate::config::{Config, Momentum};
 use crate::error::{Error, Result};
 
-/// Factor on a gradient before it is stored.
+/// Returns the factor on a gradient before it is stored.
 pub(super) fn factor(config: &Config) -> f64 {
     if config.has_feedback() { config.grad_scale } else { 1.0 }
 }
 
-/// γ: the weight of the newest column, from the sums of all blocks.
+/// Computes γ of the newest column, from the sums of all blocks.
 pub(super) fn newest(config: &Config, layout: Layout, ring: Ring, partials: &[f64]) -> f64 {
     let weight = if config.has_feedback() { 1.0 } else { config.grad_scale };
     if config.grad_clip_norm == 0.0 {
         return weight;
     }
     let squares = partials.chunks_exact(layout.len()).map(|block| block[layout.gradient()][ring.newest]);
-    // Where the gradient is 0, an infinity.
+    // The quotient is infinite if the gradient is 0.
     weight.min(config.grad_clip_norm / squares.sum::<f64>().max(0.0).sqrt())
 }
 
-/// Refuses a weight with which a buffer of the optimizer's might overflow.
+/// Refuses a weight for which m or q might overflow.
 ///
 /// # Errors
 /// [`Error::NonFinite`]
 pub(super) fn check(step: &Step<'_>, partials: &[f64]) -> Result<()> {
     let Step { config, layout, .. } = *step;
-    // What m takes in, and what q does: of gradients as given.
+    // m and q are updated with weighted gradients as given, not as stored.
     let of_momentum = if config.momentum_kind == Momentum::Gradient { step.weights[step.ring.newest] } else { 0.0 };
     let of_squares = if config.is_diagonal() { config.grad_scale } else { 0.0 };
     let largest = of_momentum.max(of_squares);
@@ -51,14 +50,14 @@ pub(super) fn check(step: &Step<'_>, partials: &[f64]) -> Result<()> {
     Ok(())
 }
 
-/// A block's sums over weighted columns, written into `weighted`.
+/// Writes a block's sums with weighted columns to `weighted`.
 pub(super) fn apply(step: &Step<'_>, partials: &[f64], weighted: &mut [f64]) {
     let Step { layout, ring, weights, .. } = *step;
     weighted.copy_from_slice(partials);
     let newest = weights[ring.newest];
     let mut weigh = |section: core::ops::Range<usize>, with: f64| {
         for (sum, weight) in weighted[section][..ring.held].iter_mut().zip(weights) {
-            // One after the other: the product of the two may underflow where the sum times both does not.
+            // One factor after the other: the product of the two factors may underflow when the result does not.
             *sum = *sum * weight * with;
         }
     };

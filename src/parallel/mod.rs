@@ -1,15 +1,14 @@
-//! The process's threads, shared by all handles, and work handed out to them so that the result does not depend on how
-//! many there are.
+//! The thread pool of the process, shared by all handles. Results do not depend on the number of threads.
 //!
-//! The work is a list of items. Each is done by one thread, from start to end, into a place of its own; the caller
-//! reduces them in order afterwards. So nothing depends on who did what, and the threads need no word with each other
-//! but where the list starts and ends.
+//! The work of a call is a list of items. One thread does an item from start to end and writes to the item's own place.
+//! The caller adds up the items in their order afterwards. So the result does not depend on which thread did which
+//! item, and the threads synchronize only at the start and the end of the list.
 //!
-//! - `Pool`, in this file, is what a handle has: how many threads it wants, and its membership in
-//! - the process's thread pool (`shared.rs`), whose workers
-//! - are given jobs one by one, by whichever handle finds them free (`worker.rs`);
-//! - `system/` is all that differs from system to system;
-//! - `cancellation.rs` and `float_mode.rs` are what a call sets aside of what the host program has set on its thread.
+//! - [`Pool`], in this file: a handle's access to the pool, and its number of threads.
+//! - `shared.rs`: the thread pool of the process.
+//! - `worker.rs`: a worker, and how callers give it jobs.
+//! - `system/`: everything that differs between operating systems.
+//! - `cancellation.rs`, `float_mode.rs`: settings of the calling thread that a call changes and restores.
 
 pub(crate) mod cancellation;
 pub(crate) mod float_mode;
@@ -31,25 +30,26 @@ thread_local! {
     static ON_WORKER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether the calling thread is a worker: the silent panic hook asks (`capi/panics.rs`).
+/// Whether the calling thread is a worker. The panic hook uses this (`capi/panics.rs`).
 #[cfg(any(test, feature = "capi"))]
 pub(crate) fn on_worker() -> bool {
     ON_WORKER.get()
 }
 
-/// What a handle has of the process's thread pool: the calling thread, and up to a fixed number of workers at a time.
+/// A handle's access to the thread pool: its calls use the calling thread and up to a fixed number of workers.
 pub(crate) struct Pool {
     threads: usize,
     home: &'static Home,
-    /// None where the calling thread is alone.
+    /// `None` if calls use the calling thread only.
     member: Option<Member>,
-    /// As if the system had so many processors.
+    /// A lower bound for the number of processors in tests.
     #[cfg(test)]
     processors: usize,
 }
 
 impl Pool {
-    /// For steps on `threads` threads (0 as 1): the one that calls, and workers for the rest, as many as can be had.
+    /// Prepares for calls on `threads` threads: the calling thread, and workers for the rest, as many as the system
+    /// gives. 0 counts as 1.
     pub(crate) fn new(threads: usize) -> Self {
         Self::at(&PROCESS, threads)
     }
@@ -66,21 +66,21 @@ impl Pool {
         }
     }
 
-    /// Threads that work at once at most, the calling one included.
+    /// Returns the largest number of threads of a call, the calling thread included.
     pub(crate) fn threads(&self) -> usize {
         self.threads
     }
 
-    /// Calls `work(index, item, scratch)` once for each item, and returns when all is done. The items are taken in
-    /// `order`.
+    /// Calls `work(index, item, scratch)` once for each item, and returns when all items are done. Threads take the
+    /// items in `order`.
     ///
-    /// At most `limit` threads take part, and no more than there are items or scratches, or processors that the calling
-    /// thread may run on: the calling thread, and workers that are free. It works alone and in order where there are
-    /// none. A scratch belongs to one thread during the call. Nothing is allocated, but in a child of the process that
-    /// made the pool, where workers are started anew.
+    /// The calling thread and free workers take part. Their number is at most `limit`, the number of items, the number
+    /// of scratches, and the number of processors that the calling thread may use. Without free workers the calling
+    /// thread does all items in order. Each thread has one scratch during the call. Nothing is allocated, except in a
+    /// forked child, where workers are started again.
     ///
     /// # Panics
-    /// If `work` panicked on any thread, after all have stopped; or if there are items but no scratch.
+    /// If `work` panicked on any thread, after all threads have stopped; or if there are items but no scratch.
     pub(crate) fn for_each<C: Send, S: Send>(
         &mut self,
         limit: usize,
@@ -116,8 +116,8 @@ impl Pool {
         }
     }
 
-    /// The membership in the pool of this process: a new one if this is a child of the process in which the handle was
-    /// made. `None` where the calling thread is alone.
+    /// Returns the membership in the pool of this process. In a forked child it first joins the child's pool. `None` if
+    /// calls use the calling thread only.
     fn present(&mut self) -> Option<&Member> {
         if !self.member.as_ref()?.is_of_this_process() {
             self.member = Some(Member::join(self.home, self.threads - 1)?);
@@ -133,11 +133,11 @@ impl Pool {
     }
 }
 
-/// From which end items are taken.
+/// The order in which threads take items.
 #[derive(Clone, Copy)]
 pub(crate) enum Order {
     Forward,
-    /// What the last pass left in the caches first.
+    /// From the last item to the first: the last items of the pass before may still be in a cache.
     Backward,
 }
 
@@ -150,7 +150,7 @@ impl Order {
     }
 }
 
-/// One call of `for_each`, on the stack of the caller.
+/// The state of one call of `for_each`, on the stack of the caller.
 struct Task<'a, C, S, F> {
     items: *mut C,
     count: usize,
@@ -161,14 +161,14 @@ struct Task<'a, C, S, F> {
 }
 
 impl<C: Send, S: Send, F: Fn(usize, &mut C, &mut S) + Sync> Task<'_, C, S, F> {
-    /// Does all items, on the calling thread and free workers of the pool, at most `threads` together.
+    /// Does all items, on at most `threads` threads: the calling thread and free workers.
     fn run(&self, member: &Member, threads: usize, affinity: Option<Affinity>) {
         let task = ptr::from_ref(self).cast::<()>();
         let job =
             Job { work: Self::work, task, affinity, begun: AtomicUsize::new(0), panicked: AtomicBool::new(false) };
-        // Caught, because the workers use what the caller's stack holds: it may not unwind before they have stopped.
-        // SAFETY: `for_each` lent the items and scratches to this task alone; there are at least `threads` scratches,
-        // and the workers, one fewer, have numbers from 1.
+        // A panic is caught here: workers use this stack, so it may not unwind before they have stopped. SAFETY:
+        // `for_each` borrows the items and scratches for this task alone. There are at least `threads` scratches; the
+        // workers have numbers from 1 to `threads - 1`.
         let own = || catch_unwind(AssertUnwindSafe(|| unsafe { Self::work(task, 0) }));
         let mut outcome = Ok(());
         member.run(&job, threads - 1, || outcome = own());
@@ -178,19 +178,19 @@ impl<C: Send, S: Send, F: Fn(usize, &mut C, &mut S) + Sync> Task<'_, C, S, F> {
         }
     }
 
-    /// Does items until none is left, with the scratch of this number.
+    /// Does items until none is left, with scratch `number`.
     ///
     /// # Safety
-    /// `task` points at a `Self` whose items and scratches are borrowed for it alone; `number` is the index of a
-    /// scratch that no other thread was given.
+    /// `task` points at a `Self` whose items and scratches are borrowed for it alone. No other thread has scratch
+    /// `number`.
     unsafe fn work(task: *const (), number: usize) {
-        // SAFETY: by this function's contract. All that is changed through the reference is atomic or behind a pointer.
+        // SAFETY: by this function's contract. Only atomics, and memory behind pointers, change through the reference.
         let task = unsafe { &*task.cast::<Self>() };
         // SAFETY: in bounds, and no other thread has this number.
         let scratch = unsafe { &mut *task.scratch.add(number) };
         loop {
-            // Relaxed: the index is all that is shared. What the items hold was published with the job, and is collected
-            // when the worker is done.
+            // Relaxed: only the index is shared. The items were published with the job, and the caller reads them after
+            // the worker is done.
             let turn = task.next.fetch_add(1, Ordering::Relaxed);
             if turn >= task.count {
                 return;

@@ -1,9 +1,9 @@
-//! The thread pool that all handles of a process share: made when the first handle wants workers, gone, its threads
-//! joined, when the last such handle is.
+//! The thread pool that all handles of a process share. It is created for the first handle that uses workers. When the
+//! last such handle is dropped, its threads are joined and the pool is freed.
 //!
-//! A process may fork with a pool in it: the child has the memory of the pool but none of its threads. So a pool knows
-//! its process. In another process it is only memory, which goes with the last handle that came along; handles that
-//! need workers there join a pool of that process.
+//! A process may fork: the child then has the memory of the pool, but not its threads. So a pool stores the number of
+//! its process. In a child the parent's pool is only memory, which is freed with the last handle that came from the
+//! parent. A handle that needs workers in the child joins the child's pool.
 
 use core::cell::Cell;
 use core::ptr::{self, NonNull};
@@ -13,22 +13,23 @@ use super::system;
 use super::worker::{Job, Worker};
 use crate::memory::try_box;
 
-/// The workers of a process.
+/// The thread pool: a list of workers.
 pub(super) struct Shared {
     process: u32,
-    /// Members; changed under the lock.
+    /// Number of members. Changed under the lock.
     members: Cell<usize>,
     first: AtomicPtr<Worker>,
 }
 
 impl Shared {
     fn workers(&self) -> impl Iterator<Item = &Worker> {
-        // SAFETY: workers live as long as the pool, and a list of them only grows. Acquire: what it was made as.
+        // SAFETY: workers live as long as the pool, and the list only grows. Acquire: the worker's fields are
+        // initialised.
         let follow = |link: &AtomicPtr<Worker>| unsafe { link.load(Ordering::Acquire).as_ref() };
         core::iter::successors(follow(&self.first), move |worker| follow(&worker.next))
     }
 
-    /// Adds workers until there are `count`, or no more can be had. Under the lock.
+    /// Adds workers until there are `count`, or the system gives no more. Called under the lock.
     fn grow(&self, count: usize) {
         let mut link = &self.first;
         let mut present = 0;
@@ -39,7 +40,7 @@ impl Shared {
         while present < count {
             let Ok(worker) = try_box(Worker::new()) else { return };
             let worker = Box::into_raw(worker);
-            // SAFETY: the worker is freed only by `leave`, after it was ended, or here, where it has no thread.
+            // SAFETY: the worker is freed only in `end`, after its thread has ended, or here, where it has no thread.
             unsafe {
                 if !Worker::start(worker) {
                     drop(Box::from_raw(worker));
@@ -52,7 +53,7 @@ impl Shared {
         }
     }
 
-    /// Ends the workers, if they are this process's, and frees everything.
+    /// Ends the workers, if they belong to this process, and frees the pool.
     ///
     /// # Safety
     /// `pool` came from `Box::into_raw`, and nobody else uses it any more.
@@ -72,13 +73,13 @@ impl Shared {
     }
 }
 
-/// Where a pool is found. The process has one; tests have their own.
+/// The place of a thread pool. The process has one place; tests have their own.
 pub(super) struct Home {
     lock: Lock,
     pool: AtomicPtr<Shared>,
 }
 
-/// That of the process.
+/// The place of the process's pool.
 pub(super) static PROCESS: Home = Home::new();
 
 impl Home {
@@ -98,7 +99,7 @@ impl Home {
     }
 }
 
-/// The right to give jobs to the workers of the pool, which lives as long as it has members.
+/// A member of the pool: it may give jobs to the workers. The pool lives as long as it has members.
 pub(super) struct Member {
     home: &'static Home,
     pool: NonNull<Shared>,
@@ -110,12 +111,12 @@ unsafe impl Send for Member {}
 unsafe impl Sync for Member {}
 
 impl Member {
-    /// Joins the pool of this process, which has at least `workers` workers then, or as many as can be had. `None` if
-    /// there is no memory for a pool.
+    /// Joins the pool of this process, and grows it to at least `workers` workers, or as many as the system gives.
+    /// `None` if there is no memory for a pool.
     pub fn join(home: &'static Home, workers: usize) -> Option<Self> {
         let _held = home.lock.hold();
         let current = NonNull::new(home.pool.load(Ordering::Relaxed));
-        // SAFETY: a pool that is found here lives: `drop` removes it first, under the same lock.
+        // SAFETY: a pool found here lives: `drop` removes it from `home` before it frees it, under the same lock.
         let of_this_process = |pool: &NonNull<Shared>| unsafe { pool.as_ref() }.process == system::process();
         let pool = match current.filter(of_this_process) {
             Some(pool) => pool,
@@ -139,17 +140,17 @@ impl Member {
         unsafe { self.pool.as_ref() }
     }
 
-    /// Whether the pool is of the process that asks: not in a child of the one that joined.
+    /// Whether the pool belongs to this process. False in a forked child of the process that joined.
     pub fn is_of_this_process(&self) -> bool {
         self.shared().process == system::process()
     }
 
-    /// Has at most `workers` of the workers that are free do `job` while the calling thread does `own`, and returns
-    /// when all have stopped. The calling thread waits for none that was not free. `own` does not unwind.
+    /// Gives `job` to at most `workers` free workers, runs `own` on the calling thread, and returns when all have
+    /// stopped. Workers that are busy are not waited for. `own` does not unwind.
     pub fn run(&self, job: &Job, workers: usize, own: impl FnOnce()) {
         let all = || self.shared().workers();
         let mut given = 0;
-        // In the order of the list: where few are needed, those that were needed last are still awake.
+        // In the order of the list: if few workers are needed, the workers of the last call are still awake.
         for worker in all() {
             if given == workers {
                 break;
@@ -157,7 +158,7 @@ impl Member {
             given += usize::from(worker.give(job));
         }
         own();
-        // Whoever has not begun by now need not: there is nothing left to do.
+        // A worker that has not begun by now is not needed: no item is left.
         if given > 0 {
             all().for_each(|worker| worker.take_back(job));
             all().for_each(|worker| worker.wait_for(job));
@@ -179,22 +180,22 @@ impl Drop for Member {
         shared.members.set(shared.members.get() - 1);
         if shared.members.get() == 0 {
             let (found, none) = (self.pool.as_ptr(), ptr::null_mut());
-            // Of another process, it may have been replaced.
+            // In a forked child the place may hold another pool by now.
             let _ = self.home.pool.compare_exchange(found, none, Ordering::Relaxed, Ordering::Relaxed);
-            // SAFETY: this was the last member, and nobody finds the pool any more.
+            // SAFETY: this was the last member, and `home` does not hold the pool any more.
             unsafe { Shared::end(self.pool) };
         }
     }
 }
 
-/// A lock that a child process never finds taken: it holds the number of the process whose thread took it, and what
-/// another process holds counts for nothing. Only joining and leaving take it; a step waits for no lock.
+/// A lock that a forked child never finds taken. It stores the number of the process whose thread took it, and a lock
+/// of another process counts as free. Only joining and leaving the pool take it; a step waits for no lock.
 struct Lock {
     holder: AtomicU32,
     waiting: AtomicU32,
 }
 
-/// A lock held, until it is dropped.
+/// The lock is held until this is dropped.
 struct Held<'a>(&'a Lock);
 
 impl Lock {
@@ -208,8 +209,8 @@ impl Lock {
         loop {
             match self.holder.compare_exchange(expected, own, Ordering::Acquire, Ordering::Relaxed) {
                 Ok(_) => return Held(self),
-                // A thread of this process: wait. All four accesses to the two numbers stand in one order: either the
-                // holder sees that somebody waits, or the system that the lock is free.
+                // A thread of this process holds the lock: wait. SeqCst orders the four accesses to the two numbers:
+                // either the holder sees that a thread waits, or this thread sees that the lock is free.
                 Err(holder) if holder == own => {
                     self.waiting.fetch_add(1, Ordering::SeqCst);
                     if self.holder.load(Ordering::SeqCst) == own {
@@ -218,7 +219,7 @@ impl Lock {
                     self.waiting.fetch_sub(1, Ordering::Relaxed);
                     expected = 0;
                 }
-                // Free, or a thread that does not exist here.
+                // The lock is free, or a thread of another process holds it.
                 Err(holder) => expected = holder,
             }
         }

@@ -1,9 +1,9 @@
-//! A worker, and the one word through which callers give it jobs and take them back.
+//! A worker: a thread, and one atomic word through which callers give it jobs and take them back.
 //!
-//! The word says what the worker does: it is free, it sleeps, it has ended, or it has a job, whose address the word then
-//! holds. Every change is one atomic exchange. So two callers cannot give a job to the same worker, a caller that finds
-//! a worker busy knows at once, and there is no lock: none that a process could fork with. ThreadSanitizer sees every
-//! order between threads (it sees neither into the standard library's locks nor into system calls).
+//! The word holds the state of the worker: free, asleep, ended, or the address of its job. Every change is one atomic
+//! exchange. So two callers cannot give a job to the same worker, and a caller sees at once that a worker is busy.
+//! There is no lock that a process could fork with. ThreadSanitizer sees all synchronization (it does not see inside
+//! the standard library's locks and system calls).
 
 use core::cell::Cell;
 use core::hint::spin_loop;
@@ -15,46 +15,47 @@ use std::time::{Duration, Instant};
 use super::float_mode;
 use super::system::{self, Affinity, Main, Thread};
 
-/// How long a thread waits awake before it sleeps: longer than falling asleep and being woken takes, and than the k×k
-/// work between two passes of most models. It does not yield meanwhile: workers that did were at times left on the
-/// processor of the caller, with another one idle.
+/// How long a thread spins before it sleeps. That is longer than sleeping and waking takes, and longer than the k×k
+/// work between two passes of most models. The thread does not yield while it spins: workers that yielded sometimes
+/// stayed on the caller's processor while another processor was idle.
 const PATIENCE: Duration = Duration::from_micros(50);
-/// Looks between two looks at the clock.
+/// Number of checks of the condition between two checks of the clock.
 const LOOKS: u32 = 32;
 
-/// A worker's word without a job: it waits awake; it sleeps; it has to end.
+/// The word of a worker without a job: it spins (`FREE`), sleeps (`ASLEEP`), or has to end (`ENDED`).
 const FREE: *mut Job = ptr::null_mut();
 const ASLEEP: *mut Job = ptr::without_provenance_mut(1);
 const ENDED: *mut Job = ptr::without_provenance_mut(2);
 
-/// With a job: flags in the address of the job. The worker has begun; the caller sleeps until the worker is done.
+/// Flags in the address of a job: the worker has begun (`BEGUN`), and the caller sleeps until it is done (`AWAITED`).
 const BEGUN: usize = 1;
 const AWAITED: usize = 2;
 
-/// What a caller lets workers do, on the stack of the caller.
+/// A job for workers, on the stack of the caller.
 #[repr(align(8))]
 pub(super) struct Job {
-    /// Is given `task` and the number of the thread that takes part: from 1, the caller is 0.
+    /// The function to run. It gets `task` and the number of the thread: from 1 on; the caller is 0.
     pub work: unsafe fn(*const (), usize),
     pub task: *const (),
-    /// Where the caller may run, and the workers while they have this job; `None` where the system does not tell.
+    /// The processors that the caller may use. Workers use them while they have the job. `None` if the system does not
+    /// tell.
     pub affinity: Option<Affinity>,
-    /// Workers that have begun.
+    /// Number of workers that have begun.
     pub begun: AtomicUsize,
     pub panicked: AtomicBool,
 }
 
-/// On cache lines of its own (two, which processors fetch together), since its thread looks at the word all the time.
+/// A worker. It has its own cache lines (two, which processors fetch together), since its thread polls the word.
 #[repr(align(128))]
 pub(super) struct Worker {
     word: AtomicPtr<Job>,
-    /// The worker that was added after this one; changed only under the lock of the pool.
+    /// The next worker in the list. Changed only under the lock of the pool.
     pub next: AtomicPtr<Worker>,
-    /// Set before anybody but the thread itself knows of the worker, and taken when it is joined.
+    /// Set before the worker is in the list, taken when the thread is joined.
     thread: Cell<Option<Thread>>,
 }
 
-// SAFETY: all that several threads use is atomic. `thread` is used only by who starts and who ends the worker, one
+// SAFETY: fields that several threads use are atomic. Only the threads that start and end the worker use `thread`, one
 // after the other.
 unsafe impl Sync for Worker {}
 
@@ -70,7 +71,7 @@ impl Worker {
         Self { word: AtomicPtr::new(FREE), next: AtomicPtr::new(ptr::null_mut()), thread: Cell::new(None) }
     }
 
-    /// Starts the thread. Returns false if the system has none.
+    /// Starts the thread. Returns false if the system gives no thread.
     ///
     /// # Safety
     /// `worker` lives, at this address, until [`Worker::end`] has returned.
@@ -78,12 +79,12 @@ impl Worker {
         // SAFETY: by this function's contract.
         let thread = unsafe { Thread::start(worker) };
         let started = thread.is_some();
-        // SAFETY: the worker lives, and nobody else uses this field now.
+        // SAFETY: the worker lives, and no other thread uses this field now.
         unsafe { (*worker).thread.set(thread) };
         started
     }
 
-    /// Ends the thread and waits until it is gone. No job is given to the worker, now or later.
+    /// Ends the thread and waits for its end. The worker has no job, and gets none later.
     pub fn end(&self) {
         if self.word.swap(ENDED, Ordering::Release) == ASLEEP {
             system::wake_all(self.address());
@@ -93,21 +94,21 @@ impl Worker {
         }
     }
 
-    /// Where the part of the word lies that tells its values apart, for the system, which looks at 32 bits.
+    /// Returns the address of the low 32 bits of the word, on which the system sleeps.
     fn address(&self) -> *const u32 {
         let words = size_of::<usize>() / size_of::<u32>();
         self.word.as_ptr().cast::<u32>().wrapping_add(if cfg!(target_endian = "big") { words - 1 } else { 0 })
     }
 
-    // ---- the callers ----
+    // ---- called by the callers ----
 
-    /// Gives `job` to the worker if it is free. The job, and what it points at, has to live until it is taken back and
-    /// waited for.
+    /// Gives `job` to the worker if it is free, and returns whether it was. The job and its task have to live until
+    /// `take_back` and `wait_for` have returned.
     pub fn give(&self, job: &Job) -> bool {
         let job = ptr::from_ref(job).cast_mut();
         let mut word = self.word.load(Ordering::Relaxed);
         while word == FREE || word == ASLEEP {
-            // Release: who begins finds the job, and all that was done before.
+            // Release: the worker sees the job, and everything that the caller did before.
             match self.word.compare_exchange(word, job, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => {
                     if word == ASLEEP {
@@ -121,19 +122,19 @@ impl Worker {
         false
     }
 
-    /// Takes `job` back if the worker has it and has not begun: it need not any more.
+    /// Takes `job` back if the worker has not begun it.
     pub fn take_back(&self, job: &Job) {
         let job = ptr::from_ref(job).cast_mut();
         let _ = self.word.compare_exchange(job, FREE, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// Waits until the worker does not work on `job`, which was taken back.
+    /// Waits until the worker does not work on `job`. `take_back` was called before.
     pub fn wait_for(&self, job: &Job) {
         let begun = ptr::from_ref(job).cast_mut().map_addr(|address| address | BEGUN);
         let awaited = begun.map_addr(|address| address | AWAITED);
         spin_while(|| self.word.load(Ordering::Relaxed) == begun);
-        // Acquire: what the worker did comes before what the caller does now. (If the worker has another job by now,
-        // too: the word has only been exchanged since, never just written.)
+        // Acquire: the caller sees everything that the worker did. (Also if the worker has another job by now: the word
+        // changes only by exchanges, which continue the release sequence.)
         while self.word.load(Ordering::Acquire) == begun {
             if self.word.compare_exchange(begun, awaited, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
                 while self.word.load(Ordering::Acquire) == awaited {
@@ -143,14 +144,14 @@ impl Worker {
         }
     }
 
-    // ---- the thread ----
+    // ---- called by the thread ----
 
-    /// The life of a worker.
+    /// Runs jobs until the worker has to end.
     fn serve(&self) {
         super::ON_WORKER.set(true);
         let mut affinity = Affinity::current();
         while let Some(job) = self.next_job() {
-            // SAFETY: the job lives until the caller has seen that the word changed, which is the last we do.
+            // SAFETY: the job lives until the caller sees that the word changed, which is the last action of this loop.
             let job = unsafe { &*job };
             if affinity != job.affinity
                 && let Some(wanted) = &job.affinity
@@ -159,19 +160,19 @@ impl Worker {
                 affinity = Some(*wanted);
             }
             let number = 1 + job.begun.fetch_add(1, Ordering::Relaxed);
-            // SAFETY: so does the task, and the number was given to this thread only.
+            // SAFETY: the task lives as long as the job, and only this thread has this number.
             let work = || unsafe { (job.work)(job.task, number) };
             if catch_unwind(AssertUnwindSafe(work)).is_err() {
                 job.panicked.store(true, Ordering::Relaxed);
             }
-            // Release: what was done is seen by the caller, who looks at the word. From here on the job may be gone.
+            // Release: the caller, which reads the word, sees the work. From here on the job may be freed.
             if self.word.swap(FREE, Ordering::Release).addr() & AWAITED != 0 {
                 system::wake_all(self.address());
             }
         }
     }
 
-    /// Waits for a job and begins it; `None` when the worker has to end.
+    /// Waits for a job and begins it. Returns `None` if the worker has to end.
     fn next_job(&self) -> Option<*const Job> {
         loop {
             spin_while(|| self.word.load(Ordering::Relaxed) == FREE);
@@ -186,7 +187,8 @@ impl Worker {
                 return None;
             } else {
                 let begun = word.map_addr(|address| address | BEGUN);
-                // Acquire: the job, and all that the caller did before. It fails where the caller took the job back.
+                // Acquire: the thread sees the job and everything that the caller did before. The exchange fails if the
+                // caller took the job back.
                 if self.word.compare_exchange(word, begun, Ordering::Acquire, Ordering::Relaxed).is_ok() {
                     return Some(word);
                 }
@@ -195,11 +197,12 @@ impl Worker {
     }
 }
 
-/// What [`Worker::address`] holds while the word is `word`.
+/// Returns the low 32 bits of `word`.
 fn low_bits(word: *mut Job) -> u32 {
     word.addr() as u32
 }
 
+/// Spins while `condition` holds, at most for `PATIENCE`.
 fn spin_while(condition: impl Fn() -> bool) {
     let mut start = None;
     loop {

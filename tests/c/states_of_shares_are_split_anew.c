@@ -142,8 +142,8 @@ static void what_does_not_fit_is_refused(int number)
     CHECK_REFUSED(load(m.opt, 0, &all), LMADA_ERROR_WRONG_PHASE, "lmada_state_load_shares");
     CHECK_OK(lmada_cancel(m.opt));
     if (number >= FULL_VARIANTS && config.history_format != LMADA_HISTORY_BF16) {
-        REFUSED(load(m.opt, 100, &all), LMADA_ERROR_INVALID_ARGUMENT, "cut no unit");
-        REFUSED(load(m.opt, 4096 - 100, &all), LMADA_ERROR_INVALID_ARGUMENT, "cut no unit");
+        REFUSED(load(m.opt, 100, &all), LMADA_ERROR_INVALID_ARGUMENT, "cut no group");
+        REFUSED(load(m.opt, 4096 - 100, &all), LMADA_ERROR_INVALID_ARGUMENT, "cut no group");
     }
     CHECK_OK(load(m.opt, 4096, &all));
     CHECK(!same_state(m.opt, twin.opt));

@@ -1,4 +1,4 @@
-//! Systems without threads, such as wasm32-unknown-unknown: the calling thread is alone, so nothing sleeps.
+//! Systems without threads, such as wasm32-unknown-unknown. There is only the calling thread, so nothing sleeps.
 
 use super::Main;
 
@@ -10,14 +10,16 @@ pub fn sleep_on(_word: *const u32, _value: u32) {}
 
 pub fn wake_all(_word: *const u32) {}
 
-/// A thread, of which there is none.
+/// A thread. No value of this type exists.
 pub enum Thread {}
 
 impl Thread {
+    /// Returns `None`.
+    ///
     /// # Safety
-    /// None is needed: `of` is not used.
+    /// No condition: `of` is not used.
     pub unsafe fn start<T: Main>(_of: *const T) -> Option<Self> {
-        // What a thread would run is compiled all the same, as for other systems.
+        // Makes the compiler use `T::main`, as on other systems.
         let _run: fn(&T) = T::main;
         None
     }
@@ -27,7 +29,7 @@ impl Thread {
     }
 }
 
-/// Nobody could cancel the thread.
+/// Nothing can cancel the thread.
 pub struct Cancellation;
 
 impl Cancellation {

@@ -1,9 +1,9 @@
-//! Processors, as the standard library counts them, and numbers for threads.
+//! Systems other than Linux: the number of processors, from the standard library, and numbers for threads.
 
 use core::cell::Cell;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// Processors that a thread may run on. Only on Linux does the library ask for them.
+/// The processors that a thread may use. The library asks for them only on Linux; no value of this type exists.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Affinity {}
 
@@ -21,7 +21,8 @@ impl Affinity {
     }
 }
 
-/// 0: as many as can run at once. Never more than the process may use; 1 where the system does not tell.
+/// Returns the number of threads for a handle that wants `wanted`; 0 means one for each processor. At most the number
+/// of processors; 1 if the system does not tell it.
 pub fn usable_threads(wanted: usize) -> usize {
     let processors = || std::thread::available_parallelism().map_or(1, core::num::NonZeroUsize::get);
     match wanted {
@@ -31,7 +32,7 @@ pub fn usable_threads(wanted: usize) -> usize {
     }
 }
 
-/// A number that no other thread of the process has, until 2³⁰ threads have asked for one.
+/// Returns the number of the calling thread, from 1 on. No other thread has it until 2³⁰ threads have asked for one.
 pub fn thread() -> u32 {
     static LAST: AtomicU32 = AtomicU32::new(0);
     thread_local! {
@@ -45,7 +46,7 @@ pub fn thread() -> u32 {
     })
 }
 
-/// True, since the library does not ask these systems: a thread that ends while it holds a handle keeps it.
+/// Returns true: the library does not ask these systems. A thread that ends while it holds a handle keeps the handle.
 pub fn is_alive(_thread: u32) -> bool {
     true
 }

@@ -1,7 +1,7 @@
-//! What only Linux has: futexes, by which threads sleep and are woken, affinity, and quotas of processor time.
+//! Linux: futexes, with which threads sleep and wake, processor affinity, and quotas of processor time.
 //!
-//! Why futexes and not the lock and condition of `locked.rs`: a forked child could find that lock taken, and
-//! ThreadSanitizer does not see into it.
+//! Why futexes instead of the mutex and condition variable of `locked.rs`: a forked child could find the mutex taken,
+//! and ThreadSanitizer does not see inside it.
 
 use core::ffi::c_int;
 use core::num::NonZeroUsize;
@@ -12,51 +12,52 @@ use once_cell::race::OnceNonZeroUsize;
 use super::process;
 use crate::memory::try_vec;
 
-/// The number of the calling thread: from 1 on, and below 2³⁰.
+/// Returns the number of the calling thread: from 1 on, below 2³⁰.
 pub fn thread() -> u32 {
     // SAFETY: always succeeds, no preconditions.
     unsafe { libc::syscall(libc::SYS_gettid) as u32 }
 }
 
-/// Whether a thread of this process has that number. In a child after `fork`, no thread of the parent has.
+/// Whether a thread of this process has this number. The parent's threads are not threads of a forked child.
 pub fn is_alive(thread: u32) -> bool {
-    // SAFETY: signal 0 is only looked up, not sent.
+    // SAFETY: signal 0 sends nothing; the system only looks up the thread.
     let rc = unsafe { libc::syscall(libc::SYS_tgkill, process(), thread, 0) };
     rc == 0 || std::io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
 }
 
-/// Sleeps until woken, or until the system wakes us for no reason; not at all where `word` does not hold `value`.
+/// Sleeps until `wake_all`, or until the system wakes the thread without reason. Returns at once if `word` does not
+/// hold `value`.
 pub fn sleep_on(word: *const u32, value: u32) {
     let (operation, forever) = (libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG, ptr::null::<libc::timespec>());
-    // SAFETY: the system reads the word, if it can, and nothing else.
+    // SAFETY: the system only reads the word, and fails if it cannot.
     unsafe { libc::syscall(libc::SYS_futex, word, operation, value, forever) };
 }
 
-/// Wakes all who sleep on `word`.
+/// Wakes all threads that sleep on `word`.
 pub fn wake_all(word: *const u32) {
     let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
-    // SAFETY: the word is not even read.
+    // SAFETY: the system does not access the word.
     unsafe { libc::syscall(libc::SYS_futex, word, operation, i32::MAX) };
 }
 
-/// Processors that a thread may run on.
+/// The processors that a thread may use.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Affinity([u64; 128]); // of 8,192, the most that Linux can have; `cpu_set_t` ends at 1,024
+pub struct Affinity([u64; 128]); // 8,192 bits, the most processors that Linux supports; `cpu_set_t` ends at 1,024
 
 impl Affinity {
-    /// That of the calling thread; `None` where the system does not tell.
+    /// Returns the affinity of the calling thread; `None` if the system does not tell it.
     pub fn current() -> Option<Self> {
         Self::of(0)
     }
 
     fn of(thread: libc::pid_t) -> Option<Self> {
         let mut mask = [0_u64; 128];
-        // SAFETY: the mask is as large as we say, and aligned as `cpu_set_t`, an array of words, is.
+        // SAFETY: the mask has the size that is passed, and the alignment of `cpu_set_t`, an array of words.
         let rc = unsafe { libc::sched_getaffinity(thread, size_of_val(&mask), mask.as_mut_ptr().cast()) };
         (rc == 0).then_some(Self(mask))
     }
 
-    /// How many there are, if not more than `limit`.
+    /// Returns the number of processors, at most `limit`.
     pub fn processors(&self, limit: usize) -> usize {
         let mut count = 0;
         for word in self.0 {
@@ -68,7 +69,7 @@ impl Affinity {
         count
     }
 
-    /// Has the calling thread run there. Where that is refused it stays where it is.
+    /// Moves the calling thread to these processors. If the system refuses, the thread keeps its own.
     pub fn take_on(&self) {
         // SAFETY: as in `of`; the mask is only read.
         unsafe { libc::sched_setaffinity(0, size_of_val(&self.0), self.0.as_ptr().cast()) };
@@ -77,7 +78,7 @@ impl Affinity {
 
 #[cfg(test)]
 impl Affinity {
-    /// The first of these processors alone.
+    /// Returns the first of these processors alone.
     pub fn first(&self) -> Self {
         let mut first = [0; 128];
         let word = self.0.iter().position(|&word| word != 0).unwrap();
@@ -86,11 +87,11 @@ impl Affinity {
     }
 }
 
-/// Threads, the calling one included, for a handle that wants `wanted`; 0: as many as can run at once. Never more than
-/// the process has processors.
+/// Returns the number of threads, the calling thread included, for a handle that wants `wanted`; 0 means one for each
+/// processor. At most the number of processors of the process.
 ///
-/// It may be a thread of few processors that makes a handle for one of many, so what counts is where this thread or the
-/// first of the process may run.
+/// The thread that creates a handle may have fewer processors than the thread that uses it. So the processors of this
+/// thread and of the first thread of the process count.
 pub fn usable_threads(wanted: usize) -> usize {
     let own = Affinity::current();
     let first = Affinity::of(process().cast_signed());
@@ -110,9 +111,9 @@ pub fn usable_threads(wanted: usize) -> usize {
     processors.max(1)
 }
 
-/// Processors' worth of time that the process may take by the standard library's account, which knows control groups;
-/// `usize::MAX` where there is no such limit below `own`, the processors of the calling thread, or none may be asked
-/// for. Asked once: it reads files. `usual`: whether other threads would be told the same.
+/// Returns the number of processors that the quota of the control group allows, from the standard library. `usize::MAX`
+/// if that is not below `own`, the number of processors of the calling thread, or if asking is not safe. The answer is
+/// stored, since asking reads files; but only if `usual`: other threads would get the same answer.
 fn share_of_processors(own: usize, usual: bool) -> usize {
     static SHARE: OnceNonZeroUsize = OnceNonZeroUsize::new();
     if let Some(known) = SHARE.get() {
@@ -129,17 +130,16 @@ fn share_of_processors(own: usize, usual: bool) -> usize {
     share.get()
 }
 
-/// Whether opening a file may end the process: a seccomp filter is in force that binds what the process may ever
-/// become, as programs put on themselves. (Filters without that, as those of containers, let a program open files, else
-/// it could not have been started.)
+/// Whether opening a file may end the process: a seccomp filter with `no_new_privs` is in force, as programs put on
+/// themselves. (A filter without `no_new_privs`, as containers use, allows files: without files the program could not
+/// have started.)
 fn files_may_be_forbidden() -> bool {
     const FILTER: c_int = 2;
-    // SAFETY: both only ask.
+    // SAFETY: both calls only read settings.
     unsafe { libc::prctl(libc::PR_GET_SECCOMP) == FILTER && libc::prctl(libc::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 }
 }
 
-/// Whether there is as much memory as the standard library allocates to read those files, without an answer for the
-/// case that there is none: it would end the process.
+/// Whether there is enough memory for the standard library to read those files. It aborts the process if there is not.
 fn some_memory_is_left() -> bool {
     core::hint::black_box(try_vec::<u8>(64 << 10, "the number of processors")).is_ok()
 }

@@ -1,5 +1,5 @@
-//! What threads ask of the system. Other code of the library asks the system through this interface and `memory/pages.rs`
-//! only.
+//! The operating system's interface for threads. The rest of the library calls the system only through this module and
+//! `memory/pages.rs`.
 //!
 //! | | Linux | other Unix | Windows | no threads (wasm) |
 //! | --- | --- | --- | --- | --- |
@@ -7,17 +7,19 @@
 //! | `sleep_on`, `wake_all` | `linux.rs` | `locked.rs` | `windows.rs` | `alone.rs` |
 //! | `Affinity`, `usable_threads`, `thread`, `is_alive` | `linux.rs` | `anywhere.rs` | `anywhere.rs` | `anywhere.rs` |
 //!
-//! - `process()`: the number of this process. A forked child has another one.
-//! - `sleep_on(word, value)`: sleeps until woken, or for no reason; returns at once if `word` does not hold `value`.
-//!   `wake_all(word)`: wakes all threads that sleep on `word`.
-//! - `Thread::start(of)`: a new thread that runs `of.main()`; `None` if the system has none. `join` waits for its end.
-//! - `Affinity`: the processors that a thread may run on; `current()` is `None` where the system does not tell.
-//! - `usable_threads(wanted)`: threads, the calling one included, for a handle that wants `wanted`.
-//! - `thread()`: the number of the calling thread, from 1 on and below 2³⁰. `is_alive(number)`: whether a thread of this
-//!   process has it; true where the system is not asked.
-//! - `Cancellation::hold_off()`: the calling thread is not cancelled until `restore()`.
+//! - `process()` returns the number of this process. A forked child has another number.
+//! - `sleep_on(word, value)` sleeps until `wake_all(word)`, or until the system wakes the thread without reason. It
+//!   returns at once if `word` does not hold `value`.
+//! - `Thread::start(of)` starts a thread that runs `of.main()`; `None` if the system gives no thread. `join` waits for
+//!   its end.
+//! - `Affinity` holds the processors that a thread may use. `current()` is `None` if the system does not tell.
+//! - `usable_threads(wanted)` returns the number of threads, the calling thread included, for a handle that wants
+//!   `wanted`.
+//! - `thread()` returns the number of the calling thread, from 1 on, below 2³⁰. `is_alive(number)` tells whether a
+//!   thread of this process has the number; it is always true on systems that are not asked.
+//! - `Cancellation::hold_off()` prevents cancellation of the calling thread until `restore()`.
 
-/// What a new thread runs.
+/// The main function of a new thread.
 pub(super) trait Main: Sync {
     fn main(&self);
 }

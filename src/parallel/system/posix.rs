@@ -1,6 +1,6 @@
-//! Threads of POSIX.
+//! POSIX threads.
 //!
-//! Why not `std::thread`: it aborts where memory is out. Here a thread that cannot be had is an answer.
+//! Why not `std::thread`: it may abort the process if there is no memory. Here `start` returns `None`.
 
 use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
@@ -20,13 +20,14 @@ pub fn process() -> u32 {
 pub struct Thread(libc::pthread_t);
 
 impl Thread {
-    /// A new thread that runs `of.main()`, with the affinity and the floating-point mode of the calling one.
+    /// Starts a thread that runs `of.main()`. It inherits the affinity and the floating-point mode of the calling
+    /// thread.
     ///
     /// # Safety
     /// `of` lives until the thread is joined.
     pub unsafe fn start<T: Main>(of: *const T) -> Option<Self> {
         extern "C" fn main<T: Main>(of: *mut c_void) -> *mut c_void {
-            // SAFETY: it lives until this thread has been joined.
+            // SAFETY: `of` lives until this thread is joined.
             unsafe { &*of.cast::<T>() }.main();
             ptr::null_mut()
         }
@@ -34,15 +35,15 @@ impl Thread {
         let mut attributes = MaybeUninit::uninit();
         let mut blocked = MaybeUninit::uninit();
         let mut before = MaybeUninit::uninit();
-        // SAFETY: each place is initialised by the first call that gets it, and destroyed once. A new thread inherits
-        // the mask of the one that makes it; ours is put back as it was.
+        // SAFETY: each variable is initialised by the first call that gets it, and destroyed once. A new thread
+        // inherits the signal mask of the calling thread, which is restored afterwards.
         let failure = unsafe {
             if libc::pthread_attr_init(attributes.as_mut_ptr()) != 0 {
                 return None;
             }
             libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), stack(attributes.as_ptr()));
-            // A signal of the host program is for its own threads. What a thread's own fault raises stays with it:
-            // blocked, such a signal would end the process without asking its handler.
+            // Workers block the signals of the host program, except those that a fault of the thread itself raises: if
+            // such a signal were blocked, the system would end the process without calling its handler.
             libc::sigfillset(blocked.as_mut_ptr());
             for fault in [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGSYS] {
                 libc::sigdelset(blocked.as_mut_ptr(), fault);
@@ -58,29 +59,29 @@ impl Thread {
         (failure == 0).then(|| Self(unsafe { thread.assume_init() }))
     }
 
-    /// Waits until the thread is gone.
+    /// Waits for the end of the thread.
     pub fn join(self) {
-        // SAFETY: the thread was made joinable, by this process, and is joined only here.
+        // SAFETY: this process started the thread as joinable, and joins it only here.
         unsafe { libc::pthread_join(self.0, ptr::null_mut()) };
     }
 }
 
-/// Stack for the work itself: loops over memory that others own, and a backtrace if it panics.
+/// Bytes of stack for the work: loops, and a backtrace after a panic.
 const STACK: usize = 1 << 20;
 
-/// Bytes of stack for a worker. The thread-local storage of the whole program lies in them, as much as it may be, and
-/// what the system needs to deliver a signal.
+/// Returns the bytes of stack of a worker. They include the thread-local storage of the whole program, of any size, and
+/// the memory that the system needs to deliver a signal.
 fn stack(attributes: *const libc::pthread_attr_t) -> usize {
     static NEEDED: OnceNonZeroUsize = OnceNonZeroUsize::new();
     let needed = NEEDED.get_or_init(|| NonZeroUsize::new(needed_stack(attributes)).unwrap_or(NonZeroUsize::MIN));
     STACK + needed.get()
 }
 
-/// What a thread needs before it begins, as the C library says.
+/// Returns the bytes of stack that the C library needs for a thread.
 fn needed_stack(attributes: *const libc::pthread_attr_t) -> usize {
     type MinimalStack = unsafe extern "C" fn(*const libc::pthread_attr_t) -> usize;
-    // SAFETY: the name is a C string. A symbol of this name is glibc's function of this type, made for callers as we
-    // are; other C libraries have none, and place thread-local storage beside the stack.
+    // SAFETY: the name is a C string. In glibc the symbol is a function of this type, meant for such callers. Other C
+    // libraries do not have it; they place thread-local storage outside the stack.
     let minimal: Option<MinimalStack> =
         unsafe { core::mem::transmute(libc::dlsym(libc::RTLD_DEFAULT, c"__pthread_get_minstack".as_ptr())) };
     // SAFETY: the attributes are initialised.
@@ -91,7 +92,7 @@ unsafe extern "C" {
     safe fn pthread_setcancelstate(state: c_int, before: Option<&mut c_int>) -> c_int;
 }
 
-/// `PTHREAD_CANCEL_DISABLE`, which the `libc` crate lacks on some systems.
+/// `PTHREAD_CANCEL_DISABLE`. The `libc` crate does not have it on some systems.
 const DISABLED: c_int = if cfg!(target_vendor = "apple") { 0 } else { 1 };
 
 /// Whether the calling thread could be cancelled (`pthread_cancel`) before `hold_off`.

@@ -1,4 +1,5 @@
-//! Windows: the system calls that Rust's standard library makes too, but here a thread that cannot be had is no panic.
+//! Windows. The system calls are those of Rust's standard library, but here a thread that the system refuses is no
+//! panic.
 
 use core::ffi::c_void;
 use core::ptr;
@@ -29,9 +30,9 @@ unsafe extern "system" {
 }
 
 const FOREVER: u32 = u32::MAX;
-/// `STACK_SIZE_PARAM_IS_A_RESERVATION`: memory for the stack is taken as it is used.
+/// `STACK_SIZE_PARAM_IS_A_RESERVATION`: the stack takes memory only as it is used.
 const RESERVE: u32 = 0x1_0000;
-/// Loops over memory that others own, and a backtrace if the work panics.
+/// Bytes of stack for the work: loops, and a backtrace after a panic.
 const STACK: usize = 1 << 20;
 
 pub fn process() -> u32 {
@@ -39,12 +40,12 @@ pub fn process() -> u32 {
 }
 
 pub fn sleep_on(word: *const u32, value: u32) {
-    // SAFETY: the caller waits for a word that lives; `value` is as long.
+    // SAFETY: the caller waits for a word that lives; `value` has the same size.
     unsafe { WaitOnAddress(word.cast(), ptr::from_ref(&value).cast(), size_of::<u32>(), FOREVER) };
 }
 
 pub fn wake_all(word: *const u32) {
-    // SAFETY: the word is not even read.
+    // SAFETY: the system does not access the word.
     unsafe { WakeByAddressAll(word.cast()) };
 }
 
@@ -52,11 +53,13 @@ pub fn wake_all(word: *const u32) {
 pub struct Thread(Handle);
 
 impl Thread {
+    /// Starts a thread that runs `of.main()`.
+    ///
     /// # Safety
     /// `of` lives until the thread is joined.
     pub unsafe fn start<T: Main>(of: *const T) -> Option<Self> {
         extern "system" fn main<T: Main>(of: *mut c_void) -> u32 {
-            // SAFETY: it lives until this thread has been joined.
+            // SAFETY: `of` lives until this thread is joined.
             unsafe { &*of.cast::<T>() }.main();
             0
         }
@@ -66,7 +69,7 @@ impl Thread {
         (!thread.is_null()).then_some(Self(thread))
     }
 
-    /// Waits until the thread is gone.
+    /// Waits for the end of the thread.
     pub fn join(self) {
         // SAFETY: the handle is open, and closed only here.
         unsafe {
@@ -76,7 +79,7 @@ impl Thread {
     }
 }
 
-/// Windows cancels no threads.
+/// Windows has no cancellation of threads.
 pub struct Cancellation;
 
 impl Cancellation {

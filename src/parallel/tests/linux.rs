@@ -1,4 +1,4 @@
-//! Tests of the pool on Linux: signals, fork, where workers run, and that they go away.
+//! Tests of the pool on Linux: signals, fork, affinity of workers, and their end.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ fn dropping_ends_the_workers() {
     let alive = |id: libc::pid_t| Path::new(&format!("/proc/self/task/{id}")).exists();
     assert!(ids.iter().all(|&id| alive(id)));
     drop(pool);
-    // The kernel wakes who joins a moment before the entry goes.
+    // The kernel wakes the joining thread a moment before it removes the entry.
     wait_until(|| !ids[1..].iter().any(|&id| alive(id)));
 }
 
@@ -47,7 +47,7 @@ fn workers_take_no_signals() {
 
 /// Runs `child` in a forked process and returns its exit status; fails where it takes more than [`PATIENCE`].
 fn in_child(child: impl FnOnce() -> bool) -> libc::c_int {
-    // SAFETY: the child runs `child` and leaves with `_exit`, whatever happens. What it uses of the C library works
+    // SAFETY: the child runs `child` and always leaves with `_exit`. The functions that it uses of the C library work
     // in the child of a process with threads (glibc resets malloc's locks).
     let id = unsafe { libc::fork() };
     assert!(id >= 0);
@@ -58,7 +58,7 @@ fn in_child(child: impl FnOnce() -> bool) -> libc::c_int {
     }
     let start = Instant::now();
     let mut status = 0;
-    // SAFETY: `id` is our child, and `status` a valid place.
+    // SAFETY: `id` is a child of this process, and `status` is valid for writing.
     while unsafe { libc::waitpid(id, &mut status, libc::WNOHANG) } == 0 {
         if start.elapsed() > PATIENCE {
             // SAFETY: as above.
@@ -88,12 +88,13 @@ fn a_forked_child_has_workers_of_its_own() {
 }
 
 #[test]
-fn a_forked_child_finds_nothing_taken() {
+fn a_forked_child_finds_no_lock_taken() {
     let home = home();
     let (mut first, second) = (pool_at(home, 3), std::sync::Mutex::new(Some(pool_at(home, 3))));
     let (arrived, over) = (AtomicUsize::new(0), AtomicBool::new(false));
     let caller = thread_id();
-    // The child is made while the workers work and a thread holds the lock of the pool, neither of which it has.
+    // The fork happens while the workers work and another thread holds the lock of the pool. The child has neither
+    // thread.
     first.for_each(3, Order::Forward, &mut [(); 3], &mut [(); 3], |_, (), ()| {
         arrived.fetch_add(1, Ordering::Relaxed);
         wait_until(|| arrived.load(Ordering::Relaxed) == 3);
@@ -118,7 +119,8 @@ fn a_forked_child_finds_nothing_taken() {
 fn a_child_without_threads_works_alone() {
     let mut pool = pool(3);
     let status = in_child(|| {
-        // No address space for another stack; the C library keeps some of ended threads, which the first pools take.
+        // There is no address space for another stack. The C library keeps stacks of ended threads: the first pools use
+        // them.
         let mut others = Vec::with_capacity(10_000);
         let none = libc::rlimit { rlim_cur: 0, rlim_max: libc::RLIM_INFINITY };
         // SAFETY: the limit is a valid value, and holds in this child only.
@@ -139,7 +141,7 @@ fn a_child_without_threads_works_alone() {
 }
 
 #[test]
-fn workers_run_where_their_caller_may() {
+fn workers_run_on_the_processors_of_their_caller() {
     let home = home();
     let all = Affinity::current().unwrap();
     let one = all.first();
@@ -161,7 +163,7 @@ fn workers_run_where_their_caller_may() {
         assert!(places == [Some(expected); 3]);
     }
     assert_eq!(all.processors(1), 1);
-    // As many as there are processors, not as in the other tests.
+    // The real number of processors, unlike in the other tests.
     pool.processors = 1;
     one.take_on();
     let mut alone = [false; 100];

@@ -1,4 +1,4 @@
-//! Tests of the pool: each item once, panics, sharing. What only Linux has or tells is in `linux.rs`.
+//! Tests of the pool: each item once, panics, sharing. Tests that need Linux are in `linux.rs`.
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
-/// A wait that takes longer counts as a hang, however busy the machine is.
+/// A longer wait counts as a hang. The limit is large because the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A number that no other thread of the process has.
@@ -19,12 +19,12 @@ fn thread_id() -> usize {
     ID.with(|&id| id)
 }
 
-/// A place for a pool that no other test uses.
+/// Returns a place for a pool that no other test uses.
 fn home() -> &'static Home {
     Box::leak(Box::new(Home::new()))
 }
 
-/// A handle's pool at `home`, as if the machine had as many processors as it asks for.
+/// Returns a handle's pool at `home`, as if the machine had as many processors as the handle wants.
 fn pool_at(home: &'static Home, threads: usize) -> Pool {
     Pool { processors: usize::MAX, ..Pool::at(home, threads) }
 }
@@ -33,12 +33,12 @@ fn pool(threads: usize) -> Pool {
     pool_at(home(), threads)
 }
 
-/// The threads that take part in a call, each once, the calling one first. Waits until all have.
+/// Returns the threads of a call, each once, the calling thread first. Every thread of the pool takes part.
 fn thread_ids(pool: &mut Pool) -> Vec<usize> {
     ids(pool, thread_id)
 }
 
-/// The same, with each thread named by `id`.
+/// As [`thread_ids`], with the numbers that `id` returns.
 fn ids<I: Copy + PartialEq + Send>(pool: &mut Pool, id: impl Fn() -> I + Sync) -> Vec<I> {
     let threads = pool.threads();
     let arrived = AtomicUsize::new(0);
@@ -63,7 +63,7 @@ fn wait_until(condition: impl Fn() -> bool) {
 }
 
 #[test]
-fn every_item_once() {
+fn every_item_is_done_once() {
     for threads in [1, 2, 3, 7] {
         let mut pool = pool(threads);
         assert_eq!(pool.threads(), threads);
@@ -108,7 +108,7 @@ fn one_thread_works_in_order() {
 }
 
 #[test]
-fn ten_thousand_calls_from_changing_threads() {
+fn calls_may_come_from_changing_threads() {
     let mut pool = pool(3);
     let mut sums = [0_u64; 8];
     for _ in 0..10 {
@@ -125,7 +125,7 @@ fn ten_thousand_calls_from_changing_threads() {
 }
 
 #[test]
-fn calls_with_pauses_wake_sleepers() {
+fn calls_wake_sleeping_workers() {
     let mut pool = pool(3);
     for _ in 0..100 {
         std::thread::sleep(Duration::from_micros(300));
@@ -134,7 +134,7 @@ fn calls_with_pauses_wake_sleepers() {
 }
 
 #[test]
-fn a_panic_comes_back_after_all_is_done() {
+fn a_panic_reaches_the_caller_after_all_threads_have_stopped() {
     let mut pool = pool(3);
     for on_caller in [false, true] {
         let caller = thread_id();
@@ -161,7 +161,7 @@ fn a_panic_comes_back_after_all_is_done() {
 }
 
 #[test]
-fn workers_know_that_they_are() {
+fn on_worker_is_true_on_workers_only() {
     assert!(!on_worker());
     let mut pool = pool(3);
     let caller = thread_id();
@@ -176,8 +176,8 @@ fn workers_know_that_they_are() {
     assert!(!on_worker());
 }
 
-/// Two threads write one place, each in its item, and nothing orders them: for ThreadSanitizer to find
-/// (scripts/test-tsan). Where it does not, its silence about the other tests means nothing.
+/// Two threads write to one variable without synchronization. ThreadSanitizer has to report it (scripts/test-tsan);
+/// otherwise its silence about the other tests proves nothing.
 #[test]
 #[ignore = "a bug"]
 fn a_planted_race() {
@@ -196,7 +196,7 @@ fn a_planted_race() {
 }
 
 #[test]
-fn handles_have_one_pool_together() {
+fn all_handles_join_one_pool() {
     let home = home();
     let none = pool_at(home, 1);
     assert!(home.is_empty());
@@ -209,7 +209,7 @@ fn handles_have_one_pool_together() {
     assert!(of_four.contains(&of_two[1]));
     let mut more = pool_at(home, 3);
     assert_eq!(more.workers(), 3);
-    // All at once, one after the other: no more threads than these.
+    // Many calls: no other threads take part.
     for _ in 0..100 {
         let ids = thread_ids(&mut two);
         assert_eq!(ids.len(), 2);
@@ -236,7 +236,7 @@ fn a_busy_worker_is_not_waited_for() {
                 });
             });
             wait_until(|| arrived.load(Ordering::Relaxed) == busy);
-            // The other goes on, with the workers that are left: none, then one.
+            // The other handle's call runs with the free workers: none, then one.
             let free = 3 - busy;
             let (own, met) = (thread_id(), AtomicUsize::new(0));
             let mut ids = vec![own; 30];
@@ -251,7 +251,7 @@ fn a_busy_worker_is_not_waited_for() {
             assert_eq!(ids.len(), free);
             assert!(!holder.is_finished());
             over.store(true, Ordering::Relaxed);
-            holder.join().unwrap(); // which ThreadSanitizer sees; it does not see the end of a scope
+            holder.join().unwrap(); // ThreadSanitizer sees a join, but not the end of a scope.
         });
         arrived.store(0, Ordering::Relaxed);
         over.store(false, Ordering::Relaxed);
@@ -260,7 +260,7 @@ fn a_busy_worker_is_not_waited_for() {
 }
 
 #[test]
-fn many_callers_at_once_do_all_their_items() {
+fn many_callers_at_once_finish_all_their_items() {
     let home = home();
     let caller = |number: usize| {
         for round in 0..300 {
@@ -280,7 +280,7 @@ fn many_callers_at_once_do_all_their_items() {
 }
 
 #[test]
-fn threads_are_no_more_than_processors() {
+fn there_are_no_more_threads_than_processors() {
     let told = std::thread::available_parallelism().unwrap().get();
     let processors = Affinity::current().map_or(told, |affinity| affinity.processors(usize::MAX));
     assert_eq!(usable_threads(0), told);
@@ -291,7 +291,7 @@ fn threads_are_no_more_than_processors() {
 }
 
 #[test]
-fn who_joins_waits_for_who_joins() {
+fn joining_waits_for_the_lock() {
     let home = home();
     let held = home.hold();
     let joining = std::thread::spawn(|| pool_at(home, 2));
