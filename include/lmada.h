@@ -2,8 +2,8 @@
  * @file
  * The C interface of lmada: limited-memory full-matrix Adagrad.
  *
- * A step preconditions the gradient by (M M' + eps I)^(-1/2), where the columns of M are the last k gradients, at the
- * cost of two passes over them.
+ * A step preconditions the gradient by (M M' + eps I)^(-1/2), where the columns of M are the last k gradients. It takes
+ * two passes over these gradients.
  *
  * ```c
  * lmada_t *opt;
@@ -16,22 +16,24 @@
  * ```
  *
  * Rules that hold for every function:
- * - A call that returns anything but `LMADA_OK` changed nothing: not the parameters, not the state, not its outputs
- *   (but the functions that create put NULL into `*out`, and `lmada_state_write` may have called its callback).
- *   `LMADA_ERROR_INTERNAL` alone, a defect of the library, may leave parameters or outputs half written.
- * - Arrays belong to the caller and are used during the call only. No pointer to them is kept.
- * - Different handles may be used from different threads at once. On one handle the second call at a time returns
- *   `LMADA_ERROR_BUSY`.
- * - The floating-point mode of the calling thread (rounding, subnormal numbers as zeros, exceptions that raise signals)
- *   is set aside during a call: results do not depend on it, and mode and exception flags are afterwards as before.
- * - No call ends the program or a thread. A thread that is cancelled (`pthread_cancel`) ends after the call, not in it.
- * - A call ends by returning. A call that a signal handler leaves by `siglongjmp` never ends. Its handle stays
- *   `LMADA_ERROR_BUSY`, `lmada_free` leaves that handle and its memory alone, and the parameters may be half updated: go
- *   on with a new handle and a saved state. The thread stays as the call made it: its floating-point mode is the default
- *   one, and it cannot be cancelled until the host allows it again. A call that uses several threads may not be left so
- *   at all: the others go on working with what lies on the stack of the call.
- * - Nothing is printed, no signal handler or environment variable is used, nothing of the library runs at load time.
- * - A stack of 16 KiB beyond the least that the system allows (`PTHREAD_STACK_MIN`) is enough for every function.
+ * - A call that fails (returns anything but `LMADA_OK`) changes nothing: not the parameters, not the state, not its
+ *   outputs. Two exceptions: the functions that create a handle set `*out` to NULL, and `lmada_state_write` may have
+ *   called its callback already. A defect of the library (`LMADA_ERROR_INTERNAL`) may leave parameters or outputs half
+ *   written.
+ * - Arrays belong to the caller. The library uses them during the call only and keeps no pointer to them.
+ * - Different handles may be used from different threads at the same time. A second call on a handle, while another
+ *   thread is inside a call on it, returns `LMADA_ERROR_BUSY`.
+ * - A call sets the floating-point mode of its thread (rounding, subnormal numbers as zeros, exceptions that raise
+ *   signals) to the default, and restores mode and exception flags at its end. The mode does not change results.
+ * - No call ends the program or a thread. A thread that is cancelled (`pthread_cancel`) during a call ends after the
+ *   call.
+ * - Every call has to return. A signal handler that leaves a call by `siglongjmp` breaks this rule: the handle stays
+ *   `LMADA_ERROR_BUSY`, `lmada_free` does not free it, and the parameters may be half updated. Continue with a new
+ *   handle and a saved state. The thread keeps the default floating-point mode, and it cannot be cancelled until the
+ *   host allows cancellation again. Never leave a call that uses several threads: the other threads still use its
+ *   stack.
+ * - The library prints nothing, uses no signal handler and no environment variable, and runs no code at load time.
+ * - A stack of 16 KiB beyond the smallest that the system allows (`PTHREAD_STACK_MIN`) is enough for every function.
  * - Link with -llmada; see `pkg-config --cflags --libs lmada`.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
@@ -52,7 +54,7 @@
  */
 
 /**
- * Version of the binary interface that this header describes; see `lmada_abi_version`.
+ * The version of the binary interface that this header describes; see `lmada_abi_version`.
  */
 #define LMADA_ABI_VERSION 1
 
@@ -64,11 +66,12 @@
  */
 
 /**
- * An optimizer. Made by `lmada_create`, `lmada_create_blocks` or `lmada_create_from_state`, released by `lmada_free`.
+ * A handle: an optimizer and its state. `lmada_create`, `lmada_create_blocks` and `lmada_create_from_state` create it,
+ * `lmada_free` frees it.
  *
- * Different handles may be used from different threads at once. A call on a handle that another thread is inside of
- * or holds (`lmada_hold`) returns `LMADA_ERROR_BUSY`. A handle may be used in a child after `fork()`, unless a call on
- * it was under way in another thread at that moment.
+ * Different handles may be used from different threads at the same time. A call on a handle returns `LMADA_ERROR_BUSY`
+ * while another thread is inside a call on it or holds it (`lmada_hold`). A child process may use a handle after
+ * `fork()`, unless another thread was inside a call on it at the moment of the fork.
  */
 typedef struct lmada_t lmada_t;
 
@@ -80,8 +83,8 @@ typedef struct lmada_t lmada_t;
  */
 
 /**
- * Result of a call: `LMADA_OK` or one of the `LMADA_ERROR_` values. A number is never reused; later versions may add
- * some at the end. After a failure `lmada_last_error()` says in words which argument was wrong and what it was.
+ * The result of a call: `LMADA_OK` or one of the `LMADA_ERROR_` values. Later versions may add values at the end. No
+ * number is ever reused. After a failure `lmada_last_error()` names the argument at fault and its value.
  */
 typedef int32_t lmada_status_t;
 
@@ -98,45 +101,48 @@ typedef int32_t lmada_status_t;
 typedef int32_t lmada_dtype_t;
 
 /**
- * How the stored gradients are kept. With `LMADA_F64` only `LMADA_HISTORY_FULL`: `lmada_create` refuses the others
- * with `LMADA_ERROR_INVALID_ARGUMENT`.
+ * The number format of the stored gradients. `LMADA_F64` allows only `LMADA_HISTORY_FULL`: `lmada_create` refuses the
+ * others with `LMADA_ERROR_INVALID_ARGUMENT`.
  *
- * The optimizer works with the gradient as stored, in v, momentum, MM' and the update alike. So in every format the
- * update is exact for the gradients stored; for those given it differs from that of `LMADA_HISTORY_FULL`. Only
- * `grad_norm` in the stats is of g as given. What would be stored has to be finite, else the step is refused with
- * `LMADA_ERROR_NON_FINITE`.
+ * The optimizer uses the gradient as stored everywhere: in v, in momentum, in MM' and in the update. In every format
+ * the update is exact for the stored gradients. For the given gradients the update differs from that of
+ * `LMADA_HISTORY_FULL`. Only `grad_norm` of the stats is the norm of g as given. Every stored number has to be finite,
+ * or the step is refused with `LMADA_ERROR_NON_FINITE`.
  *
- * Units are the numbers that are stored together: 1 (`FULL`, `BF16`), 256 (`F16`, `INT8`) or 4,096 (`SPARSE`), counted
- * from the start of each block of the optimizer, so that the last of a block may be shorter. Tensors and pieces of a
- * step in phases may cut them: a unit that pieces cut waits for its other parts in memory reserved at create, which
- * has room for 16 such units at a time. More of them grow it, and `lmada_feed` may then say
- * `LMADA_ERROR_OUT_OF_MEMORY`; pieces in order, forwards or backwards, leave one unit open at most. Processes that
- * share a block store what one process would if their shares start at multiples of 4,096 from the block's start.
+ * A format stores numbers in groups: of 1 (`FULL`, `BF16`), of 256 (`F16`, `INT8`) or of 4,096 (`SPARSE`). Groups are
+ * counted from the start of each block of the optimizer; the last group of a block may be shorter. Tensors, and pieces
+ * of a step in phases, may cut groups. A group that a piece cuts waits until the rest of the group is fed, in memory
+ * that `lmada_create` reserves for 16 such groups. More cut groups at a time need more memory, and `lmada_feed` may
+ * then return `LMADA_ERROR_OUT_OF_MEMORY`. Pieces in order, forwards or backwards, cut at most one group at a time.
+ * Processes that share a block store the same numbers as one process would if every share starts at a multiple of
+ * 4,096 parameters from the start of the block.
  */
 typedef int32_t lmada_history_format_t;
 
 /**
- * What is averaged over time, with weight `momentum` (beta) a step.
+ * Which vectors momentum averages. Their weights fall by the factor `momentum` (beta) a step.
  */
 typedef int32_t lmada_momentum_t;
 
 /**
- * How the length of an update u is bounded or set: u becomes `s*u`. r is the bias-corrected moving average (weight
- * `clip_beta`) of the norms of past unclipped updates, the present one not in it; e is that of the unclipped updates
- * themselves, the present one in it. An update of norm 0 has s = 1 and does not enter r.
+ * How the norm of an update u is bounded (clipping) or set (grafting): u becomes `s*u`. r is the bias-corrected
+ * exponential moving average (factor `clip_beta`) of the norms of the earlier unclipped updates. e is the
+ * bias-corrected exponential moving average of the unclipped updates themselves, the present update included. An
+ * update of norm 0 has s = 1 and does not enter r.
  */
 typedef int32_t lmada_clip_t;
 
 /**
- * Options of an optimizer. Fill it with `lmada_config_init` or `lmada_config_recommended`, then change what you want;
- * never set it field by field from nothing.
+ * The options of an optimizer. Fill the struct with `lmada_config_init` or `lmada_config_recommended`, then change
+ * single fields. Do not fill it field by field: later versions add fields.
  *
- * The struct grows at the end only: a program compiled against an older header passes a smaller `struct_size`, and
- * the options it does not know take their defaults. Every value is checked by `lmada_create`, used or not; one out of
- * range or not finite is `LMADA_ERROR_INVALID_ARGUMENT`, and `lmada_last_error()` names the field.
+ * The struct grows at the end only. A program compiled against an older header passes a smaller `struct_size`, and the
+ * options beyond that size take their defaults. `lmada_create` checks every value, whether the value is used or not.
+ * It refuses a value that is out of range or not finite with `LMADA_ERROR_INVALID_ARGUMENT`, and `lmada_last_error()`
+ * names the field.
  *
- * Notation: w are the parameters, g the gradient, M the d x k matrix of stored gradients, U S V' its thin SVD,
- * u = U f(S^2) U' v the update, with v = g or a momentum of g; g as `history_format` stores it.
+ * Notation: w are the parameters, g is the gradient as `history_format` stores it, M is the d x k matrix of stored
+ * gradients, U S V' is the thin SVD of M, v is g or a momentum of g, and u = U f(S^2) U' v is the update.
  *
  * ```c
  * lmada_config_t config;
@@ -149,80 +155,80 @@ typedef int32_t lmada_clip_t;
  */
 typedef struct lmada_config_t {
     /**
-     * Size in bytes of this struct as the caller knows it; set by the init functions. 8 to
-     * `sizeof(lmada_config_t)`; larger is refused.
+     * Size of this struct in bytes as the caller's header declares it: 8 to `sizeof(lmada_config_t)`. The init
+     * functions set it. A larger size is refused.
      */
     size_t struct_size;
     /**
      * Element type of parameters, gradients and stored state. Default `LMADA_F32`. `LMADA_F64` doubles memory and
-     * time; choose it where the parameters themselves are `double`.
+     * time; choose it if the parameters themselves are `double`.
      */
     lmada_dtype_t dtype;
     /**
-     * k, the number of gradients kept: 1 to 4096. Default 10. Memory is k numbers a parameter, in as many bytes as
-     * `history_format` has for them. More sees more directions of curvature; 10 to 30 serve small and stochastic
-     * problems, 100 long ones.
+     * k, the number of gradients in the window: 1 to 4096. Default 10. The window takes k numbers a parameter, in the
+     * bytes that `history_format` says. A longer window covers more directions of curvature. 10 to 30 suit small and
+     * stochastic problems, 100 suits long runs.
      */
     uint32_t history_size;
     /**
-     * How the gradients are kept; see `lmada_history_format_t`. Default `LMADA_HISTORY_FULL`, which is the only one
-     * with `LMADA_F64`. The others keep a window in less memory.
+     * Number format of the window; see `lmada_history_format_t`. Default `LMADA_HISTORY_FULL`, the only format that
+     * `LMADA_F64` allows. The others take less memory.
      */
     lmada_history_format_t history_format;
     /**
-     * Share of a gradient's entries that `LMADA_HISTORY_SPARSE` keeps, rounded up in each 4,096: (0, 1]. Default 0.01.
-     * More takes more memory and time, and leaves less of a gradient to later steps.
+     * Fraction of a gradient's entries that `LMADA_HISTORY_SPARSE` keeps, rounded up in each group of 4,096: (0, 1].
+     * Default 0.01. A larger density takes more memory and time, and leaves less of a gradient to later steps.
      */
     double density;
     /**
-     * Learning rate: >= 0. Default 1e-2. With the default power and no momentum |u| <= 1, so that lr bounds the
-     * length of a step. With `diagonal_beta` lr is Adam's: about the RMS change of a parameter in a step. The first
-     * thing to tune, over factors of 3. `lmada_set_lr` changes it between steps.
+     * Learning rate: >= 0. Default 1e-2. With the default power and no momentum |u| <= 1, so lr bounds the length of a
+     * step. With `diagonal_beta`, lr means what it means in Adam: about the RMS change of a parameter in a step. Tune
+     * lr first, in factors of 3. `lmada_set_lr` changes lr between steps.
      */
     double lr;
     /**
-     * eps, added to the eigenvalues of MM': >= 0. Default 1e-6. Raise it towards the squared norm of the gradients
-     * to make the method more like plain gradient descent. 0 is fine: directions that are absent are left out.
+     * eps, added to the eigenvalues of MM': >= 0. Default 1e-6. Towards the squared norm of the gradients, the method
+     * becomes more like plain gradient descent. With 0, directions below the noise floor are left out of the update.
      */
     double eps;
     /**
-     * Adds this part of the largest eigenvalue of MM' to eps: >= 0. Default 0. Use it (1e-9 to 1e-2) in place of eps
-     * where the gradients' scale is unknown or falls during training: unlike eps it does not depend on the units of
-     * the loss.
+     * Fraction of the largest eigenvalue of MM' that is added to eps: >= 0. Default 0. Use it (1e-9 to 1e-2) instead
+     * of eps if the size of the gradients is unknown or falls during training: unlike eps, it does not depend on the
+     * units of the loss.
      */
     double eps_relative;
     /**
-     * p in f(x) = (x + eps)^-p: (0, 1]. Default 0.5, Adagrad. 1 makes the step that of a natural gradient over the
-     * window; small values make it more like gradient descent.
+     * p in f(x) = (x + eps)^-p: (0, 1]. Default 0.5, which is Adagrad. 1 gives a natural-gradient step over the
+     * window; small values give steps more like gradient descent.
      */
     double power;
     /**
-     * f(x) = 1/(x^p + eps + eps_relative*max^p) in place of (x + eps')^-p, as some other implementations have it.
-     * Default false. Set it to carry over an eps tuned for one of those.
+     * Uses f(x) = 1/(x^p + eps + eps_relative*max^p) instead of (x + eps')^-p, as EFCP and TensorFlow's GGT do.
+     * Default false. Set it to reuse an eps that was tuned for one of those.
      */
     bool eps_on_root;
     /**
-     * Eigenvalues at or below rank_tol times the largest are taken as absent, where v may leave the span of the window
-     * (gradient momentum, centering) or eps is 0: [0, 1). Default 1e-14. Raise it if such runs are noisy.
+     * Directions whose eigenvalue is at most rank_tol times the largest are left out, if v may leave the span of the
+     * window (gradient momentum, centering) or eps is 0: [0, 1). Default 1e-14. Raise it if such runs are noisy.
      */
     double rank_tol;
     /**
-     * Subtract the mean of the stored gradients from each of them (not from v). Default false. Makes the
-     * preconditioner a covariance: for stochastic gradients whose mean is large against their spread.
+     * Subtracts the mean of the stored gradients from each of them, but not from v. Default false. The preconditioner
+     * is then a covariance. Use it for stochastic gradients whose mean is large compared with their spread.
      */
     bool centered;
     /**
-     * Weight of a stored gradient, for each step of its age: (0, 1]. Default 1. Below 1 old gradients fade instead
-     * of falling out at age k.
+     * Factor on the weight of a stored gradient for each step of its age: (0, 1]. Default 1. Below 1 old gradients
+     * fade before they leave the window at age k.
      */
     double history_decay;
     /**
-     * Factor on the part of v that the stored gradients do not span: >= 0. Default 0. Of effect with gradient
-     * momentum or centering only, since v lies in the span otherwise.
+     * Factor on the part of v outside the span of the stored gradients: >= 0. Default 0. It has an effect only with
+     * gradient momentum or centering: otherwise v lies in the span.
      */
     double orthogonal_scale;
     /**
-     * What is averaged over time. Default `LMADA_MOMENTUM_NONE`.
+     * Which vectors momentum averages. Default `LMADA_MOMENTUM_NONE`.
      */
     lmada_momentum_t momentum_kind;
     /**
@@ -230,11 +236,11 @@ typedef struct lmada_config_t {
      */
     double momentum;
     /**
-     * Divide the momentum by the sum of its weights, so that early steps are not short. Default true.
+     * Divides the momentum by the sum of its weights, so that early steps are not too short. Default true.
      */
     bool bias_correction;
     /**
-     * How the length of an update is bounded or set. Default `LMADA_CLIP_NONE`.
+     * How the norm of an update is bounded or set. Default `LMADA_CLIP_NONE`.
      */
     lmada_clip_t clip_kind;
     /**
@@ -250,83 +256,90 @@ typedef struct lmada_config_t {
      */
     double clip_beta;
     /**
-     * Decoupled weight decay: each step first multiplies the parameters by 1 - lr*weight_decay. >= 0; lr*weight_decay,
-     * with any learning rate that is set or loaded later too, is at most 1. Default 0.
+     * Decoupled weight decay: each step first multiplies the parameters by 1 - lr*weight_decay. >= 0. Default 0.
+     * lr*weight_decay is at most 1; learning rates that are set or loaded later are checked too.
      */
     double weight_decay;
     /**
-     * Threads of a step at most, the calling one included: 0 for as many as the process has processors, or fewer where
-     * its control group has a quota; 1 for the calling thread only. Default 0. The results are the same bits for any
-     * number. Small models use one whatever it says.
+     * Largest number of threads of a step, the calling thread included. Default 0: one thread for each processor of
+     * the process, or fewer if the control group of the process has a quota. 1: the calling thread only. The results
+     * have the same bits for any number of threads. A small model uses one thread with every setting.
      *
-     * All handles share one pool of worker threads, fewer than there are processors. A step takes the workers that are
-     * free at that moment, and has them run where its calling thread may run. Workers that the system does not give
-     * are done without. With 0, the first create of a large model reads the quota from files in /proc and /sys; not
-     * with another number, and not under a seccomp filter with `no_new_privs`, where quotas are not known.
+     * All handles share one pool of worker threads, with fewer workers than the machine has processors. A step uses
+     * the workers that are free at that moment, on the processors that its calling thread may use. If the system
+     * refuses a thread, the step runs with fewer. With 0, the first create of a large model reads the quota from files
+     * in /proc and /sys. Other values read no file. Under a seccomp filter with `no_new_privs` no file is read either,
+     * and quotas are ignored.
      */
     uint32_t threads;
     /**
-     * beta2 of diagonal preconditioning, after which Adam is spherical: [0, 1). Default 0: off. Otherwise
-     * q <- beta2*q + (1 - beta2)*g^2 is kept for each parameter, s = (q/(1 - beta2^t) + diagonal_eps)^(-1/4), and the
-     * window, v and M are of gradients times the s of their own step; u is multiplied by today's s and by kappa on its
-     * way out. kappa = (sum of sqrt(q/(1 - beta2^t)))^(1/2), over the parameters of the block; 1 with
-     * `LMADA_GRAFT_INPUT`. With kappa the step has no units: a loss times a number takes the same steps (if eps is 0),
-     * and lr is Adam's. With k = 1 that is Adam's direction, its length smoothed. Norms (clips, grafts, `update_norm`)
-     * are those before s and kappa. One more buffer of `dim` elements. For deep networks, whose parameters' gradients
-     * differ by orders of magnitude: 0.95 to 0.999, with eps 0, eps_relative 1e-9 and diagonal_eps 1e-30. Not with
-     * `centered`, nor with the clips by EMA vectors: `lmada_create` refuses them.
+     * beta2 of diagonal preconditioning: [0, 1). Default 0: off. Use it for deep networks, whose gradients differ by
+     * orders of magnitude from parameter to parameter: 0.95 to 0.999, with eps 0, eps_relative 1e-9 and diagonal_eps
+     * 1e-30. It takes one more buffer of `dim` elements. `lmada_create` refuses it together with `centered` and with
+     * the clips by EMA vectors.
+     *
+     * For each parameter q <- beta2*q + (1 - beta2)*g^2 is kept, and s = (q/(1 - beta2^t) + diagonal_eps)^(-1/4). The
+     * window, v and M hold gradients times the s of their own step. The update u is multiplied by the s of the present
+     * step and by kappa before it moves parameters. kappa = (sum of sqrt(q/(1 - beta2^t)))^(1/2), over the parameters
+     * of the block; kappa is 1 with `LMADA_GRAFT_INPUT`. Because of kappa the update has no units: a loss times a
+     * constant gives the same steps (if eps is 0), and lr means what it means in Adam. With k = 1 the update has the
+     * direction of Adam's step, and a smoothed length. Norms (clips, grafts, `update_norm`) are taken before s and
+     * kappa.
      */
     double diagonal_beta;
     /**
-     * What is added to q, finite and > 0. Default 1e-16, the square of Adam's usual 1e-8. Choose it far below the
-     * squares of all gradients that matter: 1e-30 with losses of any scale. With `LMADA_F32` gradients below
-     * 1e-19*sqrt(diagonal_eps) may count as 0 in q. Steps are refused with `LMADA_ERROR_NON_FINITE` where
+     * Number added to q in diagonal preconditioning: finite, > 0. Default 1e-16, the square of Adam's usual 1e-8.
+     * Choose it far below the squares of all gradients that matter: 1e-30 suits losses in any unit. With `LMADA_F32`
+     * gradients below 1e-19*sqrt(diagonal_eps) may count as 0 in q. A step is refused with `LMADA_ERROR_NON_FINITE` if
      * kappa*diagonal_eps^(-1/4)*|u| may overflow.
      */
     double diagonal_eps;
     /**
-     * Factor on every gradient before anything is done with it, >= 0. Default 1. To undo the scale of a loss (gradients
-     * in half precision), or to average a gradient that was summed over several batches. `lmada_set_grad_scale` changes
-     * it between steps. It costs no pass over memory. `grad_norm` in the stats is of g as given, without it. A gradient
-     * that it makes shorter than 1e-145 counts as 0.
+     * Factor on every gradient, applied before anything else: finite, >= 0. Default 1. Use it to undo the scale of a
+     * loss (gradients in half precision), or to average a gradient that was summed over several batches.
+     * `lmada_set_grad_scale` changes it between steps. It takes no pass over memory. `grad_norm` of the stats is the
+     * norm of g as given, without this factor. A gradient whose norm is below 1e-145 after this factor counts as 0.
      */
     double grad_scale;
     /**
-     * Largest norm of a gradient, >= 0; a longer one is scaled down to it. Default 0: off. The norm is that of the
-     * gradient as stored (with `diagonal_beta`: as scaled), after `grad_scale`, over all blocks together. The stored
-     * column keeps its numbers and gets a weight, so it costs no pass over memory. Against single gradients that are
-     * orders of magnitude too long: one of them would dominate the window for k steps.
+     * Largest norm of a gradient: finite, >= 0. Default 0: off. A longer gradient is scaled down to this norm. Use it
+     * against single gradients that are orders of magnitude too long: such a gradient would dominate the window for k
+     * steps. The norm is taken over all blocks together, of the gradient as stored (with `diagonal_beta`: as scaled by
+     * s), after `grad_scale`. The stored column keeps its numbers and gets a weight, so this option takes no pass over
+     * memory.
      */
     double grad_clip_norm;
     /**
-     * beta of an average of the parameters, `p <- beta*p + (1 - beta)*w` after each step: [0, 1). Default 0: off.
-     * `lmada_averaged_params` gives it, bias-corrected. What to evaluate where the learning rate does not fall: 0.99 to
-     * 0.999. One more buffer of `dim` elements, of the handle's type: with `LMADA_F32` the average is known to about
-     * 6e-8/(1 - beta) of its size, since smaller changes round to none. A parameter that was infinite or NaN stays in it
-     * until `lmada_reset`. Not with `lmada_direction`, which does not see the parameters.
+     * beta of an average of the parameters, `p <- beta*p + (1 - beta)*w` after each step: [0, 1). Default 0: off. Use
+     * 0.99 to 0.999 if the learning rate does not fall, and evaluate the average. `lmada_averaged_params` writes the
+     * average, bias-corrected. It takes one more buffer of `dim` elements of the handle's type. With `LMADA_F32` the
+     * average is accurate to about 6e-8/(1 - beta) of its size: smaller changes are lost to rounding. A parameter that
+     * was infinite or NaN stays in the average until `lmada_reset`. `lmada_direction` refuses this option, since it
+     * does not see the parameters.
      */
     double average_beta;
 } lmada_config_t;
 
 /**
- * Parameters with factors of their own on learning rate and weight decay, for `lmada_set_groups`.
+ * A parameter group: a range of parameters with its own factors on learning rate and weight decay, for
+ * `lmada_set_groups`.
  */
 typedef struct lmada_group_t {
     /**
-     * The first parameter.
+     * Index of the first parameter.
      */
     size_t offset;
     /**
-     * How many there are.
+     * Number of parameters.
      */
     size_t len;
     /**
-     * Factor on the learning rate, >= 0. 0 freezes: the gradient there is not read and counts as zeros, and the
-     * parameters keep their bits.
+     * Factor on the learning rate, finite and >= 0. 0 freezes the group: its gradient is not read and counts as zeros,
+     * and its parameters keep their bits.
      */
     double lr_scale;
     /**
-     * Factor on the weight decay, >= 0.
+     * Factor on the weight decay, finite and >= 0.
      */
     double weight_decay_scale;
 } lmada_group_t;
@@ -339,7 +352,7 @@ typedef struct lmada_group_t {
  */
 
 /**
- * How a learning rate goes on after the warm-up of `lmada_schedule`.
+ * The course of a learning rate after the warm-up of `lmada_schedule`.
  */
 typedef int32_t lmada_schedule_t;
 
@@ -351,28 +364,30 @@ typedef int32_t lmada_schedule_t;
  */
 
 /**
- * What the last step looked like. Between `lmada_solve` and `lmada_end` it is the step under way. Over several blocks
- * the norms are root-sum-squares, `scale` is the least, `rank` the sum, `eig_max` and `eig_min` the extremes.
+ * Statistics of the last accepted step; between `lmada_solve` and `lmada_end`, of the step under way. Over several
+ * blocks the norms are root-sum-squares, `scale` is the smallest, `rank` is the sum, `eig_max` is the largest and
+ * `eig_min` the smallest.
  */
 typedef struct lmada_stats_t {
     /**
-     * Bytes of this struct that were filled in: the `stats_size` given.
+     * Number of bytes of this struct that were filled: the `stats_size` of the call.
      */
     size_t struct_size;
     /**
-     * Steps accepted since creation, reset or the start of the loaded run; the one under way included.
+     * Number of accepted steps since creation or reset, or since the start of the run whose state was loaded. The step
+     * under way is counted.
      */
     uint64_t steps;
     /**
-     * Gradients in the window: min(steps, k).
+     * Number of gradients in the window: min(steps, k).
      */
     uint32_t history_len;
     /**
-     * Directions that the preconditioner acts on: at most `history_len` for each block.
+     * Number of directions that the preconditioner acts on: at most `history_len` for each block.
      */
     uint32_t rank;
     /**
-     * |g| as given, whatever is stored of it. 0 before the first step.
+     * |g| of the gradient as given, in every history format. 0 before the first step.
      */
     double grad_norm;
     /**
@@ -380,15 +395,15 @@ typedef struct lmada_stats_t {
      */
     double update_norm;
     /**
-     * s, the factor that clipping or grafting put on u. 1 before the first step.
+     * s, the factor of clipping or grafting on u. 1 before the first step.
      */
     double scale;
     /**
-     * Largest eigenvalue of MM' (weighted, centered where on), without eps; 0 where rank is 0.
+     * Largest eigenvalue of MM' (M weighted, and centered if `centered`), without eps. 0 if `rank` is 0.
      */
     double eig_max;
     /**
-     * Smallest eigenvalue of MM' that counts as present, without eps; 0 where rank is 0.
+     * Smallest eigenvalue of the directions that `rank` counts, without eps. 0 if `rank` is 0.
      */
     double eig_min;
     /**
@@ -400,12 +415,12 @@ typedef struct lmada_stats_t {
      */
     double lr;
     /**
-     * Steps refused with `LMADA_ERROR_NON_FINITE` since creation or reset. It is not part of a saved state.
+     * Number of steps refused with `LMADA_ERROR_NON_FINITE` since creation or reset. Not part of a saved state.
      */
     uint64_t refused;
     /**
-     * The first element that was NaN or infinite in the last gradient that was refused, counted over this handle's
-     * parameters; `UINT64_MAX` where there is none: no gradient was refused, or not for an element of this handle.
+     * Index of the first NaN or infinite element in the last refused gradient, among this handle's parameters.
+     * `UINT64_MAX` if no gradient was refused, or if the element at fault is not one of this handle.
      */
     uint64_t non_finite_index;
 } lmada_stats_t;
@@ -418,19 +433,19 @@ typedef struct lmada_stats_t {
  */
 
 /**
- * Takes the next `len` bytes of a state, for `lmada_state_write`. Returns 0 to go on, or any other number to stop the
- * call. `context` is what the caller passed along with it.
+ * Callback of `lmada_state_write`: takes the next `len` bytes of a state. It returns 0 to continue, or any other
+ * number to stop the call. `context` is the pointer that the caller passed to `lmada_state_write`.
  *
- * Callbacks are called by the thread that called the library, one at a time. They end by returning: no C++ exception
- * and no `longjmp` may leave them. They may use other handles; a call on the handle that is being written returns
- * `LMADA_ERROR_BUSY`. They run in the default floating-point mode, and a thread that is cancelled meanwhile ends after
- * the library's call. The stack that they need comes on top of what the library needs.
+ * The thread that called the library calls the callback, once at a time. The callback has to return: no C++ exception
+ * and no `longjmp` may leave it. It may use other handles; a call on the handle that is being written returns
+ * `LMADA_ERROR_BUSY`. It runs in the default floating-point mode. A thread that is cancelled inside a callback ends
+ * after the library's call. The callback's stack is in addition to the library's.
  */
 typedef int (*lmada_write_t)(void *context, const void *bytes, size_t len);
 
 /**
- * Puts the next `len` bytes of a state to `bytes`, all of them, for `lmada_create_from_state`. Returns 0, or any other
- * number where it cannot, which stops the call. Otherwise as `lmada_write_t`.
+ * Callback of `lmada_create_from_state`: writes the next `len` bytes of a state to `bytes`, all of them. It returns 0,
+ * or any other number if it cannot, which stops the call. Otherwise the rules of `lmada_write_t` hold.
  */
 typedef int (*lmada_read_t)(void *context, void *bytes, size_t len);
 
@@ -442,60 +457,62 @@ typedef int (*lmada_read_t)(void *context, void *bytes, size_t len);
  */
 
 /**
- * The call did what it says.
+ * The call succeeded.
  */
 #define LMADA_OK 0
 
 /**
- * A pointer that has to point at something is NULL.
+ * A required pointer is NULL.
  */
 #define LMADA_ERROR_NULL_POINTER 1
 
 /**
- * A value out of range, overlapping memory, an unknown enum value, the other element type, and the like.
+ * An argument is invalid: out of range, not aligned, an unknown enum value, memory that overlaps another argument, or
+ * a handle of the other element type.
  */
 #define LMADA_ERROR_INVALID_ARGUMENT 2
 
 /**
- * A length that does not fit the optimizer.
+ * A length differs from the optimizer's.
  */
 #define LMADA_ERROR_DIMENSION_MISMATCH 3
 
 /**
- * A NaN or an infinity in the gradient or in what `history_format` would store of it, or a step whose result would not
- * be finite. The step was refused whole; the next good gradient steps on.
+ * The gradient, or the column that `history_format` would store of it, has a NaN or an infinity, or the result of the
+ * step would not be finite. The step is refused and changes nothing. The next finite gradient can be used as usual.
  */
 #define LMADA_ERROR_NON_FINITE 4
 
 /**
- * Memory could not be had.
+ * The system gave no memory.
  */
 #define LMADA_ERROR_OUT_OF_MEMORY 5
 
 /**
- * Another thread is inside a call on the same handle, or holds it.
+ * Another thread is inside a call on the same handle, or holds the handle (`lmada_hold`).
  */
 #define LMADA_ERROR_BUSY 6
 
 /**
- * The call does not belong at this point of a step in phases.
+ * The call is not allowed at this point of a step in phases.
  */
 #define LMADA_ERROR_WRONG_PHASE 7
 
 /**
- * A saved state is damaged, truncated, or none of this library.
+ * A saved state is damaged or truncated, or another program wrote it.
  */
 #define LMADA_ERROR_BAD_STATE 8
 
 /**
- * A defect of the library: please report what `lmada_last_error` says. What the call was writing, parameters too, may be
- * half written. The handle answers with this until `lmada_reset`, which makes it as new.
+ * The library has a defect. Please report the text of `lmada_last_error`. Parameters and other outputs of the call may
+ * be half written. Every further call on the handle returns this status until `lmada_reset`, which makes the handle as
+ * new.
  */
 #define LMADA_ERROR_INTERNAL 9
 
 /**
- * A callback supplied by the caller failed: `write` of `lmada_state_write`, `read` of `lmada_create_from_state`, or MPI
- * in the functions of `lmada_mpi.h`.
+ * A callback supplied by the caller failed: `write` of `lmada_state_write`, `read` of `lmada_create_from_state`, or a
+ * call of MPI inside a function of `lmada_mpi.h`.
  */
 #define LMADA_ERROR_CALLBACK 10
 
@@ -507,57 +524,58 @@ typedef int (*lmada_read_t)(void *context, void *bytes, size_t len);
  */
 
 /**
- * `float`: the functions without a suffix.
+ * `float`, for the functions without a suffix.
  */
 #define LMADA_F32 0
 
 /**
- * `double`: the functions that end in `_f64`.
+ * `double`, for the functions that end in `_f64`.
  */
 #define LMADA_F64 1
 
 /**
- * As given, in the optimizer's own element type: 4 bytes a number, 8 with `LMADA_F64`. Choose it wherever there is
- * memory for it, and for small models, where the others save no time.
+ * The numbers as given, in the optimizer's element type: 4 bytes a number, 8 with `LMADA_F64`. Choose this format if
+ * there is memory for it, and for small models, where the other formats save no time.
  */
 #define LMADA_HISTORY_FULL 0
 
 /**
- * bfloat16, 8 significant bits: 2 bytes a number. Rounded to the nearest, of two as near the even one, so off by at
- * most half a unit in the last place; what is beyond the largest bfloat16 becomes that. Choose it in place of
- * `LMADA_HISTORY_F16` where numbers side by side differ by more than nine decades.
+ * bfloat16, 8 significant bits: 2 bytes a number. Rounding is to nearest, ties to even, so the error is at most half a
+ * unit in the last place. Numbers beyond the largest bfloat16 saturate. Choose this format instead of
+ * `LMADA_HISTORY_F16` if numbers side by side differ by more than nine decades.
  */
 #define LMADA_HISTORY_BF16 1
 
 /**
- * IEEE half precision, 11 significant bits, relative to a power of two for each 256 numbers, so that gradients may be
- * tiny: 2 bytes a number and 8 for each 256. Rounded to the nearest, of two as near the even one, so off by at most
- * half a unit in the last place, or 2^-39 of the largest of the 256 where that is more. A number of magnitude
- * `(1 - 2^-12)*2^128` or more, which rounds beyond the largest `float`, is `LMADA_ERROR_NON_FINITE`. Choose it first
- * where memory is short or a step too long.
+ * IEEE half precision, 11 significant bits: 2 bytes a number, and 8 bytes for each group of 256. Each group has a
+ * power of two as its scale, so that tiny gradients keep their bits. Rounding is to nearest, ties to even. The error
+ * is at most half a unit in the last place or 2^-39 of the largest number of the group, whichever is more. A number of
+ * magnitude `(1 - 2^-12)*2^128` or more would round beyond the largest `float` and is refused with
+ * `LMADA_ERROR_NON_FINITE`. Try this format first if memory is short or a step takes too long.
  */
 #define LMADA_HISTORY_F16 2
 
 /**
- * Whole numbers from -127 to 127, relative to a scale for each 256 numbers, the largest of their magnitudes over 127:
- * 1 byte a number and 8 for each 256. Off by at most half a step of the scale, so that numbers below 1/254 of the
- * largest of their 256 are lost. Choose it where `LMADA_HISTORY_F16` takes too much memory.
+ * Whole numbers from -127 to 127: 1 byte a number, and 8 bytes for each group of 256. Each group has a scale, its
+ * largest magnitude divided by 127. The error is at most half the scale, so numbers below 1/254 of the largest of
+ * their group are stored as 0. Choose this format if `LMADA_HISTORY_F16` takes too much memory.
  */
 #define LMADA_HISTORY_INT8 3
 
 /**
- * The largest entries only, with error feedback e, which starts at 0. With `a = e + g`, of each unit of 4,096 numbers
- * (`len` of them, where it is shorter) those `max(1, ceil(density*len))` of a that are largest in magnitude, of two as
- * large that of the lower index, are stored as c, rounded as in `LMADA_HISTORY_BF16`; the others are 0 in c, and
- * `e <- a - c`. An entry takes 4 bytes, 2 for its value and 2 for its index: `4*density*(k + 1)` bytes a parameter, as
- * one column is spare. e is one more buffer of `dim` elements and part of the state. A step where e + g overflows is
- * `LMADA_ERROR_NON_FINITE`. Choose it for long windows of large models and for long runs: it takes some 1/density
- * steps for an entry to have its turn.
+ * The largest entries of a gradient, with error feedback e, which starts at 0. Let `a = e + g`. Of each group of 4,096
+ * numbers (`len` numbers in a shorter group) the format keeps the `max(1, ceil(density*len))` entries of a that are
+ * largest in magnitude; of equal magnitudes, the entry of the lower index. They are stored as c, rounded as in
+ * `LMADA_HISTORY_BF16`; the other entries of c are 0; then `e <- a - c`. An entry takes 4 bytes, 2 for its value and 2
+ * for its index. The window has one spare column, so it takes `4*density*(k + 1)` bytes a parameter. e is one more
+ * buffer of `dim` elements and part of the state. A step in which e + g overflows is refused with
+ * `LMADA_ERROR_NON_FINITE`. Choose this format for long windows of large models and for long runs: an entry enters the
+ * window about once in 1/density steps.
  */
 #define LMADA_HISTORY_SPARSE 4
 
 /**
- * Nothing: the newest gradient is preconditioned.
+ * No momentum: the newest gradient is preconditioned.
  */
 #define LMADA_MOMENTUM_NONE 0
 
@@ -572,7 +590,7 @@ typedef int (*lmada_read_t)(void *context, void *bytes, size_t len);
 #define LMADA_MOMENTUM_UPDATE 2
 
 /**
- * The gradients that are in the window: `sum of (1 - beta)*beta^age*g`. Costs no memory and no time. Needs
+ * The gradients in the window: `v = sum of (1 - beta)*beta^age*g`. This takes no memory and no time. It requires
  * `history_decay >= momentum`.
  */
 #define LMADA_MOMENTUM_WINDOW 3
@@ -588,12 +606,12 @@ typedef int (*lmada_read_t)(void *context, void *bytes, size_t len);
 #define LMADA_CLIP_NORM 1
 
 /**
- * s = min(1, clip_factor*r/|u|); 1 while there is no r.
+ * s = min(1, clip_factor*r/|u|); 1 before the first update that is not 0.
  */
 #define LMADA_CLIP_EMA_NORM 2
 
 /**
- * s = r/|u|; 1 while there is no r.
+ * s = r/|u|; 1 before the first update that is not 0.
  */
 #define LMADA_GRAFT_EMA_NORM 3
 
@@ -608,8 +626,8 @@ typedef int (*lmada_read_t)(void *context, void *bytes, size_t len);
 #define LMADA_GRAFT_EMA_VECTOR 5
 
 /**
- * s = |v|/|u|; 1 where v is 0. A step is as long as without preconditioning. With `diagonal_beta` that is exactly as
- * long as Adam's, without the smoothing of `kappa`.
+ * s = |v|/|u|; 1 if v is 0. The update is as long as the vector that was preconditioned. With `diagonal_beta` that is
+ * exactly the length of Adam's step, without the smoothing of `kappa`.
  */
 #define LMADA_GRAFT_INPUT 6
 
@@ -621,17 +639,17 @@ typedef int (*lmada_read_t)(void *context, void *bytes, size_t len);
  */
 
 /**
- * It stays at the peak.
+ * The learning rate stays at its peak.
  */
 #define LMADA_SCHEDULE_CONSTANT 0
 
 /**
- * It falls to 0 at the last step, by as much each step.
+ * The learning rate falls linearly to 0 at the last step.
  */
 #define LMADA_SCHEDULE_LINEAR 1
 
 /**
- * It falls to 0 at the last step, along half a period of a cosine.
+ * The learning rate falls along half a period of a cosine to 0 at the last step.
  */
 #define LMADA_SCHEDULE_COSINE 2
 
@@ -647,26 +665,27 @@ extern "C" {
  */
 
 /**
- * Fills `config` with the defaults: windowed full-matrix Adagrad as its description has it (k = 10 gradients as given,
- * lr 1e-2, eps 1e-6, no momentum, no clipping).
+ * Fills `config` with the defaults: plain windowed full-matrix Adagrad (k = 10, `LMADA_HISTORY_FULL`, lr 1e-2, eps
+ * 1e-6, no momentum, no clipping).
  *
  * @param config       struct to fill; nothing is written beyond `config_size` bytes
  * @param config_size  `sizeof(lmada_config_t)`
- * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where `config_size` is below 8 or
- *         above what this library knows, or `config` is not aligned
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` if `config_size` is below 8 or larger
+ *         than this library's struct, or if `config` is not aligned
  *
  * @pre `config` is NULL or points at `config_size` writable bytes.
  */
 lmada_status_t lmada_config_init(lmada_config_t *config, size_t config_size);
 
 /**
- * Fills `config` with the setting that trained best in this library's own measurements (docs/recommended.md says how
- * it was found). Otherwise as `lmada_config_init`; the history format too is for you to choose.
+ * Fills `config` with the setting that trained best in this library's measurements (docs/recommended.md). All other
+ * options are those of `lmada_config_init`, the history format too.
  *
- * It uses diagonal preconditioning, which rules out `centered` and the clips by EMA vectors. No option of it has the
- * units of the loss: a loss times 1e-4 or 1e4 trains as the loss itself, and lr (0.01) is Adam's, about the RMS change
- * of a parameter. A program whose struct, of `config_size` bytes, ends before `diagonal_beta` cannot hold this setting
- * and gets one without diagonal preconditioning: k = 30, lr 0.1, momentum of updates 0.9, grafted to the EMA of norms.
+ * The setting uses diagonal preconditioning, which excludes `centered` and the clips by EMA vectors. None of its
+ * options is in units of the loss: a loss times 1e-4 or 1e4 trains as the loss itself. lr (0.01) means what it means
+ * in Adam, about the RMS change of a parameter in a step. If `config_size` ends before `diagonal_beta`, the struct
+ * cannot hold this setting and gets a setting without diagonal preconditioning: k = 30, lr 0.1,
+ * `LMADA_MOMENTUM_UPDATE` with momentum 0.9, and `LMADA_GRAFT_EMA_NORM`.
  *
  * @param config       struct to fill; nothing is written beyond `config_size` bytes
  * @param config_size  `sizeof(lmada_config_t)`
@@ -684,13 +703,13 @@ lmada_status_t lmada_config_recommended(lmada_config_t *config, size_t config_si
  */
 
 /**
- * Makes an optimizer for `dim` parameters. All memory that its steps will need is reserved here: about
- * `history_size*dim` numbers of the history format, see `state_bytes` in `lmada_stats_t`.
+ * Creates an optimizer for `dim` parameters. The call reserves all memory that steps need: about `history_size*dim`
+ * numbers of the history format (`lmada_memory` computes the bytes).
  *
  * @param config  options; NULL for the defaults
  * @param dim     number of parameters, at least 1
- * @param out     receives the handle; NULL is put there on failure
- * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `out`; `LMADA_ERROR_INVALID_ARGUMENT` where an option is out of
+ * @param out     receives the handle, or NULL on failure
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `out`; `LMADA_ERROR_INVALID_ARGUMENT` if an option is out of
  *         range, `dim` is 0, or `config` or `out` is not aligned; `LMADA_ERROR_OUT_OF_MEMORY`
  *
  * @pre `config` is NULL or points at as many bytes as its first member says; `out` is NULL or points at a pointer.
@@ -698,9 +717,9 @@ lmada_status_t lmada_config_recommended(lmada_config_t *config, size_t config_si
 lmada_status_t lmada_create(const lmada_config_t *config, size_t dim, lmada_t **out);
 
 /**
- * Makes an optimizer whose parameters fall into `count` blocks, one after the other in memory order. Each block has a
- * preconditioner, clip reference and scale of its own, as if it were a model of its own: one block a layer makes the
- * matrix block-diagonal. The total length, `dims[0] + ... + dims[count - 1]`, is the `dim` of the other functions.
+ * Creates an optimizer whose parameters form `count` blocks, in memory order. Each block has its own preconditioner,
+ * clip reference and clip factor, as if it were a separate model. One block for each layer makes the preconditioner
+ * block-diagonal. The sum of the lengths, `dims[0] + ... + dims[count - 1]`, is the `dim` of the other functions.
  *
  * ```c
  * const size_t layers[] = {784 * 100, 100, 100 * 10, 10}; // weights and offsets of two layers
@@ -708,11 +727,11 @@ lmada_status_t lmada_create(const lmada_config_t *config, size_t dim, lmada_t **
  * ```
  *
  * @param config  options; NULL for the defaults
- * @param dims    length of each block; 0 is fine (an empty share of a model split over processes)
+ * @param dims    number of parameters in each block; 0 is allowed (an empty share of a model split over processes)
  * @param count   number of blocks, at least 1
- * @param out     receives the handle; NULL is put there on failure
- * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `out` or `dims`; `LMADA_ERROR_INVALID_ARGUMENT` where an option
- *         is out of range, `count` is 0, or a pointer is not aligned; `LMADA_ERROR_OUT_OF_MEMORY`
+ * @param out     receives the handle, or NULL on failure
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `out` or `dims`; `LMADA_ERROR_INVALID_ARGUMENT` if an option is
+ *         out of range, `count` is 0, or a pointer is not aligned; `LMADA_ERROR_OUT_OF_MEMORY`
  *
  * @pre `config` is NULL or points at as many bytes as its first member says; `dims` is NULL or has `count` elements; `out`
  * is NULL or points at a pointer.
@@ -723,11 +742,12 @@ lmada_status_t lmada_create_blocks(const lmada_config_t *config,
                                    lmada_t **out);
 
 /**
- * Computes the memory that a handle for `dim` parameters would hold, without creating one: `state_bytes` of
- * `lmada_stats_t` right after `lmada_create`. Besides this, a handle holds small amounts that do not depend on `dim`.
+ * Computes the memory that a handle for `dim` parameters would hold, without creating the handle. The number is that
+ * of `state_bytes` in `lmada_stats_t` right after `lmada_create`. A handle also holds small amounts of memory that do
+ * not depend on `dim` and are not counted.
  *
- * It takes no memory of the model's length, but for the moment of the call that of a solver, a few times
- * `history_size*history_size` doubles.
+ * The call itself takes no memory of the model's length. It takes the memory of a k x k solver until it returns: a few
+ * times `history_size*history_size` doubles.
  *
  * ```c
  * uint64_t bytes;
@@ -735,21 +755,21 @@ lmada_status_t lmada_create_blocks(const lmada_config_t *config,
  * if (bytes > 16e9) config.history_format = LMADA_HISTORY_F16; // half as much
  * ```
  *
- * @param config  options; NULL for the defaults. `threads` counts: each thread has a tile of its own
+ * @param config  options; NULL for the defaults. `threads` matters: each thread has scratch memory
  * @param dim     number of parameters, at least 1
  * @param bytes   receives the number of bytes
- * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `bytes`; `LMADA_ERROR_INVALID_ARGUMENT` where an option is out of
- *         range, `dim` is 0, or `config` or `bytes` is not aligned; `LMADA_ERROR_OUT_OF_MEMORY` where the number
- *         overflows, or there is no memory for a solver
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `bytes`; `LMADA_ERROR_INVALID_ARGUMENT` if an option is out of
+ *         range, `dim` is 0, or `config` or `bytes` is not aligned; `LMADA_ERROR_OUT_OF_MEMORY` if the number
+ *         overflows or there is no memory for a solver
  *
  * @pre `config` is NULL or points at as many bytes as its first member says; `bytes` is NULL or points at a `uint64_t`.
  */
 lmada_status_t lmada_memory(const lmada_config_t *config, size_t dim, uint64_t *bytes);
 
 /**
- * Forgets every gradient and average, as if just created. Configuration and learning rate are kept, the latter as
- * `lmada_set_lr` or `lmada_state_load` left it. Also ends a step in phases, whatever was done of it, and all holds of
- * the calling thread (`lmada_hold`).
+ * Makes the handle as new: removes every gradient and average. The handle keeps its options, its parameter groups and
+ * the learning rate that `lmada_set_lr` or `lmada_state_load` set last. The call also ends a step in phases, in any
+ * phase, and all holds of the calling thread (`lmada_hold`).
  *
  * @param opt  the handle
  * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_BUSY`
@@ -759,26 +779,26 @@ lmada_status_t lmada_memory(const lmada_config_t *config, size_t dim, uint64_t *
 lmada_status_t lmada_reset(lmada_t *opt);
 
 /**
- * Releases the handle and its memory. The last handle that could use worker threads ends them, and returns when they
- * are gone. No call on the handle may be under way, and no other thread may hold it (`lmada_hold`). Otherwise
- * `lmada_free` does nothing, and the memory of the handle is lost.
+ * Frees the handle and its memory. If it is the last handle that uses worker threads, the call also ends these threads
+ * and waits for their end. If a call on the handle is under way in another thread, or another thread holds the handle
+ * (`lmada_hold`), `lmada_free` does nothing, and the memory of the handle is lost.
  *
- * @param opt  the handle; NULL is fine
+ * @param opt  the handle; may be NULL
  *
  * @pre `opt` is NULL or a live handle, which is dead afterwards.
  */
 void lmada_free(lmada_t *opt);
 
 /**
- * Reserves the handle for the calling thread until `lmada_release`. Meanwhile, every call on the handle from another
- * thread is `LMADA_ERROR_BUSY`, between the calls of this thread too. Use it around calls that belong together, such as
- * the phases of a step, if other threads use the handle.
+ * Reserves the handle for the calling thread until `lmada_release`. Until then every call on the handle from another
+ * thread returns `LMADA_ERROR_BUSY`, also between the calls of this thread. Use a hold around calls that belong
+ * together, such as the phases of a step, if other threads use the handle too.
  *
- * A thread may hold a handle several times; it then has to release the handle as many times. `lmada_reset` ends all
- * holds of the calling thread. On Linux a hold also ends with its thread, and a child after `fork()` begins without
- * one. On other systems a thread that ends while it holds a handle keeps the handle: every later call on it is
- * `LMADA_ERROR_BUSY`, and `lmada_free` does not free it. There the thread that calls `fork()` keeps its holds in the
- * child, and handles that another thread held stay held.
+ * A thread may hold a handle several times, and has to release it as many times. `lmada_reset` ends all holds of the
+ * calling thread. On Linux a hold ends with its thread, and a child process after `fork()` starts without holds. On
+ * other systems a thread that ends while it holds a handle keeps the handle: every later call on the handle returns
+ * `LMADA_ERROR_BUSY`, and `lmada_free` does not free it. On those systems the holds of the forking thread and of other
+ * threads stay in force in the child.
  *
  * ```c
  * if (lmada_hold(opt) != LMADA_OK) fail(lmada_last_error());
@@ -794,8 +814,8 @@ void lmada_free(lmada_t *opt);
  * ```
  *
  * @param opt  the handle
- * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_BUSY` where another thread holds the handle or is
- *         inside a call on it
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_BUSY` if another thread holds the handle or is inside a
+ *         call on it
  *
  * @pre `opt` is NULL or a live handle.
  */
@@ -805,8 +825,8 @@ lmada_status_t lmada_hold(lmada_t *opt);
  * Ends one `lmada_hold` of the calling thread.
  *
  * @param opt  the handle
- * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_WRONG_PHASE` where no thread holds the handle;
- *         `LMADA_ERROR_BUSY` where another thread holds it or is inside a call on it
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_WRONG_PHASE` if no thread holds the handle;
+ *         `LMADA_ERROR_BUSY` if another thread holds the handle or is inside a call on it
  *
  * @pre `opt` is NULL or a live handle.
  */
@@ -820,9 +840,9 @@ lmada_status_t lmada_release(lmada_t *opt);
  */
 
 /**
- * One step: takes the gradient into the window and moves the parameters against the preconditioned direction.
+ * Takes one step: adds the gradient to the window and moves the parameters against the preconditioned direction.
  *
- * A step is all or nothing: whatever is refused leaves parameters and state as they were, bit for bit.
+ * A step is all or nothing: a refused step leaves parameters and state as they were, bit for bit.
  *
  * ```c
  * memset(grads, 0, dim * sizeof *grads);
@@ -833,13 +853,14 @@ lmada_status_t lmada_release(lmada_t *opt);
  * ```
  *
  * @param opt     a handle of type `LMADA_F32`
- * @param params  `dim` parameters, updated in place; may not overlap `grads`. They are not inspected.
+ * @param params  `dim` parameters, updated in place; may not overlap `grads`. NaN and infinity in them are not
+ *                refused.
  * @param grads   `dim` partial derivatives of the loss
- * @param dim     number of parameters: the handle's
- * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_DIMENSION_MISMATCH`; `LMADA_ERROR_INVALID_ARGUMENT`
- *         where params and grads overlap or the handle is of the other type; `LMADA_ERROR_NON_FINITE` where the
- *         gradient has a NaN or infinity or what would be stored of it or the update would;
- *         `LMADA_ERROR_WRONG_PHASE` inside a step in phases; `LMADA_ERROR_BUSY`
+ * @param dim     number of parameters of the handle
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_DIMENSION_MISMATCH`; `LMADA_ERROR_INVALID_ARGUMENT` if
+ *         `params` and `grads` overlap or the handle is of the other type; `LMADA_ERROR_NON_FINITE` if the gradient,
+ *         the column stored of it or the update has a NaN or an infinity; `LMADA_ERROR_WRONG_PHASE` inside a step in
+ *         phases; `LMADA_ERROR_BUSY`
  *
  * @pre `opt` is NULL or a live handle; the arrays are NULL or have `dim` elements.
  */
@@ -853,8 +874,9 @@ lmada_status_t lmada_step(lmada_t *opt, float *params, const float *grads, size_
 lmada_status_t lmada_step_f64(lmada_t *opt, double *params, const double *grads, size_t dim);
 
 /**
- * `lmada_step` for a model that lies in several tensors, without copying them together. The tensors, one after the
- * other, are the optimizer's parameters; they need not be its blocks. The results are the same bits as with one array.
+ * Takes a step as `lmada_step` does, for a model in several tensors, without copying them together. The tensors in
+ * their order are the optimizer's parameters. The ends of tensors and of blocks may differ. The results have the same
+ * bits as with one array.
  *
  * ```c
  * float *const tensors[] = {weights, offsets};
@@ -864,13 +886,13 @@ lmada_status_t lmada_step_f64(lmada_t *opt, double *params, const double *grads,
  * ```
  *
  * @param opt     a handle of type `LMADA_F32`
- * @param params  `count` pointers to the tensors of the parameters; no two overlap
- * @param grads   `count` pointers to their gradients. One that is NULL counts as zeros, and those parameters keep their
- *                bits, under weight decay too.
- * @param lens    length of each tensor; their sum is the handle's `dim`. A tensor of length 0 may be NULL.
+ * @param params  `count` pointers to the tensors of parameters; no two may overlap
+ * @param grads   `count` pointers to the gradients of these tensors. A gradient that is NULL counts as zeros, and the
+ *                parameters of its tensor keep their bits, under weight decay too.
+ * @param lens    number of elements of each tensor; the sum is the handle's `dim`. A tensor of length 0 may be NULL.
  * @param count   number of tensors
- * @return as `lmada_step`; a message names the tensor at fault, as `grads[3]`. `LMADA_ERROR_OUT_OF_MEMORY` where a
- *         list longer than any before it needs room to be checked in
+ * @return as `lmada_step`; messages name the tensor at fault, for example `grads[3]`. `LMADA_ERROR_OUT_OF_MEMORY` if
+ *         the list is longer than 64 tensors and than every list before, and there is no memory to check it
  *
  * @pre `opt` is NULL or a live handle; the arrays are NULL or have `count` elements, and their pointers are NULL or point
  * at as many elements as `lens` says.
@@ -893,8 +915,9 @@ lmada_status_t lmada_step_tensors_f64(lmada_t *opt,
                                       size_t count);
 
 /**
- * Steps the state but writes the direction instead of moving parameters: what `lmada_step` would multiply by the
- * learning rate and subtract, without learning rate and weight decay. For callers that apply updates themselves.
+ * Takes a step that writes its direction instead of moving parameters. The direction is the vector that `lmada_step`
+ * would multiply by the learning rate and subtract from the parameters; weight decay is not part of it. Use it if your
+ * program applies updates itself.
  *
  * ```c
  * if (lmada_direction(opt, direction, grads, dim) != LMADA_OK) fail(lmada_last_error());
@@ -904,9 +927,9 @@ lmada_status_t lmada_step_tensors_f64(lmada_t *opt,
  * @param opt        a handle of type `LMADA_F32`
  * @param direction  receives `dim` elements; may not overlap `grads`
  * @param grads      `dim` partial derivatives of the loss
- * @param dim        number of parameters: the handle's
- * @return as `lmada_step`; `LMADA_ERROR_INVALID_ARGUMENT` also with `average_beta`, since the parameters are not known;
- *         on failure nothing is written
+ * @param dim        number of parameters of the handle
+ * @return as `lmada_step`; `LMADA_ERROR_INVALID_ARGUMENT` also with `average_beta`, since the call does not see the
+ *         parameters. On failure nothing is written.
  *
  * @pre `opt` is NULL or a live handle; the arrays are NULL or have `dim` elements.
  */
@@ -927,13 +950,14 @@ lmada_status_t lmada_direction_f64(lmada_t *opt, double *direction, const double
  */
 
 /**
- * Opens a step in phases: `lmada_begin`, `lmada_feed` for every piece of the gradient in any order, `lmada_partials`
- * where the parameters are split over processes, `lmada_solve`, `lmada_apply` for every piece, `lmada_end`. The
- * result is that of `lmada_step`: the same bits where the gradient comes in one piece, else up to the order in which
- * sums are rounded.
+ * Opens a step in phases. The phases are: `lmada_begin`; `lmada_feed` for every piece of the gradient, in any order;
+ * `lmada_partials` if the parameters are split over processes; `lmada_solve`; `lmada_apply` for every piece;
+ * `lmada_end`. The result is that of `lmada_step`: with the same bits if the gradient comes in one piece, otherwise up
+ * to the order in which sums are rounded.
  *
- * Until `lmada_end` or `lmada_cancel`, `lmada_step`, `lmada_direction`, `lmada_set_lr`, `lmada_state_save` and
- * `lmada_state_load` are `LMADA_ERROR_WRONG_PHASE`.
+ * Until `lmada_end` or `lmada_cancel`, other steps, changes of options and saved states are refused with
+ * `LMADA_ERROR_WRONG_PHASE`: `lmada_step`, `lmada_direction`, `lmada_set_lr`, `lmada_state_save`, `lmada_state_load`
+ * and all functions that say so in their list of statuses.
  *
  * ```c
  * if (lmada_begin(opt) != LMADA_OK) fail(lmada_last_error());
@@ -950,7 +974,7 @@ lmada_status_t lmada_direction_f64(lmada_t *opt, double *direction, const double
  * ```
  *
  * @param opt  the handle
- * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_WRONG_PHASE` where a step is open already;
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_WRONG_PHASE` if a step is open already;
  *         `LMADA_ERROR_BUSY`
  *
  * @pre `opt` is NULL or a live handle.
@@ -958,18 +982,19 @@ lmada_status_t lmada_direction_f64(lmada_t *opt, double *direction, const double
 lmada_status_t lmada_begin(lmada_t *opt);
 
 /**
- * Takes in the piece of the gradient that belongs to the parameters `[offset, offset + len)`. Pieces may come in any
- * order and of any length; together they cover every parameter once. A NaN is not refused here but in `lmada_solve`.
+ * Takes in a piece of the gradient, for the parameters `[offset, offset + len)`. Pieces may have any length and come
+ * in any order. Together they have to cover every parameter once. `lmada_feed` accepts a NaN; `lmada_solve` refuses
+ * it.
  *
  * @param opt     a handle of type `LMADA_F32` with an open step
- * @param offset  first parameter of the piece
- * @param grads   `len` partial derivatives; NULL is fine where `len` is 0
- * @param len     length of the piece
- * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where the piece is out of range or
- *         overlaps an earlier one; `LMADA_ERROR_WRONG_PHASE` before `lmada_begin` or after `lmada_partials` or
- *         `lmada_solve`; `LMADA_ERROR_OUT_OF_MEMORY` where the pieces lie scattered in more than 256 runs, or leave
- *         more than 16 units of the history format incomplete (see `lmada_history_format_t`), and there is no room
- *         for more; `LMADA_ERROR_BUSY`. A piece that was refused may be fed again.
+ * @param offset  index of the first parameter of the piece
+ * @param grads   `len` partial derivatives; may be NULL if `len` is 0
+ * @param len     number of parameters in the piece
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` if the piece is out of range or
+ *         overlaps an earlier one; `LMADA_ERROR_WRONG_PHASE` before `lmada_begin` and after `lmada_partials` or
+ *         `lmada_solve`; `LMADA_ERROR_OUT_OF_MEMORY` if the pieces form more than 256 separate runs, or leave more
+ *         than 16 groups of the history format incomplete (see `lmada_history_format_t`), and there is no memory for
+ *         more; `LMADA_ERROR_BUSY`. A refused piece may be fed again.
  *
  * @pre `opt` is NULL or a live handle; `grads` is NULL or has `len` elements.
  */
@@ -983,16 +1008,18 @@ lmada_status_t lmada_feed(lmada_t *opt, size_t offset, const float *grads, size_
 lmada_status_t lmada_feed_f64(lmada_t *opt, size_t offset, const double *grads, size_t len);
 
 /**
- * Gives the sums that the step needs, for parameters split over processes: add them up over all processes, element by
- * element, write the totals back in place on every process (the same bits on all), then call `lmada_solve`. At most
- * `2*history_size + 16` doubles a block (`3*history_size + 16` with `LMADA_CLIP_EMA_VECTOR` and
- * `LMADA_GRAFT_EMA_VECTOR`), whatever `dim` is. On one process this call may be left out. A second call
- * returns the same array. Where the history format is not the full one, a share should start at a multiple of 4,096
- * parameters from the start of its block, or it may store other numbers than one process would.
+ * Returns the sums of this process that the step needs from all processes. Add the arrays up over all processes,
+ * element by element. Write the totals back in place on every process, with the same bits on all. Then call
+ * `lmada_solve`.
  *
- * The sums say whether the processes agree in the library's version, the step's number, the learning rate and all
- * options but `threads`: where they do not, `lmada_solve` refuses the step on every process. (Of up to 1,048,576
- * processes.)
+ * The array has at most `2*history_size + 16` doubles a block (`3*history_size + 16` with `LMADA_CLIP_EMA_VECTOR` and
+ * `LMADA_GRAFT_EMA_VECTOR`); `dim` does not matter. On one process this call may be left out. A second call returns
+ * the same array. With a history format other than `LMADA_HISTORY_FULL`, a share should start at a multiple of 4,096
+ * parameters from the start of its block; otherwise it may store other numbers than one process would.
+ *
+ * The sums also tell whether the processes agree in the library's version, the number of the step, the learning rate
+ * and all options but `threads`. If they do not, `lmada_solve` refuses the step on every process. (Checked for up to
+ * 1,048,576 processes.)
  *
  * ```c
  * double *sums;
@@ -1010,10 +1037,10 @@ lmada_status_t lmada_feed_f64(lmada_t *opt, size_t offset, const double *grads, 
  * ```
  *
  * @param opt     a handle with an open step whose gradient is complete
- * @param values  receives the array, which lives until solve, cancel, reset or free
- * @param count   receives its length
- * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where `values` or `count` is not
- *         aligned; `LMADA_ERROR_WRONG_PHASE` where no step is open, a piece is missing or the step is solved;
+ * @param values  receives the array; it is valid until `lmada_solve`, `lmada_cancel`, `lmada_reset` or `lmada_free`
+ * @param count   receives the number of doubles
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` if `values` or `count` is not
+ *         aligned; `LMADA_ERROR_WRONG_PHASE` if no step is open, a piece is missing or the step is solved;
  *         `LMADA_ERROR_BUSY`. On failure nothing is written.
  *
  * @pre `opt` is NULL or a live handle; `values` and `count` are NULL or point at their types.
@@ -1021,8 +1048,8 @@ lmada_status_t lmada_feed_f64(lmada_t *opt, size_t offset, const double *grads, 
 lmada_status_t lmada_partials(lmada_t *opt, double **values, size_t *count);
 
 /**
- * Computes the step from the sums, without changing state or parameters. `lmada_stats` now describes it, so that a
- * caller can look and cancel. A refused solve leaves the step open: `lmada_cancel` is the way on.
+ * Computes the step from the sums. State and parameters do not change. `lmada_stats` then describes this step, so that
+ * the caller can decide to cancel it. If the call fails, the step stays open: call `lmada_cancel`.
  *
  * ```c
  * lmada_stats_t stats;
@@ -1039,26 +1066,27 @@ lmada_status_t lmada_partials(lmada_t *opt, double **values, size_t *count);
  * ```
  *
  * @param opt  a handle with an open step whose gradient is complete
- * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_NON_FINITE` as in `lmada_step`, on all processes alike;
- *         `LMADA_ERROR_INVALID_ARGUMENT` where the partials are no sum over processes at the same step and with the
- *         same options, learning rate and library version; `LMADA_ERROR_WRONG_PHASE` where no step is open, a piece is
- *         missing or the step is solved already; `LMADA_ERROR_BUSY`
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_NON_FINITE` as in `lmada_step`, on all processes;
+ *         `LMADA_ERROR_INVALID_ARGUMENT` if the sums are not those of processes at the same step, with the same
+ *         options, learning rate and library version; `LMADA_ERROR_WRONG_PHASE` if no step is open, a piece is missing
+ *         or the step is solved already; `LMADA_ERROR_BUSY`
  *
  * @pre `opt` is NULL or a live handle.
  */
 lmada_status_t lmada_solve(lmada_t *opt);
 
 /**
- * Moves the parameters `[offset, offset + len)`. Pieces may come in any order, cut otherwise than those that were fed;
- * together they cover every parameter once. After the first, the step can only be finished (or reset, or freed).
+ * Moves the parameters `[offset, offset + len)`. Pieces may come in any order, and may be cut in other places than the
+ * pieces of `lmada_feed`. Together they have to cover every parameter once. After the first piece the step can no
+ * longer be cancelled; it can be finished, reset (`lmada_reset`) or freed.
  *
  * @param opt     a handle of type `LMADA_F32` with a solved step
- * @param offset  first parameter of the piece
- * @param params  `len` parameters, updated in place; may not overlap `grads`; NULL is fine where `len` is 0
- * @param grads   the same partial derivatives that `lmada_feed` got for these parameters. With others the result is
+ * @param offset  index of the first parameter of the piece
+ * @param params  `len` parameters, updated in place; may not overlap `grads`; may be NULL if `len` is 0
+ * @param grads   the partial derivatives that `lmada_feed` got for these parameters. With other values the result is
  *                unspecified, but memory stays safe.
- * @param len     length of the piece
- * @return as `lmada_feed`; `LMADA_ERROR_WRONG_PHASE` before `lmada_solve` succeeded
+ * @param len     number of parameters in the piece
+ * @return as `lmada_feed`; `LMADA_ERROR_WRONG_PHASE` before `lmada_solve` has succeeded
  *
  * @pre `opt` is NULL or a live handle; the arrays are NULL or have `len` elements.
  */
@@ -1072,8 +1100,8 @@ lmada_status_t lmada_apply(lmada_t *opt, size_t offset, float *params, const flo
 lmada_status_t lmada_apply_f64(lmada_t *opt, size_t offset, double *params, const double *grads, size_t len);
 
 /**
- * `lmada_apply` that writes the direction instead of moving parameters, as `lmada_direction` does: without learning rate
- * and weight decay.
+ * Writes the direction for the parameters `[offset, offset + len)` instead of moving them. As in `lmada_direction`,
+ * learning rate and weight decay are not part of it. Otherwise as `lmada_apply`.
  *
  * ```c
  * lmada_begin(opt);
@@ -1085,11 +1113,11 @@ lmada_status_t lmada_apply_f64(lmada_t *opt, size_t offset, double *params, cons
  * ```
  *
  * @param opt        a handle of type `LMADA_F32` with a solved step
- * @param offset     first parameter of the piece
- * @param direction  receives `len` elements; may not overlap `grads`; NULL is fine where `len` is 0
+ * @param offset     index of the first parameter of the piece
+ * @param direction  receives `len` elements; may not overlap `grads`; may be NULL if `len` is 0
  * @param grads      as in `lmada_apply`
- * @param len        length of the piece
- * @return as `lmada_apply`; on failure nothing is written
+ * @param len        number of parameters in the piece
+ * @return as `lmada_apply`; `LMADA_ERROR_INVALID_ARGUMENT` also with `average_beta`. On failure nothing is written.
  *
  * @pre `opt` is NULL or a live handle; the arrays are NULL or have `len` elements.
  */
@@ -1111,10 +1139,10 @@ lmada_status_t lmada_apply_direction_f64(lmada_t *opt,
                                          size_t len);
 
 /**
- * Ends a step in phases: it now counts as accepted.
+ * Ends a step in phases. The step then counts as accepted.
  *
  * @param opt  a handle with a step that was applied to every parameter
- * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_WRONG_PHASE` where no step is solved or a piece is
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_WRONG_PHASE` if no step is solved or a piece is
  *         missing; `LMADA_ERROR_BUSY`
  *
  * @pre `opt` is NULL or a live handle.
@@ -1122,11 +1150,11 @@ lmada_status_t lmada_apply_direction_f64(lmada_t *opt,
 lmada_status_t lmada_end(lmada_t *opt);
 
 /**
- * Drops an open step, back to the state before `lmada_begin`. Possible while nothing is applied.
+ * Drops an open step. The state is then as before `lmada_begin`. The call is possible until the first `lmada_apply`.
  *
  * @param opt  a handle with an open step
- * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_WRONG_PHASE` where no step is open or a piece is
- *         applied already; `LMADA_ERROR_BUSY`
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_WRONG_PHASE` if no step is open or a piece is applied
+ *         already; `LMADA_ERROR_BUSY`
  *
  * @pre `opt` is NULL or a live handle.
  */
@@ -1140,10 +1168,11 @@ lmada_status_t lmada_cancel(lmada_t *opt);
  */
 
 /**
- * `lmada_step` with the gradient in bfloat16, the upper halves of `float`s: half the traffic of reading it. The
- * parameters stay `float`; where `params_bf16` is given it receives them, rounded to the nearest bfloat16, of two as
- * near the even one (a finite parameter beyond the largest bfloat16 becomes that). A step is the one that the same
- * numbers would give as `float`.
+ * Takes a step as `lmada_step` does, with the gradient in bfloat16 (the upper half of a `float`).
+ *
+ * Reading the gradient takes half the memory traffic. The parameters stay `float`. If `params_bf16` is not NULL, it
+ * receives the new parameters, rounded to the nearest bfloat16, ties to even; a finite parameter beyond the largest
+ * bfloat16 saturates. The result is that of `lmada_step` with the same numbers as `float`.
  *
  * ```c
  * // The forward and backward passes use params_bf16 and leave grads_bf16.
@@ -1151,10 +1180,10 @@ lmada_status_t lmada_cancel(lmada_t *opt);
  * ```
  *
  * @param opt          a handle of type `LMADA_F32`
- * @param params       `dim` parameters, updated in place. No two of the arrays overlap.
- * @param params_bf16  receives `dim` parameters in bfloat16; NULL is fine. On failure nothing is written.
+ * @param params       `dim` parameters, updated in place. No two of the arrays may overlap.
+ * @param params_bf16  receives `dim` parameters in bfloat16; may be NULL. On failure nothing is written.
  * @param grads_bf16   `dim` partial derivatives of the loss in bfloat16
- * @param dim          number of parameters: the handle's
+ * @param dim          number of parameters of the handle
  * @return as `lmada_step`
  *
  * @pre `opt` is NULL or a live handle; the arrays are NULL or have `dim` elements.
@@ -1166,12 +1195,12 @@ lmada_status_t lmada_step_bf16(lmada_t *opt,
                                size_t dim);
 
 /**
- * `lmada_feed` with the gradient in bfloat16.
+ * Takes in a piece of the gradient as `lmada_feed` does, with the gradient in bfloat16.
  *
  * @param opt         a handle of type `LMADA_F32` with an open step
- * @param offset      first parameter of the piece
- * @param grads_bf16  `len` partial derivatives in bfloat16; NULL is fine where `len` is 0
- * @param len         length of the piece
+ * @param offset      index of the first parameter of the piece
+ * @param grads_bf16  `len` partial derivatives in bfloat16; may be NULL if `len` is 0
+ * @param len         number of parameters in the piece
  * @return as `lmada_feed`
  *
  * @pre `opt` is NULL or a live handle; `grads_bf16` is NULL or has `len` elements.
@@ -1179,7 +1208,8 @@ lmada_status_t lmada_step_bf16(lmada_t *opt,
 lmada_status_t lmada_feed_bf16(lmada_t *opt, size_t offset, const uint16_t *grads_bf16, size_t len);
 
 /**
- * `lmada_apply` with the gradient in bfloat16, and a copy of the parameters as in `lmada_step_bf16`.
+ * Moves a piece of the parameters as `lmada_apply` does, with the gradient in bfloat16 and a copy of the parameters as
+ * in `lmada_step_bf16`.
  *
  * ```c
  * lmada_begin(opt);
@@ -1190,11 +1220,11 @@ lmada_status_t lmada_feed_bf16(lmada_t *opt, size_t offset, const uint16_t *grad
  * ```
  *
  * @param opt          a handle of type `LMADA_F32` with a solved step
- * @param offset       first parameter of the piece
- * @param params       `len` parameters, updated in place. No two of the arrays overlap; NULL is fine where `len` is 0.
- * @param params_bf16  receives `len` parameters in bfloat16; NULL is fine
- * @param grads_bf16   the same partial derivatives that `lmada_feed_bf16` got for these parameters
- * @param len          length of the piece
+ * @param offset       index of the first parameter of the piece
+ * @param params       `len` parameters, updated in place; may be NULL if `len` is 0. No two of the arrays may overlap.
+ * @param params_bf16  receives `len` parameters in bfloat16; may be NULL
+ * @param grads_bf16   the partial derivatives that `lmada_feed_bf16` got for these parameters
+ * @param len          number of parameters in the piece
  * @return as `lmada_apply`
  *
  * @pre `opt` is NULL or a live handle; the arrays are NULL or have `len` elements.
@@ -1214,12 +1244,12 @@ lmada_status_t lmada_apply_bf16(lmada_t *opt,
  */
 
 /**
- * Takes the gradient into the window and moves nothing: what the optimizer keeps of gradients and updates changes as in
- * `lmada_step`, and the step counts. With `lmada_precondition` it makes rules of one's own.
+ * Takes a step without parameters: the gradient enters the window, and all averages of gradients and updates change as
+ * in `lmada_step`. The step counts. Use it with `lmada_precondition` to build an update rule of your own.
  *
  * @param opt    a handle of type `LMADA_F32`
  * @param grads  `dim` partial derivatives of the loss
- * @param dim    number of parameters: the handle's
+ * @param dim    number of parameters of the handle
  * @return as `lmada_step`
  *
  * @pre `opt` is NULL or a live handle; `grads` is NULL or has `dim` elements.
@@ -1234,13 +1264,13 @@ lmada_status_t lmada_observe(lmada_t *opt, const float *grads, size_t dim);
 lmada_status_t lmada_observe_f64(lmada_t *opt, const double *grads, size_t dim);
 
 /**
- * Preconditions a vector with the window as it is: writes u = U f(S^2) U' v + orthogonal_scale*(v - U U' v), with M
- * weighted, and centered where that is on. No state changes. For the newest gradient that is the direction of the last
- * step, without clip, graft and momentum, up to rounding.
+ * Preconditions a vector with the present window: writes u = U f(S^2) U' v + orthogonal_scale*(v - U U' v), where M is
+ * weighted, and centered if `centered`. No state changes. If v is the newest gradient, u is the direction of the last
+ * step without clip, graft and momentum, up to rounding.
  *
- * With `diagonal_beta` v is scaled first, and u once more, as in a step. `grad_scale` and `grad_clip_norm` act on the
- * gradients that the window holds, not on v, which is taken as it is. Where a model is split over processes, the call
- * knows this process's share alone: its products with the window are not added up.
+ * With `diagonal_beta`, v is scaled before and u after, as in a step. `grad_scale` and `grad_clip_norm` act on the
+ * gradients in the window, not on v. If a model is split over processes, the call uses only this process's share: it
+ * does not sum the products of v and the window over the processes.
  *
  * ```c
  * // A rule of one's own: heavy-ball momentum on the preconditioned gradient.
@@ -1255,10 +1285,10 @@ lmada_status_t lmada_observe_f64(lmada_t *opt, const double *grads, size_t dim);
  * @param opt  a handle of type `LMADA_F32`
  * @param out  receives `dim` elements; may not overlap `v`
  * @param v    `dim` elements
- * @param dim  number of parameters: the handle's
- * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_DIMENSION_MISMATCH`; `LMADA_ERROR_INVALID_ARGUMENT`
- *         where out and v overlap or the handle is of the other type; `LMADA_ERROR_NON_FINITE` where v has a NaN or
- *         infinity or u may not be finite; `LMADA_ERROR_WRONG_PHASE` before the first step and inside a step in
+ * @param dim  number of parameters of the handle
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_DIMENSION_MISMATCH`; `LMADA_ERROR_INVALID_ARGUMENT` if
+ *         `out` and `v` overlap or the handle is of the other type; `LMADA_ERROR_NON_FINITE` if v has a NaN or an
+ *         infinity, or u may not be finite; `LMADA_ERROR_WRONG_PHASE` before the first step and inside a step in
  *         phases; `LMADA_ERROR_BUSY`. On failure nothing is written.
  *
  * @pre `opt` is NULL or a live handle; the arrays are NULL or have `dim` elements.
@@ -1273,8 +1303,8 @@ lmada_status_t lmada_precondition(lmada_t *opt, float *out, const float *v, size
 lmada_status_t lmada_precondition_f64(lmada_t *opt, double *out, const double *v, size_t dim);
 
 /**
- * Writes the average of the parameters over the steps, bias-corrected: with `average_beta`, what to evaluate where the
- * learning rate does not fall. The average takes in the parameters after each step that moves them.
+ * Writes the bias-corrected average of the parameters (option `average_beta`). If the learning rate does not fall, the
+ * average is usually better than the last parameters. Every step that moves parameters adds the new parameters to it.
  *
  * ```c
  * config.average_beta = 0.99;
@@ -1289,10 +1319,10 @@ lmada_status_t lmada_precondition_f64(lmada_t *opt, double *out, const double *v
  *
  * @param opt  a handle of type `LMADA_F32`
  * @param out  receives `dim` elements
- * @param dim  number of parameters: the handle's
- * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_DIMENSION_MISMATCH`; `LMADA_ERROR_INVALID_ARGUMENT`
- *         where the handle is of the other type; `LMADA_ERROR_WRONG_PHASE` before the first step, inside a step in
- *         phases, and with `average_beta` 0; `LMADA_ERROR_BUSY`. On failure nothing is written.
+ * @param dim  number of parameters of the handle
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_DIMENSION_MISMATCH`; `LMADA_ERROR_INVALID_ARGUMENT` if
+ *         the handle is of the other type; `LMADA_ERROR_WRONG_PHASE` before the first step, inside a step in phases,
+ *         and if `average_beta` is 0; `LMADA_ERROR_BUSY`. On failure nothing is written.
  *
  * @pre `opt` is NULL or a live handle; `out` is NULL or has `dim` elements.
  */
@@ -1313,7 +1343,7 @@ lmada_status_t lmada_averaged_params_f64(const lmada_t *opt, double *out, size_t
  */
 
 /**
- * Tells the options as they are now, the learning rate too.
+ * Writes the present options to `config`, with the present learning rate.
  *
  * ```c
  * lmada_config_t config;
@@ -1325,18 +1355,18 @@ lmada_status_t lmada_averaged_params_f64(const lmada_t *opt, double *out, size_t
  * @param opt          the handle
  * @param config       struct to fill; nothing is written beyond `config_size` bytes
  * @param config_size  `sizeof(lmada_config_t)`
- * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where `config_size` is below 8 or
- *         above what this library knows, or `config` is not aligned; `LMADA_ERROR_BUSY`
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` if `config_size` is below 8 or larger
+ *         than this library's struct, or if `config` is not aligned; `LMADA_ERROR_BUSY`
  *
  * @pre `opt` is NULL or a live handle; `config` is NULL or points at `config_size` writable bytes.
  */
 lmada_status_t lmada_get_config(const lmada_t *opt, lmada_config_t *config, size_t config_size);
 
 /**
- * Sets the options of the steps to come: all that do not change the shape of the state. Fixed are `dtype`,
+ * Sets the options of all further steps. Options that fix the layout of the state cannot change: `dtype`,
  * `history_size`, `history_format`, `density`, `momentum_kind`, whether `diagonal_beta` and `average_beta` are 0, and
- * whether `clip_kind` is one of the EMA vectors. Where a beta changes, the average that it belongs to keeps its value.
- * Options beyond the caller's `struct_size` stay as they are.
+ * whether `clip_kind` is one of the EMA vectors. If a beta changes, its average keeps its present value. Options
+ * beyond the caller's `struct_size` do not change.
  *
  * ```c
  * lmada_config_t config;
@@ -1348,16 +1378,17 @@ lmada_status_t lmada_get_config(const lmada_t *opt, lmada_config_t *config, size
  *
  * @param opt     the handle
  * @param config  the options, from `lmada_get_config`
- * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where an option is out of range or
- *         would change the shape of the state; `LMADA_ERROR_OUT_OF_MEMORY` where more threads or another clip need
- *         scratch; `LMADA_ERROR_WRONG_PHASE` inside a step in phases; `LMADA_ERROR_BUSY`. On failure nothing changes.
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` if an option is out of range or
+ *         cannot change; `LMADA_ERROR_OUT_OF_MEMORY` if there is no scratch memory for more threads or another clip;
+ *         `LMADA_ERROR_WRONG_PHASE` inside a step in phases; `LMADA_ERROR_BUSY`. On failure nothing changes.
  *
  * @pre `opt` is NULL or a live handle; `config` is NULL or points at as many bytes as its first member says.
  */
 lmada_status_t lmada_set_config(lmada_t *opt, const lmada_config_t *config);
 
 /**
- * Sets the factor on the gradients of the steps to come, `grad_scale`: for a loss whose scale changes.
+ * Sets the option `grad_scale`, the factor on the gradients of all further steps. Use it if the scale of the loss
+ * changes during training.
  *
  * ```c
  * if (lmada_set_grad_scale(opt, 1 / loss_scale) != LMADA_OK) fail(lmada_last_error());
@@ -1367,7 +1398,7 @@ lmada_status_t lmada_set_config(lmada_t *opt, const lmada_config_t *config);
  * ```
  *
  * @param opt    the handle
- * @param scale  finite, >= 0
+ * @param scale  the factor: finite, >= 0
  * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT`; `LMADA_ERROR_WRONG_PHASE` inside a
  *         step in phases; `LMADA_ERROR_BUSY`
  *
@@ -1376,9 +1407,9 @@ lmada_status_t lmada_set_config(lmada_t *opt, const lmada_config_t *config);
 lmada_status_t lmada_set_grad_scale(lmada_t *opt, double scale);
 
 /**
- * Sets the parameter groups of the steps to come, in place of all groups before: ranges of parameters with factors of
- * their own on learning rate and weight decay. Elsewhere both factors are 1. The groups cost no traffic. They are part
- * of a saved state, and `lmada_reset` keeps them.
+ * Sets the parameter groups of all further steps. A group is a range of parameters with its own factors on learning
+ * rate and weight decay; outside the groups both factors are 1. The call replaces all earlier groups. Groups take no
+ * memory traffic. They are part of a saved state, and `lmada_reset` keeps them.
  *
  * ```c
  * // No weight decay on the biases; the embedding is frozen.
@@ -1390,12 +1421,12 @@ lmada_status_t lmada_set_grad_scale(lmada_t *opt, double scale);
  * ```
  *
  * @param opt         the handle
- * @param groups      `count` groups in any order, disjoint; NULL is fine where `count` is 0
+ * @param groups      `count` disjoint groups in any order; may be NULL if `count` is 0
  * @param group_size  `sizeof(lmada_group_t)`
- * @param count       number of groups; 0: none
- * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where a group is out of range or
- *         overlaps another, a factor is negative or not finite, `lr*lr_scale*weight_decay*weight_decay_scale` exceeds
- *         1, or `group_size` is below 16 or above what this library knows; `LMADA_ERROR_OUT_OF_MEMORY`;
+ * @param count       number of groups; 0 removes all groups
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` if a group is out of range or
+ *         overlaps another group, a factor is negative or not finite, `lr*lr_scale*weight_decay*weight_decay_scale` is
+ *         above 1, or `group_size` is below 16 or larger than this library's struct; `LMADA_ERROR_OUT_OF_MEMORY`;
  *         `LMADA_ERROR_WRONG_PHASE` inside a step in phases; `LMADA_ERROR_BUSY`. On failure nothing changes.
  *
  * @pre `opt` is NULL or a live handle; `groups` is NULL or points at `count` structs of `group_size` bytes.
@@ -1413,13 +1444,13 @@ lmada_status_t lmada_set_groups(lmada_t *opt,
  */
 
 /**
- * The learning rate of a step by a schedule: warm-up, then constant, or falling to 0. Pure arithmetic: no handle, no
- * state.
+ * Computes the learning rate of a step by a schedule: a warm-up, then constant or falling to 0. The function has no
+ * handle and no state.
  *
- * Over the first `warmup` steps it rises linearly, from `peak/warmup` at step 1 to `peak` at step `warmup`. Then it is
- * `peak` times 1, `1 - x` or `(1 + cos(pi*x))/2`, where x goes from 0 at step `warmup` to 1 at step `total`. Beyond
- * `total` it is 0. A normalised step does not get shorter by itself as the loss falls, so train with a schedule that
- * falls.
+ * Over the first `warmup` steps the learning rate rises linearly, from `peak/warmup` at step 1 to `peak` at step
+ * `warmup`. Then it is `peak` times 1 (constant), `1 - x` (linear) or `(1 + cos(pi*x))/2` (cosine), where x rises from
+ * 0 at step `warmup` to 1 at step `total`. After step `total` it is 0. The length of an Adagrad step does not shrink
+ * as the loss falls, so train with a schedule that falls.
  *
  * ```c
  * for (int step = 1; step <= steps; step++) {
@@ -1431,15 +1462,15 @@ lmada_status_t lmada_set_groups(lmada_t *opt,
  *
  * @param kind    `LMADA_SCHEDULE_CONSTANT`, `LMADA_SCHEDULE_LINEAR` or `LMADA_SCHEDULE_COSINE`
  * @param peak    largest learning rate: finite, >= 0
- * @param step    number of the step, from 1; the steps of the stats and 1
- * @param warmup  steps of the warm-up, at most `total`; 0: none
- * @param total   steps of the run
- * @return the learning rate; NaN, which `lmada_set_lr` refuses, for arguments out of range
+ * @param step    number of the step, from 1: `steps` of the stats, plus 1
+ * @param warmup  number of steps of the warm-up, at most `total`; 0 for no warm-up
+ * @param total   number of steps of the run
+ * @return the learning rate; NaN, which `lmada_set_lr` refuses, if an argument is out of range
  */
 double lmada_schedule(lmada_schedule_t kind, double peak, uint64_t step, uint64_t warmup, uint64_t total);
 
 /**
- * Sets the learning rate of the steps to come, for schedules.
+ * Sets the learning rate of all further steps.
  *
  * ```c
  * for (int step = 0; step < steps; step++) {
@@ -1450,7 +1481,7 @@ double lmada_schedule(lmada_schedule_t kind, double peak, uint64_t step, uint64_
  * ```
  *
  * @param opt  the handle
- * @param lr   finite, >= 0, and at most 1/`weight_decay`
+ * @param lr   the learning rate: finite, >= 0, and at most 1/`weight_decay`
  * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT`; `LMADA_ERROR_WRONG_PHASE` inside a
  *         step in phases; `LMADA_ERROR_BUSY`
  *
@@ -1466,16 +1497,16 @@ lmada_status_t lmada_set_lr(lmada_t *opt, double lr);
  */
 
 /**
- * Tells what the last step looked like, or the one under way between `lmada_solve` and `lmada_end`.
+ * Writes the statistics of the last step; between `lmada_solve` and `lmada_end`, of the step under way.
  *
- * A step does not need `rank`, `eig_max` and `eig_min`: they are computed when they are first asked for after it, by
- * an eigendecomposition for each block (about 15 microseconds at k = 10, a millisecond at 100).
+ * A step does not compute `rank`, `eig_max` and `eig_min`. The first call of this function after a step computes them,
+ * by an eigendecomposition for each block (about 15 microseconds at k = 10, one millisecond at k = 100).
  *
  * @param opt         the handle
  * @param stats       struct to fill; nothing is written beyond `stats_size` bytes
  * @param stats_size  `sizeof(lmada_stats_t)`
- * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where `stats_size` is below 8 or
- *         above what this library knows, or `stats` is not aligned; `LMADA_ERROR_BUSY`
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` if `stats_size` is below 8 or larger
+ *         than this library's struct, or if `stats` is not aligned; `LMADA_ERROR_BUSY`
  *
  * @pre `opt` is NULL or a live handle; `stats` is NULL or points at `stats_size` writable bytes.
  */
@@ -1489,12 +1520,12 @@ lmada_status_t lmada_stats(const lmada_t *opt, lmada_stats_t *stats, size_t stat
  */
 
 /**
- * Size of a saved state of this handle. It depends on the configuration, the lengths and the number of parameter
- * groups only, not on the steps taken.
+ * Writes the size of a saved state of this handle. The size depends on the options, the lengths of the blocks and the
+ * number of parameter groups. It does not depend on the steps taken.
  *
  * @param opt    the handle
- * @param bytes  receives the size
- * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` where `bytes` is not aligned;
+ * @param bytes  receives the size in bytes
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_INVALID_ARGUMENT` if `bytes` is not aligned;
  *         `LMADA_ERROR_BUSY`
  *
  * @pre `opt` is NULL or a live handle; `bytes` is NULL or points at a `size_t`.
@@ -1502,11 +1533,13 @@ lmada_status_t lmada_stats(const lmada_t *opt, lmada_stats_t *stats, size_t stat
 lmada_status_t lmada_state_size(const lmada_t *opt, size_t *bytes);
 
 /**
- * Saves the whole state: window as stored, error feedback, averages, step count, learning rate, parameter groups, and
- * the configuration with the lengths of the blocks, from which `lmada_create_from_state` makes the handle anew.
- * Versioned, checksummed, little-endian; a run that loads it goes on with the same bits as one that was never
- * interrupted (on a processor with the same vector instructions). `lmada_state_write` saves the same without a buffer of
- * this size.
+ * Saves the whole state to a buffer: the window as stored, error feedback, averages, step count, learning rate,
+ * parameter groups, options and lengths of the blocks. `lmada_create_from_state` creates a handle from these bytes
+ * alone.
+ *
+ * The saved form has a version and checksums, and is little-endian. A run that loads the state continues with the same
+ * bits as a run that was not interrupted, on processors with the same vector instructions. `lmada_state_write` writes
+ * the same bytes without a buffer of this size.
  *
  * ```c
  * size_t bytes;
@@ -1520,21 +1553,19 @@ lmada_status_t lmada_state_size(const lmada_t *opt, size_t *bytes);
  *
  * @param opt     the handle
  * @param buffer  receives the state
- * @param bytes   its size: exactly what `lmada_state_size` says
+ * @param bytes   size of the buffer: exactly the number of `lmada_state_size`
  * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_DIMENSION_MISMATCH`; `LMADA_ERROR_WRONG_PHASE` inside a
  *         step in phases; `LMADA_ERROR_BUSY`
  *
  * @pre `opt` is NULL or a live handle; `buffer` is NULL or points at `bytes` writable bytes.
  */
-lmada_status_t lmada_state_save(const lmada_t *opt,
-                                void *buffer,
-                                size_t bytes);
+lmada_status_t lmada_state_save(const lmada_t *opt, void *buffer, size_t bytes);
 
 /**
- * Puts a saved state in place of the present one. The handle must have been created with the same element type,
- * `history_size`, `history_format`, `density`, lengths, `momentum_kind` and `clip_kind`, and with `diagonal_beta` and
- * `average_beta` on or off alike; other options may differ, and stay those of the handle. The state's learning rate
- * and parameter groups become the handle's. Everything is checked before anything is changed.
+ * Replaces the present state by a saved one. The handle and the state must agree in element type, `history_size`,
+ * `history_format`, `density`, the lengths of the blocks, `momentum_kind` and `clip_kind`, and in whether
+ * `diagonal_beta` and `average_beta` are 0. Other options may differ; the handle keeps its own. The handle takes the
+ * learning rate and the parameter groups of the state. The whole state is checked before anything changes.
  *
  * ```c
  * size_t bytes;
@@ -1545,22 +1576,22 @@ lmada_status_t lmada_state_save(const lmada_t *opt,
  * ```
  *
  * @param opt     the handle
- * @param buffer  what `lmada_state_save` or `lmada_state_write` wrote
- * @param bytes   its size
- * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_BAD_STATE` where it is damaged, cut short or of an
- *         unknown version; `LMADA_ERROR_DIMENSION_MISMATCH` where `history_size` or a length differs;
- *         `LMADA_ERROR_INVALID_ARGUMENT` where another of the options named above does, or the state's learning rate
- *         is above 1/`weight_decay`, in one of its groups too; `LMADA_ERROR_OUT_OF_MEMORY` where there is no memory
- *         for its groups;
- *         `LMADA_ERROR_WRONG_PHASE` inside a step in phases; `LMADA_ERROR_BUSY`
+ * @param buffer  the bytes that `lmada_state_save` or `lmada_state_write` wrote
+ * @param bytes   number of bytes
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER`; `LMADA_ERROR_BAD_STATE` if the state is damaged, cut short or of an
+ *         unknown version; `LMADA_ERROR_DIMENSION_MISMATCH` if `history_size` or a length differs;
+ *         `LMADA_ERROR_INVALID_ARGUMENT` if another of the options above differs, or if the state's learning rate is
+ *         above 1/`weight_decay` (in each of its groups: `lr*lr_scale` above 1/(`weight_decay*weight_decay_scale`));
+ *         `LMADA_ERROR_OUT_OF_MEMORY` if there is no memory for the groups; `LMADA_ERROR_WRONG_PHASE` inside a step in
+ *         phases; `LMADA_ERROR_BUSY`
  *
  * @pre `opt` is NULL or a live handle; `buffer` is NULL or points at `bytes` readable bytes.
  */
 lmada_status_t lmada_state_load(lmada_t *opt, const void *buffer, size_t bytes);
 
 /**
- * Puts together, from states that several processes saved, the state of this handle: for a restart on another number of
- * processes, or with other shares. What the states hold beyond this handle's share belongs to others, who load it from
+ * Loads this handle's state from the states that several processes saved. Use it to restart a model on another number
+ * of processes, or with other shares. The handle takes its own share from the states; other handles take theirs from
  * the same states.
  *
  * ```c
@@ -1573,24 +1604,23 @@ lmada_status_t lmada_state_load(lmada_t *opt, const void *buffer, size_t bytes);
  * if (lmada_state_load_shares(opt, &start, states, bytes, 4) != LMADA_OK) fail(lmada_last_error());
  * ```
  *
- * In every block the shares of the states follow each other in the order in which the states are given. They may be all
- * of them, or those consecutive ones that have a part of this handle's shares. Nothing is copied but into the handle;
- * the states may be files that are mapped into memory.
+ * In every block the shares of the states follow each other, in the order of `states`. The list may leave out states
+ * at its start and end that hold no part of this handle's shares. The call copies the states only into the handle, so
+ * `states` may be files that are mapped into memory. The handle keeps its own parameter groups.
  *
- * The handle keeps its own parameter groups.
- *
- * Where the history format is not the full one, its units (`lmada_history_format_t`) cannot be cut: old and new shares
- * start at multiples of 4,096 parameters from the start of their block (`SPARSE`; of 256 for `F16` and `INT8`).
- * Anything else is `LMADA_ERROR_INVALID_ARGUMENT`: load the states into handles of the old shares then.
+ * With history formats that store numbers in groups of 256 or 4,096 (`lmada_history_format_t`) shares may not cut a
+ * group: old and new shares have to start at multiples of 256 (`F16`, `INT8`) or 4,096 (`SPARSE`) parameters from the
+ * start of their block. Other shares are refused with `LMADA_ERROR_INVALID_ARGUMENT`; load the states into handles
+ * with the old shares instead.
  *
  * @param opt     the handle, as for `lmada_state_load`
- * @param firsts  for each block of the handle, the place of its share in the block: how many parameters of the block
- *                the states hold before it. Of a share of length 0 it is not looked at.
+ * @param firsts  for each block of the handle, the number of the block's parameters that the states hold before the
+ *                handle's share. Ignored for a share of length 0.
  * @param states  `count` saved states of the same step, as `lmada_state_save` wrote them
- * @param bytes   their sizes
- * @param count   how many there are, 1 at least
- * @return as `lmada_state_load`; `LMADA_ERROR_INVALID_ARGUMENT` also where the states do not hold all of a share, are
- *         not of the same step of one model, or a unit would be cut; `LMADA_ERROR_OUT_OF_MEMORY`
+ * @param bytes   sizes of the states in bytes
+ * @param count   number of states, at least 1
+ * @return as `lmada_state_load`; `LMADA_ERROR_INVALID_ARGUMENT` also if the states do not hold the whole of a share,
+ *         are not of the same step of one model, or a group would be cut; `LMADA_ERROR_OUT_OF_MEMORY`
  *
  * @pre `opt` is NULL or a live handle; `firsts` is NULL or has as many elements as the handle has blocks; `states` and
  * `bytes` are NULL or have `count` elements, and every state is NULL or has as many readable bytes as `bytes` says.
@@ -1602,9 +1632,9 @@ lmada_status_t lmada_state_load_shares(lmada_t *opt,
                                        size_t count);
 
 /**
- * Saves the state as `lmada_state_save` does, the same bytes, but gives them to a callback, piece by piece. So no memory
- * of the state's size is needed besides the handle: long pieces are passed where they lie in the handle, short ones are
- * gathered to pieces of about 2 KiB.
+ * Saves the state through a callback that takes it piece by piece. The bytes are those of `lmada_state_save`. The call
+ * needs no second copy of the state: long pieces are passed from the memory of the handle, short ones are gathered to
+ * pieces of about 2 KiB.
  *
  * ```c
  * FILE *file = fopen("run.state", "wb");
@@ -1613,7 +1643,7 @@ lmada_status_t lmada_state_load_shares(lmada_t *opt,
  * if (fclose(file) != 0) fail("run.state cannot be written");
  * ```
  *
- * where the callback is
+ * with this callback:
  *
  * ```text
  * int write_to_file(void *context, const void *bytes, size_t len)
@@ -1622,25 +1652,24 @@ lmada_status_t lmada_state_load_shares(lmada_t *opt,
  * }
  * ```
  *
- * Where the call fails half way, the callback has already taken part of the state. That part is no state: write to a new
- * file, and give it its name once the call has returned `LMADA_OK`.
+ * If the call fails half way, the callback has already taken part of the state. That part cannot be loaded. Write to a
+ * new file, and rename the file after the call has returned `LMADA_OK`.
  *
  * @param opt      the handle
- * @param write    called with the pieces, one after the other
+ * @param write    the callback; it gets the pieces in their order
  * @param context  passed to `write`
- * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `opt` or `write`; `LMADA_ERROR_CALLBACK` where `write` does not
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `opt` or `write`; `LMADA_ERROR_CALLBACK` if `write` does not
  *         return 0; `LMADA_ERROR_WRONG_PHASE` inside a step in phases; `LMADA_ERROR_BUSY`
  *
  * @pre `opt` is NULL or a live handle; `write` is NULL or a function that may be called with `context`.
  */
-lmada_status_t lmada_state_write(const lmada_t *opt,
-                                 lmada_write_t write,
-                                 void *context);
+lmada_status_t lmada_state_write(const lmada_t *opt, lmada_write_t write, void *context);
 
 /**
- * Creates the handle whose state a callback gives: with the configuration, the lengths of the blocks and the learning
- * rate that were saved with it. It goes on with the same bits as the handle that was saved. The state is read straight
- * into the new handle: no second copy of it is held, and no byte after its end is asked for.
+ * Creates a handle from a saved state that a callback supplies. The handle has the options, the lengths of the blocks,
+ * the parameter groups and the learning rate of the state, and continues with the same bits as the saved handle. The
+ * state is read straight into the new handle, without a second copy. The call asks for no byte after the end of the
+ * state.
  *
  * ```c
  * FILE *file = fopen("run.state", "rb");
@@ -1649,7 +1678,7 @@ lmada_status_t lmada_state_write(const lmada_t *opt,
  * fclose(file);
  * ```
  *
- * where the callback is
+ * with this callback:
  *
  * ```text
  * int read_from_file(void *context, void *bytes, size_t len)
@@ -1658,16 +1687,16 @@ lmada_status_t lmada_state_write(const lmada_t *opt,
  * }
  * ```
  *
- * The state may come from anywhere. Damage is found before the handle is given out, and damage to a length before
- * memory is reserved for it. A state that was made up, with checksums that fit, may still ask for as much memory as
- * there is: `LMADA_ERROR_OUT_OF_MEMORY`, if the system refuses it.
+ * The state may come from an untrusted source. Damage is found before the handle is returned, and a damaged length is
+ * found before memory is reserved for it. A forged state with matching checksums may still ask for very much memory;
+ * if the system refuses the memory, the call returns `LMADA_ERROR_OUT_OF_MEMORY`.
  *
- * @param read     called for the pieces, one after the other
+ * @param read     the callback; it is called for the pieces in their order
  * @param context  passed to `read`
- * @param out      receives the handle; NULL is put there on failure
- * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `read` or `out`; `LMADA_ERROR_INVALID_ARGUMENT` where `out` is not
- *         aligned; `LMADA_ERROR_CALLBACK` where `read` does not return 0, as for a state that is cut short;
- *         `LMADA_ERROR_BAD_STATE` where the state is damaged or of an unknown version; `LMADA_ERROR_OUT_OF_MEMORY`
+ * @param out      receives the handle, or NULL on failure
+ * @return `LMADA_OK`; `LMADA_ERROR_NULL_POINTER` for `read` or `out`; `LMADA_ERROR_INVALID_ARGUMENT` if `out` is not
+ *         aligned; `LMADA_ERROR_CALLBACK` if `read` does not return 0, for example because the state is cut short;
+ *         `LMADA_ERROR_BAD_STATE` if the state is damaged or of an unknown version; `LMADA_ERROR_OUT_OF_MEMORY`
  *
  * @pre `read` is NULL or a function that may be called with `context`, and that fills what it is given; `out` is NULL or
  * points at a pointer.
@@ -1682,28 +1711,30 @@ lmada_status_t lmada_create_from_state(lmada_read_t read, void *context, lmada_t
  */
 
 /**
- * Version of the binary interface that the library was built with; `LMADA_ABI_VERSION` is that of the header. While it
- * stays the same, programs that were compiled against an older header go on working: functions and constants are only
- * added, structs only grow at their end. When it changes, so does the name under which programs ask for the shared
- * library, `liblmada.so.0`.
+ * Returns the version of the library's binary interface. `LMADA_ABI_VERSION` is the version of the header. While the
+ * version stays the same, programs compiled against an older header work: functions and constants are only added, and
+ * structs grow at their end only. When the version changes, the SONAME of the shared library (`liblmada.so.0`) changes
+ * too.
  */
 uint32_t lmada_abi_version(void);
 
 /**
- * Version of the library, as "0.1.0". Static storage.
+ * Returns the version of the library, for example "0.1.0". The string is static.
  */
 const char *lmada_version(void);
 
 /**
- * The name of a status, as "LMADA_ERROR_BUSY"; "unknown status" for a number that is none. Static storage.
+ * Returns the name of a status, for example "LMADA_ERROR_BUSY", or "unknown status" for any other number. The string
+ * is static.
  *
- * @param status  what a function returned
+ * @param status  the status that a function returned
  */
 const char *lmada_status_string(lmada_status_t status);
 
 /**
- * The last failure of a call made from this thread, in words: which argument was wrong and what it was. Never NULL;
- * empty before the first failure; a call that succeeds leaves it. Valid until this thread's next failure.
+ * Returns the message of the last failed call of this thread: the argument at fault and its value. Never NULL. The
+ * message is empty before the first failure. A call that succeeds does not change it. The string is valid until the
+ * next failure of this thread.
  *
  * ```c
  * lmada_status_t status = lmada_step(opt, params, grads, dim + 1);

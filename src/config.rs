@@ -126,6 +126,16 @@ macro_rules! variants {
             impl $option {
                 /// All variants, each at the index that is its number.
                 pub(crate) const ALL: &[Self] = &[$(Self::$variant),*];
+
+                /// Returns the variant for error messages.
+                pub(crate) const fn value(self) -> Value {
+                    match self {
+                        $(Self::$variant => Value::Variant(
+                            concat!(stringify!($option), "::", stringify!($variant)),
+                            Self::$variant as i32,
+                        ),)*
+                    }
+                }
             }
 
             impl Word for $option {
@@ -390,12 +400,12 @@ impl Config {
             return Err(Error::invalid("config.centered", Value::Name("true"), expected));
         }
         if self.is_diagonal() && self.clips_by_vector() {
-            let value = Value::Clip(self.clip_kind);
+            let value = self.clip_kind.value();
             let expected = "no EMA of update vectors with diagonal preconditioning (config.diagonal_beta)";
             return Err(Error::invalid("config.clip_kind", value, expected));
         }
         if self.history_format != HistoryFormat::Full && self.dtype != Dtype::F32 {
-            let value = Value::HistoryFormat(self.history_format);
+            let value = self.history_format.value();
             return Err(Error::invalid("config.history_format", value, FULL_WITH_F64));
         }
         Ok(())

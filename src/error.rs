@@ -7,8 +7,6 @@
 use core::fmt;
 use std::io;
 
-use crate::config::{Clip, HistoryFormat};
-
 /// The result of a call that may fail.
 pub type Result<T> = core::result::Result<T, Error>;
 
@@ -160,10 +158,8 @@ pub enum Value {
     Range(u64, u64),
     /// A value described by a text.
     Name(&'static str),
-    /// A kind of clipping.
-    Clip(Clip),
-    /// A history format.
-    HistoryFormat(HistoryFormat),
+    /// A value of an enum: its name in Rust, for example `Clip::Norm`, and its number in C.
+    Variant(&'static str, i32),
     /// The error of a reader or writer.
     Io(io::ErrorKind),
 }
@@ -176,8 +172,7 @@ impl fmt::Display for Value {
             Self::Integer(value) => write!(f, "{value}"),
             Self::Range(start, end) => write!(f, "[{start}, {end})"),
             Self::Name(name) => f.write_str(name),
-            Self::Clip(kind) => write!(f, "Clip::{kind:?}"),
-            Self::HistoryFormat(format) => write!(f, "HistoryFormat::{format:?}"),
+            Self::Variant(name, _) => f.write_str(name),
             Self::Io(kind) => write!(f, "{kind}"),
         }
     }

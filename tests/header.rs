@@ -34,8 +34,19 @@ fn generate() -> String {
     let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).unwrap();
     let mut builder = cbindgen::Builder::new().with_config(config);
     for file in [
-        "types", "guard", "config", "create", "hold", "step", "phases", "bf16", "own_rule", "options", "state",
-        "stream", "info",
+        "types",
+        "handle",
+        "config",
+        "create",
+        "hold",
+        "step",
+        "phases",
+        "bf16",
+        "precondition",
+        "options",
+        "state",
+        "stream",
+        "info",
     ] {
         builder = builder.with_src(root.join(format!("src/capi/{file}.rs")));
     }

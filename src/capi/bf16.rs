@@ -1,7 +1,8 @@
 //! Steps with gradients, and a copy of the parameters, in bfloat16.
 
-use super::guard::{lmada_t, with_handle};
-use super::pointers::{check_apart, native, slice, slice_mut};
+use super::guard::with_handle;
+use super::handle::lmada_t;
+use super::pointers::{check_apart, slice, slice_mut};
 use super::step::check_dim;
 use super::types::*;
 use crate::error::Result;
@@ -37,7 +38,7 @@ pub unsafe extern "C" fn lmada_step_bf16(
     // SAFETY: the caller's promise is passed on; `arrays` checks that they do not overlap.
     unsafe {
         with_handle(opt, |inner| {
-            let (optimizer, _) = native::<f32>(inner)?;
+            let optimizer = inner.optimizer::<f32>()?;
             check_dim(dim, optimizer.dim())?;
             let (params, copy, grads) = arrays(params, params_bf16, grads_bf16, dim)?;
             optimizer.step_bf16(params, copy, grads)
@@ -91,7 +92,7 @@ pub unsafe extern "C" fn lmada_feed_bf16(
     // SAFETY: the caller's promise is passed on.
     unsafe {
         with_handle(opt, |inner| {
-            let (optimizer, _) = native::<f32>(inner)?;
+            let optimizer = inner.optimizer::<f32>()?;
             optimizer.feed_bf16(offset, slice("grads_bf16", grads_bf16, len)?)
         })
     }
@@ -130,7 +131,7 @@ pub unsafe extern "C" fn lmada_apply_bf16(
     // SAFETY: the caller's promise is passed on; `arrays` checks that they do not overlap.
     unsafe {
         with_handle(opt, |inner| {
-            let (optimizer, _) = native::<f32>(inner)?;
+            let optimizer = inner.optimizer::<f32>()?;
             let (params, copy, grads) = arrays(params, params_bf16, grads_bf16, len)?;
             optimizer.apply_bf16(offset, params, copy, grads)
         })

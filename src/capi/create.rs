@@ -1,7 +1,8 @@
 //! Creating, resetting and freeing handles.
 
 use super::config::read_config;
-use super::guard::{Engine, either, guard, lmada_t, with_handle_mended};
+use super::guard::{guard, with_handle_mended};
+use super::handle::{Engine, either, lmada_t};
 use super::pointers::{check_place, slice};
 use super::types::*;
 use crate::config::Dtype;

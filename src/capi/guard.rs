@@ -1,76 +1,17 @@
 //! The guard of every exported function: it turns errors and panics into statuses, keeps the message for
 //! `lmada_last_error`, and lets one call at a time into a handle.
 
-use core::cell::{Cell, UnsafeCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::lock::{Inside, Lock};
+use super::handle::{Inner, lmada_t};
+use super::lock::Inside;
 use super::message::remember;
 use super::panics::{inside, keep_message};
-use super::pointers::Extent;
 use super::types::*;
 use super::words::in_c;
 use crate::error::{Error, Result};
-use crate::memory::try_vec;
-use crate::optimizer::{Optimizer, USUAL_TENSORS};
 use crate::parallel::cancellation::held_off;
 use crate::parallel::float_mode::in_default_mode;
-
-/// A handle: an optimizer and its state. `lmada_create`, `lmada_create_blocks` and `lmada_create_from_state` create it,
-/// `lmada_free` frees it.
-///
-/// Different handles may be used from different threads at the same time. A call on a handle returns `LMADA_ERROR_BUSY`
-/// while another thread is inside a call on it or holds it (`lmada_hold`). A child process may use a handle after
-/// `fork()`, unless another thread was inside a call on it at the moment of the fork.
-#[allow(non_camel_case_types)]
-pub struct lmada_t {
-    lock: Lock,
-    broken: Cell<bool>,
-    inner: UnsafeCell<Inner>,
-}
-
-/// The contents of a handle. One call at a time has access.
-pub(super) struct Inner {
-    pub engine: Engine,
-    /// Scratch for the check of a tensor list. Grows to the longest list seen.
-    pub extents: Vec<Extent>,
-}
-
-/// The optimizer, of one of the two element types.
-pub(super) enum Engine {
-    F32(Optimizer<f32>),
-    F64(Optimizer<f64>),
-}
-
-/// Calls a method of the optimizer, for both element types.
-macro_rules! either {
-    ($engine:expr, $optimizer:ident => $call:expr) => {
-        match $engine {
-            $crate::capi::guard::Engine::F32($optimizer) => $call,
-            $crate::capi::guard::Engine::F64($optimizer) => $call,
-        }
-    };
-}
-pub(super) use either;
-
-impl lmada_t {
-    pub(super) fn new(engine: Engine) -> Result<Self> {
-        Ok(Self {
-            lock: Lock::new(),
-            broken: Cell::new(false),
-            inner: UnsafeCell::new(Inner {
-                engine,
-                extents: try_vec(2 * USUAL_TENSORS, "the check of a tensor list")?,
-            }),
-        })
-    }
-
-    /// Lets a call in; see [`Lock`].
-    #[inline(always)]
-    pub(super) fn enter(&self) -> Result<Inside<'_>> {
-        self.lock.enter()
-    }
-}
 
 /// Runs `call` with the contents of the handle. Refuses NULL, a busy handle, and a handle in which a call panicked.
 ///
@@ -173,7 +114,9 @@ fn status_of(error: &Error) -> lmada_status_t {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capi::handle::Engine;
     use crate::capi::message::message;
+    use crate::optimizer::Optimizer;
 
     #[test]
     fn a_panic_is_a_status_with_a_message() {

@@ -1,6 +1,7 @@
 //! Holding a handle: several calls of one thread, without calls of other threads in between.
 
-use super::guard::{inside_lock, lmada_t};
+use super::guard::inside_lock;
+use super::handle::lmada_t;
 use super::types::*;
 
 /// Reserves the handle for the calling thread until `lmada_release`. Until then every call on the handle from another

@@ -3,7 +3,8 @@
 use core::mem::offset_of;
 
 use super::config::{config_to_c, read_config_over, write_prefix};
-use super::guard::{either, lmada_t, with_handle};
+use super::guard::with_handle;
+use super::handle::{either, lmada_t};
 use super::pointers::{check_place, slice};
 use super::types::*;
 use crate::error::{Error, Result, Value};
@@ -77,7 +78,7 @@ pub unsafe extern "C" fn lmada_set_config(opt: *mut lmada_t, config: *const lmad
             let new = read_config_over(config, &now)?;
             if new.dtype != now.dtype {
                 let expected = "the value that the handle was created with: the layout of the state depends on it";
-                return Err(Error::invalid("config.dtype", Value::Integer(new.dtype as i64), expected));
+                return Err(Error::invalid("config.dtype", new.dtype.value(), expected));
             }
             either!(&mut inner.engine, optimizer => optimizer.set_config(&new))
         })

@@ -1,7 +1,8 @@
 //! A step in phases: the gradient comes in pieces, and sums may be added up over processes.
 
-use super::guard::{either, lmada_t, with_handle};
-use super::pointers::{Native, check_pair, check_place, native, slice, slice_mut};
+use super::guard::with_handle;
+use super::handle::{ElementType, either, lmada_t};
+use super::pointers::{check_pair, check_place, slice, slice_mut};
 use super::types::*;
 
 /// Opens a step in phases. The phases are: `lmada_begin`; `lmada_feed` for every piece of the gradient, in any order;
@@ -76,11 +77,11 @@ pub unsafe extern "C" fn lmada_feed_f64(
     unsafe { feed(opt, offset, grads, len) }
 }
 
-unsafe fn feed<T: Native>(opt: *mut lmada_t, offset: usize, grads: *const T, len: usize) -> lmada_status_t {
+unsafe fn feed<T: ElementType>(opt: *mut lmada_t, offset: usize, grads: *const T, len: usize) -> lmada_status_t {
     // SAFETY: the caller's promise is passed on.
     unsafe {
         with_handle(opt, |inner| {
-            let (optimizer, _) = native::<T>(inner)?;
+            let optimizer = inner.optimizer::<T>()?;
             optimizer.feed(offset, slice("grads", grads, len)?)
         })
     }
@@ -211,7 +212,7 @@ pub unsafe extern "C" fn lmada_apply_f64(
     unsafe { apply(opt, offset, params, grads, len) }
 }
 
-unsafe fn apply<T: Native>(
+unsafe fn apply<T: ElementType>(
     opt: *mut lmada_t,
     offset: usize,
     params: *mut T,
@@ -221,7 +222,7 @@ unsafe fn apply<T: Native>(
     // SAFETY: the caller's promise is passed on; `check_pair` refuses arrays that overlap.
     unsafe {
         with_handle(opt, |inner| {
-            let (optimizer, _) = native::<T>(inner)?;
+            let optimizer = inner.optimizer::<T>()?;
             check_pair("params", params, grads, len)?;
             optimizer.apply(offset, slice_mut("params", params, len)?, slice("grads", grads, len)?)
         })
@@ -277,7 +278,7 @@ pub unsafe extern "C" fn lmada_apply_direction_f64(
     unsafe { apply_direction(opt, offset, direction, grads, len) }
 }
 
-unsafe fn apply_direction<T: Native>(
+unsafe fn apply_direction<T: ElementType>(
     opt: *mut lmada_t,
     offset: usize,
     direction: *mut T,
@@ -288,7 +289,7 @@ unsafe fn apply_direction<T: Native>(
     // `direction` are never read, and any bits are a valid number.
     unsafe {
         with_handle(opt, |inner| {
-            let (optimizer, _) = native::<T>(inner)?;
+            let optimizer = inner.optimizer::<T>()?;
             check_pair("direction", direction, grads, len)?;
             optimizer.apply_direction(offset, slice_mut("direction", direction, len)?, slice("grads", grads, len)?)
         })

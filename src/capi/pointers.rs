@@ -1,37 +1,9 @@
 //! Turns the caller's pointers into slices and tensor lists, and checks the rules of the boundary: NULL, alignment,
 //! length, overlap.
 
-use super::guard::{Engine, Inner};
 use crate::error::{Argument, Error, Result, Value};
 use crate::kernels::Element;
-use crate::optimizer::Optimizer;
 use crate::tensors::{TensorList, TensorListMut};
-
-/// An element type and its optimizer inside a handle.
-pub(super) trait Native: Element {
-    fn optimizer(engine: &mut Engine) -> Result<&mut Optimizer<Self>>;
-}
-
-const OTHER_TYPE: &str =
-    "a handle of this function's element type (the _f64 functions take LMADA_F64, the others LMADA_F32)";
-
-impl Native for f32 {
-    fn optimizer(engine: &mut Engine) -> Result<&mut Optimizer<Self>> {
-        match engine {
-            Engine::F32(optimizer) => Ok(optimizer),
-            Engine::F64(_) => Err(Error::invalid("opt", Value::Name("an LMADA_F64 handle"), OTHER_TYPE)),
-        }
-    }
-}
-
-impl Native for f64 {
-    fn optimizer(engine: &mut Engine) -> Result<&mut Optimizer<Self>> {
-        match engine {
-            Engine::F64(optimizer) => Ok(optimizer),
-            Engine::F32(_) => Err(Error::invalid("opt", Value::Name("an LMADA_F32 handle"), OTHER_TYPE)),
-        }
-    }
-}
 
 /// Checks that an array of `len` elements of type `T` may be at `pointer`: not NULL (unless `len` is 0), aligned, and
 /// inside the address space.
@@ -203,9 +175,4 @@ pub(super) unsafe fn lists<'a, T: Element>(
         *furthest = extent.end.max(*furthest);
     }
     Ok((RawTensors { pointers: params, lens }, RawTensors { pointers: grads, lens }))
-}
-
-/// Runs `call` on the optimizer of element type `T`.
-pub(super) fn native<T: Native>(inner: &mut Inner) -> Result<(&mut Optimizer<T>, &mut Vec<Extent>)> {
-    Ok((T::optimizer(&mut inner.engine)?, &mut inner.extents))
 }

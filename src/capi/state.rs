@@ -1,7 +1,8 @@
 //! Learning rate, statistics and saved states.
 
 use super::config::write_prefix;
-use super::guard::{either, lmada_t, with_handle};
+use super::guard::with_handle;
+use super::handle::{either, lmada_t};
 use super::pointers::{check_place, slice, slice_mut};
 use super::types::*;
 use crate::error::{Argument, Error};

@@ -1,7 +1,8 @@
 //! A whole step in one call.
 
-use super::guard::{lmada_t, with_handle};
-use super::pointers::{Native, check_pair, lists, native, slice, slice_mut};
+use super::guard::with_handle;
+use super::handle::{ElementType, Inner, lmada_t};
+use super::pointers::{check_pair, lists, slice, slice_mut};
 use super::types::*;
 use crate::error::{Error, Result};
 
@@ -55,11 +56,11 @@ pub unsafe extern "C" fn lmada_step_f64(
     unsafe { step(opt, params, grads, dim) }
 }
 
-unsafe fn step<T: Native>(opt: *mut lmada_t, params: *mut T, grads: *const T, dim: usize) -> lmada_status_t {
+unsafe fn step<T: ElementType>(opt: *mut lmada_t, params: *mut T, grads: *const T, dim: usize) -> lmada_status_t {
     // SAFETY: the caller's promise is passed on; `check_pair` refuses arrays that overlap.
     unsafe {
         with_handle(opt, |inner| {
-            let (optimizer, _) = native::<T>(inner)?;
+            let optimizer = inner.optimizer::<T>()?;
             check_dim(dim, optimizer.dim())?;
             check_pair("params", params, grads, dim)?;
             optimizer.step(slice_mut("params", params, dim)?, slice("grads", grads, dim)?)
@@ -125,7 +126,7 @@ pub unsafe extern "C" fn lmada_step_tensors_f64(
     unsafe { step_tensors(opt, params, grads, lens, count) }
 }
 
-unsafe fn step_tensors<T: Native>(
+unsafe fn step_tensors<T: ElementType>(
     opt: *mut lmada_t,
     params: *const *mut T,
     grads: *const *const T,
@@ -135,7 +136,8 @@ unsafe fn step_tensors<T: Native>(
     // SAFETY: the caller's promise is passed on; `lists` checks the rest.
     unsafe {
         with_handle(opt, |inner| {
-            let (optimizer, extents) = native::<T>(inner)?;
+            let Inner { engine, extents } = inner;
+            let optimizer = T::optimizer(engine)?;
             let (params, grads) = lists(extents, params, grads, lens, count)?;
             optimizer.step_list(&params, &grads)
         })
@@ -186,7 +188,7 @@ pub unsafe extern "C" fn lmada_direction_f64(
     unsafe { write_direction(opt, direction, grads, dim) }
 }
 
-unsafe fn write_direction<T: Native>(
+unsafe fn write_direction<T: ElementType>(
     opt: *mut lmada_t,
     direction: *mut T,
     grads: *const T,
@@ -196,7 +198,7 @@ unsafe fn write_direction<T: Native>(
     // `direction` are never read, and any bits are a valid number.
     unsafe {
         with_handle(opt, |inner| {
-            let (optimizer, _) = native::<T>(inner)?;
+            let optimizer = inner.optimizer::<T>()?;
             check_dim(dim, optimizer.dim())?;
             check_pair("direction", direction, grads, dim)?;
             optimizer.direction(slice_mut("direction", direction, dim)?, slice("grads", grads, dim)?)

@@ -5,7 +5,8 @@
 use core::ffi::{c_int, c_void};
 
 use super::create::hand_out;
-use super::guard::{Engine, either, guard, lmada_t, with_handle};
+use super::guard::{guard, with_handle};
+use super::handle::{Engine, either, lmada_t};
 use super::pointers::check_place;
 use super::types::*;
 use crate::config::Dtype;

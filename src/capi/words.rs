@@ -29,8 +29,7 @@ pub(super) fn in_c(error: Error) -> Error {
     match error {
         Error::InvalidArgument { argument, value, expected } => {
             let value = match value {
-                Value::Clip(kind) => Value::Integer(kind as i64),
-                Value::HistoryFormat(format) => Value::Integer(format as i64),
+                Value::Variant(_, number) => Value::Integer(number.into()),
                 other => other,
             };
             Error::InvalidArgument { argument: named(argument), value, expected: find(&TEXTS, expected) }

@@ -3,8 +3,7 @@
 use core::ptr::NonNull;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 
-use super::ALIGNMENT;
-use super::pages::Taken;
+use super::{ALIGNMENT, Taken};
 
 /// Allocates `bytes` zero bytes, at least 1. Returns their start and their number.
 pub(super) fn take(bytes: usize) -> Option<Taken> {

@@ -73,6 +73,9 @@ const ALIGNMENT: usize = 64;
 /// Memory of at least this many bytes is mapped pages; smaller memory is from the heap.
 const MAPPED_FROM: usize = 1 << 20;
 
+/// The start of zeroed memory from `heap` or `pages`, and its number of bytes.
+type Taken = (NonNull<u8>, usize);
+
 /// Memory from the system with a count of its users. It is freed when the last user leaves.
 struct Region {
     start: NonNull<u8>,
@@ -128,7 +131,7 @@ pub(crate) struct Arena {
 unsafe impl Send for Arena {}
 
 impl Arena {
-    /// Creates an arena for buffers whose sizes ([`Arena::room`]) add up to `bytes`. `what` names the memory in errors.
+    /// Creates an arena for buffers whose sizes ([`Arena::bytes_for`]) add up to `bytes`. `what` names the memory in errors.
     pub(crate) fn new(bytes: usize, what: &'static str) -> Result<Self> {
         Self::check(bytes, what)?;
         let region = if bytes > 0 { Some(Region::take(bytes, what)?) } else { None };
@@ -142,7 +145,7 @@ impl Arena {
     }
 
     /// Returns the bytes of an arena that a buffer of `len` elements takes. Saturates, so that the allocation fails.
-    pub(crate) fn room<T: Pod>(len: usize) -> usize {
+    pub(crate) fn bytes_for<T: Pod>(len: usize) -> usize {
         let bytes = len.checked_mul(size_of::<T>()).and_then(|bytes| bytes.checked_next_multiple_of(ALIGNMENT));
         bytes.unwrap_or(usize::MAX)
     }
@@ -157,18 +160,18 @@ impl Arena {
     /// # Panics
     /// If the arena has too few bytes left.
     pub(crate) fn buffer<T: Pod>(&mut self, len: usize) -> Buffer<T> {
-        let room = Self::room::<T>(len);
-        assert!(room <= self.size - self.used, "the arena is too small");
-        let Some(region) = self.region.filter(|_| room > 0) else {
-            return Buffer { start: NonNull::dangling(), len, room: 0, region: None };
+        let bytes = Self::bytes_for::<T>(len);
+        assert!(bytes <= self.size - self.used, "the arena is too small");
+        let Some(region) = self.region.filter(|_| bytes > 0) else {
+            return Buffer { start: NonNull::dangling(), len, bytes: 0, region: None };
         };
         // SAFETY: the arena is a user of the region, so the region lives.
         let shared = unsafe { region.as_ref() };
         shared.users.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: `used + room <= size`, which the region holds.
+        // SAFETY: `used + bytes <= size`, which the region holds.
         let start = unsafe { shared.start.add(self.used) }.cast();
-        self.used += room;
-        Buffer { start, len, room, region: Some(region) }
+        self.used += bytes;
+        Buffer { start, len, bytes, region: Some(region) }
     }
 }
 
@@ -190,7 +193,7 @@ pub(crate) struct Buffer<T: Pod> {
     start: NonNull<T>,
     len: usize,
     /// Number of bytes of the region that belong to this buffer.
-    room: usize,
+    bytes: usize,
     region: Option<NonNull<Region>>,
 }
 
@@ -203,19 +206,19 @@ unsafe impl<T: Pod> Sync for Buffer<T> {}
 /// No elements, and no memory.
 impl<T: Pod> Default for Buffer<T> {
     fn default() -> Self {
-        Self { start: NonNull::dangling(), len: 0, room: 0, region: None }
+        Self { start: NonNull::dangling(), len: 0, bytes: 0, region: None }
     }
 }
 
 impl<T: Pod> Buffer<T> {
     /// Allocates a buffer of `len` zeros in its own memory. `what` names it in errors.
     pub(crate) fn zeroed(len: usize, what: &'static str) -> Result<Self> {
-        Ok(Arena::new(Arena::room::<T>(len), what)?.buffer(len))
+        Ok(Arena::new(Arena::bytes_for::<T>(len), what)?.buffer(len))
     }
 
     /// Returns the bytes that the buffer takes.
     pub(crate) fn bytes(&self) -> usize {
-        self.room
+        self.bytes
     }
 
     /// Sets all elements to zero.
@@ -349,8 +352,8 @@ mod tests {
     #[test]
     fn buffers_of_an_arena_are_disjoint_and_outlive_it() {
         for lens in [[3, 0, 70, 1], [300_000, 0, 1, 4096]] {
-            let room = |len: &usize| Arena::room::<u64>(*len);
-            let mut arena = Arena::new(lens.iter().map(room).sum(), "numbers").unwrap();
+            let bytes = |len: &usize| Arena::bytes_for::<u64>(*len);
+            let mut arena = Arena::new(lens.iter().map(bytes).sum(), "numbers").unwrap();
             let mut buffers: Vec<Buffer<u64>> = lens.iter().map(|&len| arena.buffer(len)).collect();
             drop(arena);
             for (index, buffer) in buffers.iter_mut().enumerate() {
@@ -369,7 +372,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "too small")]
     fn a_buffer_beyond_the_arena_panics() {
-        let mut arena = Arena::new(Arena::room::<f32>(16), "numbers").unwrap();
+        let mut arena = Arena::new(Arena::bytes_for::<f32>(16), "numbers").unwrap();
         arena.buffer::<f32>(16);
         arena.buffer::<f32>(1);
     }

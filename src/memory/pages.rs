@@ -1,11 +1,6 @@
 //! Mapped pages, for memory of the model's length. They are zero without being written, and huge pages on Linux if it
 //! has them. On systems without `mmap` the memory is from the heap.
 
-use core::ptr::NonNull;
-
-/// The start of zeroed memory, and its number of bytes.
-pub(super) type Taken = (NonNull<u8>, usize);
-
 #[cfg(not(unix))]
 pub(super) use super::heap::{give_back, take};
 #[cfg(unix)]
@@ -18,7 +13,7 @@ mod mapped {
 
     use once_cell::race::OnceNonZeroUsize;
 
-    use super::Taken;
+    use crate::memory::Taken;
 
     /// Bytes of a huge page on x86, and on aarch64 with 4 KiB pages.
     pub const HUGE_PAGE: usize = 2 << 20;

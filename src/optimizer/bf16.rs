@@ -1,7 +1,7 @@
 //! Steps with gradients, and a copy of the parameters, in bfloat16; the parameters are `f32`. Each tile of the gradient
 //! is converted to `f32` when it is read, so a step has the bits of a step with the same numbers in `f32`.
 
-use super::given::GradList;
+use super::gradient::GradientList;
 use super::output::Target;
 use super::{Optimizer, check_piece};
 use crate::error::{Error, Result};
@@ -21,7 +21,7 @@ impl Optimizer<f32> {
         let copy = copy_to(params_bf16, params.len())?;
         let copy = copy.as_ref().map(|copy| copy as &dyn TensorListMut<Bf16>);
         let target = Target::Params { params: &OneMut::new(params), copy };
-        self.whole("step_bf16", GradList::Bf16(&One::new(Bf16::of_bits(grads))), target)
+        self.all_phases("step_bf16", GradientList::Bf16(&One::new(Bf16::of_bits(grads))), target)
     }
 
     /// Takes in a piece of the gradient as [`Optimizer::feed`] does, with the gradient in bfloat16.
@@ -29,7 +29,7 @@ impl Optimizer<f32> {
     /// # Errors
     /// As [`Optimizer::feed`].
     pub fn feed_bf16(&mut self, offset: usize, grads: &[u16]) -> Result<()> {
-        self.feed_list(offset, grads.len(), GradList::Bf16(&One::new(Bf16::of_bits(grads))))
+        self.feed_list(offset, grads.len(), GradientList::Bf16(&One::new(Bf16::of_bits(grads))))
     }
 
     /// Moves a piece of the parameters as [`Optimizer::apply`] does, with the gradient in bfloat16 and a copy of the
@@ -49,7 +49,7 @@ impl Optimizer<f32> {
         let copy = copy.as_ref().map(|copy| copy as &dyn TensorListMut<Bf16>);
         let target = Target::Params { params: &OneMut::new(params), copy };
         let given = One::new(Bf16::of_bits(grads));
-        self.apply_list("apply_bf16", offset, grads.len(), GradList::Bf16(&given), target)
+        self.apply_list("apply_bf16", offset, grads.len(), GradientList::Bf16(&given), target)
     }
 }
 

@@ -2,12 +2,12 @@
 
 use core::ops::Range;
 
-use super::solve::NormAverage;
-use super::stats::BlockStats;
+use super::step::bias;
 use crate::config::Config;
 use crate::error::Result;
 use crate::gram::Gram;
 use crate::memory::Buffer;
+use crate::spectral::Spectrum;
 
 pub(crate) struct Block {
     /// Number of parameters.
@@ -38,7 +38,7 @@ pub(crate) struct Pending {
     /// s, the factor of clipping or grafting.
     pub scale: f64,
     /// Whether the products of a few columns may be summed in the element type before they are added up in f64.
-    pub native_sums: bool,
+    pub element_sums: bool,
     pub norms: NormAverage,
     pub momentum_bound: f64,
     pub stats: BlockStats,
@@ -61,7 +61,7 @@ impl Block {
                 vector: 0.0,
                 cancelling: 0.0,
                 scale: 1.0,
-                native_sums: false,
+                element_sums: false,
                 norms: NormAverage::default(),
                 momentum_bound: 0.0,
                 stats: BlockStats::default(),
@@ -85,7 +85,49 @@ impl Block {
         self.stats = BlockStats::default();
     }
 
+    /// Returns the statistics of the last step, or of the step under way.
+    pub fn reported_stats(&mut self, under_way: bool) -> &mut BlockStats {
+        if under_way { &mut self.pending.stats } else { &mut self.stats }
+    }
+
+    /// Returns the bytes held.
     pub fn bytes(&self) -> usize {
         size_of_val(self.gram.entries()) + self.pending.row.bytes() + self.pending.coefficients.bytes()
+    }
+}
+
+/// r, the moving average of the norms of unclipped updates.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct NormAverage {
+    /// Before bias correction.
+    pub sum: f64,
+    /// Number of norms in it.
+    pub count: u64,
+}
+
+impl NormAverage {
+    pub fn with(self, norm: f64, beta: f64) -> Self {
+        if norm > 0.0 { Self { sum: beta * self.sum + (1.0 - beta) * norm, count: self.count + 1 } } else { self }
+    }
+
+    pub fn value(self, beta: f64) -> Option<f64> {
+        (self.count > 0).then(|| self.sum / bias(beta, self.count))
+    }
+}
+
+/// Statistics of one block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BlockStats {
+    pub grad_norm: f64,
+    pub update_norm: f64,
+    pub scale: f64,
+    /// The spectrum, once it is computed.
+    pub spectrum: Option<Result<Spectrum>>,
+}
+
+impl Default for BlockStats {
+    /// Before the first step.
+    fn default() -> Self {
+        Self { grad_norm: 0.0, update_norm: 0.0, scale: 1.0, spectrum: None }
     }
 }

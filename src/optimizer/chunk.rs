@@ -4,9 +4,9 @@
 
 use core::ops::Range;
 
-use super::given::Given;
+use super::gradient::Gradient;
 use super::output::{Averaging, Output};
-use super::partials::{Layout, Tail};
+use super::partials::{Layout, Scalar};
 use super::ring::Ring;
 use crate::config::{Config, Momentum};
 use crate::error::Result;
@@ -85,10 +85,10 @@ impl<T: Element> Scratch<T> {
     }
 
     pub fn bytes(&self) -> usize {
-        let wide = [&self.gradient, &self.momentum, &self.average, &self.update];
-        let buffers = [&self.staging, &self.scale, &self.scaled, &self.scaled_momentum, &self.factored];
-        wide.iter().map(|buffer| buffer.bytes()).sum::<usize>()
-            + buffers.iter().map(|buffer| buffer.bytes()).sum::<usize>()
+        let in_f64 = [&self.gradient, &self.momentum, &self.average, &self.update];
+        let in_elements = [&self.staging, &self.scale, &self.scaled, &self.scaled_momentum, &self.factored];
+        in_f64.iter().map(|buffer| buffer.bytes()).sum::<usize>()
+            + in_elements.iter().map(|buffer| buffer.bytes()).sum::<usize>()
             + self.tile.bytes()
     }
 }
@@ -102,7 +102,7 @@ pub(super) struct Feed<'a, T: Element> {
     pub diagonal: Option<Diagonal>,
     /// Factor on a gradient before it is stored; 1 if the factor is a weight of the column instead.
     pub factor: f64,
-    pub gradients: Given<'a, T>,
+    pub gradients: Gradient<'a, T>,
     pub range: Range<usize>,
 }
 
@@ -120,7 +120,7 @@ pub(super) struct Apply<'a, T: Element> {
     pub factor: f64,
     /// Weight of the newest column.
     pub weight: f64,
-    pub gradients: Given<'a, T>,
+    pub gradients: Gradient<'a, T>,
     pub output: Output<'a, T>,
     pub range: Range<usize>,
 }
@@ -131,7 +131,7 @@ pub(super) struct Combination<'a> {
     pub vector: f64,
     pub scale: f64,
     /// Whether the products of a few columns may be summed in the element type before they are added up in f64.
-    pub native_sums: bool,
+    pub element_sums: bool,
 }
 
 /// A buffer to load from a saved state, and the check of each number.
@@ -171,7 +171,7 @@ fn times<'a, T: Element>(
 }
 
 impl<T: Element> Chunk<T> {
-    /// Creates a chunk. `arena` has at least [`Chunk::room`] bytes left.
+    /// Creates a chunk. `arena` has at least [`Chunk::arena_bytes`] bytes left.
     pub fn new(
         config: &Config,
         format: &FormatTable<T>,
@@ -195,9 +195,9 @@ impl<T: Element> Chunk<T> {
     }
 
     /// Returns the bytes of the arena that a chunk of `len` parameters takes; saturates.
-    pub fn room(config: &Config, format: &FormatTable<T>, layout: Layout, len: usize) -> usize {
-        let averages = averages(config, len).map(Arena::room::<T>);
-        let others = averages.into_iter().chain([Arena::room::<f64>(layout.len())]);
+    pub fn arena_bytes(config: &Config, format: &FormatTable<T>, layout: Layout, len: usize) -> usize {
+        let averages = averages(config, len).map(Arena::bytes_for::<T>);
+        let others = averages.into_iter().chain([Arena::bytes_for::<f64>(layout.len())]);
         others.fold(format.arena_bytes(config, len), usize::saturating_add)
     }
 
@@ -271,7 +271,7 @@ impl<T: Element> Chunk<T> {
                 let ahead = Ahead { runs: [self.window.tile(position), after(&self.root, &tile)] };
                 let target = Scaled { scale, scaled };
                 let sums = (kernels.diagonal_scales)(&self.root[tile.clone()], given, diagonal, ahead, target);
-                self.sums[layout.tail(Tail::Roots)] += sums.roots;
+                self.sums[layout.scalar(Scalar::Roots)] += sums.roots;
                 (Some(sums), &*scaled)
             } else {
                 (None, given)
@@ -287,7 +287,7 @@ impl<T: Element> Chunk<T> {
                 None if feed.factor != 1.0 => (kernels.dot)(given, given),
                 None => taken.norm2,
             };
-            self.sums[layout.tail(Tail::GradNorm2)] += norm2;
+            self.sums[layout.scalar(Scalar::GradNorm2)] += norm2;
             if !(norm2.is_finite() && taken.norm2.is_finite() && taken.stored_norm2.is_finite()) {
                 // If no number is bad, a sum overflowed. `check_partials` finds that.
                 let mut bad = self.count_bad(place, if norm2.is_finite() { newest } else { given });
@@ -295,7 +295,7 @@ impl<T: Element> Chunk<T> {
                     // s times the gradient overflowed; the format may have stored it as a finite number.
                     bad = 1;
                 }
-                self.sums[layout.tail(Tail::NonFinite)] += bad as f64;
+                self.sums[layout.scalar(Scalar::NonFinite)] += bad as f64;
             }
             if feed.momentum_kind == Momentum::Gradient {
                 let mut m = &self.momentum[tile.clone()];
@@ -304,7 +304,7 @@ impl<T: Element> Chunk<T> {
                     (kernels.multiply)(scale, m, scaled);
                     m = scaled;
                 }
-                self.sums[layout.tail(Tail::MomentumNorm2)] += (kernels.dot)(m, m);
+                self.sums[layout.scalar(Scalar::MomentumNorm2)] += (kernels.dot)(m, m);
                 let products = &mut self.sums[layout.momentum()];
                 self.window.dots(ring.newest, position, m, &mut products[..ring.held]);
                 products[ring.newest] += (kernels.dot)(newest, m);
@@ -315,10 +315,10 @@ impl<T: Element> Chunk<T> {
                 let products = &mut self.sums[layout.average()];
                 self.window.dots(ring.newest, position, e, &mut products[..ring.held]);
                 products[ring.newest] += with_gradient;
-                self.sums[layout.tail(Tail::GradAverage)] += with_gradient;
-                self.sums[layout.tail(Tail::AverageNorm2)] += (kernels.dot)(e, e);
+                self.sums[layout.scalar(Scalar::GradAverage)] += with_gradient;
+                self.sums[layout.scalar(Scalar::AverageNorm2)] += (kernels.dot)(e, e);
                 if feed.momentum_kind == Momentum::Gradient {
-                    self.sums[layout.tail(Tail::MomentumAverage)] += (kernels.dot)(&self.momentum[tile], e);
+                    self.sums[layout.scalar(Scalar::MomentumAverage)] += (kernels.dot)(&self.momentum[tile], e);
                 }
             }
         }
@@ -327,7 +327,7 @@ impl<T: Element> Chunk<T> {
     /// Runs pass two: stores the gradient, computes the update, updates the averages and moves the parameters.
     pub fn apply(&mut self, apply: &Apply<'_, T>, combination: &Combination<'_>, scratch: &mut Scratch<T>) {
         let Apply { kernels, ring, .. } = apply;
-        let Combination { coefficients, vector, scale, native_sums } = *combination;
+        let Combination { coefficients, vector, scale, element_sums } = *combination;
         let end = self.range.end.min(apply.range.end);
         for tile in self.tiles(&apply.range) {
             let (position, len) = (tile.start, tile.len());
@@ -356,7 +356,7 @@ impl<T: Element> Chunk<T> {
             fault::point();
             let ahead =
                 Ahead { runs: [apply.gradients.ahead(place + len, end), apply.output.ahead(place, place + len)] };
-            let factors = Factors { coefficients: &coefficients[..ring.held], native_sums };
+            let factors = Factors { coefficients: &coefficients[..ring.held], native_sums: element_sums };
             self.window.combine(ring.newest, newest, position, factors, ahead, u);
             if apply.momentum_kind == Momentum::Gradient {
                 let (g, m) = (&mut scratch.gradient, &mut scratch.momentum);

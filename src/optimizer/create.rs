@@ -3,9 +3,9 @@
 use super::block::Block;
 use super::chunk::{Chunk, Scratch, chunk_len};
 use super::coverage::Coverage;
-use super::given::Frozen;
+use super::cut_groups::CutGroups;
+use super::gradient::Frozen;
 use super::partials::{HashedOptions, Layout};
-use super::parts::Parts;
 use super::passes::{WORTH_A_SOLVING_THREAD, WORTH_A_THREAD};
 use super::solve::Solver;
 use super::stats::Refused;
@@ -49,8 +49,8 @@ impl<T: Element> Plan<T> {
             let (whole, rest) = (len / chunk_len(len), len % chunk_len(len));
             units += len.div_ceil(format.granularity);
             chunk_count += whole + usize::from(rest > 0);
-            let of_whole = Chunk::room(&config, &format, layout, chunk_len(len)).saturating_mul(whole);
-            let of_rest = if rest > 0 { Chunk::room(&config, &format, layout, rest) } else { 0 };
+            let of_whole = Chunk::arena_bytes(&config, &format, layout, chunk_len(len)).saturating_mul(whole);
+            let of_rest = if rest > 0 { Chunk::arena_bytes(&config, &format, layout, rest) } else { 0 };
             bytes = bytes.saturating_add(of_whole).saturating_add(of_rest);
         }
         Ok(Self { config, format, layout, dim, units, chunk_count, bytes })
@@ -116,7 +116,7 @@ impl<T: Element> Optimizer<T> {
             layout,
             phase: Phase::Idle,
             fed: Coverage::new(dim)?,
-            parts: Parts::new(format.granularity, units)?,
+            cut_groups: CutGroups::new(format.granularity, units)?,
             applied: Coverage::new(dim)?,
             pool,
             scratch,
@@ -141,9 +141,9 @@ impl<T: Element> Optimizer<T> {
             several(dims.len(), Block::new(&config, 0, 0..0)?.bytes() + size_of::<Block>()),
             several(scratches(threads, chunk_count), Scratch::<T>::new(&config, &format)?.bytes()),
             several(solvers_of(threads, dims.len()), Solver::new(&config, T::ROUNDOFF)?.bytes()),
-            several(1, Arena::room::<f64>(partials(dims.len(), layout))),
-            several(2, Arena::room::<f64>(config.history_size as usize)),
-            several(1, Parts::<T>::new(format.granularity, units)?.bytes()),
+            several(1, Arena::bytes_for::<f64>(partials(dims.len(), layout))),
+            several(2, Arena::bytes_for::<f64>(config.history_size as usize)),
+            several(1, CutGroups::<T>::new(format.granularity, units)?.bytes()),
             several(1, size_of::<Self>()),
             several(chunk_count, size_of::<Chunk<T>>()),
         ];
@@ -158,7 +158,7 @@ impl<T: Element> Optimizer<T> {
             + self.scratch.iter().map(Scratch::bytes).sum::<usize>()
             + self.solvers.iter().map(Solver::bytes).sum::<usize>()
             + self.partials.bytes()
-            + self.parts.bytes()
+            + self.cut_groups.bytes()
             + self.weights.bytes()
             + self.pending_weights.bytes()
             + size_of::<Self>()

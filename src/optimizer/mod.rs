@@ -4,29 +4,31 @@
 //! sums, [`solve`] works on k×k matrices, and pass two writes the state and the parameters. Nothing can fail in pass
 //! two.
 
+mod averages;
 mod bf16;
 mod block;
 mod chunk;
 mod columns;
 mod coverage;
 mod create;
-mod form;
-mod given;
+mod cut_groups;
+mod gradient;
 mod groups;
-mod lent;
 mod norms;
 mod options;
 mod output;
 mod overflow;
-mod own_rule;
 mod partials;
-mod parts;
 mod passes;
+mod precondition;
 mod ring;
-mod saved;
-mod shares;
 mod solve;
+mod state;
+mod state_head;
+mod state_shares;
 mod stats;
+mod step;
+mod taken_field;
 mod weights;
 
 use crate::config::Config;
@@ -39,19 +41,19 @@ use crate::tensors::{Many, ManyMut, One, OneMut, Optional, TensorList, TensorLis
 use block::Block;
 use chunk::{Chunk, Scratch};
 use coverage::Coverage;
-pub(crate) use form::Incoming;
-use given::{Frozen, GradList};
+use cut_groups::CutGroups;
+use gradient::{Frozen, GradientList};
 pub use groups::Group;
-use lent::Lent;
 use output::Target;
 use partials::{HashedOptions, Layout};
-use parts::Parts;
 use ring::Ring;
-pub(crate) use saved::{BUFFER_LENGTH, SAME_OPTION};
-pub(crate) use shares::STATES;
 use solve::Solver;
+pub(crate) use state::{BUFFER_LENGTH, SAME_OPTION};
+pub(crate) use state_head::Incoming;
+pub(crate) use state_shares::STATES;
 use stats::Refused;
 pub use stats::Stats;
+use taken_field::TakenField;
 
 /// The name of the length of a tensor list, in errors.
 pub(crate) const SUM_OF_LENGTHS: &str = "the sum of the lengths of grads";
@@ -108,7 +110,7 @@ pub struct Optimizer<T: Element> {
     layout: Layout,
     phase: Phase,
     fed: Coverage,
-    parts: Parts<T>,
+    cut_groups: CutGroups<T>,
     applied: Coverage,
     pool: Pool,
     scratch: Vec<Scratch<T>>,
@@ -199,7 +201,7 @@ impl<T: Element> Optimizer<T> {
         self.check_len("the length of grads", grads.len())?;
         self.check_idle("direction")?;
         self.check_no_average()?;
-        self.whole("direction", GradList::Same(&One::new(grads)), Target::Direction(&OneMut::new(direction)))
+        self.all_phases("direction", GradientList::Same(&One::new(grads)), Target::Direction(&OneMut::new(direction)))
     }
 
     /// Takes a step without parameters: the gradient enters the window, and all averages change as in
@@ -209,22 +211,22 @@ impl<T: Element> Optimizer<T> {
     /// As [`Optimizer::step`].
     pub fn observe(&mut self, grads: &[T]) -> Result<()> {
         self.check_len("the length of grads", grads.len())?;
-        self.whole("observe", GradList::Same(&One::new(grads)), Target::None)
+        self.all_phases("observe", GradientList::Same(&One::new(grads)), Target::None)
     }
 
     /// Takes a step over two lists of tensors of the same lengths. Gradients that are NULL count as zeros.
     pub(crate) fn step_list(&mut self, params: &dyn TensorListMut<T>, grads: &dyn TensorList<T>) -> Result<()> {
-        self.whole("step", GradList::Same(grads), Target::Params { params, copy: None })
+        self.all_phases("step", GradientList::Same(grads), Target::Params { params, copy: None })
     }
 
     /// Runs all phases of a step over tensor lists. `call` names the method in errors.
-    fn whole(&mut self, call: &'static str, grads: GradList<'_, T>, target: Target<'_, T>) -> Result<()> {
+    fn all_phases(&mut self, call: &'static str, grads: GradientList<'_, T>, target: Target<'_, T>) -> Result<()> {
         self.check_idle(call)?;
         self.list_starts(grads)?;
         let Self { frozen, groups, starts, .. } = self;
         frozen.set(groups, grads, starts)?;
-        let mut lent = Lent::new(self, |optimizer| &mut optimizer.starts);
-        let Lent { owner: optimizer, field: starts, .. } = &mut lent;
+        let mut taken = TakenField::new(self, |optimizer| &mut optimizer.starts);
+        let TakenField { owner: optimizer, field: starts, .. } = &mut taken;
         optimizer.open();
         optimizer.feed_range(grads.place(starts, 0), 0..optimizer.dim);
         optimizer.sum();
@@ -259,11 +261,11 @@ impl<T: Element> Optimizer<T> {
     /// [`Error::OutOfMemory`] if the pieces form more than 256 separate runs, or leave more than 16 groups of the
     /// history format incomplete, and there is no memory for more.
     pub fn feed(&mut self, offset: usize, grads: &[T]) -> Result<()> {
-        self.feed_list(offset, grads.len(), GradList::Same(&One::new(grads)))
+        self.feed_list(offset, grads.len(), GradientList::Same(&One::new(grads)))
     }
 
     /// Runs pass one over a piece of `len` parameters.
-    fn feed_list(&mut self, offset: usize, len: usize, grads: GradList<'_, T>) -> Result<()> {
+    fn feed_list(&mut self, offset: usize, len: usize, grads: GradientList<'_, T>) -> Result<()> {
         if self.phase != Phase::Open {
             return Err(self.wrong("feed"));
         }
@@ -308,7 +310,7 @@ impl<T: Element> Optimizer<T> {
     pub fn apply(&mut self, offset: usize, params: &mut [T], grads: &[T]) -> Result<()> {
         check_piece(params.len(), grads.len())?;
         let target = Target::Params { params: &OneMut::new(params), copy: None };
-        self.apply_list("apply", offset, grads.len(), GradList::Same(&One::new(grads)), target)
+        self.apply_list("apply", offset, grads.len(), GradientList::Same(&One::new(grads)), target)
     }
 
     /// Writes the direction for a piece of the parameters instead of moving them. Otherwise as [`Optimizer::apply`].
@@ -321,7 +323,7 @@ impl<T: Element> Optimizer<T> {
             self.check_no_average()?;
         }
         let target = Target::Direction(&OneMut::new(direction));
-        self.apply_list("apply_direction", offset, grads.len(), GradList::Same(&One::new(grads)), target)
+        self.apply_list("apply_direction", offset, grads.len(), GradientList::Same(&One::new(grads)), target)
     }
 
     /// Runs pass two over a piece of `len` parameters.
@@ -330,7 +332,7 @@ impl<T: Element> Optimizer<T> {
         call: &'static str,
         offset: usize,
         len: usize,
-        grads: GradList<'_, T>,
+        grads: GradientList<'_, T>,
         target: Target<'_, T>,
     ) -> Result<()> {
         if !matches!(self.phase, Phase::Solved | Phase::Applying) {
@@ -416,7 +418,7 @@ impl<T: Element> Optimizer<T> {
     }
 
     /// Computes the starts of the tensors of a list. Fails if the lengths do not add up to the number of parameters.
-    fn list_starts(&mut self, list: GradList<'_, T>) -> Result<()> {
+    fn list_starts(&mut self, list: GradientList<'_, T>) -> Result<()> {
         let count = list.count();
         self.starts.clear();
         self.starts.try_reserve(count).map_err(|_| Error::OutOfMemory {

@@ -7,7 +7,7 @@
 //! at residuals of the size of rounding. R has the rank of the vectors, and its error enters the norm directly, not
 //! under a square root.
 
-use super::partials::{Layout, Tail};
+use super::partials::{Layout, Scalar};
 use crate::error::Result;
 use crate::gram::Candidate;
 use crate::memory::Buffer;
@@ -58,13 +58,13 @@ impl<'a> Vectors<'a> {
             return self.gram.at(i, j);
         }
         let is_momentum = |place: usize| self.layout.has_momentum() && place == self.momentum();
-        let tail = |which| self.partials[self.layout.tail(which)];
+        let scalar = |which| self.partials[self.layout.scalar(which)];
         match (first < self.held, is_momentum(first), is_momentum(last)) {
             (true, _, true) => self.partials[self.layout.momentum()][first],
             (true, _, false) => self.partials[self.layout.average()][first],
-            (false, true, true) => tail(Tail::MomentumNorm2),
-            (false, true, false) => tail(Tail::MomentumAverage),
-            (false, false, _) => tail(Tail::AverageNorm2),
+            (false, true, true) => scalar(Scalar::MomentumNorm2),
+            (false, true, false) => scalar(Scalar::MomentumAverage),
+            (false, false, _) => scalar(Scalar::AverageNorm2),
         }
     }
 }

@@ -3,7 +3,6 @@
 use super::Optimizer;
 use super::create::Threads;
 use super::groups::{Group, is_decay_in_range};
-use super::solve::bias;
 use crate::config::Config;
 use crate::error::{Error, Result, Value};
 use crate::kernels::Element;
@@ -43,35 +42,6 @@ impl<T: Element> Optimizer<T> {
         Ok(())
     }
 
-    /// Adapts the averages to new betas. Each average keeps its value after bias correction, which uses the new beta
-    /// from here on.
-    pub(super) fn keep_averages(&mut self, old: &Config, new: &Config) {
-        let ratio = |old: f64, new: f64, terms: u64| {
-            if old == new || terms == 0 { 1.0 } else { bias(new, terms) / bias(old, terms) }
-        };
-        let corrected = old.bias_correction && new.bias_correction;
-        let momentum = if corrected { ratio(old.momentum, new.momentum, self.steps) } else { 1.0 };
-        let vector = ratio(old.clip_beta, new.clip_beta, self.steps);
-        let root = ratio(old.diagonal_beta, new.diagonal_beta, self.steps).sqrt();
-        let params = ratio(old.average_beta, new.average_beta, self.averaged);
-        for chunk in &mut self.chunks {
-            for ((buffer, _), ratio) in chunk.averages_mut().into_iter().zip([momentum, vector, root, params]) {
-                if ratio != 1.0 {
-                    for x in buffer.iter_mut().filter(|x| x.to_f64().is_finite()) {
-                        *x = T::from_f64((x.to_f64() * ratio).clamp(-T::LARGEST, T::LARGEST));
-                    }
-                }
-            }
-        }
-        for block in &mut self.blocks {
-            // The clamps matter only for forged states.
-            block.norms.sum = (block.norms.sum * ratio(old.clip_beta, new.clip_beta, block.norms.count)).min(f64::MAX);
-            // The stored b is rounded.
-            let rounded = if momentum == 1.0 { 1.0 } else { momentum * (1.0 + 4.0 * T::ROUNDOFF) };
-            block.momentum_bound = (block.momentum_bound * rounded).min(f64::MAX);
-        }
-    }
-
     /// Refuses options for which the state would have another layout.
     fn check_shape(&self, new: &Config) -> Result<()> {
         let now = &self.config;
@@ -80,13 +50,13 @@ impl<T: Element> Optimizer<T> {
             return refused("config.history_size", Value::Count(new.history_size.into()));
         }
         if new.history_format != now.history_format {
-            return refused("config.history_format", Value::HistoryFormat(new.history_format));
+            return refused("config.history_format", new.history_format.value());
         }
         if new.density != now.density {
             return refused("config.density", Value::Real(new.density));
         }
         if new.momentum_kind != now.momentum_kind {
-            return refused("config.momentum_kind", Value::Integer(new.momentum_kind as i64));
+            return refused("config.momentum_kind", new.momentum_kind.value());
         }
         if new.is_diagonal() != now.is_diagonal() {
             return refused("config.diagonal_beta", Value::Real(new.diagonal_beta));
@@ -95,7 +65,7 @@ impl<T: Element> Optimizer<T> {
             return refused("config.average_beta", Value::Real(new.average_beta));
         }
         if new.clips_by_vector() != now.clips_by_vector() {
-            return refused("config.clip_kind", Value::Clip(new.clip_kind));
+            return refused("config.clip_kind", new.clip_kind.value());
         }
         Ok(())
     }

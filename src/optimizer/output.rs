@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use super::given::overlapping;
+use super::gradient::overlapping;
 use super::groups::{Group, Rates, rates};
 use crate::kernels::{Bf16, Element, Kernels};
 use crate::tensors::{TensorListMut, TensorsMut};

@@ -2,8 +2,8 @@
 //! all processes, so that all processes decide alike.
 
 use super::block::Pending;
-use super::partials::Tail;
-use super::solve::{Step, bias};
+use super::partials::Scalar;
+use super::step::{Step, bias};
 use crate::config::Momentum;
 use crate::error::{Error, Result};
 use crate::gram::Candidate;
@@ -45,7 +45,7 @@ pub(super) fn check(
         pending.momentum_bound = average * (1.0 + 2.0 * step.unit);
     }
     // If the product overflows, it is infinite and above half too.
-    let lr = step.lr * (1.0 + partials[step.layout.tail(Tail::Excess)].max(0.0));
+    let lr = step.lr * (1.0 + partials[step.layout.scalar(Scalar::Excess)].max(0.0));
     if lr.max(1.0) * direction > half {
         return bad(
             "the step (max(1, lr) times the direction's length is over half the largest number of the element type)",
@@ -66,6 +66,6 @@ fn reach(step: &Step<'_>, gram: Candidate<'_>, partials: &[f64], pending: &Pendi
     let of_momentum = |m2: f64| beta * m2.sqrt() + (1.0 - beta) * gram.norm(step.ring.newest);
     match pending.vector.abs() {
         0.0 => columns,
-        vector => columns + vector * of_momentum(partials[step.layout.tail(Tail::MomentumNorm2)]),
+        vector => columns + vector * of_momentum(partials[step.layout.scalar(Scalar::MomentumNorm2)]),
     }
 }

@@ -16,7 +16,7 @@ pub(crate) struct Layout {
 
 /// The scalar partials, in their order: the sums that are not inner products with columns.
 #[derive(Clone, Copy)]
-pub(crate) enum Tail {
+pub(crate) enum Scalar {
     /// Number of NaN and infinite elements of g, or of the column to be stored.
     NonFinite,
     /// ‖g‖² of the gradient as given.
@@ -46,7 +46,7 @@ pub(crate) enum Tail {
     Step,
 }
 
-const TAIL: usize = Tail::Step as usize + 1;
+const SCALARS: usize = Scalar::Step as usize + 1;
 
 /// The part of a [`Hash`] that does not change from step to step, with the options that it was computed from.
 pub(super) struct HashedOptions {
@@ -101,23 +101,23 @@ impl Hash {
     /// Writes the hash to a process's partials.
     pub fn write(self, layout: Layout, partials: &mut [f64]) {
         let [low, high] = self.halves.map(f64::from);
-        partials[layout.tail(Tail::HashLow)] = low;
-        partials[layout.tail(Tail::HashHigh)] = high;
-        partials[layout.tail(Tail::HashSquares)] = low * low + high * high;
+        partials[layout.scalar(Scalar::HashLow)] = low;
+        partials[layout.scalar(Scalar::HashHigh)] = high;
+        partials[layout.scalar(Scalar::HashSquares)] = low * low + high * high;
     }
 
     /// Whether all processes have the same hash, from the sums of their partials. The answer is the same on all
     /// processes. It is true for more than [`Self::MAX_PROCESSES`] processes, which are not compared.
     pub fn is_common(layout: Layout, sums: &[f64]) -> bool {
-        let sum = |which| sums[layout.tail(which)];
-        if sum(Tail::Processes) > Self::MAX_PROCESSES {
+        let sum = |which| sums[layout.scalar(which)];
+        if sum(Scalar::Processes) > Self::MAX_PROCESSES {
             return true;
         }
         // n·Σ|x|² − |Σx|² is the sum of |x − y|² over all pairs of processes: whole numbers below 2⁷⁴. Sums that no
         // processes can have saturate at 2⁶⁴ − 1, and NaN becomes 0.
         let whole = |which| u128::from(sum(which) as u64);
-        let [low, high] = [Tail::HashLow, Tail::HashHigh].map(whole);
-        whole(Tail::Processes) * whole(Tail::HashSquares) == (low * low).wrapping_add(high * high)
+        let [low, high] = [Scalar::HashLow, Scalar::HashHigh].map(whole);
+        whole(Scalar::Processes) * whole(Scalar::HashSquares) == (low * low).wrapping_add(high * high)
     }
 }
 
@@ -128,12 +128,12 @@ impl Hash {
 pub(super) fn check_partials(layout: Layout, step: u64, partials: &[f64]) -> Result<()> {
     let blocks = || partials.chunks_exact(layout.len());
     for block in blocks() {
-        let processes = block[layout.tail(Tail::Processes)];
+        let processes = block[layout.scalar(Scalar::Processes)];
         if !(processes >= 1.0 && processes.fract() == 0.0) {
             let expected = "a sum of partials over processes, whose number of processes is a whole number >= 1";
             return Err(Error::invalid("partials", Value::Real(processes), expected));
         }
-        let numbers = block[layout.tail(Tail::Step)];
+        let numbers = block[layout.scalar(Scalar::Step)];
         if numbers != processes * step as f64 {
             let expected = "the same step number on every process";
             return Err(Error::invalid("partials", Value::Real(numbers / processes), expected));
@@ -146,9 +146,9 @@ pub(super) fn check_partials(layout: Layout, step: u64, partials: &[f64]) -> Res
             return Err(Error::invalid("partials", value, expected));
         }
     }
-    let bad: f64 = blocks().map(|block| block[layout.tail(Tail::NonFinite)]).sum();
+    let bad: f64 = blocks().map(|block| block[layout.scalar(Scalar::NonFinite)]).sum();
     if bad != 0.0 {
-        let given = blocks().any(|block| !block[layout.tail(Tail::GradNorm2)].is_finite());
+        let given = blocks().any(|block| !block[layout.scalar(Scalar::GradNorm2)].is_finite());
         let what = if given { "grads" } else { "what would be stored of grads" };
         return Err(Error::NonFinite { what, count: bad as u64, first: None });
     }
@@ -169,7 +169,7 @@ impl Layout {
 
     /// Returns the number of partials of a block.
     pub fn len(&self) -> usize {
-        self.products() + TAIL
+        self.products() + SCALARS
     }
 
     fn products(&self) -> usize {
@@ -201,7 +201,7 @@ impl Layout {
         self.products() - self.history_size..self.products()
     }
 
-    pub fn tail(&self, which: Tail) -> usize {
+    pub fn scalar(&self, which: Scalar) -> usize {
         self.products() + which as usize
     }
 }
@@ -220,7 +220,7 @@ mod tests {
         for (hash, count) in hashes {
             let mut partials = vec![0.0; layout.len()];
             hash.write(layout, &mut partials);
-            partials[layout.tail(Tail::Processes)] = 1.0;
+            partials[layout.scalar(Scalar::Processes)] = 1.0;
             sums.iter_mut().zip(partials).for_each(|(sum, part)| *sum += count * part);
         }
         sums

@@ -4,12 +4,12 @@ use core::ops::Range;
 
 use super::block::Pending;
 use super::chunk::{Apply, Chunk, Combination, Feed};
-use super::given::{Given, GradList, Source};
+use super::gradient::{Gradient, GradientList, GradientSource};
 use super::groups;
-use super::lent::Lent;
 use super::output::{Move, Output, Target};
-use super::partials::{Hash, HashedOptions, Tail, check_partials};
-use super::solve::{Step, bias};
+use super::partials::{Hash, HashedOptions, Scalar, check_partials};
+use super::step::{Step, bias};
+use super::taken_field::TakenField;
 use super::weights;
 use super::{Optimizer, Phase};
 use crate::config::{Config, Momentum};
@@ -27,7 +27,7 @@ pub(super) const WORTH_A_SOLVING_THREAD: usize = 1 << 13;
 impl<T: Element> Optimizer<T> {
     pub(super) fn open(&mut self) {
         self.fed.clear();
-        self.parts.clear();
+        self.cut_groups.clear();
         self.applied.clear();
         fault::point();
         self.chunks.iter_mut().for_each(Chunk::open);
@@ -53,7 +53,7 @@ impl<T: Element> Optimizer<T> {
         if len.saturating_mul(self.ring().held) < WORTH_A_THREAD { 1 } else { self.pool.threads() }
     }
 
-    pub(super) fn feed_range(&mut self, source: Source<'_, T>, range: Range<usize>) {
+    pub(super) fn feed_range(&mut self, source: GradientSource<'_, T>, range: Range<usize>) {
         let touched = self.chunks_in(&range);
         let threads = self.threads_for(range.len());
         let feed = Feed {
@@ -63,7 +63,7 @@ impl<T: Element> Optimizer<T> {
             momentum_kind: self.config.momentum_kind,
             diagonal: self.diagonal(),
             factor: weights::factor(&self.config),
-            gradients: Given { source, frozen: self.frozen.runs() },
+            gradients: Gradient { source, frozen: self.frozen.runs() },
             range,
         };
         self.pool.for_each(
@@ -82,14 +82,14 @@ impl<T: Element> Optimizer<T> {
     ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`] if there is no memory for a cut group; nothing is fed then.
-    pub(super) fn feed_piece(&mut self, source: Source<'_, T>, range: Range<usize>) -> Result<()> {
+    pub(super) fn feed_piece(&mut self, source: GradientSource<'_, T>, range: Range<usize>) -> Result<()> {
         let (first, last) = (self.unit_at(range.start), self.unit_at(range.end - 1));
         let cuts_first = first.start != range.start;
         let cuts_last = last.end != range.end && !(cuts_first && first == last);
         let start = if cuts_first { first.end.min(range.end) } else { range.start };
         let end = if cuts_last { last.start } else { range.end };
         let cut = [cuts_first.then_some(&first), cuts_last.then_some(&last)];
-        self.parts.reserve(cut.into_iter().flatten())?;
+        self.cut_groups.reserve(cut.into_iter().flatten())?;
         if start < end {
             self.feed_range(source, start..end);
         }
@@ -102,14 +102,14 @@ impl<T: Element> Optimizer<T> {
         Ok(())
     }
 
-    fn feed_part(&mut self, unit: Range<usize>, source: Source<'_, T>, part: Range<usize>) {
-        let is_whole = self.parts.enter(&unit, &part, |elements| source.copy(part.start, elements));
+    fn feed_part(&mut self, unit: Range<usize>, source: GradientSource<'_, T>, part: Range<usize>) {
+        let is_whole = self.cut_groups.enter(&unit, &part, |elements| source.copy(part.start, elements));
         if is_whole {
-            let lent = Lent::new(self, |optimizer| &mut optimizer.parts);
-            let whole = One::new(lent.field.elements(&unit));
-            lent.owner.feed_range(Source::Same(Tensors::new(&whole, &[], unit.start)), unit.clone());
-            drop(lent);
-            self.parts.remove(&unit);
+            let taken = TakenField::new(self, |optimizer| &mut optimizer.cut_groups);
+            let whole = One::new(taken.field.elements(&unit));
+            taken.owner.feed_range(GradientSource::Same(Tensors::new(&whole, &[], unit.start)), unit.clone());
+            drop(taken);
+            self.cut_groups.remove(&unit);
         }
     }
 
@@ -117,8 +117,8 @@ impl<T: Element> Optimizer<T> {
     /// block, and a chunk holds whole groups.
     fn unit_at(&self, position: usize) -> Range<usize> {
         let chunk = &self.chunks[self.chunks_in(&(position..position + 1)).start].range;
-        let start = position - (position - chunk.start) % self.parts.unit();
-        start..chunk.end.min(start + self.parts.unit())
+        let start = position - (position - chunk.start) % self.cut_groups.unit();
+        start..chunk.end.min(start + self.cut_groups.unit())
     }
 
     /// Adds up the sums of the chunks, and adds the partials that identify the step.
@@ -134,9 +134,9 @@ impl<T: Element> Optimizer<T> {
         let layout = self.layout;
         for partials in self.partials.chunks_exact_mut(layout.len()) {
             hash.write(layout, partials);
-            partials[layout.tail(Tail::Excess)] = excess;
-            partials[layout.tail(Tail::Processes)] = 1.0;
-            partials[layout.tail(Tail::Step)] = number as f64;
+            partials[layout.scalar(Scalar::Excess)] = excess;
+            partials[layout.scalar(Scalar::Processes)] = 1.0;
+            partials[layout.scalar(Scalar::Step)] = number as f64;
         }
         self.phase = Phase::Summed;
     }
@@ -203,7 +203,7 @@ impl<T: Element> Optimizer<T> {
     /// the sum of the lengths before their tensor i.
     pub(super) fn apply_range(
         &mut self,
-        grads: GradList<'_, T>,
+        grads: GradientList<'_, T>,
         target: Target<'_, T>,
         (starts, origin): (&[usize], usize),
         range: Range<usize>,
@@ -241,7 +241,7 @@ impl<T: Element> Optimizer<T> {
             correction: if corrected { bias(config.momentum, self.steps + 1) } else { 1.0 },
             factor: weights::factor(config),
             weight: self.pending_weights[ring.newest],
-            gradients: Given { source: grads.place(starts, origin), frozen },
+            gradients: Gradient { source: grads.place(starts, origin), frozen },
             output,
             range,
         };
@@ -254,8 +254,8 @@ impl<T: Element> Optimizer<T> {
             &mut self.scratch,
             |_, chunk, scratch| {
                 let pending = &blocks[chunk.block].pending;
-                let Pending { vector, scale, native_sums, .. } = *pending;
-                let combination = Combination { coefficients: &pending.coefficients, vector, scale, native_sums };
+                let Pending { vector, scale, element_sums, .. } = *pending;
+                let combination = Combination { coefficients: &pending.coefficients, vector, scale, element_sums };
                 chunk.apply(&apply, &combination, scratch);
             },
         );

@@ -2,79 +2,21 @@
 //! coefficients of the update, clipping. "Step n" in comments is step n of the update rule in the crate's
 //! documentation.
 
-use super::block::{Block, Pending};
+use super::block::{Block, BlockStats, Pending};
 use super::columns::{Weighted, general};
-use super::lent::Lent;
 use super::norms::{Norms, Vectors};
 use super::overflow;
-use super::partials::{Layout, Tail};
+use super::partials::{Layout, Scalar};
 use super::ring::Ring;
-use super::stats::BlockStats;
+use super::step::{Step, bias};
+use super::taken_field::TakenField;
 use super::weights;
 use crate::config::{Clip, Config, Momentum};
 use crate::error::{Error, Result};
 use crate::gram::Candidate;
-use crate::kernels::{Element, NATIVE_COLUMNS};
+use crate::kernels::NATIVE_COLUMNS;
 use crate::memory::Buffer;
 use crate::spectral::{Preconditioner, Spectrum, Vector, Workspace};
-
-/// r, the moving average of the norms of unclipped updates.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct NormAverage {
-    /// Before bias correction.
-    pub sum: f64,
-    /// Number of norms in it.
-    pub count: u64,
-}
-
-impl NormAverage {
-    fn with(self, norm: f64, beta: f64) -> Self {
-        if norm > 0.0 { Self { sum: beta * self.sum + (1.0 - beta) * norm, count: self.count + 1 } } else { self }
-    }
-
-    fn value(self, beta: f64) -> Option<f64> {
-        (self.count > 0).then(|| self.sum / bias(beta, self.count))
-    }
-}
-
-/// Returns `1 − β^t`, the sum of the weights of a moving average after `terms` terms.
-pub(super) fn bias(beta: f64, terms: u64) -> f64 {
-    1.0 - beta.powf(terms as f64)
-}
-
-/// The inputs of a step that all blocks share.
-#[derive(Clone, Copy)]
-pub(super) struct Step<'a> {
-    pub config: &'a Config,
-    pub layout: Layout,
-    pub ring: Ring,
-    /// Number of the step, from 1 on.
-    pub number: u64,
-    pub lr: f64,
-    /// Weights γ of the columns, by slot, the newest included.
-    pub weights: &'a [f64],
-    /// Whether a weight differs from 1.
-    pub weighs: bool,
-    /// Largest number of the element type.
-    pub largest: f64,
-    /// Unit roundoff of the element type.
-    pub unit: f64,
-}
-
-impl<'a> Step<'a> {
-    /// Collects the inputs of step `number`, for elements of type `T`.
-    pub fn new<T: Element>(
-        config: &'a Config,
-        layout: Layout,
-        ring: Ring,
-        number: u64,
-        lr: f64,
-        weights: &'a [f64],
-    ) -> Self {
-        let weighs = weights.iter().any(|&weight| weight != 1.0);
-        Self { config, layout, ring, number, lr, weights, weighs, largest: T::LARGEST, unit: T::ROUNDOFF }
-    }
-}
 
 /// A thread's scratch for solving a block.
 pub(crate) struct Solver {
@@ -124,8 +66,8 @@ impl Solver {
         if !self.weighted.iter().all(|sum| sum.is_finite()) {
             return Err(Error::non_finite("an inner product of gradients"));
         }
-        let lent = Lent::new(self, |solver| &mut solver.weighted);
-        lent.owner.solve_weighted(step, block, &lent.field)
+        let taken = TakenField::new(self, |solver| &mut solver.weighted);
+        taken.owner.solve_weighted(step, block, &taken.field)
     }
 
     /// Does the work of `solve`. The columns in `partials` are weighted.
@@ -174,7 +116,7 @@ impl Solver {
         pending.norms = if counts_norms { block.norms.with(norm, config.clip_beta) } else { block.norms };
         pending.scale = scale;
         pending.stats.scale = scale;
-        pending.stats.grad_norm = partials[layout.tail(Tail::GradNorm2)].sqrt();
+        pending.stats.grad_norm = partials[layout.scalar(Scalar::GradNorm2)].sqrt();
         // The norms above are those of Mc. From here on the coefficients include κ.
         let kappa = kappa(step, partials);
         let coefficients = &mut pending.coefficients[..held];
@@ -182,7 +124,7 @@ impl Solver {
             coefficients.iter_mut().for_each(|c| *c *= kappa);
             pending.vector *= kappa;
         }
-        pending.native_sums = native_sums_suffice(step, gram, coefficients, kappa * norm);
+        pending.element_sums = element_sums_are_enough(step, gram, coefficients, kappa * norm);
         overflow::check(step, gram, partials, pending, kappa * norm, block.momentum_bound)?;
         weigh_coefficients(step, pending)
     }
@@ -378,8 +320,8 @@ fn weigh_coefficients(step: &Step<'_>, pending: &mut Pending) -> Result<()> {
     }
     for (c, weight) in pending.coefficients.iter_mut().zip(step.weights) {
         *c *= weight;
-        // Far from where native sums lose bits.
-        pending.native_sums &= *c == 0.0 || (1e-20..1e20).contains(&c.abs());
+        // Sums in the element type only far from overflow and from subnormal numbers.
+        pending.element_sums &= *c == 0.0 || (1e-20..1e20).contains(&c.abs());
         if !c.is_finite() {
             return Err(Error::non_finite("the update"));
         }
@@ -395,7 +337,7 @@ pub(super) fn kappa(step: &Step<'_>, partials: &[f64]) -> f64 {
         return 1.0;
     }
     // Σ√q̂, where q̂ is q/(1 − β₂^t).
-    (partials[layout.tail(Tail::Roots)] / bias(config.diagonal_beta, number).sqrt()).sqrt()
+    (partials[layout.scalar(Scalar::Roots)] / bias(config.diagonal_beta, number).sqrt()).sqrt()
 }
 
 /// Computes ‖v‖² of gradient momentum.
@@ -403,7 +345,7 @@ fn momentum_norm2(step: &Step<'_>, partials: &[f64]) -> f64 {
     let Step { config, layout, ring, .. } = *step;
     let beta = config.momentum;
     let mixed = partials[layout.momentum()][ring.newest];
-    let (g2, m2) = (partials[layout.gradient()][ring.newest], partials[layout.tail(Tail::MomentumNorm2)]);
+    let (g2, m2) = (partials[layout.gradient()][ring.newest], partials[layout.scalar(Scalar::MomentumNorm2)]);
     let norm2 = beta * beta * m2 + 2.0 * beta * (1.0 - beta) * mixed + (1.0 - beta) * (1.0 - beta) * g2;
     let correction = if config.bias_correction { bias(beta, step.number) } else { 1.0 };
     norm2.max(0.0) / (correction * correction)
@@ -432,8 +374,8 @@ fn scale(kind: Clip, ratio: f64) -> f64 {
 /// Each product then has a rounding error of its coefficient, and at most one for each sum it is in. So the error of u
 /// is at most `(NATIVE_COLUMNS + 1)·unit·Σ|cⱼ|‖gⱼ‖`, over the older columns. (The product of the newest gradient is
 /// summed in f64.) This error may be half of the 2·10⁻⁶ that are promised for f32.
-fn native_sums_suffice(step: &Step<'_>, gram: Candidate<'_>, coefficients: &[f64], norm: f64) -> bool {
-    // f32 sums only far from overflow and from subnormal numbers.
+fn element_sums_are_enough(step: &Step<'_>, gram: Candidate<'_>, coefficients: &[f64], norm: f64) -> bool {
+    // Only far from overflow and from subnormal numbers.
     let ordinary = |x: f64| (1e-20..1e20).contains(&x);
     let older = coefficients.iter().enumerate().filter(|&(slot, &c)| slot != step.ring.newest && c != 0.0);
     let mut reach = 0.0;

@@ -1,7 +1,7 @@
 //! Statistics of a step, of one block and over all blocks. Most steps do not compute their spectrum. It is computed
 //! from the step's Gram matrix when it is asked for.
 
-use super::block::Block;
+use super::block::BlockStats;
 use super::ring::Ring;
 use super::{Optimizer, Phase};
 use crate::error::Result;
@@ -51,23 +51,6 @@ pub(super) struct Refused {
     pub this_step: bool,
 }
 
-/// Statistics of one block.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct BlockStats {
-    pub grad_norm: f64,
-    pub update_norm: f64,
-    pub scale: f64,
-    /// The spectrum, once it is computed.
-    pub spectrum: Option<Result<Spectrum>>,
-}
-
-impl Default for BlockStats {
-    /// Before the first step.
-    fn default() -> Self {
-        Self { grad_norm: 0.0, update_norm: 0.0, scale: 1.0, spectrum: None }
-    }
-}
-
 impl<T: Element> Optimizer<T> {
     /// Returns the statistics of the last step, or of the step under way once it is solved. The first call after a step
     /// may compute an eigendecomposition for each block.
@@ -83,7 +66,7 @@ impl<T: Element> Optimizer<T> {
         }
         let mut total = Total::default();
         for block in &mut self.blocks {
-            total.add(block.shown(under_way))?;
+            total.add(block.reported_stats(under_way))?;
         }
         Ok(total.stats(self, steps))
     }
@@ -94,23 +77,16 @@ impl<T: Element> Optimizer<T> {
         let config = &self.config;
         let threads = self.pool.threads();
         self.pool.for_each(threads, Order::Forward, &mut self.blocks, &mut self.solvers, |_, block, solver| {
-            if block.shown(under_way).spectrum.is_none() {
+            if block.reported_stats(under_way).spectrum.is_none() {
                 let gram = if under_way {
                     block.gram.with(ring.newest, &block.pending.row[..ring.held])
                 } else {
                     block.gram.current(ring.newest, ring.held)
                 };
                 let spectrum = solver.spectrum(config, ring, gram);
-                block.shown(under_way).spectrum = Some(spectrum);
+                block.reported_stats(under_way).spectrum = Some(spectrum);
             }
         });
-    }
-}
-
-impl Block {
-    /// Returns the statistics of the last step, or of the step under way.
-    fn shown(&mut self, under_way: bool) -> &mut BlockStats {
-        if under_way { &mut self.pending.stats } else { &mut self.stats }
     }
 }
 

@@ -7,9 +7,9 @@
 //! The sparse format adds the entries that it does not store to the next gradient. There `grad_scale` is applied before
 //! storing, and only the clip is a weight of the column.
 
-use super::partials::{Layout, Tail};
+use super::partials::{Layout, Scalar};
 use super::ring::Ring;
-use super::solve::Step;
+use super::step::Step;
 use crate::config::{Config, Momentum};
 use crate::error::{Error, Result};
 
@@ -43,7 +43,7 @@ pub(super) fn check(step: &Step<'_>, partials: &[f64]) -> Result<()> {
         return Ok(());
     }
     for block in partials.chunks_exact(layout.len()) {
-        if largest * block[layout.tail(Tail::GradNorm2)].sqrt().max(1.0) > step.largest / 2.0 {
+        if largest * block[layout.scalar(Scalar::GradNorm2)].sqrt().max(1.0) > step.largest / 2.0 {
             return Err(Error::non_finite("grads times grad_scale"));
         }
     }
@@ -68,5 +68,5 @@ pub(super) fn apply(step: &Step<'_>, partials: &[f64], weighted: &mut [f64]) {
     if layout.has_average() {
         weigh(layout.average(), 1.0);
     }
-    weighted[layout.tail(Tail::GradAverage)] *= newest;
+    weighted[layout.scalar(Scalar::GradAverage)] *= newest;
 }

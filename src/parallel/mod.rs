@@ -5,15 +5,15 @@
 //! item, and the threads synchronize only at the start and the end of the list.
 //!
 //! - [`Pool`], in this file: a handle's access to the pool, and its number of threads.
-//! - `shared.rs`: the thread pool of the process.
+//! - `thread_pool.rs`: the thread pool of the process.
 //! - `worker.rs`: a worker, and how callers give it jobs.
 //! - `system/`: everything that differs between operating systems.
 //! - `cancellation.rs`, `float_mode.rs`: settings of the calling thread that a call changes and restores.
 
 pub(crate) mod cancellation;
 pub(crate) mod float_mode;
-mod shared;
 mod system;
+mod thread_pool;
 mod worker;
 
 use core::cell::Cell;
@@ -21,9 +21,9 @@ use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use self::shared::{Home, Member, PROCESS};
 use self::system::Affinity;
 pub(crate) use self::system::{is_alive, thread, usable_threads};
+use self::thread_pool::{Member, PROCESS, PoolCell};
 use self::worker::Job;
 
 thread_local! {
@@ -39,7 +39,7 @@ pub(crate) fn on_worker() -> bool {
 /// A handle's access to the thread pool: its calls use the calling thread and up to a fixed number of workers.
 pub(crate) struct Pool {
     threads: usize,
-    home: &'static Home,
+    home: &'static PoolCell,
     /// `None` if calls use the calling thread only.
     member: Option<Member>,
     /// A lower bound for the number of processors in tests.
@@ -54,7 +54,7 @@ impl Pool {
         Self::at(&PROCESS, threads)
     }
 
-    fn at(home: &'static Home, threads: usize) -> Self {
+    fn at(home: &'static PoolCell, threads: usize) -> Self {
         let threads = threads.max(1);
         let member = if threads > 1 { Member::join(home, threads - 1) } else { None };
         Self {

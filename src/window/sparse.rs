@@ -47,9 +47,9 @@ impl<T: Element> Format<T> for Sparse<T> {
     }
 
     fn arena_bytes(config: &Config, len: usize) -> usize {
-        let entries = Arena::room::<u16>(Layout::new(config, len).numbers());
-        let bounds = Arena::room::<u32>(len.div_ceil(TILE));
-        entries.saturating_add(Arena::room::<T>(len)).saturating_add(bounds)
+        let entries = Arena::bytes_for::<u16>(Layout::new(config, len).numbers());
+        let bounds = Arena::bytes_for::<u32>(len.div_ceil(TILE));
+        entries.saturating_add(Arena::bytes_for::<T>(len)).saturating_add(bounds)
     }
 
     fn saved(config: &Config, len: usize) -> Saved {

@@ -25,7 +25,7 @@ impl<S: Pod> Tiled<S> {
 
     /// Bytes that the columns take of their arena. Saturates, so the allocation fails.
     pub fn arena_bytes(history_size: usize, len: usize) -> usize {
-        Arena::room::<S>(elements(history_size, len))
+        Arena::bytes_for::<S>(elements(history_size, len))
     }
 
     /// The place of the `len` elements from `position` on of column `slot`.

@@ -1,7 +1,7 @@
-/* siglongjmp out of a step on the calling thread alone (threads = 1): the handle stays LMADA_ERROR_BUSY for good and its
- * memory is lost, as lmada.h says. Everything else works. A run goes on from its last saved state, in a new handle.
+/* After a siglongjmp out of a step with threads = 1, the handle stays LMADA_ERROR_BUSY and its memory is lost, as
+ * lmada.h says. Everything else works. The run continues in a new handle, from its last saved state.
  *
- * Not under AddressSanitizer and ThreadSanitizer: frames that a jump skips are still on their books. */
+ * Not run under AddressSanitizer and ThreadSanitizer: they do not support a jump over frames. */
 #define _POSIX_C_SOURCE 200809L
 #include "model.h"
 
@@ -13,7 +13,7 @@ enum { DIM = 300000, PAST = 3, FUTURE = 3, ATTEMPTS = 200, TIMES = 3 };
 
 static sigjmp_buf outside;
 static volatile sig_atomic_t armed;
-static lmada_t *abandoned[TIMES]; /* reachable, so that they are no leak of this program's */
+static lmada_t *abandoned[TIMES]; /* reachable, so that valgrind reports no leak */
 
 static void jump(int number)
 {
@@ -29,12 +29,12 @@ static void set_timer(long microseconds)
     CHECK(setitimer(ITIMER_REAL, &timer, NULL) == 0);
 }
 
-/* Steps until the signal comes in the middle of one. Returns whether it did. */
+/* Steps until the signal arrives inside a step. Returns whether it did. */
 static bool jumps_out_of_a_step(model *m, const real *grads, long microseconds)
 {
     if (sigsetjmp(outside, 1) != 0) {
         armed = 0;
-        return lmada_set_lr(m->opt, 0.1) == LMADA_ERROR_BUSY; /* else it came between two calls */
+        return lmada_set_lr(m->opt, 0.1) == LMADA_ERROR_BUSY; /* otherwise it came between two calls */
     }
     armed = 1;
     set_timer(microseconds);
@@ -62,7 +62,7 @@ int main(void)
         state = saved_state(m.opt, &bytes);
         while (!jumps_out_of_a_step(&m, grads, 3000 + 700 * attempts)) CHECK(++attempts < ATTEMPTS);
 
-        /* Every call says so, and free leaves it alone. */
+        /* Every call is busy, and lmada_free does not free the handle. */
         CHECK_STATUS(real_step(m.opt, m.params, grads, DIM), LMADA_ERROR_BUSY);
         CHECK_STATUS(lmada_stats(m.opt, &stats, sizeof stats), LMADA_ERROR_BUSY);
         CHECK_STATUS(lmada_reset(m.opt), LMADA_ERROR_BUSY);
@@ -70,7 +70,7 @@ int main(void)
         CHECK_STATUS(lmada_reset(m.opt), LMADA_ERROR_BUSY);
         abandoned[time] = m.opt;
 
-        /* The way on: a new handle, the last saved state, the parameters saved with it. */
+        /* Continue with a new handle, the last saved state and the parameters saved with it. */
         next = new_model(&config, DIM);
         CHECK_OK(lmada_state_load(next.opt, state, bytes));
         memcpy(next.params, twin.params, DIM * sizeof(real));

@@ -1,6 +1,6 @@
-/* Where the system itself has no more memory to give, create says so, and what there is goes on working.
+/* If the system itself has no more memory, create returns LMADA_ERROR_OUT_OF_MEMORY, and existing handles keep working.
  *
- * Not run under valgrind: its own memory would count too. */
+ * Not run under valgrind: its own memory would count. */
 #define _POSIX_C_SOURCE 200809L
 #include "model.h"
 
@@ -8,7 +8,7 @@
 
 enum { MEGABYTES = 64 };
 
-/* Bytes of address space that the process has taken. */
+/* Returns the bytes of address space that the process uses. */
 static size_t address_space(void)
 {
     unsigned long pages = 0;

@@ -1,13 +1,13 @@
-/* Calls everything that stands around a step, for rules that hold for every function. */
+/* Calls all functions other than steps, for tests of rules that hold for every function. */
 #ifndef AROUND_H
 #define AROUND_H
 
 #include "model.h"
 
-/* Steps of `call_around`. */
+/* Number of steps in `call_around`. */
 enum { STEPS_AROUND = REAL_DTYPE == LMADA_F32 ? 4 : 2 };
 
-/* Gradients, of which no element is far from 1, as bfloat16; and the copy of the parameters. */
+/* Gradients in bfloat16 with elements near 1, and the copy of the parameters. */
 static inline void call_bf16(const model *m)
 {
     uint16_t *halves = check_alloc(2 * m->dim * sizeof *halves), *copy = halves + m->dim;
@@ -28,8 +28,8 @@ static inline void call_bf16(const model *m)
     free(halves);
 }
 
-/* Takes STEPS_AROUND steps; options, groups and rates are afterwards as before. `out` is an array for a vector. An average
- * is asked for where the handle keeps one. */
+/* Takes STEPS_AROUND steps and restores options, groups and learning rate. `out` is an array for a vector. Reads the
+ * average of the parameters if the handle keeps it. */
 static inline void call_around(const model *m, const real *grads, real *out)
 {
     const size_t cut = m->dim / 3;

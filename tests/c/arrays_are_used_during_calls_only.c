@@ -1,5 +1,5 @@
-/* Arrays belong to the caller: gradients, lengths, lists and states are only read (they may lie in memory that cannot
- * be written), and after the call nothing of an array is looked at (it may be gone). */
+/* Arrays belong to the caller. Gradients, lengths, lists and states are only read: here they are in read-only memory.
+ * After a call its arrays are not used: here they are unmapped. */
 #define _GNU_SOURCE
 #include "model.h"
 
@@ -8,7 +8,7 @@
 
 enum { DIM = 70000, CUT = 30001, STEPS = 5 };
 
-/* Memory of its own pages, which can be made read-only and be taken away. */
+/* Memory in separate pages, which can be made read-only and unmapped. */
 static void *pages(size_t bytes)
 {
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -26,7 +26,7 @@ static void *read_only(const void *from, size_t bytes)
 
 static void gone(void *memory, size_t bytes) { CHECK(munmap(memory, bytes) == 0); }
 
-/* A step whose arrays are all of pages that are taken away after each call. Parameters move on in `m`. */
+/* Takes a step with arrays in pages that are unmapped after each call. The parameters are copied back to `m`. */
 static void step_with_passing_arrays(model *m, uint64_t number)
 {
     const size_t bytes = DIM * sizeof(real), lens[] = {CUT, 0, DIM - CUT};
@@ -43,7 +43,7 @@ static void step_with_passing_arrays(model *m, uint64_t number)
         gone(lengths, sizeof lens);
     } else {
         CHECK_OK(lmada_begin(m->opt));
-        CHECK_OK(real_feed(m->opt, CUT, grads + CUT, DIM - CUT)); /* cuts units of the format, which are kept */
+        CHECK_OK(real_feed(m->opt, CUT, grads + CUT, DIM - CUT)); /* cuts groups of the format */
         gone(grads, bytes);
         grads = read_only(plain, bytes);
         CHECK_OK(real_feed(m->opt, 0, grads, CUT));

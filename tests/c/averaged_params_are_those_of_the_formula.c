@@ -1,5 +1,5 @@
-/* lmada_averaged_params gives the average of the parameters after each step that moved them, p <- beta*p + (1 - beta)*w
- * over 1 - beta^n: the recurrence in double is here. */
+/* lmada_averaged_params writes the average of the parameters: p <- beta*p + (1 - beta)*w after each step that moves
+ * them, divided by 1 - beta^n. The test computes the recurrence in double. */
 #include "twins.h"
 
 #include <math.h>
@@ -27,12 +27,12 @@ static void step_in_pieces(model *m, const real *grads)
 static void step_in_tensors(model *m, const real *grads)
 {
     real *const params[] = {m->params, m->params + CUT};
-    const real *const gradients[] = {NULL, grads + CUT}; /* those that are left alone are averaged, too */
+    const real *const gradients[] = {NULL, grads + CUT}; /* parameters without a gradient are averaged too */
     const size_t lens[] = {CUT, DIM - CUT};
     CHECK_OK(real_step_tensors(m->opt, params, gradients, lens, 2));
 }
 
-/* Steps of every kind that moves parameters, and of those that do not. */
+/* Takes steps of every kind that moves parameters, and steps that do not. */
 static void the_average_is_the_formula(int number, double beta, bool blocks)
 {
     const lmada_group_t frozen = {100, 300, 0, 1};
@@ -49,7 +49,7 @@ static void the_average_is_the_formula(int number, double beta, bool blocks)
         if (step % 4 == 1) step_in_pieces(&m, grads);
         else if (step % 4 == 2) step_in_tensors(&m, grads);
         else CHECK_OK(real_step(m.opt, m.params, grads, DIM));
-        const double slack = (double)(step + 2) * REAL_EPSILON + 3e-16 / (1 - beta); /* of 1 - beta^n, too */
+        const double slack = (double)(step + 2) * REAL_EPSILON + 3e-16 / (1 - beta); /* the error of 1 - beta^n too */
         weights = beta * weights + (1 - beta);
         for (int i = 0; i < DIM; i++) average[i] = beta * average[i] + (1 - beta) * (double)m.params[i];
         if (step == 5) CHECK_OK(real_observe(m.opt, grads, DIM)); /* moves nothing */
@@ -69,7 +69,7 @@ static void the_average_is_the_formula(int number, double beta, bool blocks)
     free_model(&m);
 }
 
-/* With a constant w it is w, from the first step on. */
+/* With a constant w the average is w, from the first step on. */
 static void a_constant_is_its_own_average(void)
 {
     lmada_config_t config = averaging(0, 0.999);
@@ -88,7 +88,7 @@ static void a_constant_is_its_own_average(void)
     free_model(&m);
 }
 
-/* The average changes no parameter, and no direction. */
+/* The average changes no parameter and no direction. */
 static void averaging_changes_nothing_else(int number)
 {
     const lmada_config_t config = averaging(number, 0.9), plain = averaging(number, 0);
@@ -178,7 +178,7 @@ static void arguments_are_bad(void)
     free_model(&m);
 }
 
-/* Who applies the update alone knows the parameters. */
+/* Directions are refused with an average: only the caller knows the parameters then. */
 static void directions_are_refused(void)
 {
     const lmada_config_t config = averaging(0, 0.5);

@@ -1,5 +1,5 @@
-/* lmada_step_bf16, lmada_feed_bf16 and lmada_apply_bf16 take the steps that the same gradients as float would give, bit
- * for bit; the copy of the parameters is rounded to the nearest bfloat16, of two as near to the even one. */
+/* lmada_step_bf16, lmada_feed_bf16 and lmada_apply_bf16 take the steps that the same gradients as float give, bit for
+ * bit. The copy of the parameters is rounded to the nearest bfloat16, ties to even. */
 #define _DEFAULT_SOURCE
 #include "twins.h"
 
@@ -12,7 +12,7 @@ enum { DIM = 2 * 4096 + 256 + 11, SMALL_DIM = 300, STEPS = 6 };
 
 static size_t dim;
 
-/* ---- bfloat16, by its definition ---- */
+/* ---- bfloat16 by its definition ---- */
 
 static float widened(uint16_t half)
 {
@@ -22,7 +22,8 @@ static float widened(uint16_t half)
     return value;
 }
 
-/* The nearest of all, by distance: the neighbours are the upper half of the bits and the next number away from 0. */
+/* Returns the nearest bfloat16, by distance. The candidates are the upper half of the bits and the next number away
+ * from 0. */
 static uint16_t nearest(float value)
 {
     uint32_t bits;
@@ -106,7 +107,7 @@ static void the_bits_are_those_of_float(int number, way_of_step way, bool blocks
     free_model(&twin);
 }
 
-/* Parameters that a step of rate 0 leaves as they are, with ties, subnormal numbers and the largest among them. */
+/* Parameters that a step with learning rate 0 does not change, with ties, subnormal numbers and the largest number. */
 static void copies_are_rounded_to_the_nearest(void)
 {
     lmada_config_t config = base_config();
@@ -132,7 +133,7 @@ static void copies_are_rounded_to_the_nearest(void)
     lmada_free(opt);
 }
 
-/* A frozen gradient is not read in this type either. */
+/* A frozen gradient is not read in bfloat16 either. */
 static void frozen_gradients_are_not_read(void)
 {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE), len = page / sizeof(uint16_t);

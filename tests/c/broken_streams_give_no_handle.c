@@ -1,9 +1,9 @@
-/* Callbacks that fail, states that are cut short, damaged or made up: each is its status, `*out` is NULL, and nothing
- * is kept. A handle whose writer fails is as before. */
+/* Failing callbacks, and states that are cut short, damaged or forged: each gives its status, `*out` is NULL, and
+ * nothing leaks. A handle whose writer fails does not change. */
 #include "stream.h"
 #include "twins.h"
 
-/* Creates from bytes that are no state; `status` is what has to come of it. */
+/* Tries to create a handle from bad bytes. `status` is the expected status. */
 static void check_no_handle(unsigned char *bytes, size_t size, lmada_status_t status)
 {
     stream s = {bytes, size, 0, 0, 0};
@@ -51,8 +51,8 @@ static void any_byte_is_damaged(unsigned char *state, size_t bytes, size_t strid
     }
 }
 
-/* Under checksums that fit: each byte another. What is taken is a handle that answers with statuses. Lengths may be more
- * than the bytes that are there, or than memory. Contents are taken just where lmada_state_load takes them. */
+/* Changes each byte, with matching checksums. A handle that is created still returns statuses. Changed lengths may
+ * exceed the bytes of the state, or the memory. Contents are accepted exactly if lmada_state_load accepts them. */
 static void any_byte_is_made_up(lmada_t *loaded, const unsigned char *state, size_t bytes, size_t stride)
 {
     const unsigned char masks[] = {0x01, 0x80, 0xFF};
@@ -74,7 +74,7 @@ static void any_byte_is_made_up(lmada_t *loaded, const unsigned char *state, siz
             if (status == LMADA_OK) {
                 taken++;
                 for (size_t dim = TWIN_DIM - 1; dim <= TWIN_DIM + 1; dim++) {
-                    real_step(opt, params, grads, dim); /* of another type, length or number: refused */
+                    real_step(opt, params, grads, dim); /* the type, length or number may differ: refused then */
                 }
                 stats_of(opt);
                 lmada_free(opt);
@@ -90,7 +90,7 @@ static void any_byte_is_made_up(lmada_t *loaded, const unsigned char *state, siz
     free(changed);
 }
 
-/* Of each byte in turn; reduced, of some. */
+/* Changes each byte in turn; in a reduced run, some bytes. */
 static void each_variant(bool reduced)
 {
     EACH_VARIANT (number, reduced) {
@@ -144,7 +144,7 @@ static void arguments_are_wrong(model *m)
     CHECK(s.calls == 0);
 }
 
-/* What is no state is known by its beginning: no more of it is read. */
+/* Bytes that do not begin like a state are refused without reading further. */
 static void stream_is_something_else(void)
 {
     unsigned char bytes[100];

@@ -1,5 +1,5 @@
-/* A call on a handle that another thread is inside of, or holds, returns LMADA_ERROR_BUSY, whatever its arguments, and
- * changes nothing. Each function is called during long steps until that was really seen. */
+/* A call on a handle while another thread is inside a call on it, or holds it, returns LMADA_ERROR_BUSY for all
+ * arguments, and changes nothing. Each function is called during long steps until it was busy. */
 #define _POSIX_C_SOURCE 200809L
 #include "model.h"
 
@@ -14,7 +14,7 @@ static real *grads;
 static sem_t go, done;
 static bool stop;
 
-/* Takes a step each time it is told to. */
+/* Takes a step each time the other thread asks for one. */
 static void *stepper(void *nothing)
 {
     for (;;) {
@@ -22,13 +22,13 @@ static void *stepper(void *nothing)
         while (sem_wait(&go) != 0) continue;
         if (stop) return nothing;
         do status = real_step(shared.opt, shared.params, grads, shared.dim);
-        while (status == LMADA_ERROR_BUSY); /* the other thread's look was inside */
+        while (status == LMADA_ERROR_BUSY); /* the other thread's call was inside */
         CHECK_OK(status);
         CHECK(sem_post(&done) == 0);
     }
 }
 
-/* Arguments are such that a call which comes late changes nothing; those without any are taken back. */
+/* With these arguments a call that comes after the step changes nothing; calls without arguments are undone. */
 static lmada_status_t step(void) { return real_step(shared.opt, NULL, NULL, 1); }
 static lmada_status_t step_of_the_other_type(void) { return other_step(shared.opt, NULL, NULL, 1); }
 static lmada_status_t step_tensors(void) { return real_step_tensors(shared.opt, NULL, NULL, NULL, 0); }
@@ -97,7 +97,7 @@ static const struct {
     {"hold", hold},           {"release", release},
 };
 
-/* Has the other thread step, waits until it is inside the handle, or was, and calls. */
+/* Lets the other thread step, waits until it is or was inside the handle, and calls. */
 static lmada_status_t call_during_a_step(lmada_status_t (*call)(void))
 {
     const struct timespec moment = {0, 10000};
@@ -108,7 +108,7 @@ static lmada_status_t call_during_a_step(lmada_status_t (*call)(void))
     while (lmada_stats(shared.opt, &found, sizeof found) != LMADA_ERROR_BUSY) {
         over = sem_trywait(&done) == 0;
         if (over) break;
-        nanosleep(&moment, NULL); /* a look without a pause would keep the other thread out */
+        nanosleep(&moment, NULL); /* without a pause these calls would keep the other thread out */
     }
     status = call();
     if (status == LMADA_ERROR_BUSY) CHECK(strstr(lmada_last_error(), "another thread") != NULL);
@@ -116,7 +116,7 @@ static lmada_status_t call_during_a_step(lmada_status_t (*call)(void))
     return status;
 }
 
-/* Holds the handle, outside of every call, until it is told to stop. */
+/* Holds the handle between calls until the other thread asks it to stop. */
 static void *holder(void *nothing)
 {
     CHECK_OK(lmada_hold(shared.opt));

@@ -1,5 +1,5 @@
-/* A callback may use other handles and see messages; a call on the handle that is being written is
- * LMADA_ERROR_BUSY. The calls around it are as ever. */
+/* A callback may use other handles and read messages. A call on the handle that is being written returns
+ * LMADA_ERROR_BUSY. The outer call works as without these calls. */
 #include "model.h"
 #include "stream.h"
 
@@ -8,7 +8,7 @@ enum { DIM = 40, STEPS = 3 };
 typedef struct {
     stream s;
     model *other;
-    /* NULL for a reader, whose handle is not there yet. */
+    /* NULL for a reader: its handle does not exist yet. */
     lmada_t *own;
     uint64_t number;
 } party;
@@ -20,7 +20,7 @@ static void call_the_library(party *p)
         CHECK_STATUS(lmada_state_size(p->own, &bytes), LMADA_ERROR_BUSY);
         CHECK_STATUS(lmada_reset(p->own), LMADA_ERROR_BUSY);
         CHECK_STATUS(lmada_state_write(p->own, stream_write, &p->s), LMADA_ERROR_BUSY);
-        lmada_free(p->own); /* is left alone */
+        lmada_free(p->own); /* does nothing: the handle is busy */
         CHECK(strstr(lmada_last_error(), "inside a call"));
     }
     step_model(p->other, p->number++, 1);
@@ -68,7 +68,7 @@ int main(void)
         step_model(&twin, 0, p.number);
         CHECK(same_model(&other, &twin));
 
-        /* The failure of the call itself is told last. */
+        /* The last message is that of the outer call. */
         p.s.at = 0;
         p.s.failing_call = p.s.calls + 1;
         p.own = m.opt;

@@ -1,7 +1,7 @@
-/* In a sandbox that ends the program when it opens a file, every function works, for every number of threads: no call
- * opens one there. (Elsewhere the first create with `threads` 0 has the standard library read the process's quota.)
+/* Every function works in a sandbox that ends the program when it opens a file, for every number of threads: no call
+ * opens a file there. (Outside a sandbox the first create with `threads` 0 reads the quota of the process.)
  *
- * Not run under valgrind or the sanitizers of addresses and threads, which open files themselves. */
+ * Not run under valgrind, AddressSanitizer and ThreadSanitizer: they open files themselves. */
 #define _GNU_SOURCE
 #include "around.h"
 #include "model.h"
@@ -30,7 +30,7 @@ static void enter_sandbox(void)
     forbid(opening, sizeof opening / sizeof *opening, SECCOMP_RET_KILL_PROCESS);
 }
 
-/* How a child that runs `body` ends. */
+/* Runs `body` in a child and returns the child's exit status. */
 static int status_of(void (*body)(uint32_t), uint32_t threads)
 {
     const pid_t process = fork();
@@ -60,7 +60,7 @@ static model make(uint32_t threads)
     return new_model(&config, DIM);
 }
 
-/* Calls everything; the bits are those of a twin on one thread. */
+/* Calls all functions, and compares the bits with those of a twin on one thread. */
 static void use(model *m)
 {
     model twin = make(1);
@@ -152,7 +152,7 @@ int main(void)
 {
     const uint32_t threads[] = {1, 2, 4, 0};
     const int status = status_of(open_a_file, 0);
-    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS); /* else the rest shows nothing */
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS); /* the sandbox works */
     for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
         AT("%u threads", (unsigned)threads[i]);
         CHECK(status_of(everything_inside, threads[i]) == 0);

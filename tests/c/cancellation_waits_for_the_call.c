@@ -1,5 +1,5 @@
-/* A thread that is cancelled inside a call ends after it, not in it: every function does what it does, the program goes
- * on, the handle too, and the request waits for the thread's own code. Of both types of cancellation, on one thread and
+/* A thread that is cancelled inside a call ends after the call: the call completes, the program and the handle
+ * continue, and the request waits for the thread's own code. Tested with both types of cancellation, on one thread and
  * on several. */
 #define _GNU_SOURCE
 #include "around.h"
@@ -63,7 +63,7 @@ static void whole_states(model *m)
     free(state);
 }
 
-/* Nothing in here but the library's functions is a cancellation point. */
+/* Only the library's functions are possible cancellation points here. */
 static void *call_everything(void *type)
 {
     lmada_config_t config = config_of();
@@ -137,7 +137,7 @@ static void *step_for_ever(void *type)
     return NULL;
 }
 
-/* Steps from many threads, each cancelled at some moment: what is left is what as many undisturbed steps leave. */
+/* Takes steps from many threads, each cancelled at some moment. The result is that of as many undisturbed steps. */
 static void a_request_may_come_at_any_moment(void *type)
 {
     const lmada_config_t config = config_of();
@@ -178,7 +178,7 @@ int main(int argc, char **argv)
             threads = counts[i];
             AT("%u threads, %s", (unsigned)threads, type ? "asynchronous" : "deferred");
             a_pending_request_stays(type ? &asynchronous : NULL);
-            /* Valgrind runs one thread at a time, which would be the one that steps for ever. */
+            /* Valgrind runs one thread at a time: the stepping thread would run for ever. */
             if (argc == 1) a_request_may_come_at_any_moment(type ? &asynchronous : NULL);
         }
     }

@@ -1,4 +1,4 @@
-/* The one assertion of these tests: a failed check says where and why on stderr, and ends the program. */
+/* The checks of these tests. A failed check prints its place and its reason to stderr, and ends the program. */
 #ifndef CHECK_H
 #define CHECK_H
 
@@ -21,12 +21,12 @@
 #define CHECK_REFUSED(call, status, words) \
     (CHECK_STATUS(call, status), check_message((words), #call, __FILE__, __LINE__, __func__))
 
-/* Which row of a table is being tested, for the report of a failure; printf's arguments. */
+/* Describes the row of a table under test, for the report of a failure; arguments as for printf. */
 #define AT(...) ((void)snprintf(check_row, sizeof check_row, __VA_ARGS__))
 
 static char check_row[200];
 
-/* Where failures are reported; NULL is stderr. */
+/* The stream for reports of failures; NULL means stderr. */
 static FILE *check_output;
 
 static inline void check_report(const char *what, const char *file, int line, const char *function)
@@ -59,10 +59,10 @@ static inline void check_message(const char *words, const char *call, const char
     check_report(text, file, line, function);
 }
 
-/* An address that is aligned for bytes only. */
+/* Returns an address that is not aligned. */
 static inline void *one_byte_into(void *address) { return (unsigned char *)address + 1; }
 
-/* Arrays come from malloc at their exact size, so that valgrind sees an access beyond them. */
+/* Arrays are allocated with their exact size, so that valgrind sees an access beyond them. */
 static inline void *check_alloc(size_t bytes)
 {
     void *memory = malloc(bytes ? bytes : 1);

@@ -1,5 +1,5 @@
-/* Worker threads do not follow a handle into a child process. Where a child can get no new ones, its steps are done by
- * the calling thread: no failure, and the same bits.
+/* A child process has no worker threads of its parent. If the system gives the child no new workers, the calling thread
+ * takes the steps: no failure, and the same bits.
  *
  * Not run under valgrind: it would replace the allocator that this test replaces. */
 #define _GNU_SOURCE
@@ -12,7 +12,8 @@
 
 enum { DIM = 200000, BEFORE = 4, AFTER = 3, PATIENCE = 300 };
 
-/* Has the `first`-th request in each of the child's steps, and all after it, fail. Returns how many did. */
+/* Makes the `first`-th request in each of the child's steps fail, and all later ones. Returns the number of
+ * failures. */
 static size_t step_without_memory(model *m, size_t first)
 {
     size_t failed = 0;
@@ -55,7 +56,7 @@ int main(void)
     step_model(&m, 0, BEFORE);
     step_model(&expected, 0, BEFORE + AFTER);
     if (processors() == 1) printf("NOT CHECKED: a child without workers, on a machine of one processor\n");
-    /* No memory for the pool, for a worker, for its thread; two each for the workers after it. */
+    /* The requests: the pool, a worker, its thread, and two for each further worker. */
     for (size_t first = 1; first <= 1 + 2 * ((size_t)tasks() - 1); first++) {
         AT("request %zu", first);
         in_a_child(&m, &expected, first);

@@ -1,4 +1,4 @@
-/* Each format of the history trains a small model, and takes no more memory than is documented. */
+/* Each history format trains a small model, and takes no more memory than documented. */
 #include "model.h"
 
 enum { DIM = 600, STEPS = 600, LARGE = 10000000 };
@@ -7,7 +7,7 @@ static const struct {
     const char *name;
     int32_t format;
     uint32_t history_size;
-    double most; /* bytes a parameter for each gradient held; sparse: for all of them */
+    double most; /* bytes a parameter for each gradient; sparse: for all gradients */
 } formats[] = {
     {"bf16", LMADA_HISTORY_BF16, 10, 2.05},
     {"f16", LMADA_HISTORY_F16, 10, 2.1},
@@ -15,7 +15,7 @@ static const struct {
     {"sparse", LMADA_HISTORY_SPARSE, 100, 8.4},
 };
 
-/* A quadratic whose coordinates are scaled over two decades and coupled; its gradient too. */
+/* Computes a quadratic loss with coupled coordinates, scaled over two decades, and its gradient. */
 static double loss_at(const real *params, real *grads)
 {
     double loss = 0, mean = 0;
@@ -36,7 +36,7 @@ static void the_loss_falls(int32_t format)
     double first, last;
     config.history_format = format;
     config.lr = 0.3;
-    config.density = 0.1; /* a hundredth of so few parameters would move too few of them */
+    config.density = 0.1; /* with 0.01 too few of these parameters would move */
     m = new_model(&config, DIM);
     first = loss_at(m.params, grads);
     for (int step = 0; step < STEPS; step++) {

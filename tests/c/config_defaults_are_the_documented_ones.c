@@ -1,5 +1,4 @@
-/* Every option has the default that its documentation says, in the place and of the size that it says; and a NULL
- * config means those. */
+/* Every option has its documented default, offset and size. A NULL config means the defaults. */
 #include "check.h"
 
 #include <stddef.h>
@@ -45,7 +44,7 @@ static void each_default_is_as_documented(void)
     CHECK(config.average_beta == 0);
 }
 
-/* The order of the fields is fixed: options are appended, never moved. */
+/* The order of the fields is fixed: options are only appended. */
 static void the_fields_lie_where_the_first_version_put_them(void)
 {
     const size_t order[] = {
@@ -68,7 +67,7 @@ static void the_fields_lie_where_the_first_version_put_them(void)
     for (size_t i = 1; i < sizeof order / sizeof *order; i++) CHECK(order[i - 1] < order[i]);
 }
 
-/* Two optimizers that differ in any option of effect differ in state or parameters after a few steps. */
+/* Two optimizers that differ in an option that has an effect differ in state or parameters after a few steps. */
 static void null_means_the_defaults(void)
 {
     enum { DIM = 7, STEPS = 15 };

@@ -1,5 +1,5 @@
-/* Every option of lmada_config_t: where it lies, values that are refused and how a message writes them, and values at
- * the edges that are taken. */
+/* Every option of lmada_config_t: its offset, values that are refused with their text in the message, and accepted
+ * values at the edges of the range. */
 #ifndef CONFIG_FIELDS_H
 #define CONFIG_FIELDS_H
 
@@ -10,7 +10,7 @@
 
 typedef enum { KIND_U32, KIND_I32, KIND_F64, KIND_BOOL } field_kind;
 
-/* A refused value, and its form in the message. */
+/* A refused value, and its text in the message. */
 typedef struct {
     double value;
     const char *text;
@@ -105,7 +105,7 @@ static inline size_t field_size(const config_field *field)
     }
 }
 
-/* Writes the field's bytes: a bool may have to hold what is none. */
+/* Writes the bytes of a field. A bool may get a byte that is neither 0 nor 1. */
 static inline void set_field(lmada_config_t *config, const config_field *field, double value)
 {
     unsigned char *place = (unsigned char *)config + field->offset;

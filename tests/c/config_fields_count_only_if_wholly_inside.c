@@ -1,13 +1,13 @@
-/* A field counts only if it lies wholly inside struct_size; nothing is read beyond that. A caller compiled against
- * an older header has the smaller struct. */
+/* A field counts only if it lies wholly inside struct_size, and nothing is read beyond that size: a caller compiled
+ * against an older header has a smaller struct. */
 #include "config_fields.h"
 
-/* A copy of the first `size` bytes in memory of just that size: valgrind reports a read beyond. */
+/* Returns a copy of the first `size` bytes in memory of exactly that size: valgrind reports a read beyond. */
 static lmada_config_t *cut(const lmada_config_t *config, size_t size)
 {
     lmada_config_t *copy = check_alloc(size);
     memcpy(copy, config, size);
-    memcpy(copy, &size, sizeof size); /* struct_size: the member itself may be all that there is of the struct */
+    memcpy(copy, &size, sizeof size); /* struct_size, which may be the whole struct */
     return copy;
 }
 
@@ -59,7 +59,7 @@ static void an_unaligned_config_is_refused(void)
     }
 }
 
-/* Fields that are left out behave as the defaults: a smaller k would show in the saved state's size. */
+/* Fields that are left out have their defaults: a smaller k would change the size of the saved state. */
 static void fields_left_out_take_their_defaults(void)
 {
     lmada_config_t config, *copy;

@@ -1,4 +1,4 @@
-/* lmada_config_init and lmada_config_recommended write the bytes they are given, all of them, and none beyond. */
+/* lmada_config_init and lmada_config_recommended write all bytes of the size given, and none beyond. */
 #include "check.h"
 
 #include <stddef.h>
@@ -7,7 +7,7 @@ enum { POISON = 0xA5, BEYOND = 64 };
 
 typedef lmada_status_t (*init_function)(lmada_config_t *, size_t);
 
-/* A struct of this size or less holds the setting recommended for plain coordinates: it cannot hold the other. */
+/* Up to this size a struct gets the setting without diagonal preconditioning: it cannot hold the other one. */
 static const size_t WITHOUT_DIAGONAL = offsetof(lmada_config_t, diagonal_beta) + sizeof(double) - 1;
 
 static lmada_config_t filled(init_function init, size_t size)
@@ -81,7 +81,7 @@ static void both_make_a_config_that_create_takes(init_function init)
     lmada_free(opt);
 }
 
-/* Old programs that fill in the older struct train as they did. */
+/* A program with the older struct trains as before. */
 static void what_an_older_struct_cannot_hold_is_not_presupposed(void)
 {
     const lmada_config_t older = filled(lmada_config_recommended, WITHOUT_DIAGONAL);

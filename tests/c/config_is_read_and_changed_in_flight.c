@@ -1,5 +1,5 @@
-/* lmada_get_config tells every option as it is now; lmada_set_config and lmada_set_grad_scale take effect from the next
- * step on, and refuse what is out of range or would change the shape of the state, with nothing changed. */
+/* lmada_get_config returns the present options. lmada_set_config and lmada_set_grad_scale take effect from the next
+ * step on. They refuse values out of range, and changes of the state's layout, and change nothing then. */
 #include "config_fields.h"
 #include "twins.h"
 
@@ -73,7 +73,7 @@ static void the_learning_rate_is_the_present_one(void)
     free_model(&loaded);
 }
 
-/* A program with an older header gets the options that it knows, and no byte beyond them. */
+/* A program with an older header gets the options of its struct, and no byte beyond. */
 static void only_the_size_given_is_written(void)
 {
     const lmada_config_t config = variant(2);
@@ -111,7 +111,7 @@ static void reading_is_refused(model *m)
     CHECK_REFUSED(lmada_get_config(m->opt, scratch, SIZE_MAX), LMADA_ERROR_INVALID_ARGUMENT, "config_size");
 }
 
-/* ---- what may not change ---- */
+/* ---- options that cannot change ---- */
 
 static void setting_is_refused(model *m)
 {
@@ -133,7 +133,7 @@ static void values_are_out_of_range(model *m)
         for (const bad_value *bad = config_fields[i].bad; bad->text; bad++) {
             lmada_config_t config = before, after;
             char words[100];
-            config.lr = 0.5; /* which stays out, too */
+            config.lr = 0.5; /* not set either */
             set_field(&config, &config_fields[i], bad->value);
             snprintf(words, sizeof words, "config.%s is %s:", config_fields[i].name, bad->text);
             CHECK_REFUSED(lmada_set_config(m->opt, &config), LMADA_ERROR_INVALID_ARGUMENT, words);
@@ -149,7 +149,7 @@ static void values_are_out_of_range(model *m)
 
 static bool by_vector(int32_t clip) { return clip == LMADA_CLIP_EMA_VECTOR || clip == LMADA_GRAFT_EMA_VECTOR; }
 
-/* Each option that the state is of another shape with, and a value that is in range. */
+/* Each option that fixes the layout of the state, and a valid value. */
 static void the_shape_would_change(model *m)
 {
     const lmada_config_t before = config_of(m->opt);
@@ -198,9 +198,9 @@ static void an_average_is_not_dropped(void)
     free_model(&m);
 }
 
-/* ---- what may ---- */
+/* ---- options that can change ---- */
 
-/* Options beyond the caller's struct stay as they are. */
+/* Options beyond the caller's struct do not change. */
 static void options_beyond_the_size_stay(bool diagonal)
 {
     for (size_t size = sizeof(size_t); size <= sizeof(lmada_config_t); size++) {
@@ -281,7 +281,7 @@ static const struct {
     {"weight_decay", change_weight_decay}, {"much", change_much},
 };
 
-/* From step n on it is a handle that was made with the new options and loaded the state of step n. */
+/* From step n on the handle behaves like one created with the new options that loaded the state of step n. */
 static void a_change_acts_from_the_next_step(int number, size_t change)
 {
     const lmada_config_t old = variant(number);
@@ -299,7 +299,7 @@ static void a_change_acts_from_the_next_step(int number, size_t change)
     memcpy(made.params, m.params, DIM * sizeof(real));
     state = saved_state(m.opt, &bytes);
     CHECK_OK(lmada_state_load(made.opt, state, bytes));
-    CHECK_OK(lmada_set_lr(made.opt, new.lr)); /* loading brought the old one */
+    CHECK_OK(lmada_set_lr(made.opt, new.lr)); /* the load set the old rate */
     CHECK_OK(lmada_set_config(m.opt, &new));
     step_model(&m, PAST, FUTURE);
     step_model(&made, PAST, FUTURE);
@@ -328,7 +328,7 @@ static void the_number_of_threads_changes_no_bit(int number)
     free_model(&twin);
 }
 
-/* A clip bounds the next step's length, by its definition. */
+/* A clip bounds the norm of the next update, by its definition. */
 static void a_clip_is_put_on(void)
 {
     lmada_config_t config = base_config();

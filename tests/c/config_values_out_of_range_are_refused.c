@@ -1,5 +1,5 @@
-/* A config value that is out of range, used or not, is refused with a message that names the field and the value;
- * values at the edge of the range are taken. */
+/* A value out of range, used or not, is refused with a message that names the field and the value. Values at the edge
+ * of the range are accepted. */
 #include "config_fields.h"
 
 static lmada_config_t defaults(void)
@@ -9,7 +9,7 @@ static lmada_config_t defaults(void)
     return config;
 }
 
-/* Both ways to create refuse it, and put NULL into *out. */
+/* Both create functions refuse it, and set *out to NULL. */
 static void check_refused(const lmada_config_t *config, const char *words)
 {
     const size_t dims[] = {2, 3};
@@ -67,7 +67,7 @@ static void window_momentum_needs_a_decay_of_at_least_its_own(void)
     lmada_free(opt);
 }
 
-/* A parameter would change its sign, or overflow. */
+/* Weight decay would change the sign of a parameter, or make it overflow. */
 static void weight_decay_takes_at_most_all_of_a_parameter(void)
 {
     lmada_config_t config = defaults();
@@ -84,7 +84,7 @@ static void weight_decay_takes_at_most_all_of_a_parameter(void)
     lmada_free(opt);
 }
 
-/* Whole gradients are the only ones that double has. */
+/* Double handles have only the full format. */
 static void compressed_formats_are_of_float(void)
 {
     const int32_t formats[] = {LMADA_HISTORY_BF16, LMADA_HISTORY_F16, LMADA_HISTORY_INT8, LMADA_HISTORY_SPARSE};

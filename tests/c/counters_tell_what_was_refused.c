@@ -1,5 +1,6 @@
-/* The stats count refused steps and have the first element that was not finite, which the message names too, with its
- * tensor; both are of the handle, not of its saved state. The learning rate there is that of the next step. */
+/* The stats count refused steps, and hold the index of the first non-finite element. The message names this element and
+ * its tensor. Both numbers belong to the handle, not to its saved state. The learning rate of the stats is that of the
+ * next step. */
 #include "model.h"
 
 #include <math.h>
@@ -80,9 +81,9 @@ static void each_place_is_named(int number, entry entry, bool blocks)
         }
     }
     after = saved_state(m.opt, &again);
-    CHECK(bytes == again && memcmp(before, after, bytes) == 0); /* the counters are not in it */
+    CHECK(bytes == again && memcmp(before, after, bytes) == 0); /* the state does not contain the counters */
     step_model(&m, PAST, 1);
-    check_stats(&m, refused, DIM - 1); /* a good step forgets nothing */
+    check_stats(&m, refused, DIM - 1); /* a good step resets nothing */
     CHECK_OK(lmada_state_load(m.opt, before, bytes));
     check_stats(&m, refused, DIM - 1);
     CHECK_OK(lmada_reset(m.opt));
@@ -92,7 +93,7 @@ static void each_place_is_named(int number, entry entry, bool blocks)
     free_model(&m);
 }
 
-/* An update that is too long is refused, but for no element. */
+/* An update that is too long is refused, without an element at fault. */
 static void a_step_that_overflows_is_for_no_element(void)
 {
     lmada_config_t config = base_config();
@@ -112,7 +113,7 @@ static void a_step_that_overflows_is_for_no_element(void)
     free_model(&m);
 }
 
-/* What is refused for another reason is no step. */
+/* A call refused for another reason does not count. */
 static void other_refusals_do_not_count(void)
 {
     const lmada_config_t config = base_config();
@@ -129,7 +130,7 @@ static void other_refusals_do_not_count(void)
     free_model(&m);
 }
 
-/* A step that was refused, cancelled and begun anew is another one. */
+/* A step that is refused, cancelled and begun again counts again. */
 static void each_step_in_phases_counts_once(void)
 {
     const lmada_config_t config = base_config();
@@ -153,7 +154,7 @@ static void each_step_in_phases_counts_once(void)
     free_model(&m);
 }
 
-/* An element of another process: the step is refused here, too, for no element of this handle. */
+/* If the element belongs to another process, the step is refused here too, without an element of this handle. */
 static void an_element_of_another_process_is_none_of_this(void)
 {
     const lmada_config_t config = base_config();

@@ -1,5 +1,5 @@
-/* A state that was changed and given a checksum that fits, as an attacker or a defect elsewhere might: it is refused
- * with nothing changed, or it is taken; whatever follows is then a status, and memory stays safe. */
+/* A changed state with a matching checksum, as from an attacker or a defect elsewhere, is either refused with nothing
+ * changed, or accepted. After that every call returns a status, and memory stays safe. */
 #include "twins.h"
 
 #include <math.h>
@@ -32,7 +32,7 @@ static void version_is_unknown(model *m)
     free(state);
 }
 
-/* Every length but the right one, from that of the magic on. */
+/* Tries every wrong length, from that of the magic number on. */
 static void length_is_another(model *m)
 {
     size_t bytes;
@@ -49,7 +49,7 @@ static void length_is_another(model *m)
     free(state);
 }
 
-/* Steps, in one call and in phases, and looks: each a status, whatever the state says. */
+/* Takes steps, in one call and in phases, and reads the stats: each call returns a status. */
 static void go_on(model *m)
 {
     real *grads = new_gradient(m->dim, 50);
@@ -63,7 +63,7 @@ static void go_on(model *m)
     free(grads);
 }
 
-/* Each `stride`-th byte of the state in turn becomes others. */
+/* Changes each `stride`-th byte of the state in turn. */
 static void every_byte_is_another(int number, bool blocks, size_t stride)
 {
     const unsigned char masks[] = {0x01, 0x80, 0xFF};
@@ -103,7 +103,7 @@ static void every_byte_is_another(int number, bool blocks, size_t stride)
     free_model(&twin);
 }
 
-/* A saved state, and where its parts lie. */
+/* A saved state, and the offsets of its parts. */
 typedef struct {
     unsigned char *state, *changed;
     size_t bytes;
@@ -140,7 +140,7 @@ static void free_gram_state(gram_state *g)
     free(g->changed);
 }
 
-/* A product of two gradients beyond that of their norms. */
+/* A product of two gradients that is larger than the product of their norms. */
 static void products_exceed_norms(model *m)
 {
     const double sizes[] = {1e10, -1e10, 1e300};
@@ -155,7 +155,7 @@ static void products_exceed_norms(model *m)
     free_gram_state(&g);
 }
 
-/* A product that is another the other way round: in its last bit is enough. */
+/* A matrix that is not symmetric, in the last bit of a product. */
 static void products_are_not_symmetric(model *m)
 {
     gram_state g = new_gram_state(m);
@@ -169,7 +169,7 @@ static void products_are_not_symmetric(model *m)
     free_gram_state(&g);
 }
 
-/* Bytes put into a column, or, from `rest` on, what follows the columns. */
+/* Bytes to write into a column, or, from `rest` on, into the bytes after the columns. */
 typedef struct {
     const char *what;
     int32_t format;
@@ -178,7 +178,7 @@ typedef struct {
     const char *bytes;
 } hostile;
 
-/* Two units of what shares a scale; of sparse one unit of which five are kept. Numbers are little-endian. */
+/* Two groups that share a scale; for sparse one group, of which five entries are kept. Numbers are little-endian. */
 enum { UNITS_DIM = 300, SCALE = 8, SECOND_UNIT = 256, KEPT = 5, U16 = 2 };
 #define IN_FIRST_UNIT(index, size) (SCALE + (index) * (size))
 #define IN_SECOND_UNIT(index, size) (2 * SCALE + (SECOND_UNIT + (index)) * (size))
@@ -233,7 +233,7 @@ static size_t column_bytes(int32_t format)
     }
 }
 
-/* In each column in turn. */
+/* Changes each column in turn. */
 static void compressed_contents_are_no_numbers(const hostile *hostile)
 {
     lmada_config_t config = base_config();

@@ -1,4 +1,4 @@
-/* Dimensions that make no optimizer are refused, with NULL in *out; empty blocks are none of them. */
+/* Invalid dimensions are refused, with NULL in *out. Empty blocks are valid. */
 #include "model.h"
 
 static lmada_t *const poison = (lmada_t *)(uintptr_t)0x5A5A5A5A;
@@ -37,7 +37,7 @@ static void unaligned_dims_are_refused(void)
     CHECK(out == NULL);
 }
 
-/* Not even NULL is written there. */
+/* A bad `out` is refused, and nothing is written. */
 static void unaligned_places_for_the_handle_are_refused(void)
 {
     const size_t dims[] = {3, 4};
@@ -61,7 +61,7 @@ static void refuses_to_make(const lmada_config_t *config, const size_t *dims, si
     CHECK(out == NULL);
 }
 
-/* More elements than an address space of 2^47 bytes can hold, or than can be counted. */
+/* More elements than an address space of 2^47 bytes holds, or than a size_t counts. */
 static void absurd_lengths_are_out_of_memory(void)
 {
     const uint32_t history_sizes[] = {1, 10, 4096};
@@ -96,7 +96,7 @@ static void absurd_counts_are_refused(void)
     CHECK(out == NULL);
 }
 
-/* An empty share of a model that is split over processes is a block like another. */
+/* An empty block is valid: it is an empty share of a model split over processes. */
 static void empty_blocks_are_fine(void)
 {
     const size_t shapes[][4] = {{0, 5, 0, 0}, {5, 0, 0, 0}, {0, 0, 0, 5}, {0, 0, 0, 0}, {2, 0, 3, 0}};

@@ -1,10 +1,10 @@
-/* A defect of the library inside a call is LMADA_ERROR_INTERNAL: nothing is printed, the process lives, the handle says
- * so until lmada_reset, and is as new after it.
+/* A defect of the library inside a call gives LMADA_ERROR_INTERNAL. Nothing is printed, the process lives, the handle
+ * returns the status until lmada_reset, and is as new after it.
  *
- * No defect is known, so one is made: the number of gradients kept, which the library has in several places of a
- * handle, is raised in those that are as wide as a size. Then a slice ends beyond its array, which Rust sees.
+ * No defect is known, so the test makes one: it raises the number of gradients in the memory of the handle, wherever it
+ * is stored as a size_t. Then a slice ends beyond its array, and Rust panics.
  *
- * Not under valgrind: the places are looked for between what is not initialised. */
+ * Not run under valgrind: the search reads uninitialised memory. */
 #define _GNU_SOURCE /* malloc_usable_size */
 #include "model.h"
 
@@ -13,7 +13,7 @@
 
 enum { SMALL_DIM = 30, LARGE_DIM = 30001, KEPT = 239, FAR_TOO_MANY = 1000003, STEPS = 3 };
 
-/* Raises the number, or puts it back. Returns how many places were changed. */
+/* Raises the number, or restores it. Returns the number of places changed. */
 static int damage(lmada_t *opt, size_t from, size_t to)
 {
     unsigned char *bytes = (unsigned char *)opt;
@@ -54,7 +54,7 @@ static void a_defect_is_a_status(size_t dim, uint32_t threads)
     step_model(&fresh, 0, STEPS);
     CHECK(same_model(&m, &fresh));
 
-    /* A handle that is left as the defect left it can be freed. */
+    /* A handle with a defect can be freed. */
     CHECK(damage(m.opt, KEPT, FAR_TOO_MANY) >= 1);
     CHECK_STATUS(real_step(m.opt, m.params, grads, dim), LMADA_ERROR_INTERNAL);
     CHECK(damage(m.opt, FAR_TOO_MANY, KEPT) >= 1);
@@ -73,8 +73,8 @@ int main(void)
     CHECK(dup2(fileno(file), 1) == 1 && dup2(fileno(file), 2) == 2);
     a_defect_is_a_status(SMALL_DIM, 1);
     a_defect_is_a_status(LARGE_DIM, 1);
-    a_defect_is_a_status(LARGE_DIM, 2); /* of which one panics on a thread of the library */
-    CHECK(write(2, "x", 1) == 1);       /* what is printed would be seen */
+    a_defect_is_a_status(LARGE_DIM, 2); /* one panic is on a worker thread */
+    CHECK(write(2, "x", 1) == 1);       /* printed text would be found */
     CHECK(dup2(out, 1) == 1 && dup2(err, 2) == 2);
     check_row[0] = 0;
     CHECK(lseek(fileno(file), 0, SEEK_END) == 1);

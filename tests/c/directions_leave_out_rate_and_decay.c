@@ -1,5 +1,5 @@
-/* lmada_direction steps the state as lmada_step does and writes what that would multiply by the learning rate: no
- * learning rate, no weight decay, no parameters. */
+/* lmada_direction changes the state as lmada_step does, and writes the vector that lmada_step multiplies by the
+ * learning rate. Learning rate, weight decay and parameters do not matter. */
 #include "model.h"
 
 #include <math.h>
@@ -23,7 +23,7 @@ static void the_state_is_that_of_a_step(int number)
     free_model(&directed);
 }
 
-/* Output that holds NaN before the call shows that nothing is read from it. */
+/* The output holds NaN before the call, so a read of it would show. */
 static void rate_and_decay_are_not_in_it(int number)
 {
     lmada_config_t config = variant(number), scaled = variant(number);
@@ -45,7 +45,7 @@ static void rate_and_decay_are_not_in_it(int number)
     free_model(&fast);
 }
 
-/* w - lr*direction is the step, but for roundings of lr*direction and of the difference. */
+/* The step is w - lr*direction, up to the rounding of the product and of the difference. */
 static void a_step_is_rate_times_direction(int number)
 {
     const lmada_config_t config = variant(number);

@@ -1,5 +1,5 @@
-/* Gradients near the ends of the exponent range, repeated ones and zeros, and a large learning rate give finite steps
- * of the length that the rule says. */
+/* Gradients near the ends of the exponent range, repeated gradients, zeros, and a large learning rate give finite steps
+ * of the length that the update rule says. */
 #include "model.h"
 
 #include <float.h>
@@ -17,7 +17,7 @@ static double norm(const real *array)
 static void scaled_gradients_step(int number, double scale, double eps)
 {
     lmada_config_t config = variant(number);
-    /* With diagonal preconditioning the bound on a step is that of its length times the largest scale there may be. */
+    /* With diagonal preconditioning the bound on a step is its length times the largest possible scale. */
     const bool may_be_refused = config.diagonal_beta > 0 && scale > 1e30;
     uint64_t refused = 0;
     model m;
@@ -90,7 +90,7 @@ static void a_large_learning_rate_is_taken_while_the_step_is_finite(void)
     step_model(&m, 0, 1);
     for (size_t i = 0; i < DIM; i++) m.params[i] = (real)((double)m.params[i] / lr); /* whose norm is no number */
     CHECK(fabs(norm(m.params) - 1) < 1e-5);
-    /* The same gradient once more: |u| is the root of 1/2. */
+    /* The same gradient again: |u| is the root of 1/2. */
     memcpy(before, m.params, DIM * sizeof(real));
     fill_gradient(grads, DIM, 0);
     CHECK_OK(lmada_set_lr(m.opt, 0.75 * largest));
@@ -106,7 +106,8 @@ static void a_large_learning_rate_is_taken_while_the_step_is_finite(void)
 int main(void)
 {
     const double scales[] = {1e30, 1, 1e-30}, epses[] = {1e-6, 0};
-    /* Near the largest whose squares have a sum, and where numbers or their squares are denormal, or 0. */
+    /* Near the largest numbers whose sum of squares is finite, and where numbers or their squares are subnormal or
+     * 0. */
 #ifdef TEST_F64
     const double ends[] = {1e150, 1e-150, 1e-158, 1e-161, 1e-170, 1e-310};
 #else

@@ -12,8 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* What stands behind the functions that are replaced here: a sanitizer's, which then sees all that is allocated, or
- * glibc's. */
+/* The functions behind those replaced here: a sanitizer's, so that the sanitizer sees every allocation, or glibc's. */
 #ifdef SANITIZER_RUNTIME
 #define BEHIND(function) __interceptor_##function
 void *BEHIND(mmap)(void *address, size_t length, int protection, int flags, int file, off_t offset);
@@ -39,7 +38,7 @@ static int real_pthread_create(pthread_t *thread, const pthread_attr_t *attribut
     if (!create) {
         void *symbol = dlsym(RTLD_NEXT, "pthread_create");
         if (!symbol) abort();
-        *(void **)&create = symbol; /* as POSIX has it: C knows no such conversion */
+        *(void **)&create = symbol; /* POSIX allows this conversion; C does not have it */
     }
     return create(thread, attributes, start, argument);
 }
@@ -59,11 +58,11 @@ static failure_mode failing;
 static void *blocks[MOST_BLOCKS];
 static size_t block_count;
 
-/* Set while a thread is in its own function, and in the one that watches, but not in pthread_create: what glibc
- * allocates there it keeps for the next thread, and a sanitizer allocates at either end of a thread. */
+/* Set while a thread runs its own function, and on the watching thread outside pthread_create. glibc keeps the memory
+ * that pthread_create allocates for the next thread, and a sanitizer allocates at the start and end of a thread. */
 static __thread bool counted;
 
-/* Not pthread's: a sanitizer allocates before it can take such a lock. */
+/* A spin lock: a sanitizer allocates before it can lock a pthread mutex. */
 static bool locked;
 
 static void lock(void)
@@ -96,7 +95,7 @@ size_t allocator_requests(void) { return requests; }
 size_t allocator_live_blocks(void) { return block_count; }
 size_t allocator_live_mapped(void) { return mapped; }
 
-/* Whether this request has to fail. */
+/* Whether this request should fail. */
 static bool fails(void)
 {
     bool fail = false;

@@ -1,7 +1,7 @@
 /* The floating-point mode of the calling thread (rounding, subnormal numbers as zeros, exceptions that raise signals)
- * changes no bit of a result, on any number of threads; and a call leaves the mode and the exception flags alone.
+ * changes no bit of a result, on any number of threads. A call does not change the mode and the exception flags.
  *
- * Not run under valgrind, which has neither exceptions nor all modes. */
+ * Not run under valgrind: it does not support exceptions and all modes. */
 #define _GNU_SOURCE
 #include "around.h"
 #include "model.h"
@@ -43,7 +43,7 @@ static void flush_upward(void)
     flush();
 }
 
-/* Processors may lack it: some of aarch64 do. */
+/* Some aarch64 processors do not have it. */
 static void raise_signals(void) { (void)feenableexcept(FE_ALL_EXCEPT); }
 
 static const struct {
@@ -55,9 +55,9 @@ static const struct {
     {"raise signals", raise_signals},
 };
 
-/* ---- what is done in them ---- */
+/* ---- work in these modes ---- */
 
-/* What follows is of the default mode. */
+/* Sets the default mode. */
 static void check_and_leave(unsigned before, int flags)
 {
     const unsigned after = control();
@@ -67,7 +67,7 @@ static void check_and_leave(unsigned before, int flags)
     CHECK(raised == flags);
 }
 
-/* Enters the mode with these flags; runs the statement; checks that both are as before. */
+/* Sets the mode and these flags, runs the statement, and checks that both are unchanged. */
 #define IN_MODE(mode, flags, statement)                    \
     do {                                                   \
         unsigned before;                                   \
@@ -79,7 +79,7 @@ static void check_and_leave(unsigned before, int flags)
         check_and_leave(before, flags);                    \
     } while (0)
 
-/* Gradients of every size, some so small that their squares or their scales are subnormal. */
+/* Gradients of every size. Some are so small that their squares or their scales are subnormal. */
 static void fill(real *grads, size_t dim, uint64_t number)
 {
     fill_gradient(grads, dim, number);
@@ -107,7 +107,7 @@ static model made_in(void (*mode)(void), const lmada_config_t *config)
     return m;
 }
 
-/* The mode is set before create or only after it: workers inherit the one of the thread that makes them. */
+/* The mode is set before or after create: workers inherit the mode of the thread that starts them. */
 static void same_bits(int number, uint32_t threads)
 {
     lmada_config_t config = variant(number);
@@ -132,7 +132,7 @@ static void same_bits(int number, uint32_t threads)
     free_model(&expected);
 }
 
-/* What stands around a step, in a mode: the bits are those of the default one, and flags and mode are left alone. */
+/* Calls the other functions in a mode. The bits are those of the default mode, and flags and mode do not change. */
 static void around_a_step(int number, uint32_t threads)
 {
     const lmada_group_t group = {DIM / 3, DIM / 2, 0.3, 0.7};
@@ -180,7 +180,7 @@ static void around_a_step(int number, uint32_t threads)
     }
 }
 
-/* An update is about as long as the learning rate however small the gradient: none of it is flushed away. */
+/* An update is about as long as the learning rate even for tiny gradients: nothing is flushed to zero. */
 static void small_gradients_move_parameters(lmada_history_format_t format)
 {
     lmada_config_t config = base_config();

@@ -1,6 +1,6 @@
-/* grad_scale multiplies every gradient, grad_clip_norm bounds its norm over all blocks: the optimizer sees the scaled
- * gradient, whose squared norm is the one eigenvalue of a window of one. One gradient that is orders of magnitude too
- * long does then no harm. */
+/* grad_scale multiplies every gradient, grad_clip_norm bounds its norm over all blocks. The optimizer works with the
+ * scaled gradient, whose squared norm is the only eigenvalue of a window of one. A single gradient that is orders of
+ * magnitude too long then does no harm. */
 #include "model.h"
 
 #include <math.h>
@@ -23,7 +23,7 @@ static double norm_of(const real *vector, size_t dim)
 
 typedef enum { AT_CREATE, IN_FLIGHT, BY_CONFIG, WAYS } way_of_setting;
 
-/* With a power of two, parameters are the same bits as of gradients that were multiplied beforehand. */
+/* With a power of two, the parameters have the bits of a run whose gradients were multiplied before. */
 static void a_scale_is_a_factor_on_gradients(int number, double scale, way_of_setting way, bool blocks)
 {
     const lmada_config_t config = variant(number);
@@ -55,7 +55,7 @@ static void a_scale_is_a_factor_on_gradients(int number, double scale, way_of_se
     free_model(&twin);
 }
 
-/* Zeros: the window learns nothing, parameters only decay. */
+/* With grad_scale 0 gradients are zeros: parameters only decay. */
 static void a_scale_of_zero_makes_zeros(int number)
 {
     lmada_config_t config = variant(number);
@@ -73,7 +73,7 @@ static void a_scale_of_zero_makes_zeros(int number)
 
 /* ---- clip ---- */
 
-/* A window of one: its eigenvalue is the squared norm of what the optimizer saw. */
+/* In a window of one the eigenvalue is the squared norm of the scaled gradient. */
 static void the_norm_seen_is_at_most_the_clip(double scale, double clip, bool blocks)
 {
     lmada_config_t config = base_config();
@@ -99,7 +99,7 @@ static void the_norm_seen_is_at_most_the_clip(double scale, double clip, bool bl
     free_model(&m);
 }
 
-/* The trace of the Gram matrix of two clipped gradients, from its two eigenvalues. */
+/* Returns the trace of the Gram matrix of two clipped gradients, from its two eigenvalues. */
 static void each_column_keeps_its_clip(void)
 {
     lmada_config_t config = base_config();
@@ -133,7 +133,7 @@ static lmada_config_t momentum_config(double clip)
     return config;
 }
 
-/* The longest update within two windows after it. */
+/* Returns the longest update within two windows after the long gradient. */
 static double longest_update(double clip)
 {
     const lmada_config_t config = momentum_config(clip);
@@ -151,7 +151,7 @@ static double longest_update(double clip)
     return longest;
 }
 
-/* Least squares, sum of h(i)*w(i)^2/2 with noise in the gradient, of which the 20th is 1e6 times too long. */
+/* Least squares, the sum of h(i)*w(i)^2/2, with noisy gradients. The 20th gradient is 1e6 times too long. */
 static double largest_loss(double clip, double *last)
 {
     lmada_config_t config = momentum_config(clip);
@@ -205,7 +205,7 @@ int main(int argc, char **argv)
     for (int blocks = 0; blocks < 2; blocks++) {
         the_norm_seen_is_at_most_the_clip(1, 0, blocks);
         the_norm_seen_is_at_most_the_clip(1, 2.5, blocks);
-        the_norm_seen_is_at_most_the_clip(0.3, 25, blocks); /* clips the long one alone */
+        the_norm_seen_is_at_most_the_clip(0.3, 25, blocks); /* clips only the long gradient */
         the_norm_seen_is_at_most_the_clip(7, 1e9, blocks);
         the_norm_seen_is_at_most_the_clip(1e-3, 1e-4, blocks);
     }

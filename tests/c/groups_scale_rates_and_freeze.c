@@ -1,5 +1,5 @@
-/* A parameter group has factors of its own on learning rate and weight decay: parameters move as arithmetic on the
- * direction of a twin says. A group with lr_scale 0 is frozen: its gradient counts as zeros and is not read, and its
+/* A parameter group has its own factors on learning rate and weight decay: the test computes the parameters from the
+ * direction of a twin. A group with lr_scale 0 is frozen: its gradient counts as zeros and is not read, and its
  * parameters keep their bits. */
 #define _DEFAULT_SOURCE
 #include "twins.h"
@@ -10,7 +10,7 @@
 
 enum { DIM = 5000, GROUPS = 5, PAST = 3, FUTURE = 4 };
 
-/* Within a tile of 4,096 and over its end, side by side, and up to the end; the rest is in none. */
+/* Groups inside a tile of 4,096, across its end, side by side, and up to the end. Other parameters are in no group. */
 static const lmada_group_t groups[GROUPS] = {
     {4990, 10, 0.25, 2}, {100, 200, 2, 1}, {300, 5, 0, 1}, {305, 1, 1, 0}, {3000, 1500, 0, 0.5},
 };
@@ -35,7 +35,7 @@ static model made(int number, bool blocks, const lmada_config_t *config)
     return m;
 }
 
-/* The gradient of a step, with zeros or with NaNs where it is frozen. */
+/* Returns the gradient of a step, with zeros or NaNs for frozen parameters. */
 static real *frozen_gradient(uint64_t number, double value)
 {
     real *grads = new_gradient(DIM, number);
@@ -67,7 +67,8 @@ static void step_by(entry entry, const model *m, const real *grads)
     CHECK_OK(lmada_end(m->opt));
 }
 
-/* w becomes (1 - lr*lr_scale*weight_decay*weight_decay_scale)*w - lr*lr_scale*u. Pieces round sums otherwise. */
+/* w becomes (1 - lr*lr_scale*weight_decay*weight_decay_scale)*w - lr*lr_scale*u. In pieces, sums are rounded in another
+ * order. */
 static void parameters_move_by_the_formula(int number, bool blocks, entry entry)
 {
     lmada_config_t config = variant(number);
@@ -101,7 +102,7 @@ static void parameters_move_by_the_formula(int number, bool blocks, entry entry)
     free_model(&twin);
 }
 
-/* A frozen gradient is one of zeros, to state and to other parameters; afterwards the group can thaw. */
+/* For the state and for other parameters a frozen gradient is zeros. Afterwards the group can be unfrozen. */
 static void frozen_gradients_count_as_zeros(int number, bool blocks)
 {
     const lmada_group_t frozen[] = {{3000, 1500, 0, 1}, {300, 5, 0, 7}};
@@ -133,7 +134,7 @@ static void frozen_gradients_count_as_zeros(int number, bool blocks)
     free_model(&twin);
 }
 
-/* A page of the gradient that nobody may read, by every entry point. */
+/* Every kind of step with a frozen page of the gradient that cannot be read. */
 static void frozen_gradients_are_not_read(int number)
 {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE), len = page / sizeof(real), dim = 3 * len;
@@ -219,7 +220,7 @@ static void tensors_without_gradient_are_left_alone(int number, unsigned without
     free_model(&twin);
 }
 
-/* ---- groups as a part of the state ---- */
+/* ---- groups in the state ---- */
 
 static const lmada_group_t others[] = {{0, 400, 0.5, 0}, {400, 4600, 0, 1}};
 
@@ -227,10 +228,10 @@ static void order_does_not_matter(void)
 {
     const lmada_config_t config = variant(2);
     model m = made(2, false, &config), twin = made(2, false, &config);
-    lmada_group_t turned[GROUPS + 2] = {{DIM, 0, 0, 0}, {300, 0, 9, 9}}; /* of length 0 they are none */
+    lmada_group_t turned[GROUPS + 2] = {{DIM, 0, 0, 0}, {300, 0, 9, 9}}; /* groups of length 0 are ignored */
     for (int i = 0; i < GROUPS; i++) turned[GROUPS + 1 - i] = groups[i];
     set(&m);
-    CHECK_OK(lmada_set_groups(twin.opt, others, sizeof *others, 2)); /* all of which go */
+    CHECK_OK(lmada_set_groups(twin.opt, others, sizeof *others, 2)); /* all of them are replaced */
     CHECK_OK(lmada_set_groups(twin.opt, turned, sizeof *turned, GROUPS + 2));
     step_model(&m, 0, PAST);
     step_model(&twin, 0, PAST);
@@ -239,7 +240,7 @@ static void order_does_not_matter(void)
     free_model(&twin);
 }
 
-/* An older program's struct may end after any number of fields; those that it lacks are 1. */
+/* An older program's struct may end after any number of fields; the missing factors are 1. */
 static void shorter_groups_have_factors_of_one(void)
 {
     const struct {
@@ -277,7 +278,7 @@ static void groups_are_saved_and_loaded(int number)
     step_model(&m, PAST, FUTURE);
     step_model(&loaded, PAST, FUTURE);
     CHECK(same_model(&m, &loaded));
-    CHECK_OK(lmada_reset(m.opt)); /* which keeps them */
+    CHECK_OK(lmada_reset(m.opt)); /* keeps the groups */
     CHECK_OK(lmada_reset(loaded.opt));
     set(&loaded);
     CHECK(same_state(m.opt, loaded.opt));
@@ -286,7 +287,7 @@ static void groups_are_saved_and_loaded(int number)
     free_model(&loaded);
 }
 
-/* States of shares leave the handle's own groups alone: their offsets are those of another share. */
+/* Loading states of shares keeps the handle's groups: the groups in these states have offsets of other shares. */
 static void groups_are_not_those_of_shares(void)
 {
     const lmada_config_t config = variant(2);
@@ -357,7 +358,7 @@ static void groups_are_bad(model *m)
     CHECK_REFUSED(lmada_set_groups(NULL, &good, sizeof good, 1), LMADA_ERROR_NULL_POINTER, "opt");
 }
 
-/* lr*lr_scale*weight_decay*weight_decay_scale above 1 reverses parameters, whichever of the four was last. */
+/* lr*lr_scale*weight_decay*weight_decay_scale above 1 is refused, whichever of the four is set last. */
 static void weight_decay_takes_at_most_all_of_a_parameter(void)
 {
     const lmada_group_t edge = {2, 3, 4, 0.5}, beyond = {2, 3, 4, 0.625}, product_overflows = {2, 3, 1e300, 1e300};
@@ -380,7 +381,7 @@ static void weight_decay_takes_at_most_all_of_a_parameter(void)
     stronger = new_model(&more, 12);
     CHECK_STATUS(lmada_state_load(stronger.opt, state, bytes), LMADA_ERROR_INVALID_ARGUMENT);
     leave_zero(&m);
-    step_model(&m, 0, 1); /* of these nothing is left but the step */
+    step_model(&m, 0, 1); /* nothing changed but the step */
     for (int i = 2; i < 5; i++) CHECK(fabs((double)m.params[i]) <= 2);
     CHECK_OK(lmada_set_groups(m.opt, NULL, sizeof edge, 0));
     CHECK_OK(lmada_set_lr(m.opt, 0.625));

@@ -1,4 +1,4 @@
-/* A handle made on one thread may be stepped on another, and freed on a third: nothing in it is bound to a thread. */
+/* A handle created on one thread may step on another and be freed on a third. */
 #define _POSIX_C_SOURCE 200809L
 #include "model.h"
 

@@ -1,4 +1,4 @@
-/* Different handles used from different threads at once give the bits that they give one after the other. */
+/* Different handles, used from different threads at the same time, give the bits that they give one after the other. */
 #define _POSIX_C_SOURCE 200809L
 #include "model.h"
 
@@ -28,7 +28,7 @@ static run new_run(int handle, bool reduced)
     return r;
 }
 
-/* Steps, with a handle made, saved, loaded and freed on the way. */
+/* Steps, and creates, saves, loads and frees a handle on the way. */
 static void *go(void *argument)
 {
     run *r = argument;

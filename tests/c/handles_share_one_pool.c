@@ -1,6 +1,6 @@
-/* The process has one pool of workers, whatever the number of handles: never more threads than processors, made for the
- * first handle that wants them, gone with the last. Workers run where the thread that steps may run, not where the one
- * that made them might. The bits are those of a handle alone. */
+/* The process has one pool of workers for any number of handles. There are never more threads than processors. The pool
+ * is created for the first handle that wants workers, and ends with the last. Workers run on the processors of the
+ * stepping thread, not on those of the thread that started them. The bits are those of a handle alone. */
 #define _GNU_SOURCE
 #include "model.h"
 #include "process.h"
@@ -12,7 +12,7 @@ enum { DIM = 20000, HANDLES = 200, REDUCED_HANDLES = 12, STEPS = 3, SIDES = 4, P
 
 static lmada_config_t config;
 
-/* A handle that stepped alone, and its state. */
+/* The state of a handle that stepped alone. */
 static model alone;
 static unsigned char *alone_state;
 static size_t alone_bytes;
@@ -29,7 +29,7 @@ static void step_as_alone(model *m)
     free(state);
 }
 
-/* Threads of a step where as many are wanted. */
+/* Returns the number of threads of a step for a handle that wants `threads`. */
 static int usable(int wanted)
 {
     return wanted < processors() ? wanted : processors();
@@ -54,7 +54,7 @@ static void many_handles(int handles)
     wait_for_tasks(1);
 }
 
-/* As many workers as the handle that wants most; those that want none have no part in it. */
+/* There are as many workers as the most demanding handle wants. Handles that want none do not count. */
 static void few_and_many_threads(void)
 {
     model one, two, all;
@@ -86,7 +86,7 @@ static void *make_step_and_free(void *rounds)
         const int now = tasks();
         step_as_alone(&m);
         if (now > __atomic_load_n(&most_tasks, __ATOMIC_RELAXED)) {
-            __atomic_store_n(&most_tasks, now, __ATOMIC_RELAXED); /* the most, or nearly */
+            __atomic_store_n(&most_tasks, now, __ATOMIC_RELAXED); /* (nearly) the largest number seen */
         }
         free_model(&m);
     }
@@ -99,17 +99,17 @@ static void handles_come_and_go(int rounds)
     config.threads = 8;
     for (int i = 0; i < SIDES; i++) CHECK(pthread_create(&threads[i], NULL, make_step_and_free, &rounds) == 0);
     for (int i = 0; i < SIDES; i++) CHECK(pthread_join(threads[i], NULL) == 0);
-    /* A worker that was joined may still be listed for a moment, beside those that came after it. */
+    /* A joined worker may still be listed for a moment, beside later workers. */
     CHECK(most_tasks <= 1 + SIDES + 2 * (usable(8) - 1));
     wait_for_tasks(1);
 }
 
-/* ---- where workers run ---- */
+/* ---- the processors of workers ---- */
 
 static cpu_set_t affinity_of(pid_t thread)
 {
     cpu_set_t set;
-    CPU_ZERO(&set); /* of a thread that is gone */
+    CPU_ZERO(&set); /* if the thread is gone */
     (void)sched_getaffinity(thread, sizeof set, &set);
     return set;
 }
@@ -148,7 +148,7 @@ static int workers_in(const cpu_set_t *set)
     return count;
 }
 
-/* Steps until a worker with this affinity has had a part in one: on a busy machine not in the first. */
+/* Steps until a worker with this affinity took part; on a busy machine this may take several steps. */
 static void step_until_a_worker_is_in(model *m, const cpu_set_t *set)
 {
     const time_t start = time(NULL);
@@ -170,7 +170,7 @@ static void workers_follow_who_steps(uint32_t threads)
     CHECK(pthread_create(&thread, NULL, make_where_only_one_is, &m) == 0);
     CHECK(pthread_join(thread, NULL) == 0);
     wait_for_tasks(usable((int)threads ? (int)threads : processors()));
-    CHECK(workers_in(&one) == tasks() - 1); /* else the rest shows nothing */
+    CHECK(workers_in(&one) == tasks() - 1); /* otherwise the rest proves nothing */
     step_until_a_worker_is_in(&m, &all);
     CPU_XOR(&fewer, &all, &one);
     if (CPU_COUNT(&fewer) > 1) {

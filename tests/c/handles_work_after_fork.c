@@ -1,5 +1,5 @@
-/* A child process goes on with its parent's handles, and makes new ones, and so does the parent: the same bits on all
- * sides. The models are long enough for worker threads, of which a child has none. */
+/* A child process uses its parent's handles and creates new ones, and so does the parent, with the same bits. The
+ * models are large enough for worker threads, which do not exist in a child. */
 #define _POSIX_C_SOURCE 200809L
 #include "model.h"
 
@@ -11,7 +11,7 @@ enum { DIM = 200000, SMALL_DIM = 40000, BEFORE = 3, AFTER = 4, PATIENCE = 300 };
 static lmada_config_t config;
 static size_t dim;
 
-/* Whether `m`, with `past` steps behind it, goes on as one that was never in a fork; and can be released. */
+/* Checks that `m`, after `past` steps, continues like a model without a fork, and can be freed. */
 static void go_on(model *m, uint64_t past)
 {
     model expected = new_model(&config, dim);
@@ -22,7 +22,7 @@ static void go_on(model *m, uint64_t past)
     free_model(m);
 }
 
-/* Forks. The child runs `child` and exits, or is ended by an alarm where it hangs; returns its process. */
+/* Forks. The child runs `child` and exits; an alarm ends it if it hangs. Returns the process of the child. */
 static pid_t start(void (*child)(model *), model *m)
 {
     const pid_t process = fork();

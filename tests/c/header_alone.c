@@ -1,4 +1,4 @@
-/* The header needs nothing before it, may come twice, and its names are those of C. */
+/* The header needs no other header, can be included twice, and is valid C. */
 #include <lmada.h>
 #include <lmada.h>
 

@@ -1,5 +1,5 @@
-/* A thread that holds a handle goes on with it; other threads get in when it has released the handle as often as it
- * held it, has reset it, or has ended. A child of fork() begins without a hold, whoever held the handle. */
+/* A thread that holds a handle can use it. Other threads can use it after the thread has released it as often as it
+ * held it, has reset it, or has ended. A child of fork() starts without holds. */
 #define _POSIX_C_SOURCE 200809L
 #include "model.h"
 
@@ -12,7 +12,7 @@ enum { DIM = 50, PATIENCE = 300 };
 
 static lmada_config_t config;
 
-/* What another thread is told when it calls. */
+/* Returns the status of a call from another thread. */
 static void *look(void *opt)
 {
     static lmada_status_t status;
@@ -78,7 +78,7 @@ static void a_reset_ends_all(void)
     free_model(&m);
 }
 
-/* Valgrind sees whether the memory is lost. */
+/* Valgrind reports lost memory. */
 static void the_holder_frees(void)
 {
     model m = new_model(&config, DIM);
@@ -113,7 +113,7 @@ static void no_handle(void)
     CHECK_REFUSED(lmada_release(NULL), LMADA_ERROR_NULL_POINTER, "opt");
 }
 
-/* The child is not a holder, and nobody keeps it out. */
+/* The child has no hold, and no hold keeps it out. */
 static void child_of_fork(model *m)
 {
     const pid_t process = fork();

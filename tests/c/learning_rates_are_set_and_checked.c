@@ -1,4 +1,4 @@
-/* lmada_set_lr takes effect from the next step on, and refuses what is no rate with nothing changed. */
+/* lmada_set_lr takes effect from the next step on. It refuses invalid rates and changes nothing then. */
 #include "twins.h"
 
 #include <float.h>
@@ -30,7 +30,7 @@ static void rates_at_the_edge_are_taken(void)
     free_model(&m);
 }
 
-/* Set at creation or later, it is the same rate. */
+/* A rate set at creation and a rate set later have the same effect. */
 static void a_rate_set_later_is_as_one_set_at_creation(int number)
 {
     lmada_config_t config = variant(number), other_config = variant(number);
@@ -56,7 +56,7 @@ static void a_rate_of_zero_moves_nothing_but_the_state(int number)
     step_model(&still, 0, 8);
     for (size_t i = 0; i < DIM; i++) CHECK(still.params[i] == 0);
     step_model(&moved, 0, 8);
-    CHECK(!same_state(moved.opt, still.opt)); /* the rate is in it */
+    CHECK(!same_state(moved.opt, still.opt)); /* the state contains the rate */
     CHECK_OK(lmada_set_lr(still.opt, config.lr));
     CHECK(same_state(moved.opt, still.opt));
     free_model(&moved);

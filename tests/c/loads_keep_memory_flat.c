@@ -1,7 +1,7 @@
-/* Ten thousand loads, of good states and of bad ones, take no memory: what malloc has given out stays the same, and so
- * do the process's mappings.
+/* Ten thousand loads of good and of bad states take no memory: the bytes allocated by malloc and the mappings of the
+ * process do not grow.
  *
- * Not under valgrind, AddressSanitizer and ThreadSanitizer: malloc is theirs then, and counts nothing for us. */
+ * Not run under valgrind, AddressSanitizer and ThreadSanitizer: their malloc does not count. */
 #define _GNU_SOURCE /* mallinfo2 */
 #include "model.h"
 
@@ -52,13 +52,13 @@ static void loads_take_nothing(int number, int loads)
     bad = saved_state(m.opt, &bytes);
     bad[bytes / 2] ^= 1;
     for (int turn = 0; turn < FIRST; turn++) load(&m, state, bytes, bad, turn);
-    held(); /* what stdio gives back counts as given out while malloc keeps it at hand */
+    held(); /* memory freed by stdio may count as allocated while malloc caches it */
     before = held();
     for (int turn = 0; turn < loads; turn++) load(&m, state, bytes, bad, turn);
     held();
     after = held();
     CHECK(after.given_out == before.given_out);
-    CHECK(after.mappings <= before.mappings + 1); /* malloc's top may be split by what stdio asks for */
+    CHECK(after.mappings <= before.mappings + 1); /* an allocation of stdio may split the top of the heap */
     free(state);
     free(bad);
     free_model(&m);
@@ -67,7 +67,7 @@ static void loads_take_nothing(int number, int loads)
 int main(int argc, char **argv)
 {
     (void)argv;
-    /* That it would be seen: a hundred bytes. */
+    /* A planted leak of a hundred bytes is found. */
     const size_t before = held().given_out;
     void *lost = check_alloc(100);
     CHECK(held().given_out >= before + 100);

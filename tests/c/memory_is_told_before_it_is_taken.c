@@ -1,4 +1,4 @@
-/* lmada_memory says what a handle will hold, to the byte, without making one. */
+/* lmada_memory returns the bytes that a handle will hold, exactly, without creating it. */
 #include "model.h"
 
 static uint64_t told(const lmada_config_t *config, size_t dim)
@@ -42,7 +42,7 @@ static void the_defaults_are_for_null(void)
     free_model(&m);
 }
 
-/* More than any machine has is told too: here 4 bytes for each of k numbers. */
+/* It also works for more memory than any machine has: here 4 bytes for each of k numbers a parameter. */
 static void more_than_there_is_is_told(void)
 {
     const size_t dim = (size_t)1 << 50;

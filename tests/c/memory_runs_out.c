@@ -1,6 +1,6 @@
-/* Wherever memory cannot be had, the call returns LMADA_ERROR_OUT_OF_MEMORY: nothing is changed, leaked or ended.
- * Workers that cannot be had, a thread or the memory for one, are done without. Every request of every call is made to
- * fail in turn, once and from then on.
+/* If a request for memory fails, the call returns LMADA_ERROR_OUT_OF_MEMORY, and nothing changes, leaks or ends. If a
+ * worker cannot be created (no thread or no memory), the call works without it. The test makes every request of every
+ * call fail in turn: that request alone, and that request with all later ones.
  *
  * Not run under valgrind: it would replace the allocator that this test replaces. */
 #define _GNU_SOURCE
@@ -9,15 +9,15 @@
 #include "stream.h"
 #include "process.h"
 
-/* UNITS: more of those that a format stores together than a handle has room for, cut all at once. */
+/* UNITS: more cut groups of the history format than a handle has reserved memory for. */
 enum { LONG = 60000, TENSORS = 500, RUNS = 700, UNITS = 20, LARGEST_UNIT = 4096, PAST = 6, FUTURE = 6 };
 
 /* ---- create ---- */
 
-/* Requests of the last create that failed without making it fail. */
+/* Number of failed requests that did not make the last create fail. */
 static size_t done_without;
 
-/* The handle was made without some of its workers: it gives the bits of one that has them all. */
+/* A handle created without some of its workers gives the same bits. */
 static void step_without_workers(const lmada_config_t *config, const size_t *dims, size_t count, lmada_t *opt)
 {
     model whole = {NULL, NULL, 0}, m = {opt, NULL, 0};
@@ -33,7 +33,7 @@ static void step_without_workers(const lmada_config_t *config, const size_t *dim
     free(m.params);
 }
 
-/* One length and a count of 0 are for lmada_create. Returns the number of requests. */
+/* One length and a count of 0 mean lmada_create. Returns the number of requests. */
 static size_t create_fails_cleanly(const lmada_config_t *config, const size_t *dims, size_t count, failure_mode mode)
 {
     const size_t live = allocator_live_blocks(), mapped = allocator_live_mapped();
@@ -80,7 +80,7 @@ static void each_request_of_create_may_fail(void)
             if (processors() == 1) {
                 printf("NOT CHECKED: workers that cannot be had, on a machine of one processor\n");
             } else {
-                CHECK(together >= alone + 3); /* the pool, a worker and its thread were among what failed */
+                CHECK(together >= alone + 3); /* the pool, a worker and its thread were among the failures */
                 CHECK(mode == FAIL_EVER_AFTER || done_without >= 3);
             }
             CHECK(create_fails_cleanly(&config, blocks, 4, (failure_mode)mode) > 13);
@@ -88,7 +88,7 @@ static void each_request_of_create_may_fail(void)
     }
 }
 
-/* Long buffers are mapped: with pages of the usual size from 1 MiB on, and of the large one from 2 MiB on. */
+/* Long buffers are mapped: with small pages from 1 MiB on, and with huge pages from 2 MiB on. */
 static void each_mapping_of_create_may_fail(void)
 {
     const size_t dims[] = {200000};
@@ -99,7 +99,7 @@ static void each_mapping_of_create_may_fail(void)
         model m;
         config.history_size = history_sizes[k];
         m = new_model(&config, *dims);
-        CHECK(allocator_live_mapped() > mapped); /* else this test has to be about longer ones */
+        CHECK(allocator_live_mapped() > mapped); /* otherwise this test needs longer buffers */
         free_model(&m);
         CHECK(allocator_live_mapped() == mapped);
         create_fails_cleanly(&config, dims, 1, FAIL_ONCE);
@@ -159,7 +159,7 @@ static lmada_status_t load_shares(model *m)
     return status;
 }
 
-/* Writes the state to memory and goes on with the handle that is created from it. */
+/* Writes the state to memory and continues with a handle created from it. */
 static lmada_status_t create_from_state(model *m)
 {
     static unsigned char state[1 << 23];
@@ -222,7 +222,7 @@ static lmada_status_t stats(model *m)
     return lmada_stats(m->opt, &found, sizeof found);
 }
 
-/* Each call of a step in phases; the first that is refused ends it, and the step is dropped. */
+/* Makes the calls of a step in phases. The first refusal ends the sequence, and the step is cancelled. */
 static lmada_status_t phases(model *m)
 {
     const size_t cut = m->dim / 3;
@@ -267,8 +267,8 @@ static model new_past(int number, size_t dim, uint32_t threads)
     return m;
 }
 
-/* Has one request of the call fail; the model has then to be as its twin that was not called, and, called again, as
- * its twin called. Returns whether there was such a request. */
+/* Makes one request of the call fail. The model must then equal its twin, on which nothing was called; after a second
+ * call it must equal its twin after the call. Returns whether there was such a request. */
 static bool request_may_fail(size_t call, int number, size_t dim, uint32_t threads, size_t request, failure_mode mode)
 {
     const size_t live = allocator_live_blocks(), mapped = allocator_live_mapped();
@@ -309,8 +309,8 @@ static size_t each_request_of_a_call_may_fail(size_t call, int number, size_t di
 
 /* ---- steps in phases ---- */
 
-/* Feeds and applies every second piece first. A piece that was refused is given again, with memory there. Returns the
- * number of refusals. */
+/* Feeds and applies every second piece first. Repeats a refused piece, with memory available. Returns the number of
+ * refusals. */
 static size_t step_scattered(model *m, size_t piece)
 {
     const size_t pieces = m->dim / piece;
@@ -336,7 +336,7 @@ static size_t step_scattered(model *m, size_t piece)
     return refused;
 }
 
-/* Returns how many requests the step made. */
+/* Returns the number of requests of the step. */
 static size_t each_request_of_a_scattered_step_may_fail(int number, size_t dim, size_t piece)
 {
     size_t refused, request = 0;
@@ -382,11 +382,11 @@ int main(void)
                                calls[call].call != set_groups && calls[call].call != set_config &&
                                calls[call].call != step_some_tensors &&
                                calls[call].call != create_from_state)); /* need memory */
-            /* Making a long model anew for each request of a create takes time: once is enough. */
+            /* Creating a large model for each request takes long: once is enough. */
             if (number == 0 || calls[call].call != create_from_state)
                 each_request_of_a_call_may_fail(call, number, LONG, 3);
         }
-        /* Both sides of the step ask for room where runs are many, and the first where units are. */
+        /* With many runs both passes need memory; with many cut groups the first pass does. */
         CHECK(each_request_of_a_scattered_step_may_fail(number, 2 * RUNS, 1) >= 2);
         if (unit > 1) CHECK(each_request_of_a_scattered_step_may_fail(number, UNITS * unit, unit / 2) >= 2);
     }

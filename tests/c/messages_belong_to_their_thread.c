@@ -1,4 +1,4 @@
-/* lmada_last_error tells of the calling thread's failures only. */
+/* lmada_last_error returns only failures of the calling thread. */
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
 
@@ -6,7 +6,7 @@
 
 enum { THREADS = 8, TIMES = 2000 };
 
-/* Each thread fails with a number of its own, and finds that number in the message, whatever the others do. */
+/* Each thread fails with a different number, and finds its number in the message. */
 static void *fail_in_its_own_way(void *argument)
 {
     const int number = *(const int *)argument;

@@ -1,7 +1,7 @@
-/* Where the system gives the process no more threads, a handle is made all the same and works on those that there are:
- * the bits do not tell.
+/* If the system gives the process no more threads, a handle is created nevertheless and works on fewer threads, with
+ * the same bits.
  *
- * Not run under valgrind, or the sanitizer of threads, which need threads themselves. */
+ * Not run under valgrind and ThreadSanitizer, which need threads themselves. */
 #define _GNU_SOURCE
 #include "model.h"
 #include "process.h"
@@ -37,8 +37,8 @@ int main(void)
     CHECK(processors() == 1 || before > 1);
     step_model(&expected, 0, STEPS);
     forbid(cloning, sizeof cloning / sizeof *cloning, SECCOMP_RET_ERRNO | EAGAIN);
-    CHECK(pthread_create(&thread, NULL, nothing, NULL) == EAGAIN); /* else the rest shows nothing */
-    for (int round = 0; round < 2; round++) { /* with the workers of an earlier handle, without */
+    CHECK(pthread_create(&thread, NULL, nothing, NULL) == EAGAIN); /* otherwise the rest proves nothing */
+    for (int round = 0; round < 2; round++) { /* with the workers of an earlier handle, then without */
         for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
             model m;
             AT("round %d, %u threads", round, (unsigned)threads[i]);

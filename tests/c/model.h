@@ -1,4 +1,4 @@
-/* A model to test on: an optimizer with its parameters, fed gradients that follow from a number. */
+/* A model for tests: an optimizer and its parameters. Its gradients are computed from the number of the step. */
 #ifndef MODEL_H
 #define MODEL_H
 
@@ -14,12 +14,12 @@ typedef struct {
     size_t dim;
 } model;
 
-/* The configurations that matter to a rule for every configuration: each option with state of its own is in one. The
- * last ones are of the compressed formats, which are those of float. */
+/* Configurations for rules that hold for every configuration. Each option that adds state is in one of them. The last
+ * ones have the compressed formats, which only float has. */
 enum { FULL_VARIANTS = 8, VARIANTS = REAL_DTYPE == LMADA_F32 ? FULL_VARIANTS + 5 : FULL_VARIANTS };
 
-/* Goes through them; where the program is to do less, under valgrind, through the two with most state of their own,
- * and the formats. */
+/* Loops over the configurations. In a reduced run (under valgrind) only over the two with the most state, and the
+ * formats. */
 #define EACH_VARIANT(number, reduced)                       \
     for (int number = (reduced) ? 1 : 0; number < VARIANTS; \
          number = (reduced) && number == 2 ? (int)FULL_VARIANTS : number + 1)
@@ -49,7 +49,7 @@ static inline real *new_gradient(size_t dim, uint64_t number)
     return grads;
 }
 
-/* The defaults for this element type, on one thread. */
+/* Returns the defaults for this element type, on one thread. */
 static inline lmada_config_t base_config(void)
 {
     lmada_config_t config;
@@ -142,7 +142,7 @@ static inline model new_model(const lmada_config_t *config, size_t dim)
     return m;
 }
 
-/* As new_model, of three blocks: a third, nothing, the rest. */
+/* As new_model, with three blocks: a third of the parameters, none, the rest. */
 static inline model new_blocks_model(const lmada_config_t *config, size_t dim)
 {
     model m = {NULL, zeros(dim), dim};
@@ -154,7 +154,7 @@ static inline model new_blocks_model(const lmada_config_t *config, size_t dim)
     return m;
 }
 
-/* Takes the parameters away from 0: valgrind's 0 - 0*x may be -0, where bits are compared. */
+/* Moves the parameters away from 0: under valgrind 0 - 0*x may be -0, and tests compare bits. */
 static inline void leave_zero(model *m)
 {
     for (size_t i = 0; i < m->dim; i++) m->params[i] = (real)(i % 5 + 1);
@@ -166,7 +166,7 @@ static inline void free_model(model *m)
     free(m->params);
 }
 
-/* Steps `first` to `first + count - 1`. */
+/* Takes the steps `first` to `first + count - 1`. */
 static inline void step_model(model *m, uint64_t first, uint64_t count)
 {
     real *grads = check_alloc(m->dim * sizeof(real));
@@ -211,7 +211,7 @@ static inline bool same_model(const model *a, const model *b)
     return a->dim == b->dim && same_reals(a->params, b->params, a->dim) && same_state(a->opt, b->opt);
 }
 
-/* Without what became of the steps that were refused: a step that is refused or dropped leaves these alone. */
+/* Returns the stats without the counters of refused steps. Refused and cancelled steps do not change these numbers. */
 static inline lmada_stats_t described(lmada_stats_t stats)
 {
     stats.refused = 0;

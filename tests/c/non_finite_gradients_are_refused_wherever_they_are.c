@@ -1,23 +1,23 @@
-/* A NaN or an infinity in the gradient is refused at every place of it, by every entry point, in every format, a
- * thousand times in a row, and leaves no trace; 3e38, a number, gives finite steps or is refused the same way. */
+/* A NaN or an infinity in the gradient is refused at every place, by every function, in every format, a thousand times
+ * in a row, and leaves no trace. 3e38 gives finite steps, or is refused in the same way. */
 #include "twins.h"
 
 #include <math.h>
 
-/* Not whole tiles of 4,096, nor whole groups of 256 or 8, so that there is a tail of each kind. */
+/* Not a multiple of 4,096, 256 or 8, so that the last tile, group and vector are not full. */
 enum { DIM = 2 * 4096 + 256 + 8 + 3, PAST = 2, REFUSALS = 1000, ENTRIES = 4, PLACES_TRIED = 7, VALUES = 6 };
 
-static bool reduced; /* fewer places, values and refusals */
+static bool reduced; /* run with fewer places, values and refusals */
 
 static const size_t places[PLACES_TRIED] = {0, 1, DIM / 2, 4095, 4096, DIM - 3, DIM - 1};
 
-/* Takes a step by one of the entry points, and returns the status that decides. */
+/* Takes a step by one of the functions, and returns the status that decides. */
 static lmada_status_t enter(int entry, model *m, const real *grads)
 {
     lmada_status_t status;
     if (entry == 0) return real_step(m->opt, m->params, grads, DIM);
     if (entry == 1) {
-        /* The direction takes the place of parameters, so that what is written of it is compared with them. */
+        /* The direction is written to the parameters, so that it is compared with them. */
         return real_direction(m->opt, m->params, grads, DIM);
     }
     if (entry == 2) {
@@ -28,7 +28,7 @@ static lmada_status_t enter(int entry, model *m, const real *grads)
         return real_step_tensors(m->opt, params, gradients, lens, 3);
     }
     CHECK_OK(lmada_begin(m->opt));
-    CHECK_OK(real_feed(m->opt, 4000, grads + 4000, DIM - 4000)); /* cuts a unit of every format but full and bf16 */
+    CHECK_OK(real_feed(m->opt, 4000, grads + 4000, DIM - 4000)); /* cuts a group of every format but full and bf16 */
     CHECK_OK(real_feed(m->opt, 0, grads, 4000));
     status = lmada_solve(m->opt);
     if (status != LMADA_OK) {

@@ -1,4 +1,4 @@
-/* Whatever succeeds or fails, nothing comes out on stdout or stderr. */
+/* Calls that succeed or fail print nothing to stdout and stderr. */
 #define _POSIX_C_SOURCE 200809L
 #include "around.h"
 #include "model.h"
@@ -66,7 +66,7 @@ int main(void)
         succeed(number);
         fail(number);
     }
-    CHECK(write(2, "x", 1) == 1); /* the net is not torn */
+    CHECK(write(2, "x", 1) == 1); /* printed text would be found */
     CHECK(dup2(out, 1) == 1 && dup2(err, 2) == 2);
     CHECK(lseek(fileno(file), 0, SEEK_END) == 1);
     fclose(file);

@@ -20,12 +20,12 @@ fn thread_id() -> usize {
 }
 
 /// Returns a place for a pool that no other test uses.
-fn home() -> &'static Home {
-    Box::leak(Box::new(Home::new()))
+fn home() -> &'static PoolCell {
+    Box::leak(Box::new(PoolCell::new()))
 }
 
 /// Returns a handle's pool at `home`, as if the machine had as many processors as the handle wants.
-fn pool_at(home: &'static Home, threads: usize) -> Pool {
+fn pool_at(home: &'static PoolCell, threads: usize) -> Pool {
     Pool { processors: usize::MAX, ..Pool::at(home, threads) }
 }
 

@@ -1,6 +1,7 @@
-/* Trains and prints every bit of the result. Compiled twice: with old/lmada.h beside it, as the program that is older
- * than the library, and with -DTODAY and today's header, as what it should come to. The structs lie between canaries,
- * which the library must not touch; with an argument they lie in memory of just their size, for valgrind to watch. */
+/* Trains and prints every bit of the result. It is compiled twice: with old/lmada.h, as a program older than the
+ * library, and with -DTODAY and the present header, for the expected result. The structs are between canaries that the
+ * library must not change. With an argument they are in memory of exactly their size, so that valgrind sees an access
+ * beyond them. */
 #include <lmada.h>
 
 #include <stdio.h>
@@ -22,7 +23,7 @@ typedef union {
     double aligned;
 } room;
 
-/* Room for a struct of `size` bytes, with canaries around it or with nothing around it. */
+/* Returns memory for a struct of `size` bytes, with canaries around it or in exactly its size. */
 static void *make_room(room *with_canaries, size_t size, bool bare)
 {
     void *exact = bare ? malloc(size) : NULL;
@@ -38,7 +39,8 @@ static void check_canaries(const room *room, size_t size, bool bare)
     }
 }
 
-/* What an old program knows is as it is told; the rest takes its default, with lmada_config_recommended too. */
+/* Fields that the old program knows are as it sets them. The others take their defaults, with
+ * lmada_config_recommended too. */
 static void forget_new_fields(lmada_status_t (*init)(lmada_config_t *, size_t), lmada_config_t *config)
 {
 #ifdef TODAY
@@ -59,7 +61,7 @@ static void print_bits(const char *what, double value)
     printf("%s %016llx\n", what, (unsigned long long)bits);
 }
 
-/* Minimises the sum of i*(w[i] - 1)^2/2. */
+/* Minimises the sum of i*(w[i] - 1)^2/2. Prints the parameters. */
 static void train(const lmada_config_t *config, lmada_stats_t *stats)
 {
     float params[DIM] = {0}, grads[DIM];

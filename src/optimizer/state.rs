@@ -6,11 +6,10 @@
 //! contents, `Optimizer::sections` the sizes of all arrays of the model's length.
 
 use super::Optimizer;
-use super::block::Block;
+use super::block::{Block, BlockStats};
 use super::chunk::{AVERAGES, averages};
-use super::form::{Head, Incoming, Saved, is_length, saved_groups, words};
 use super::groups::Group;
-use super::stats::BlockStats;
+use super::state_head::{Head, Incoming, Saved, is_length, saved_groups, words};
 use crate::checkpoint::{BAD_NUMBER, CHECKSUM, Reader, Runs, Sink, Writer};
 use crate::error::{Argument, Error, Result, Value};
 use crate::fault;
@@ -30,7 +29,7 @@ impl Incoming<'_> {
     /// Creates the optimizer and reads the contents into it.
     pub fn into_optimizer<T: Element>(mut self) -> Result<Optimizer<T>> {
         if self.dtype() != T::DTYPE {
-            let value = Value::Count(self.dtype() as u64);
+            let value = self.dtype().value();
             return Err(Error::invalid("the state's dtype", value, SAME_OPTION));
         }
         let mut optimizer = Optimizer::new(&self.head.config, &self.dims)?;
@@ -216,19 +215,11 @@ impl<T: Element> Optimizer<T> {
             return Err(Error::mismatch("the state's history_size", found, expected));
         }
         let differing = [
-            ("the state's dtype", its.dtype != own.dtype, Value::Count(its.dtype as u64)),
-            (
-                "the state's history_format",
-                its.history_format != own.history_format,
-                Value::HistoryFormat(its.history_format),
-            ),
+            ("the state's dtype", its.dtype != own.dtype, its.dtype.value()),
+            ("the state's history_format", its.history_format != own.history_format, its.history_format.value()),
             ("the state's density", its.density != own.density, Value::Real(its.density)),
-            (
-                "the state's momentum_kind",
-                its.momentum_kind != own.momentum_kind,
-                Value::Count(its.momentum_kind as u64),
-            ),
-            ("the state's clip_kind", its.clip_kind != own.clip_kind, Value::Clip(its.clip_kind)),
+            ("the state's momentum_kind", its.momentum_kind != own.momentum_kind, its.momentum_kind.value()),
+            ("the state's clip_kind", its.clip_kind != own.clip_kind, its.clip_kind.value()),
             ("the state's average_beta", its.averages_params() != own.averages_params(), Value::Real(its.average_beta)),
             ("the state's diagonal_beta", its.is_diagonal() != own.is_diagonal(), Value::Real(its.diagonal_beta)),
         ];

@@ -8,9 +8,9 @@
 use core::ops::Range;
 
 use super::Optimizer;
-use super::form::{Head, Saved};
-use super::lent::Lent;
-use super::saved::block_bytes;
+use super::state::block_bytes;
+use super::state_head::{Head, Saved};
+use super::taken_field::TakenField;
 use crate::checkpoint::Runs;
 use crate::error::{Argument, Error, Result, Value};
 use crate::kernels::Element;
@@ -62,8 +62,8 @@ impl<T: Element> Optimizer<T> {
             self.parts(index, first, &shares, &mut parts)?;
             self.gather(index, &parts, &mut shares, &mut runs)?;
         }
-        let lent = Lent::new(self, |optimizer| &mut optimizer.groups);
-        lent.owner.load_contents(Runs::several(&runs), &shares[0].saved, &lent.field)
+        let taken = TakenField::new(self, |optimizer| &mut optimizer.groups);
+        taken.owner.load_contents(Runs::several(&runs), &shares[0].saved, &taken.field)
     }
 
     /// Reads a saved state of any lengths, and checks its options and its size.
@@ -82,7 +82,7 @@ impl<T: Element> Optimizer<T> {
         let refused =
             |expected| Error::invalid(Argument::element("firsts", block), Value::Count(first as u64), expected);
         let wanted = first..first.saturating_add(self.blocks[block].len);
-        let unit = self.parts.unit();
+        let unit = self.cut_groups.unit();
         parts.clear();
         let mut start = 0usize;
         for share in shares {

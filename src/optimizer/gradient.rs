@@ -11,14 +11,14 @@ use crate::tensors::{TensorList, Tensors};
 
 /// The caller's list of tensors.
 #[derive(Clone, Copy)]
-pub(super) enum GradList<'a, T> {
+pub(super) enum GradientList<'a, T> {
     /// In the optimizer's element type. A tensor that is NULL has no gradient.
     Same(&'a dyn TensorList<T>),
     /// In bfloat16.
     Bf16(&'a dyn TensorList<Bf16>),
 }
 
-impl<'a, T: Element> GradList<'a, T> {
+impl<'a, T: Element> GradientList<'a, T> {
     pub fn count(&self) -> usize {
         match self {
             Self::Same(list) => list.count(),
@@ -44,17 +44,17 @@ impl<'a, T: Element> GradList<'a, T> {
 
     /// Places the tensors at parameter `origin`. `starts[i]` is the sum of the lengths before tensor i; it may be empty
     /// for one tensor.
-    pub fn place(self, starts: &'a [usize], origin: usize) -> Source<'a, T> {
+    pub fn place(self, starts: &'a [usize], origin: usize) -> GradientSource<'a, T> {
         match self {
-            Self::Same(list) => Source::Same(Tensors::new(list, starts, origin)),
-            Self::Bf16(list) => Source::Bf16(Tensors::new(list, starts, origin)),
+            Self::Same(list) => GradientSource::Same(Tensors::new(list, starts, origin)),
+            Self::Bf16(list) => GradientSource::Bf16(Tensors::new(list, starts, origin)),
         }
     }
 }
 
 /// The caller's tensors, placed among the optimizer's parameters.
 #[derive(Clone, Copy)]
-pub(super) enum Source<'a, T> {
+pub(super) enum GradientSource<'a, T> {
     /// In the optimizer's element type.
     Same(Tensors<'a, T>),
     /// In bfloat16; converted a tile at a time.
@@ -63,13 +63,13 @@ pub(super) enum Source<'a, T> {
 
 /// The gradient of a pass, with zeros for frozen parameters.
 #[derive(Clone, Copy)]
-pub(super) struct Given<'a, T> {
-    pub source: Source<'a, T>,
+pub(super) struct Gradient<'a, T> {
+    pub source: GradientSource<'a, T>,
     /// Ranges of frozen parameters, sorted and disjoint.
     pub frozen: &'a [Range<usize>],
 }
 
-impl<T: Element> Given<'_, T> {
+impl<T: Element> Gradient<'_, T> {
     /// Returns the `len` elements from `position` on: in place if they are contiguous, otherwise copied to `staging`.
     pub fn read<'s>(&'s self, position: usize, len: usize, staging: &'s mut [T]) -> &'s [T] {
         let end = position + len;
@@ -92,13 +92,13 @@ impl<T: Element> Given<'_, T> {
     /// prefetching.
     pub fn ahead(&self, position: usize, end: usize) -> (usize, usize) {
         match &self.source {
-            Source::Same(tensors) => tensors.ahead(position, end),
-            Source::Bf16(tensors) => tensors.ahead(position, end),
+            GradientSource::Same(tensors) => tensors.ahead(position, end),
+            GradientSource::Bf16(tensors) => tensors.ahead(position, end),
         }
     }
 }
 
-impl<T: Element> Source<'_, T> {
+impl<T: Element> GradientSource<'_, T> {
     fn read<'s>(&'s self, position: usize, len: usize, staging: &'s mut [T]) -> &'s [T] {
         match self {
             Self::Same(tensors) => tensors.read(position, len, staging),
@@ -167,7 +167,7 @@ impl Frozen {
     ///
     /// # Errors
     /// [`Error::OutOfMemory`] if there are more runs than ever before, and no memory for them.
-    pub fn set<T: Element>(&mut self, groups: &[Group], list: GradList<'_, T>, starts: &[usize]) -> Result<()> {
+    pub fn set<T: Element>(&mut self, groups: &[Group], list: GradientList<'_, T>, starts: &[usize]) -> Result<()> {
         self.set_groups(groups)?;
         let of_groups = self.runs.len();
         for (index, &start) in starts.iter().enumerate() {

@@ -12,16 +12,16 @@ use crate::memory::try_vec;
 /// Number of cut groups for which memory is reserved. Pieces in order, forwards or backwards, need one.
 const USUAL_UNITS: usize = 16;
 
-pub(super) struct Parts<T> {
+pub(super) struct CutGroups<T> {
     /// Number of elements in a whole group.
     unit: usize,
-    open: Vec<Open>,
+    open: Vec<CutGroup>,
     /// The elements of the open groups, in the order of `open`, a whole group each.
     elements: Vec<T>,
 }
 
 /// A group of which parts are missing.
-struct Open {
+struct CutGroup {
     /// The parameters of the group.
     range: Range<usize>,
     /// Number of elements that are not fed yet.
@@ -29,13 +29,13 @@ struct Open {
 }
 
 /// No groups and no memory.
-impl<T> Default for Parts<T> {
+impl<T> Default for CutGroups<T> {
     fn default() -> Self {
         Self { unit: 1, open: Vec::new(), elements: Vec::new() }
     }
 }
 
-impl<T: Element> Parts<T> {
+impl<T: Element> CutGroups<T> {
     /// Reserves memory for a model of `units` groups of `unit` elements.
     pub fn new(unit: usize, units: usize) -> Result<Self> {
         // A group of one element cannot be cut.
@@ -60,8 +60,8 @@ impl<T: Element> Parts<T> {
     /// [`Error::OutOfMemory`]
     pub fn reserve<'a>(&mut self, units: impl Iterator<Item = &'a Range<usize>>) -> Result<()> {
         let new = units.filter(|unit| self.place(unit).is_none()).count();
-        let room = self.open.try_reserve(new).and_then(|()| self.elements.try_reserve(new * self.unit));
-        room.map_err(|_| Error::OutOfMemory {
+        let reserved = self.open.try_reserve(new).and_then(|()| self.elements.try_reserve(new * self.unit));
+        reserved.map_err(|_| Error::OutOfMemory {
             what: "the groups of the history format that pieces cut",
             bytes: ((self.open.len() + new) * self.unit * size_of::<T>()) as u64,
         })
@@ -71,7 +71,7 @@ impl<T: Element> Parts<T> {
     /// slice that it gets. Returns whether the group is complete.
     pub fn enter(&mut self, range: &Range<usize>, part: &Range<usize>, copy: impl FnOnce(&mut [T])) -> bool {
         let index = self.place(range).unwrap_or_else(|| {
-            self.open.push(Open { range: range.clone(), missing: range.len() });
+            self.open.push(CutGroup { range: range.clone(), missing: range.len() });
             fault::point();
             self.elements.resize(self.elements.len() + self.unit, T::default());
             self.open.len() - 1
@@ -105,7 +105,7 @@ impl<T: Element> Parts<T> {
 
     /// Returns the bytes held.
     pub fn bytes(&self) -> usize {
-        self.open.capacity() * size_of::<Open>() + self.elements.capacity() * size_of::<T>()
+        self.open.capacity() * size_of::<CutGroup>() + self.elements.capacity() * size_of::<T>()
     }
 }
 
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn groups_are_complete_when_their_last_part_comes() {
-        let mut parts = Parts::<f32>::new(4, 25).unwrap();
+        let mut parts = CutGroups::<f32>::new(4, 25).unwrap();
         // Three groups, the last one short, one element of each in turn.
         let units = [8..12, 0..4, 97..99];
         for turn in 0..4 {
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn sixteen_cut_groups_need_no_growth() {
-        let mut parts = Parts::<f32>::new(256, 391).unwrap();
+        let mut parts = CutGroups::<f32>::new(256, 391).unwrap();
         let bytes = parts.bytes();
         let units: Vec<Range<usize>> = (0..USUAL_UNITS).map(|unit| unit * 256..(unit + 1) * 256).collect();
         for pair in units.chunks(2) {
@@ -146,6 +146,6 @@ mod tests {
             parts.reserve(pair.iter()).unwrap();
         }
         assert_eq!(parts.bytes(), bytes);
-        assert_eq!(Parts::<f32>::new(1, 100).unwrap().bytes(), 0);
+        assert_eq!(CutGroups::<f32>::new(1, 100).unwrap().bytes(), 0);
     }
 }

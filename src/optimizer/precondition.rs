@@ -4,18 +4,16 @@ use core::ops::Range;
 
 use super::Optimizer;
 use super::chunk::{Chunk, Scratch};
-use super::partials::{Layout, Tail};
+use super::partials::{Layout, Scalar};
 use super::ring::Ring;
-use super::solve::{Step, bias, kappa};
+use super::solve::kappa;
+use super::step::{Step, bias};
 use crate::config::Config;
 use crate::error::{Error, Place, Result};
 use crate::kernels::{Ahead, Diagonal, Element, Kernels, Scaled};
 use crate::parallel::Order;
 use crate::tensors::{One, OneMut, Tensors, TensorsMut};
 use crate::window::Factors;
-
-/// The reason in errors if no average of the parameters is kept.
-const NO_AVERAGE: &str = "average_beta is 0, so no average of the parameters is kept";
 
 impl<T: Element> Optimizer<T> {
     /// Preconditions a vector with the present window: writes `U f(Σ²) Uᵀv + orthogonal_scale·(v − UUᵀv)`, step 5 of
@@ -64,7 +62,7 @@ impl<T: Element> Optimizer<T> {
                 &step,
                 block,
                 &sums[layout.gradient()][..ring.held],
-                sums[layout.tail(Tail::GradNorm2)],
+                sums[layout.scalar(Scalar::GradNorm2)],
                 kappa(&step, sums),
             );
         });
@@ -80,8 +78,8 @@ impl<T: Element> Optimizer<T> {
 
     /// Refuses a vector with a NaN or an infinity, from its sums.
     fn check_vector(&self) -> Result<()> {
-        let tail = |which| self.partials.chunks_exact(self.layout.len()).map(move |b| b[self.layout.tail(which)]);
-        let count: f64 = tail(Tail::NonFinite).sum();
+        let scalar = |which| self.partials.chunks_exact(self.layout.len()).map(move |b| b[self.layout.scalar(which)]);
+        let count: f64 = scalar(Scalar::NonFinite).sum();
         if count != 0.0 {
             let first = self.chunks.iter().map(|chunk| chunk.first_bad).min().unwrap_or_default();
             let first = Some(Place { index: first as u64, tensor: None });
@@ -89,32 +87,6 @@ impl<T: Element> Optimizer<T> {
         }
         if !self.partials.iter().all(|sum| sum.is_finite()) {
             return Err(Error::non_finite("an inner product of v"));
-        }
-        Ok(())
-    }
-
-    /// Writes the bias-corrected average of the parameters (option `average_beta`).
-    ///
-    /// # Errors
-    /// [`Error::DimensionMismatch`]; [`Error::WrongPhase`] in an open step, before the first step that moves
-    /// parameters, and if `average_beta` is 0.
-    pub fn averaged_params(&self, out: &mut [T]) -> Result<()> {
-        self.check_len("the length of out", out.len())?;
-        self.check_idle("averaged_params")?;
-        let refused = |reason| Err(Error::WrongPhase { call: "averaged_params", reason });
-        if !self.config.averages_params() {
-            return refused(NO_AVERAGE);
-        }
-        if self.averaged == 0 {
-            return refused("no step has moved the parameters");
-        }
-        let correction = 1.0 / bias(self.config.average_beta, self.averaged);
-        for chunk in &self.chunks {
-            for (out, p) in out[chunk.range.clone()].iter_mut().zip(chunk.params.iter()) {
-                let p = p.to_f64();
-                // The average of finite parameters is finite; rounding may take it beyond the largest number.
-                *out = T::from_f64(if p.is_finite() { (correction * p).clamp(-T::LARGEST, T::LARGEST) } else { p });
-            }
         }
         Ok(())
     }
@@ -140,16 +112,16 @@ impl<T: Element> Chunk<T> {
             let given = work.vector.read(place, tile.len(), &mut scratch.staging);
             let bad = self.count_bad(place, given);
             if bad > 0 {
-                self.sums[layout.tail(Tail::NonFinite)] += bad as f64;
+                self.sums[layout.scalar(Scalar::NonFinite)] += bad as f64;
                 continue;
             }
             let (scale, scaled) = (&mut scratch.scale, &mut scratch.scaled);
             let mut x = given;
             if let Some(diagonal) = &work.diagonal {
-                self.sums[layout.tail(Tail::Roots)] += self.rescale(kernels, diagonal, &tile, given, scale, scaled);
+                self.sums[layout.scalar(Scalar::Roots)] += self.rescale(kernels, diagonal, &tile, given, scale, scaled);
                 x = &scaled[..tile.len()];
             }
-            self.sums[layout.tail(Tail::GradNorm2)] += (kernels.dot)(x, x);
+            self.sums[layout.scalar(Scalar::GradNorm2)] += (kernels.dot)(x, x);
             // `dots` leaves out slot `held`, which is after the last column. The sum at that place does not change.
             self.window.dots(held, tile.start, x, &mut self.sums[layout.gradient().start..][..held + 1]);
         }

@@ -14,14 +14,14 @@ use super::worker::{Job, Worker};
 use crate::memory::try_box;
 
 /// The thread pool: a list of workers.
-pub(super) struct Shared {
+pub(super) struct ThreadPool {
     process: u32,
     /// Number of members. Changed under the lock.
     members: Cell<usize>,
     first: AtomicPtr<Worker>,
 }
 
-impl Shared {
+impl ThreadPool {
     fn workers(&self) -> impl Iterator<Item = &Worker> {
         // SAFETY: workers live as long as the pool, and the list only grows. Acquire: the worker's fields are
         // initialised.
@@ -74,22 +74,22 @@ impl Shared {
 }
 
 /// The place of a thread pool. The process has one place; tests have their own.
-pub(super) struct Home {
+pub(super) struct PoolCell {
     lock: Lock,
-    pool: AtomicPtr<Shared>,
+    pool: AtomicPtr<ThreadPool>,
 }
 
 /// The place of the process's pool.
-pub(super) static PROCESS: Home = Home::new();
+pub(super) static PROCESS: PoolCell = PoolCell::new();
 
-impl Home {
+impl PoolCell {
     pub const fn new() -> Self {
         Self { lock: Lock::new(), pool: AtomicPtr::new(ptr::null_mut()) }
     }
 }
 
 #[cfg(test)]
-impl Home {
+impl PoolCell {
     pub fn is_empty(&self) -> bool {
         self.pool.load(Ordering::Relaxed).is_null()
     }
@@ -101,8 +101,8 @@ impl Home {
 
 /// A member of the pool: it may give jobs to the workers. The pool lives as long as it has members.
 pub(super) struct Member {
-    home: &'static Home,
-    pool: NonNull<Shared>,
+    home: &'static PoolCell,
+    pool: NonNull<ThreadPool>,
 }
 
 // SAFETY: what a member does with the pool from any thread is atomic or under the lock.
@@ -113,16 +113,16 @@ unsafe impl Sync for Member {}
 impl Member {
     /// Joins the pool of this process, and grows it to at least `workers` workers, or as many as the system gives.
     /// `None` if there is no memory for a pool.
-    pub fn join(home: &'static Home, workers: usize) -> Option<Self> {
+    pub fn join(home: &'static PoolCell, workers: usize) -> Option<Self> {
         let _held = home.lock.hold();
         let current = NonNull::new(home.pool.load(Ordering::Relaxed));
         // SAFETY: a pool found here lives: `drop` removes it from `home` before it frees it, under the same lock.
-        let of_this_process = |pool: &NonNull<Shared>| unsafe { pool.as_ref() }.process == system::process();
+        let of_this_process = |pool: &NonNull<ThreadPool>| unsafe { pool.as_ref() }.process == system::process();
         let pool = match current.filter(of_this_process) {
             Some(pool) => pool,
             None => {
                 let first = AtomicPtr::new(ptr::null_mut());
-                let pool = try_box(Shared { process: system::process(), members: Cell::new(0), first }).ok()?;
+                let pool = try_box(ThreadPool { process: system::process(), members: Cell::new(0), first }).ok()?;
                 let pool = NonNull::from(Box::leak(pool));
                 home.pool.store(pool.as_ptr(), Ordering::Relaxed);
                 pool
@@ -135,7 +135,7 @@ impl Member {
         Some(Self { home, pool })
     }
 
-    fn shared(&self) -> &Shared {
+    fn shared(&self) -> &ThreadPool {
         // SAFETY: the pool lives as long as it has members.
         unsafe { self.pool.as_ref() }
     }
@@ -183,7 +183,7 @@ impl Drop for Member {
             // In a forked child the place may hold another pool by now.
             let _ = self.home.pool.compare_exchange(found, none, Ordering::Relaxed, Ordering::Relaxed);
             // SAFETY: this was the last member, and `home` does not hold the pool any more.
-            unsafe { Shared::end(self.pool) };
+            unsafe { ThreadPool::end(self.pool) };
         }
     }
 }

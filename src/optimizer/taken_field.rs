@@ -1,20 +1,20 @@
 //! A field taken out of its struct for a while, so that the field and the struct can be borrowed at the same time.
 
 /// The field and its owner. Dropping it puts the field back, after a panic too, so that the field's memory is not lost.
-pub(super) struct Lent<'a, O, F: Default> {
+pub(super) struct TakenField<'a, O, F: Default> {
     pub owner: &'a mut O,
     pub field: F,
     place: fn(&mut O) -> &mut F,
 }
 
-impl<'a, O, F: Default> Lent<'a, O, F> {
+impl<'a, O, F: Default> TakenField<'a, O, F> {
     pub fn new(owner: &'a mut O, place: fn(&mut O) -> &mut F) -> Self {
         let field = core::mem::take(place(owner));
         Self { owner, field, place }
     }
 }
 
-impl<O, F: Default> Drop for Lent<'_, O, F> {
+impl<O, F: Default> Drop for TakenField<'_, O, F> {
     fn drop(&mut self) {
         *(self.place)(self.owner) = core::mem::take(&mut self.field);
     }
@@ -29,8 +29,8 @@ mod tests {
     fn a_panic_puts_the_field_back() {
         let mut owner = (vec![1, 2, 3], 4);
         let panicked = catch_unwind(AssertUnwindSafe(|| {
-            let lent = Lent::new(&mut owner, |owner| &mut owner.0);
-            assert!(lent.owner.0.is_empty() && lent.field == [1, 2, 3] && lent.owner.1 == 4);
+            let taken = TakenField::new(&mut owner, |owner| &mut owner.0);
+            assert!(taken.owner.0.is_empty() && taken.field == [1, 2, 3] && taken.owner.1 == 4);
             panic!("injected");
         }));
         assert!(panicked.is_err());

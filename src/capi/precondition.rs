@@ -1,7 +1,8 @@
 //! Functions from which a caller builds an update rule of its own, and the average of the parameters.
 
-use super::guard::{lmada_t, with_handle};
-use super::pointers::{Native, check_apart, native, slice, slice_mut};
+use super::guard::with_handle;
+use super::handle::{ElementType, lmada_t};
+use super::pointers::{check_apart, slice, slice_mut};
 use super::step::check_dim;
 use super::types::*;
 
@@ -31,11 +32,11 @@ pub unsafe extern "C" fn lmada_observe_f64(opt: *mut lmada_t, grads: *const f64,
     unsafe { observe(opt, grads, dim) }
 }
 
-unsafe fn observe<T: Native>(opt: *mut lmada_t, grads: *const T, dim: usize) -> lmada_status_t {
+unsafe fn observe<T: ElementType>(opt: *mut lmada_t, grads: *const T, dim: usize) -> lmada_status_t {
     // SAFETY: the caller's promise is passed on.
     unsafe {
         with_handle(opt, |inner| {
-            let (optimizer, _) = native::<T>(inner)?;
+            let optimizer = inner.optimizer::<T>()?;
             check_dim(dim, optimizer.dim())?;
             optimizer.observe(slice("grads", grads, dim)?)
         })
@@ -97,12 +98,12 @@ pub unsafe extern "C" fn lmada_precondition_f64(
     unsafe { precondition(opt, out, v, dim) }
 }
 
-unsafe fn precondition<T: Native>(opt: *mut lmada_t, out: *mut T, v: *const T, dim: usize) -> lmada_status_t {
+unsafe fn precondition<T: ElementType>(opt: *mut lmada_t, out: *mut T, v: *const T, dim: usize) -> lmada_status_t {
     // SAFETY: the caller's promise is passed on; `check_apart` refuses arrays that overlap. The old contents of `out`
     // are never read, and any bits are a valid number.
     unsafe {
         with_handle(opt, |inner| {
-            let (optimizer, _) = native::<T>(inner)?;
+            let optimizer = inner.optimizer::<T>()?;
             check_dim(dim, optimizer.dim())?;
             check_apart(("out", out), ("v", v), dim)?;
             optimizer.precondition(slice_mut("out", out, dim)?, slice("v", v, dim)?)
@@ -149,12 +150,12 @@ pub unsafe extern "C" fn lmada_averaged_params_f64(opt: *const lmada_t, out: *mu
     unsafe { averaged_params(opt, out, dim) }
 }
 
-unsafe fn averaged_params<T: Native>(opt: *const lmada_t, out: *mut T, dim: usize) -> lmada_status_t {
+unsafe fn averaged_params<T: ElementType>(opt: *const lmada_t, out: *mut T, dim: usize) -> lmada_status_t {
     // SAFETY: the caller's promise is passed on. The old contents of `out` are never read, and any bits are a valid
     // number.
     unsafe {
         with_handle(opt, |inner| {
-            let (optimizer, _) = native::<T>(inner)?;
+            let optimizer = inner.optimizer::<T>()?;
             check_dim(dim, optimizer.dim())?;
             optimizer.averaged_params(slice_mut("out", out, dim)?)
         })
