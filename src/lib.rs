@@ -33,25 +33,25 @@
 //! 3. *Vector.* `v = g`. With gradient momentum: `m ← βm + (1−β)g` and `v = m`. With window momentum:
 //!    `v = Σ (1−β)β^age·g_age` over the window. With bias correction, m and the sum are divided by the sum of their
 //!    weights.
-//! 4. *Spectrum.* `M = U Σ Vᵀ` and `ε' = ε + eps_relative·σ²max`. Direction i is below the noise floor if `σ²ᵢ ≤ nᵢ =
-//!    h·2⁻⁵²·(Σⱼ |Vⱼᵢ|·‖Mⱼ‖)²`. A direction below the noise floor is left out if `ε' ≤ nᵢ`, or if v may leave the span
+//! 4. *Spectrum.* `M = U Σ Vᵀ` and `ε' = ε + eps_relative·σ²max`. Direction i is below the noise floor if
+//!    `σ²ᵢ ≤ nᵢ = h·2⁻⁵²·(Σⱼ |Vⱼᵢ|·‖Mⱼ‖)²`. Such a direction is left out if `ε' ≤ nᵢ`, or if v may leave the span
 //!    of M (gradient momentum, centering). If v may leave the span, or `ε' = 0`, directions with `σ² ≤ rank_tol·σ²max`
 //!    are left out too. `‖Mⱼ‖` is the norm before centering; with centering the norm of the mean column is added to
 //!    each.
-//! 5. *Direction.* `u = U f(Σ²) Uᵀv + orthogonal_scale·(v − UUᵀv)`, with `f(λ) = (λ + ε')^(−power)`, or `f(λ) =
-//!    1/(λ^power + ε + eps_relative·(σ²max)^power)` with `eps_on_root`. f is 0 for directions that are left out.
+//! 5. *Direction.* `u = U f(Σ²) Uᵀv + orthogonal_scale·(v − UUᵀv)`, with `f(λ) = (λ + ε')^(−power)`, or
+//!    `f(λ) = 1/(λ^power + ε + eps_relative·(σ²max)^power)` with `eps_on_root`. f is 0 for directions that are left out.
 //! 6. *Clip or graft.* `u ← s·u`; [`Clip`] defines s.
 //! 7. *Update momentum*, if on: `b ← βb + (1−β)u`, and b (bias-corrected) replaces u.
 //! 8. *Weight decay*: `w ← w·(1 − lr·weight_decay)`. `lr·weight_decay` above 1 is refused.
 //! 9. `w ← w − lr·u`.
 //!
 //! In a parameter group ([`Group`]) steps 8 and 9 use `lr·lr_scale` and `weight_decay·weight_decay_scale`. If
-//! `lr_scale` is 0, the gradient counts as zeros too, and w keeps its bits. With `average_beta` (β), `p̄ ← βp̄ +
-//! (1−β)w` follows each step.
+//! `lr_scale` is 0, the gradient counts as zeros too, and w keeps its bits. With `average_beta` (β),
+//! `p̄ ← βp̄ + (1−β)w` follows each step.
 //!
 //! A gradient `γ·g` whose squared norm in a block is below 1e-290 counts as 0 in u, because its inner products
-//! underflow. A step is refused if `max(1, lr)` times the norm of the vector that step 9 subtracts, or `max(1,
-//! lr)·s·‖u‖`, may exceed half the largest number of the element type. So no finite parameter becomes infinite, unless
+//! underflow. A step is refused if `max(1, lr)` times the norm of the vector that step 9 subtracts, or
+//! `max(1, lr)·s·‖u‖`, may exceed half the largest number of the element type. So no finite parameter becomes infinite, unless
 //! it is near overflow itself.
 //!
 //! With the k×k Gram matrix `C = MᵀM`, `f(MMᵀ)M = M f(C)`. So a step is one pass over the window for `Mᵀg`, k×k work,
@@ -61,8 +61,8 @@
 //! # Diagonal preconditioning
 //!
 //! With `diagonal_beta` (β₂) the gradients are scaled by the root of their second moment before and after the window.
-//! The second moment and its bias correction are those of Adam (Kingma and Ba, ICLR 2015). For each parameter `q ← β₂q
-//! + (1−β₂)(grad_scale·g)²` and `S = (q/(1−β₂ᵗ) + diagonal_eps)^(−1/4)`. The column appended to M is `S g`, with the S
+//! The second moment and its bias correction are those of Adam (Kingma and Ba, ICLR 2015). For each parameter
+//! `q ← β₂q + (1−β₂)(grad_scale·g)²` and `S = (q/(1−β₂ᵗ) + diagonal_eps)^(−1/4)`. The column appended to M is `S g`, with the S
 //! of its own step. v is made of these columns, or is `S m` with the S of the present step. After step 6, u is
 //! multiplied by the S of the present step and by κ.
 //!

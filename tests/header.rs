@@ -1,10 +1,10 @@
-//! include/lmada.h is what cbindgen makes of src/capi. `LMADA_WRITE_HEADER=1 cargo test --test header` (that is
-//! `make header`) writes it; without that the test fails when the committed header is stale.
+//! cbindgen generates include/lmada.h from src/capi. `make header` (`LMADA_WRITE_HEADER=1 cargo test --test header`)
+//! writes it. Without that variable the test fails if the committed header is stale.
 
 use std::path::Path;
 
-/// The sections of the header, which are the groups of the C reference: name, title, and how the declaration starts
-/// before which it opens. It ends where the next one opens; one that opens again goes on.
+/// The sections of the header, which are the groups of the C reference: name, title, and the start of the declaration
+/// before which the section opens. A section ends where the next one opens. A section may open several times.
 const SECTIONS: [(&str, &str, &str); 21] = [
     ("info", "Statuses, messages, versions", "#define LMADA_ABI_VERSION "),
     ("handle", "Handles", "typedef struct lmada_t lmada_t;"),
@@ -53,7 +53,7 @@ fn generate() -> String {
     let mut header = Vec::new();
     builder.generate().unwrap().write(&mut header);
     let mut header = String::from_utf8(header).unwrap();
-    // What Rust calls safety are preconditions to a C programmer; a typedef needs no `struct` before it.
+    // Rust's "Safety" sections are preconditions in C; a typedef needs no `struct`.
     for (rust, c) in [
         ("# Safety\n * ", "@pre "),
         ("struct lmada_t *", "lmada_t *"),

@@ -1,10 +1,10 @@
-//! The structs of the C interface are laid out in Rust as the C compiler lays them out: what C says stands in
-//! tests/abi/recorded/layouts.txt. A struct may have grown since; tests/abi says then that it is to be recorded anew.
+//! The structs of the C interface have the same layout in Rust as in C. tests/abi/recorded/layouts.txt has the layouts
+//! of the C compiler. A struct may have grown since; tests/abi then asks to record it again.
 
 use lmada::capi::{lmada_config_t, lmada_group_t, lmada_stats_t};
 use std::mem::{align_of, offset_of};
 
-/// Size and alignment of a struct, and each field with its offset and size.
+/// Describes a struct: size and alignment, and offset and size of each field.
 macro_rules! layout {
     ($name:ident { $($field:ident),* $(,)? }) => {{
         fn sizes(value: &$name) -> Vec<(&'static str, usize, usize)> {
@@ -73,7 +73,7 @@ fn structs_are_laid_out_as_in_c() {
     let lines = |start: &str| recorded.lines().filter(|line| line.starts_with(start)).collect::<Vec<_>>();
     assert_eq!(lines("struct ").len(), structs.len(), "a struct of the interface is not tested here");
     for (name, size, align, fields) in structs {
-        // Fields are appended, and the first of them is as wide as the struct is aligned: one that is left out here shows.
+        // The last field has to end at the end of the struct: a field that is missing here shows.
         let end = fields.iter().map(|(_, offset, size)| offset + size).max().unwrap();
         assert_eq!(end.next_multiple_of(align), size, "a field of {name} is not tested here");
         let known = lines(&format!("field {name}."));

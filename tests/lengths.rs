@@ -1,5 +1,5 @@
-//! Lengths beyond what this machine can address: 4 GiB on 32 bits. They are refused with a status, whether they are asked
-//! for or come from a state that was saved on a larger machine.
+//! Lengths beyond the address space of this machine (4 GiB on 32 bits) are refused with a status: in create, and in a
+//! state that was saved on a 64-bit machine.
 
 mod common;
 
@@ -25,7 +25,7 @@ fn a_state_of_a_longer_model_is_refused() {
     let mut model = Model::<f32>::new(&Config::default().with_history_size(3), &[5]);
     (0..4).for_each(|number| model.step(number));
     let good = model.state();
-    // A block of 2³² + 5 elements: on 32 bits that is not to be taken for 5.
+    // A block of 2³² + 5 elements: on 32 bits it must not become 5.
     let mut state = good.clone();
     let [head, second, _] = part_ends(&state);
     let dims = head + 4;

@@ -1,18 +1,18 @@
-//! The options are listed once, in src/config.rs. Lists of them elsewhere, which are in other languages or have to be
-//! independent, are compared with that list here: the same options in the same order, with the same types, defaults and
-//! ranges where they state any. Those that are nothing but the list are generated, between two lines that say so:
-//! `LMADA_WRITE_LISTS=1 cargo test --test option_lists` (that is `make option-lists`) writes them.
+//! src/config.rs is the only list of the options. Other lists, in other languages or independent on purpose, are
+//! compared with it here: they need the same options in the same order, with the types, defaults and ranges that they
+//! state. Lists between two marker lines are generated: `make option-lists` (`LMADA_WRITE_LISTS=1 cargo test --test
+//! option_lists`) writes them.
 
 use std::fs::{read_to_string, write};
 use std::path::Path;
 
-/// An option as src/config.rs has it.
+/// An option of src/config.rs.
 #[derive(Debug)]
 struct Opt {
     name: String,
     kind: String,
     default: String,
-    /// What `validate` expects of it, in the words of its message; empty where any value is fine.
+    /// The range, in the words of `validate`'s message; empty if every value is valid.
     range: String,
 }
 
@@ -21,7 +21,7 @@ impl Opt {
         !["f64", "u32", "bool"].contains(&self.kind.as_str())
     }
 
-    /// This option's type in another language, from that of `f64`, `u32`, `bool` and of enums.
+    /// Returns the option's type in another language, from the names of `f64`, `u32`, `bool` and enums there.
     fn typed<'a>(&self, [float, count, boolean, choice]: [&'a str; 4]) -> &'a str {
         match self.kind.as_str() {
             "f64" => float,
@@ -56,7 +56,7 @@ impl Opt {
         self.typed(["float", "int", "bool", self.go_type()])
     }
 
-    /// Whether a text states this option's default: a number, a boolean, or a name that ends as the variant does.
+    /// Whether a text states this option's default: a number, a boolean, or a name that ends with the variant.
     fn has_default(&self, text: &str) -> bool {
         if self.is_enum() {
             let plain = |name: &str| name.replace('_', "").to_lowercase();
@@ -84,7 +84,7 @@ fn read(path: &str) -> String {
     read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// What stands between two texts.
+/// Returns the text between two texts.
 fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
     let from = text.find(start).unwrap_or_else(|| panic!("{start:?} is not there")) + start.len();
     let len = text[from..].find(end).unwrap_or_else(|| panic!("{end:?} is not behind {start:?}"));
@@ -102,7 +102,7 @@ fn options() -> Vec<Opt> {
         let (with, rest) = rest.split_once("): ").unwrap_or_else(|| panic!("{line}"));
         assert_eq!(with, name, "the method of an option is named after it");
         let (kind, default) = rest.trim_end_matches(',').split_once(" = ").unwrap_or_else(|| panic!("{line}"));
-        // The check of this option ends with the words in its message.
+        // The check of an option ends with its range.
         let quoted = format!("\"config.{name}\",");
         let range = checks.split(&quoted).nth(1).map(|rest| between(rest, "\"", "\"").to_string());
         assert!(kind != "f64" || range.is_some(), "the range of {name} is not in the list of checks");
@@ -117,7 +117,7 @@ fn options() -> Vec<Opt> {
     found
 }
 
-/// Compares a list with that of src/config.rs, from an option on, and says which option is at fault.
+/// Compares a list with that of src/config.rs, from an option on. Names the option at fault.
 fn compare(what: &str, list: &[String], options: &[Opt]) {
     for Opt { name, .. } in options {
         assert!(list.contains(name), "{what} lacks {name}");
@@ -129,7 +129,7 @@ fn compare(what: &str, list: &[String], options: &[Opt]) {
     assert_eq!(list.iter().collect::<Vec<_>>(), wanted, "{what} has the options in another order, or twice");
 }
 
-/// The names in lines that start and go on as given.
+/// Returns the names in lines that start and continue with the given texts.
 fn names(text: &str, start: &str, end: &str) -> Vec<String> {
     let name = |line: &str| Some(line.trim_start().strip_prefix(start)?.split_once(end)?.0.to_string());
     text.lines().filter_map(name).filter(|name| name != "struct_size").collect()
@@ -173,7 +173,7 @@ fn the_c_struct_states_defaults_and_ranges() {
     }
 }
 
-/// Every default that a text states is the option's, and it states one.
+/// Checks that a text states at least one default, and that each is the option's.
 fn states(what: &str, text: &str, option: &Opt) {
     let lower = text.replace("Default", "default");
     let mut stated = 0;
@@ -205,7 +205,7 @@ fn readme_has_every_option_with_default_and_range() {
 #[test]
 fn bindings_have_every_option() {
     let options = options();
-    // The element type follows from the type of the optimizer in Go; in Julia its field is not a keyword.
+    // In Go the type of the optimizer gives the element type; in Julia its field is not a keyword.
     let go = read("bindings/go/options.go");
     for option in &options[1..] {
         let function = format!("\nfunc With{}(", option.in_go());
@@ -230,7 +230,7 @@ fn bindings_have_every_option() {
         assert!(fields.lines().any(|field| field.trim() == line), "bindings/julia/src/config.jl lacks {line}");
     }
 
-    // The element type is an argument of its own in Python; the fields and keywords are generated.
+    // In Python the element type is a separate argument; fields and keywords are generated.
     let python = read("bindings/python/lmada/_optimizer.py");
     let documented = between(&python, "    Options. ", "\n    \"\"\"");
     let wanted: Vec<String> = options[1..].iter().map(|option| option.name.clone()).collect();
@@ -247,7 +247,7 @@ fn bindings_have_every_option() {
     assert_eq!(lines, wanted, "bindings/python/lmada/_optimizer.py has not these options");
 }
 
-/// A list that is generated: the file, and the lines of the list.
+/// A generated list: the file, and the lines.
 type Generated = (&'static str, String);
 
 fn generated(options: &[Opt]) -> Vec<Generated> {
@@ -296,7 +296,7 @@ fn generated(options: &[Opt]) -> Vec<Generated> {
 
 #[test]
 fn generated_lists_are_current() {
-    // In a comment of the file's language.
+    // The marker is a comment of the file's language.
     const START: &str = " options: generated from src/config.rs by `make option-lists`\n";
     const END: &str = " options: end\n";
     let writes = std::env::var_os("LMADA_WRITE_LISTS").is_some();

@@ -1,4 +1,4 @@
-//! A Rust program keeps its panic hook, whatever it calls of this crate: the very same hook, not one that calls it.
+//! Calls of this crate keep a Rust program's panic hook: exactly the same hook, not a wrapper.
 
 use std::panic::{set_hook, take_hook};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +7,7 @@ use lmada::{Config, Optimizer, capi};
 
 static HEARD: AtomicUsize = AtomicUsize::new(0);
 
-/// How often the program's hook hears of one panic of the program.
+/// How often the program's hook is called for one panic of the program.
 fn heard_of_a_panic() -> usize {
     let before = HEARD.load(Ordering::SeqCst);
     assert!(std::panic::catch_unwind(|| panic!("the program's own")).is_err());
@@ -16,7 +16,7 @@ fn heard_of_a_panic() -> usize {
     (HEARD.load(Ordering::SeqCst) - before) / 2
 }
 
-/// The address of the hook that is set; it stays set.
+/// Returns the address of the present hook, which stays set.
 fn address_of_the_hook() -> usize {
     let hook = take_hook();
     let address = (&raw const *hook).cast::<()>().addr();
@@ -26,14 +26,14 @@ fn address_of_the_hook() -> usize {
 
 #[test]
 fn a_rust_program_keeps_its_panic_hook() {
-    let once = 1; // a hook that captures something has an address of its own
+    let once = 1; // a closure that captures a value has its own address
     set_hook(Box::new(move |_| {
         HEARD.fetch_add(once, Ordering::SeqCst);
     }));
     assert_eq!(heard_of_a_panic(), 1, "this test sees the hook");
     let address = address_of_the_hook();
 
-    let dim = 100_000; // enough for a second thread
+    let dim = 100_000; // large enough for a second thread
     let (mut params, grads) = (vec![1.0_f32; dim], vec![0.5; dim]);
     let mut config = Config::default();
     config.threads = 2;

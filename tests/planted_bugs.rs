@@ -1,5 +1,5 @@
-//! Bugs for the sanitizers to find (scripts/test-asan, scripts/test-msan, scripts/test-ubsan): where they do not, their
-//! silence about everything else means nothing.
+//! Planted bugs, which the sanitizers have to report (scripts/test-asan, scripts/test-msan, scripts/test-ubsan);
+//! otherwise their silence about everything else proves nothing.
 
 use core::hint::black_box;
 
@@ -35,7 +35,7 @@ fn an_overflow() {
     black_box(black_box(i32::MAX) + 1);
 }
 
-/// Of a function whose caller has to see to something.
+/// A violated precondition of an unsafe function.
 #[test]
 #[ignore = "a bug"]
 fn a_broken_promise() {
@@ -60,7 +60,7 @@ fn an_uninitialised_read() {
     }
 }
 
-/// Of numbers that the caller did not write: the library reads them.
+/// Uninitialised numbers of the caller, which the library reads.
 #[test]
 #[ignore = "a bug"]
 #[allow(clippy::uninit_vec)]

@@ -1,4 +1,4 @@
-//! Errors speak to a Rust program of what it has: methods, arguments and values of this crate, not of its C interface.
+//! Error messages of the Rust interface name its methods, arguments and values, not those of the C interface.
 
 use lmada::{Clip, Config, Error, HistoryFormat, Optimizer};
 
@@ -6,7 +6,7 @@ fn small(config: &Config) -> Optimizer<f32> {
     Optimizer::new(&config.with_threads(1), &[3, 2]).unwrap()
 }
 
-/// Every kind of refusal that the Rust interface has.
+/// Every kind of refusal of the Rust interface.
 fn refusals() -> Vec<(&'static str, Error)> {
     let config = Config::default();
     let (mut w, g) = ([0.0_f32; 5], [1.0_f32; 5]);

@@ -1,11 +1,11 @@
-//! The same bits whatever the number of threads, whole or as tensors, and through a save and load.
+//! The results have the same bits on any number of threads, in one array or in tensors, and after a save and load.
 
 mod common;
 
 use common::{Model, Random, assert_same, cuts, every_kind_and_format, gradient};
 use lmada::{Config, Element, HistoryFormat, Optimizer};
 
-/// Block lengths: one large enough for threads to share, several of any size, an empty one.
+/// Lengths of blocks: one large enough for several threads, several others, and 0.
 const BLOCKS: &[&[usize]] = &[&[320_001], &[70_000, 3, 0, 150_123, 1024, 99_999], &[37], &[1, 0, 2, 1024, 1025]];
 
 fn threads_do_not_show<T: Element>() {
@@ -73,12 +73,13 @@ fn saved_runs_go_on<T: Element>() {
     for (index, config) in every_kind_and_format::<T>().enumerate() {
         let dims = [&[3000usize, 0, 17][..], &[1024], &[5]][index % 3];
         let k = config.history_size as usize;
-        // Before the window is full, when it just is, and with the ring somewhere in its round.
+        // Before the window is full, when it has just become full, and later.
         for saved_after in [0, 1, k - 1, k, 2 * k + 3] {
             let mut kept = Model::<T>::new(&config, dims);
             (0..saved_after).for_each(|number| kept.step(number));
             kept.optimizer.set_lr(0.123).unwrap();
-            // A run of its own before, so that everything has to be replaced; other options that do not matter.
+            // The loading optimizer has steps of another run, so everything has to be replaced, and other options
+            // without effect.
             let mut loaded = Model::<T>::new(&config.with_threads(2).with_lr(9.0), dims);
             (100..100 + k + 1).for_each(|number| loaded.step(number));
             loaded.optimizer.state_load(&kept.state()).unwrap();
@@ -99,8 +100,8 @@ fn saved_runs_go_on_f32() {
     saved_runs_go_on::<f32>();
 }
 
-/// Numbers of 8 significant bits whose squares sum to 4²⁴ times 2⁻⁴⁸: sums that are rounded in another order come out on
-/// either side of a power of two.
+/// Numbers of 8 significant bits whose squares add up to 4²⁴ times 2⁻⁴⁸: sums rounded in different orders are on both
+/// sides of a power of two.
 fn on_the_edge(dim: usize, random: &mut impl FnMut() -> f64) -> Vec<f32> {
     let cut = |x: u64| x >> x.ilog2().saturating_sub(7) << x.ilog2().saturating_sub(7);
     let (mut left, mut numbers) = (1_u64 << 48, Vec::new());

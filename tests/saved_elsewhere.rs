@@ -1,8 +1,8 @@
-//! States that were saved on x86-64 are the same bytes on every machine, and training goes on from them as it went on
-//! there: on big-endian machines, on 32 bits, with any instruction set.
+//! States saved on x86-64 load on every machine and are saved again with the same bytes, and training continues as on
+//! x86-64: on big-endian machines, on 32 bits, with any instruction set.
 //!
-//! The states are in `tests/data/states-x86_64.bin`, one of each kind and format. A new version of the saved form needs a
-//! new file: on x86-64, `LMADA_WRITE_STATES=1 cargo test --test saved_elsewhere` writes it.
+//! The states are in `tests/data/states-x86_64.bin`, one of each kind and format. A new version of the saved form needs
+//! a new file: on x86-64, `LMADA_WRITE_STATES=1 cargo test --test saved_elsewhere` writes it.
 
 mod common;
 
@@ -11,11 +11,11 @@ use lmada::{Element, Optimizer};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/states-x86_64.bin");
 const DIMS: [usize; 3] = [40, 0, 7];
-/// Steps before the state is saved, more than the window has columns; and after.
+/// Number of steps before the save (more than the window holds), and after.
 const BEFORE: usize = 7;
 const AFTER: usize = 5;
 
-/// Of the file: a state, the parameters when it was saved, and those after more steps.
+/// A record of the file: a state, the parameters at the save, and those after more steps.
 struct Kept {
     state: Vec<u8>,
     params: Vec<f64>,
@@ -37,7 +37,7 @@ fn keep<T: Element>(mut model: Model<T>) -> Kept {
     Kept { state, params, later: values(&model.params) }
 }
 
-/// The length of the state, the state, the numbers; all little-endian.
+/// Writes a record: the length of the state, the state, the numbers; all little-endian.
 fn write(kept: &Kept, file: &mut Vec<u8>) {
     file.extend((kept.state.len() as u64).to_le_bytes());
     file.extend(&kept.state);

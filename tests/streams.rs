@@ -1,4 +1,4 @@
-//! Saved states as streams of Rust's own, and memory that is known beforehand.
+//! Saved states through Rust's readers and writers, and the prediction of memory.
 
 mod common;
 
@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use common::{Model, assert_same, every_kind_and_format, gradient};
 use lmada::{Config, Element, Error, Optimizer, Value};
 
-/// Gives and takes a few bytes at a time, and is interrupted in between, as files may be.
+/// Reads and writes a few bytes at a time, with interruptions, as files may.
 struct Trickle<'a> {
     from: &'a [u8],
     to: Vec<u8>,
@@ -79,7 +79,7 @@ fn streamed_runs_go_on_f64() {
     streamed_runs_go_on::<f64>();
 }
 
-/// The error of a call that gives no optimizer.
+/// Returns the error of a call that creates no optimizer.
 fn refused<T: Element>(made: lmada::Result<Optimizer<T>>) -> Error {
     made.err().expect("no optimizer")
 }

@@ -1,17 +1,18 @@
-/* Rules of one's own: lmada_observe and lmada_precondition of the gradient are lmada_direction without clip and
- * momentum; lmada_precondition of any vector is the formula, taken here from a dense matrix, and changes no state. */
+/* Update rules of a caller: lmada_observe and lmada_precondition of the gradient give lmada_direction without clip and
+ * momentum. lmada_precondition of any vector gives the formula, which the test computes from a dense matrix, and
+ * changes no state. */
 #include "twins.h"
 
 #include <math.h>
 
 enum { DIM = 9000, SMALL = 7, STEPS = 7 };
 
-/* Relative to the length of what is preconditioned. */
+/* Relative to the norm of the preconditioned vector. */
 static const double tolerance = REAL_DTYPE == LMADA_F64 ? 1e-8 : 1e-5;
 
 /* ---- the direction ---- */
 
-/* Numbers that every format stores exactly: whole, and the largest of each 256 is 127. */
+/* Numbers that every format stores exactly: whole numbers, and the largest of each group of 256 is 127. */
 static void fill_whole(real *grads, size_t dim, uint64_t number)
 {
     fill_gradient(grads, dim, number);
@@ -50,7 +51,7 @@ static void observe_and_precondition_are_direction(const lmada_config_t *config,
         twins = stats_of(twin.opt);
         CHECK(memcmp(&stats, &twins, sizeof stats) == 0);
     }
-    CHECK(same_state(m.opt, twin.opt)); /* so observing is all that a direction does to the state */
+    CHECK(same_state(m.opt, twin.opt)); /* lmada_observe changes the state as lmada_direction does */
     free(grads);
     free(u);
     free(direction);
@@ -58,7 +59,7 @@ static void observe_and_precondition_are_direction(const lmada_config_t *config,
     free_model(&twin);
 }
 
-/* With clip and momentum: the state of a twin that wrote directions. */
+/* With clip and momentum the state is that of a twin that wrote directions. */
 static void observing_leaves_the_state_of_a_step(int number)
 {
     const lmada_config_t config = variant(number);
@@ -79,7 +80,8 @@ static void observing_leaves_the_state_of_a_step(int number)
 
 /* ---- the formula ---- */
 
-/* Eigenvalues, into the diagonal, and eigenvectors, into the columns of `vectors`, of a symmetric matrix, by Jacobi. */
+/* Computes eigenvalues (into the diagonal) and eigenvectors (into the columns of `vectors`) of a symmetric matrix, by
+ * Jacobi's method. */
 static void jacobi(double a[SMALL][SMALL], double vectors[SMALL][SMALL])
 {
     for (int i = 0; i < SMALL; i++) {
@@ -106,7 +108,7 @@ static void jacobi(double a[SMALL][SMALL], double vectors[SMALL][SMALL])
     }
 }
 
-/* U f(S^2) U'v + orthogonal_scale*(v - U U'v), with the eigenvectors of the dense MM'. */
+/* Computes U f(S^2) U'v + orthogonal_scale*(v - U U'v) with the eigenvectors of the dense MM'. */
 static void dense(const lmada_config_t *config, const real *columns, int count, const real *v, double *u)
 {
     double a[SMALL][SMALL] = {{0}}, vectors[SMALL][SMALL], mean[SMALL] = {0}, largest = 0;
@@ -254,7 +256,7 @@ static void values_are_not_finite(model *m)
         refuse(m, v, m->dim, LMADA_ERROR_NON_FINITE, words);
         free(v);
     }
-    CHECK(stats_of(m->opt).refused == refused); /* it is no step */
+    CHECK(stats_of(m->opt).refused == refused); /* a precondition is no step */
 }
 
 static void observed_values_are_not_finite(model *m)
@@ -283,9 +285,9 @@ static void there_is_no_window_yet(void)
     free_model(&m);
 }
 
-/* ---- a rule of one's own ---- */
+/* ---- an update rule of the caller ---- */
 
-/* Rosenbrock's function of two parameters, whose valley is curved. */
+/* Computes Rosenbrock's function of two parameters, and its gradient. */
 static double rosenbrock(const real *w, real *grads)
 {
     const double x = (double)w[0], y = (double)w[1], off = y - x * x;
@@ -294,7 +296,7 @@ static double rosenbrock(const real *w, real *grads)
     return (1 - x) * (1 - x) + 100 * off * off;
 }
 
-/* Adam, with the preconditioned gradient in place of the gradient. */
+/* Trains with Adam, on preconditioned gradients. */
 static double train_by_adam_on_top(int steps)
 {
     lmada_config_t config = base_config();

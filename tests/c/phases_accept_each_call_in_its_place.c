@@ -1,5 +1,5 @@
-/* Every function at every point of a step in phases: its status, and that a call which is refused, or only looks,
- * changes nothing of the step under way. */
+/* Calls every function at every point of a step in phases, and checks its status. Refused calls, and calls that only
+ * read, do not change the step under way. */
 #include "model.h"
 #include "stream.h"
 
@@ -12,7 +12,7 @@ typedef enum { IDLE, OPEN, FED_PARTLY, FED, SUMMED, SOLVED, REFUSED, APPLIED_PAR
 static const char *const state_names[] = {"idle",   "open",    "fed partly",     "fed",    "summed",
                                           "solved", "refused", "applied partly", "applied"};
 
-/* The gradient of the step under way. */
+/* Returns the gradient of the step under way. */
 static real grads[DIM];
 static real room[DIM];
 static unsigned char *old_state;
@@ -130,15 +130,15 @@ static lmada_status_t state_size(model *m)
     return status;
 }
 
-/* A handle of double has no step in bfloat16. */
+/* A double handle has no step in bfloat16. */
 #ifdef TEST_F64
 #define FLOAT_ONLY(answers) "IIIIIIIII"
 #else
 #define FLOAT_ONLY(answers) answers
 #endif
 
-/* What each call answers in each state, in the order of `state`: W wrong phase, I invalid argument, N not finite,
- * O accepted, o accepted without a change. */
+/* The result of each call in each state, in the order of `state`: W wrong phase, I invalid argument, N not finite, O
+ * accepted, o accepted without a change. */
 static const struct {
     const char *name;
     lmada_status_t (*call)(model *);
@@ -178,7 +178,7 @@ static const struct {
     {"state_size", state_size, "ooooooooo"},
 };
 
-/* Begins a step and takes it to `target`. The piece that is left out on the way is the rest. */
+/* Begins a step and takes it to the state `target`. A state with a missing piece lacks the second piece. */
 static void reach(model *m, state target)
 {
     if (target == IDLE) return;
@@ -207,7 +207,7 @@ static void reach(model *m, state target)
     CHECK_OK(apply_the_rest(m));
 }
 
-/* Goes on from `from` to the end of the step; a refused one is taken once more, with the good gradient. */
+/* Continues from the state `from` to the end of the step. A refused step is taken again with the good gradient. */
 static void finish(model *m, state from)
 {
     if (from == REFUSED) CHECK_OK(cancel(m));
@@ -256,7 +256,7 @@ static void check_call(int number, size_t call, state at)
         CHECK(same_model(&called, &twin));
         free_model(&twin);
     }
-    free_model(&called); /* whatever its state */
+    free_model(&called); /* in any state */
 }
 
 int main(int argc, char **argv)

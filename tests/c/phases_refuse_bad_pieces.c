@@ -1,10 +1,10 @@
-/* Pieces that are NULL, unaligned, of the other type, out of range, overlapping, or in the gradient's own memory are
- * refused with nothing changed: the step goes on to the same bits as its twin's. */
+/* Pieces that are NULL, not aligned, of the other type, out of range, overlapping, or in the memory of the gradient are
+ * refused, and nothing changes: the step ends with the bits of its twin. */
 #include "model.h"
 
 enum { DIM = 12, PAST = 5, FUTURE = 6 };
 
-/* A piece that does not fit, with len elements that are really there. */
+/* Feeds a piece that is refused. Its `len` elements exist. */
 typedef struct {
     size_t offset, len;
 } piece;
@@ -13,7 +13,7 @@ static const piece out_of_range[] = {
     {0, DIM + 1},     {1, DIM},      {DIM, 1},      {DIM + 1, 0},     {DIM + 1, 1},
     {SIZE_MAX, 0},    {SIZE_MAX, 1}, {SIZE_MAX, 2}, {SIZE_MAX - 1, 2}, {SIZE_MAX - 3, DIM},
 };
-/* With [4, 8) there already. */
+/* After [4, 8) was fed. */
 static const piece overlapping[] = {{4, 4}, {4, 1}, {7, 1}, {5, 2}, {3, 2}, {7, 2}, {0, DIM}, {3, 6}};
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))

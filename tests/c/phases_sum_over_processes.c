@@ -1,5 +1,5 @@
-/* Handles that each hold a share of the parameters, as processes would, and add up their partials, take the step of
- * one handle that holds all; and they notice when they are out of step. */
+/* Handles that each hold a share of the parameters, as processes would, and add up their partials, take the step of one
+ * handle that holds all parameters. Handles at different steps refuse. */
 #include "split.h"
 
 #include <math.h>
@@ -31,7 +31,7 @@ static void the_shares_step_as_the_whole(int number, int count, const size_t *st
     free_model(&whole);
 }
 
-/* A NaN on one process is refused on all; cancelled, they go on as if it had not been. */
+/* A NaN on one process is refused on all. After cancelling, all continue as if the step had not been. */
 static void a_bad_share_is_refused_on_all(int number)
 {
     const lmada_config_t config = variant(number);
@@ -77,7 +77,7 @@ static void processes_out_of_step_are_refused(int number)
     free_split(&s);
 }
 
-/* Sums that no processes can have come to: a status, and the step can be dropped. */
+/* Sums that no processes can have: a status, and the step can be cancelled. */
 static void other_values_are_refused(int number)
 {
     const double values[] = {(double)NAN, (double)INFINITY, -(double)INFINITY, 1e308, -1, 0, 0.5};
@@ -126,7 +126,7 @@ static void a_second_look_is_at_the_same_values(int number)
     CHECK_OK(lmada_partials(m.opt, &second, &second_count));
     CHECK(first == second && first_count == second_count);
     CHECK(memcmp(copy, second, first_count * sizeof *copy) == 0);
-    first[0] = 42; /* what was written there is not taken back by a look */
+    first[0] = 42; /* a second call keeps what the caller wrote */
     CHECK_OK(lmada_partials(m.opt, &second, &second_count));
     CHECK(first == second && second[0] == 42);
     CHECK_OK(lmada_cancel(m.opt));
@@ -138,7 +138,7 @@ static void a_second_look_is_at_the_same_values(int number)
 int main(void)
 {
     const size_t halves[] = {0, 4250, DIM}, thirds[] = {0, 1, 41, DIM}, with_empty[] = {0, 0, 35, 35, DIM};
-    /* Compressed, what is stored together is shared out together. */
+    /* With compressed formats shares do not cut groups. */
     const size_t whole_halves[] = {0, 4096, DIM}, whole_thirds[] = {0, 4096, 8192, DIM};
     const size_t whole_with_empty[] = {0, 0, 8192, 8192, DIM};
     for (int number = 0; number < VARIANTS; number++) {

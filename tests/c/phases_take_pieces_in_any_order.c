@@ -1,12 +1,12 @@
-/* Pieces of any length in any order, fed and applied differently, take the step of lmada_step. Its sums are added up in
- * another order, so that the comparison allows for rounding; in one piece they are not, and the bits are the same. */
+/* Pieces of any length in any order, fed and applied differently, take the step of lmada_step. Sums are then added up
+ * in another order, so the comparison allows for rounding. In one piece the bits are the same. */
 #include "model.h"
 
 #include <math.h>
 
 enum { LARGE = 20011, SCATTERED = 1500, STEPS = 6 };
 
-/* Boundaries of pieces, in increasing order, and the order in which the pieces between them are given. */
+/* Boundaries of pieces, in increasing order, and the order of the pieces between them. */
 typedef struct {
     const size_t *bounds;
     const size_t *order;
@@ -40,7 +40,7 @@ static void step_in_pieces(model *m, uint64_t number, const cutting *fed, const 
     free(grads);
 }
 
-/* Largest difference of parameters, relative to the largest parameter. */
+/* Returns the largest difference of parameters, relative to the largest parameter. */
 static double difference(const model *a, const model *b)
 {
     double most = 0, largest = 0;
@@ -78,7 +78,7 @@ static void every_order_of_four_pieces(int number)
     }
 }
 
-/* Longer than the library's tiles, cut with no regard to them, with empty pieces in between. */
+/* Longer than the library's tiles, cut at other places than tiles, with empty pieces in between. */
 static void long_pieces_cut_anywhere(int number)
 {
     const size_t bounds[] = {0, 1, 1, 777, 4096, 9000, 9000, 16384, 20010, LARGE};
@@ -90,7 +90,7 @@ static void long_pieces_cut_anywhere(int number)
     compare(number, LARGE, &applied, &fed);
 }
 
-/* Every second parameter first: more separate runs than there is room for before memory is asked for. */
+/* Every second parameter first: more separate runs than the handle has reserved memory for. */
 static void pieces_scattered_in_many_runs(int number)
 {
     size_t bounds[SCATTERED + 1], order[SCATTERED];
@@ -122,7 +122,7 @@ static void one_piece_gives_the_same_bits(int number)
     free_model(&piece);
 }
 
-/* How the parameters are cut on the way out is not seen in them. */
+/* The cuts of applied pieces do not change the parameters. */
 static void cuts_of_apply_do_not_change_bits(int number)
 {
     const lmada_config_t config = variant(number);

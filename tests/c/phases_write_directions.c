@@ -1,5 +1,5 @@
-/* lmada_apply_direction ends a step in phases as lmada_direction takes it whole: whatever the pieces, with no learning
- * rate and no weight decay, and bad pieces are refused. */
+/* lmada_apply_direction writes in phases what lmada_direction writes in one call, for any pieces, without learning rate
+ * and weight decay. Bad pieces are refused. */
 #include "model.h"
 
 #include <math.h>
@@ -8,7 +8,7 @@ enum { DIM = 9000, STEPS = 8, PIECES = 4 };
 
 static const size_t cuts[PIECES + 1] = {0, 1, 4096, 8192, DIM};
 
-/* Fed in one piece, the sums are those of the whole step, and the bits too; it may then be applied in any pieces. */
+/* Fed in one piece, a step has the bits of the whole step. It may be applied in any pieces. */
 static void pieces_are_the_whole(int number)
 {
     const lmada_config_t config = variant(number);
@@ -16,7 +16,7 @@ static void pieces_are_the_whole(int number)
     AT("variant %d", number);
     for (uint64_t step = 0; step < STEPS; step++) {
         real *grads = new_gradient(DIM, step), *expected = zeros(DIM), *direction = zeros(DIM);
-        for (size_t i = 0; i < DIM; i++) direction[i] = (real)NAN; /* is not read */
+        for (size_t i = 0; i < DIM; i++) direction[i] = (real)NAN; /* not read */
         CHECK_OK(real_direction(whole.opt, expected, grads, DIM));
         CHECK_OK(lmada_begin(pieced.opt));
         CHECK_OK(real_feed(pieced.opt, 0, grads, DIM));

@@ -1,5 +1,5 @@
-/* Bugs of a caller for the sanitizers to find, most of them inside the library: where they do not, their silence about
- * the other programs means nothing. */
+/* Bugs of a caller, most of which act inside the library. The sanitizers have to report them; otherwise their silence
+ * about the other programs proves nothing. */
 #include "model.h"
 
 #include <limits.h>
@@ -7,7 +7,7 @@
 
 enum { DIM = 1000 };
 
-/* The gradient has an element less than it is said to have. */
+/* The gradient has one element less than `dim`. */
 static void a_read_past_the_end(void)
 {
     const lmada_config_t config = base_config();
@@ -16,7 +16,7 @@ static void a_read_past_the_end(void)
     CHECK_OK(real_step(m.opt, m.params, grads, DIM));
 }
 
-/* So have the parameters. */
+/* The parameters have one element less than `dim`. */
 static void a_write_past_the_end(void)
 {
     const lmada_config_t config = base_config();
@@ -54,7 +54,7 @@ static void *step_the_shared_parameters(void *seed)
     return NULL;
 }
 
-/* Two threads, each with a handle of its own, step the same parameters. */
+/* Two threads, each with its own handle, step the same parameters. */
 static void a_race(void)
 {
     uint64_t seeds[] = {1, 2};

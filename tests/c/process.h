@@ -1,4 +1,4 @@
-/* What the system tells of this process: its threads, its processors. */
+/* Facts about this process from the system: its threads and processors. */
 #ifndef PROCESS_H
 #define PROCESS_H
 
@@ -12,7 +12,7 @@
 #include <sched.h>
 #include <time.h>
 
-/* Entries of a folder that begin with no dot. */
+/* Returns the number of entries of a folder that do not begin with a dot. */
 static inline int entries(const char *path)
 {
     DIR *directory = opendir(path);
@@ -25,7 +25,7 @@ static inline int entries(const char *path)
 
 static inline int tasks(void) { return entries("/proc/self/task"); }
 
-/* A thread that was joined may still be listed for a moment. */
+/* Waits until `count` threads are listed: a joined thread may be listed for a moment longer. */
 static inline void wait_for_tasks(int count)
 {
     const struct timespec moment = {0, 1000000};
@@ -33,7 +33,7 @@ static inline void wait_for_tasks(int count)
     CHECK(tasks() == count);
 }
 
-/* Processors that the calling thread may run on. */
+/* Returns the number of processors that the calling thread may use. */
 static inline int processors(void)
 {
     cpu_set_t set;

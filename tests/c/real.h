@@ -1,4 +1,4 @@
-/* The element type under test. Programs that include this are built twice, the second time with TEST_F64. */
+/* The element type under test. Programs with this header are built twice, the second time with TEST_F64. */
 #ifndef REAL_H
 #define REAL_H
 

@@ -1,10 +1,11 @@
-/* Each way in which lmada_direction refuses leaves its output, the state and the steps after it as they were. */
+/* A refused lmada_direction changes neither its output nor the state nor the later steps, for every reason of
+ * refusal. */
 #include "twins.h"
 
 #include <float.h>
 #include <math.h>
 
-/* Refused with `status`; nothing is written to the direction. */
+/* Checks a call that is refused with `status` and writes nothing to the direction. */
 static void check_refused(model *m, const real *grads, size_t dim, lmada_status_t status, const char *words)
 {
     real *direction = new_gradient(m->dim, 50), *before = new_gradient(m->dim, 50);

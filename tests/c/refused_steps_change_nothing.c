@@ -1,5 +1,5 @@
-/* Each way in which lmada_step refuses leaves parameters, state and the steps after it as those of a twin that never
- * saw it, bit for bit. */
+/* A refused lmada_step leaves parameters, state and later steps as those of a twin without that call, bit for bit, for
+ * every reason of refusal. */
 #include "twins.h"
 
 #include <float.h>
@@ -37,7 +37,7 @@ static void length_is_wrong(model *m)
     free(grads);
 }
 
-/* The gradient lies `shift` elements after the start of the parameters, or before it. */
+/* The gradient starts `shift` elements after the parameters, or before them. */
 static void check_overlap(model *m, size_t params_at, size_t grads_at)
 {
     const size_t bytes = 2 * m->dim * sizeof(real);
@@ -101,20 +101,20 @@ static void gradient_has_nothing_else(model *m)
     real *grads = zeros(m->dim);
     char message[64];
     for (size_t i = 0; i < m->dim; i++) grads[i] = (real)(i % 2 ? NAN : -INFINITY);
-    snprintf(message, sizeof message, "grads has %zu NaN or infinite values, the first at element 0;", m->dim); /* in whatever blocks */
+    snprintf(message, sizeof message, "grads has %zu NaN or infinite values, the first at element 0;", m->dim); /* in any block */
     CHECK_REFUSED(real_step(m->opt, m->params, grads, m->dim), LMADA_ERROR_NON_FINITE, message);
     free(grads);
 }
 
-/* The step would be longer than half the largest number. */
+/* The step would be longer than half the largest number of the type. */
 static void step_overflows(model *m)
 {
     const lmada_status_t status = lmada_set_lr(m->opt, DBL_MAX);
     real *grads;
-    if (status == LMADA_ERROR_INVALID_ARGUMENT) return; /* with weight decay no learning rate makes a step that long */
+    if (status == LMADA_ERROR_INVALID_ARGUMENT) return; /* with weight decay such a learning rate is refused */
     CHECK_OK(status);
     grads = new_gradient(m->dim, 99);
-    for (size_t i = 0; i < m->dim; i++) grads[i] *= (real)1e20; /* |u| is 1 nearly, whatever came before */
+    for (size_t i = 0; i < m->dim; i++) grads[i] *= (real)1e20; /* |u| is nearly 1, after any past */
     CHECK_REFUSED(real_step(m->opt, m->params, grads, m->dim), LMADA_ERROR_NON_FINITE, "");
     CHECK(strlen(lmada_last_error()) > 0);
     CHECK_OK(lmada_set_lr(m->opt, 1e-2));
@@ -122,7 +122,7 @@ static void step_overflows(model *m)
 }
 
 #ifdef TEST_F64
-/* Its squared norm is no double: C would not be finite. */
+/* The squared norm overflows a double: C would not be finite. */
 static void squared_norm_overflows(model *m)
 {
     real *grads = new_gradient(m->dim, 99);
@@ -132,7 +132,7 @@ static void squared_norm_overflows(model *m)
 }
 #endif
 
-/* Not a refusal, but the other side of the overlap checks: arrays that touch are apart. */
+/* The other side of the overlap checks: arrays that touch are accepted. */
 static void arrays_side_by_side_are_fine(void)
 {
     for (int grads_first = 0; grads_first < 2; grads_first++) {
@@ -180,7 +180,7 @@ int main(void)
     };
     const refusal overflow = REFUSAL(step_overflows);
     all_leave_no_trace(refusals, sizeof refusals / sizeof *refusals);
-    leaves_no_trace(&overflow, 0, false, TWIN_PAST); /* of the doubles, only an update of norm 1 is too long */
+    leaves_no_trace(&overflow, 0, false, TWIN_PAST); /* for double only an update of norm 1 is too long */
     leaves_no_trace(&overflow, 0, true, TWIN_PAST);
     arrays_side_by_side_are_fine();
     return 0;

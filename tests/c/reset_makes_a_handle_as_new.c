@@ -1,4 +1,4 @@
-/* After lmada_reset a handle is as just created, its configuration kept, and its learning rate as set last. */
+/* After lmada_reset a handle is as just created, with the same options and the learning rate that was set last. */
 #include "model.h"
 
 enum { DIM = 30, STEPS = 9 };
@@ -13,7 +13,7 @@ static void the_future_is_that_of_a_new_handle(int number, bool blocks, uint64_t
     CHECK_OK(lmada_reset(used.opt));
     memcpy(fresh.params, used.params, DIM * sizeof(real));
     CHECK(same_model(&used, &fresh));
-    for (uint64_t step = 0; step < STEPS; step++) { /* the window fills anew */
+    for (uint64_t step = 0; step < STEPS; step++) { /* the window fills again */
         step_model(&used, step, 1);
         step_model(&fresh, step, 1);
         CHECK(same_model(&used, &fresh));

@@ -1,4 +1,4 @@
-/* A seccomp filter that a program puts on itself: system calls that end it, or that fail. */
+/* A seccomp filter that a program installs for itself: system calls that end the program, or that fail. */
 #ifndef SANDBOX_H
 #define SANDBOX_H
 
@@ -14,8 +14,8 @@
 #define SECCOMP_RET_KILL_PROCESS 0x80000000U
 #endif
 
-/* From now on, in this thread and those it makes, the first system calls of `numbers` end with `action`. A number below
- * 0 stands for none. */
+/* Applies `action` to the system calls of `numbers`, in this thread and the threads that it starts. Numbers below 0 are
+ * ignored. */
 static inline void forbid(const int *numbers, size_t count, unsigned action)
 {
     struct sock_filter code[64];

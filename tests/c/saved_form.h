@@ -1,6 +1,7 @@
 /* The saved form of version 3, as it is documented in src/checkpoint.rs and src/optimizer/saved.rs: magic (8 bytes),
- * version (4), number of options (4), the options (8 each), steps, averaged steps, number of blocks, number of groups (8
- * each); the lengths of the blocks (8 each), the weights of the columns (8 each), the groups (32 each); the contents. After each of these three parts comes a CRC-32 (4) of all bytes so far but the checksums before it. */
+ * version (4), number of options (4), the options (8 each), steps, averaged steps, number of blocks, number of groups
+ * (8 each); the lengths of the blocks (8 each), the weights of the columns (8 each), the groups (32 each); the
+ * contents. After each of these three parts comes a CRC-32 (4) of all bytes so far but the checksums before it. */
 #ifndef SAVED_FORM_H
 #define SAVED_FORM_H
 
@@ -10,10 +11,10 @@
 
 enum { FORM_VERSION = 8, FORM_COUNT = 12, FORM_OPTIONS = 16, FORM_CHECKSUM = 4, FORM_PARTS = 3 };
 
-/* Numbers of options, in the order of lmada_config_t. */
+/* Indices of options, in the order of lmada_config_t. */
 enum { OPTION_HISTORY_SIZE = 1, OPTION_LR = 4, OPTION_THREADS = 21 };
 
-/* Where the parts end in the state of an optimizer, and a checksum follows. */
+/* Returns the ends of the three parts of a state. A checksum follows each. */
 typedef struct {
     size_t ends[FORM_PARTS];
 } saved_form;
@@ -33,7 +34,7 @@ static inline saved_form form_of(const unsigned char *state, size_t bytes)
     return form;
 }
 
-/* Where the contents begin: with the Gram matrix of the first block. */
+/* Returns the start of the contents. The Gram matrix of the first block is there. */
 static inline size_t contents_of(const saved_form *form)
 {
     return form->ends[1] + FORM_CHECKSUM;
@@ -44,7 +45,7 @@ static inline unsigned char *option_of(unsigned char *state, int number)
     return state + FORM_OPTIONS + 8 * number;
 }
 
-/* Valid checksums around whatever the parts are now. The last part ends where a state of this length ends. */
+/* Writes valid checksums for the present parts. The last part ends at the end of the state. */
 static inline void seal(unsigned char *state, size_t bytes, saved_form form)
 {
     uint32_t crc = UINT32_MAX;
@@ -62,7 +63,7 @@ static inline void seal(unsigned char *state, size_t bytes, saved_form form)
     }
 }
 
-/* Clears what a state has of the number of threads: the option, and the checksums. */
+/* Clears the bytes of a state that depend on the number of threads: the option and the checksums. */
 static inline void forget_threads(unsigned char *state, size_t bytes)
 {
     const saved_form form = form_of(state, bytes);

@@ -1,4 +1,5 @@
-/* A run that saves its state and loads it, into a handle new or used, goes on with the bits of one that did not. */
+/* A run that saves its state and loads it, into a new or a used handle, continues with the bits of a run without a
+ * save. */
 #include "model.h"
 
 enum { DIM = 33, FUTURE = 12 };
@@ -9,7 +10,8 @@ static model make(int number, bool blocks)
     return blocks ? new_blocks_model(&config, DIM) : new_model(&config, DIM);
 }
 
-/* Saved after `past` steps, fewer or more than the window holds, and loaded over `used` steps of another run. */
+/* Saves after `past` steps, fewer or more than the window holds, and loads into a handle with `used` steps of another
+ * run. */
 static void resume(int number, bool blocks, uint64_t past, uint64_t used)
 {
     model run = make(number, blocks), resumed = make(number, blocks);
@@ -59,7 +61,8 @@ static void the_size_does_not_depend_on_the_steps(int number)
     free_model(&m);
 }
 
-/* The state brings its learning rate; options that shape no state may differ, and are the handle's own. */
+/* The handle takes the learning rate of the state. Options that do not affect the layout may differ; the handle keeps
+ * its own. */
 static void the_rate_is_restored_and_other_options_stay(int number)
 {
     lmada_config_t config = variant(number), other_config = variant(number);
@@ -79,7 +82,7 @@ static void the_rate_is_restored_and_other_options_stay(int number)
     step_model(&resumed, 6, FUTURE);
     CHECK(same_model(&run, &resumed));
     CHECK_OK(lmada_reset(resumed.opt));
-    step_model(&resumed, 0, 6); /* the loaded rate outlives a reset */
+    step_model(&resumed, 0, 6); /* a reset keeps the loaded rate */
     {
         unsigned char *again = saved_state(resumed.opt, &bytes);
         CHECK(memcmp(state, again, bytes) == 0);
@@ -101,7 +104,7 @@ static void the_rate_is_restored_and_other_options_stay(int number)
     free_model(&resumed);
 }
 
-/* A state is bytes: any address will do. */
+/* A state is bytes: it needs no alignment. */
 static void buffers_need_no_alignment(void)
 {
     model m = make(1, true);

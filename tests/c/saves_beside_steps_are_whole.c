@@ -1,6 +1,6 @@
-/* While one thread steps, another saves: a save is LMADA_ERROR_BUSY, or it is the state between two steps, whole. The
- * same holds of what the handle tells of itself. Not run under valgrind, where one thread runs at a time and is seldom
- * interrupted inside a step: busy_handles_say_so waits for that. */
+/* While one thread steps, another thread saves: a save is LMADA_ERROR_BUSY, or it is the complete state between two
+ * steps. The same holds for functions that read from the handle. Not run under valgrind, where one thread runs at a
+ * time and is seldom interrupted inside a step; busy_handles_say_so waits for that. */
 #define _POSIX_C_SOURCE 200809L
 #include "model.h"
 
@@ -14,7 +14,7 @@ enum { KEPT = 8, MOST_ROUNDS = 2000 };
 static model shared;
 static sem_t stop;
 
-/* Steps on one gradient after the other until it is told to stop. */
+/* Steps until the other thread asks it to stop. */
 static void *stepper(void *count)
 {
     uint64_t *steps = count;
@@ -29,14 +29,14 @@ static void *stepper(void *count)
     return NULL;
 }
 
-/* Lets the other thread go on for a while. Without that a call that comes right after another is never refused. */
+/* Lets the other thread run for a while. Without that a call right after another is never refused. */
 static void pause_here(void)
 {
     const struct timespec moment = {0, 20000};
     nanosleep(&moment, NULL);
 }
 
-/* Repeats `call` until it succeeds; every other status is LMADA_ERROR_BUSY, and counted. */
+/* Repeats `call` until it succeeds. Every other status has to be LMADA_ERROR_BUSY, and is counted. */
 #define UNTIL_FREE(call, busy)                                                                        \
     pause_here();                                                                                     \
     for (lmada_status_t status = (call); status != LMADA_OK; status = (call), ++*(busy)) {            \
@@ -50,8 +50,8 @@ static model make(const lmada_config_t *config, size_t dim, bool blocks)
     return blocks ? new_blocks_model(config, dim) : new_model(config, dim);
 }
 
-/* Each of the states, in the order in which they were saved, is that of a run which nobody looked at, after as many
- * steps as it says. Returns the last number of steps. */
+/* Checks that each state, in the order of the saves, is that of an undisturbed run after as many steps. Returns the
+ * last number of steps. */
 static uint64_t check_states(unsigned char *const *states, size_t bytes, int count, model *reference, model *loaded)
 {
     uint64_t reached = 0;

@@ -1,4 +1,5 @@
-/* lmada_schedule is its formula, computed here in long double; NaN, which lmada_set_lr refuses, for bad arguments. */
+/* lmada_schedule computes its formula, which the test computes in long double. It returns NaN for bad arguments, and
+ * lmada_set_lr refuses NaN. */
 #include "check.h"
 
 #include <math.h>
@@ -43,7 +44,7 @@ static void schedules_are_their_formulas(void)
     }
 }
 
-/* No rounding at the ends, and no step up after the warm-up. */
+/* The ends are exact, and the rate does not rise after the warm-up. */
 static void the_ends_are_exact(void)
 {
     for (size_t k = 0; k < 3; k++) {

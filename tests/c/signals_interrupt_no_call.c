@@ -1,5 +1,5 @@
-/* Signals that arrive inside calls, all the time, end and change nothing, and only the host program's own threads
- * handle them. The handler does not have interrupted system calls restarted. */
+/* Signals that arrive inside calls end no call and change no result. Only the threads of the host program handle them.
+ * The handler does not restart interrupted system calls. */
 #define _GNU_SOURCE
 #include "model.h"
 

@@ -1,8 +1,8 @@
-/* Every function works on a thread whose stack is 16 KiB beyond the least that the system allows, for k up to 100, in
- * every kind of model, alone and beside threads of the library. With the argument "print" it says how deep each call
- * went.
+/* Every function works on a thread whose stack is 16 KiB larger than the smallest that the system allows, for k up to
+ * 100, in every kind of model, with and without worker threads. With the argument "print" it prints the stack use of
+ * each call.
  *
- * Not under valgrind, AddressSanitizer and ThreadSanitizer: they put data of their own on stacks. */
+ * Not run under valgrind, AddressSanitizer and ThreadSanitizer: they use the stack too. */
 #define _GNU_SOURCE
 #include "around.h"
 #include "model.h"
@@ -121,7 +121,7 @@ static void *run(void *argument)
     return NULL;
 }
 
-/* Makes a call on a thread of its own, on a stack with an unmapped page below. Returns the bytes of stack it took. */
+/* Makes a call on a new thread whose stack has an unmapped page below. Returns the bytes of stack used. */
 static size_t deep(const job *one)
 {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -152,7 +152,7 @@ static void all_calls_fit(int number, uint32_t kept, uint32_t threads)
     m.dim = DIM;
     create();
     leave_zero(&m);
-    for (uint32_t i = 0; i < kept + STEPS; i++) { /* the window is full when it counts */
+    for (uint32_t i = 0; i < kept + STEPS; i++) { /* the last steps have a full window */
         fill_gradient(grads, DIM, i);
         step();
     }
@@ -163,7 +163,7 @@ static void all_calls_fit(int number, uint32_t kept, uint32_t threads)
     for (size_t i = 0; i < sizeof jobs / sizeof *jobs; i++) {
         size_t bytes;
         if (jobs[i].call == step && i > 0 && jobs[i - 1].call == fail) {
-            /* The handle that was just created goes on from the full window. */
+            /* The new handle continues with the full window. */
             CHECK_OK(lmada_state_load(m.opt, state, state_bytes));
         }
         bytes = deep(&jobs[i]);

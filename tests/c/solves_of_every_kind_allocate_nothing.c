@@ -1,6 +1,6 @@
-/* The k×k work of a step asks for no memory, on whichever thread the handle is used: the inverse root by poles and by
- * Cholesky factorisations, the eigendecomposition by QR and by Jacobi's method, and the spectrum of lmada_stats. Each
- * step is on a thread that has never stepped, where what a library keeps for each thread would have to be made.
+/* The k×k work of a step allocates no memory, on any thread: the inverse root by poles and by Cholesky factorizations,
+ * the eigendecomposition by QR and by Jacobi's method, and the spectrum of lmada_stats. Each step is on a thread that
+ * has never stepped, so that thread-local buffers of a library would show.
  *
  * Not run under valgrind: it would replace the allocator that this test replaces. */
 #include "failing_allocator.h"
@@ -17,7 +17,7 @@ typedef struct {
     size_t requests;
 } turn;
 
-/* The memory of this thread is out from the first request on. */
+/* Takes a step on a new thread on which every allocation fails. */
 static void *step_without_memory(void *argument)
 {
     turn *t = argument;
@@ -30,7 +30,8 @@ static void *step_without_memory(void *argument)
     return NULL;
 }
 
-/* Two in three long and along an axis, the third short: rows of the Gram matrix that a reduction would mix. */
+/* Two of three gradients are long and along an axis, the third is short: a tridiagonal reduction would mix their
+ * rows. */
 static void fill_spread(real *grads, size_t number)
 {
     fill_gradient(grads, DIM, number);
@@ -46,7 +47,7 @@ static void check(const lmada_config_t *config, bool spread)
         pthread_t thread;
         if (spread) fill_spread(t.grads, step);
         else fill_gradient(t.grads, DIM, step);
-        if (step + 2 * STEPS_BEYOND_THE_WINDOW < config->history_size) { /* the window fills */
+        if (step + 2 * STEPS_BEYOND_THE_WINDOW < config->history_size) { /* while the window fills */
             CHECK_OK(real_step(t.m.opt, t.m.params, t.grads, DIM));
             continue;
         }

@@ -1,4 +1,4 @@
-/* A model that is split over several handles, as over processes: shares of one block. */
+/* A model split over several handles, as over processes: shares of one block. */
 #ifndef SPLIT_H
 #define SPLIT_H
 
@@ -40,7 +40,7 @@ static inline void begin_and_feed(split *s, const real *grads)
     }
 }
 
-/* Partials of a block, at most. */
+/* Largest number of partials of a block. */
 static inline size_t most_partials(const lmada_config_t *config)
 {
     const bool by_average = config->clip_kind == LMADA_CLIP_EMA_VECTOR || config->clip_kind == LMADA_GRAFT_EMA_VECTOR;
@@ -83,10 +83,10 @@ static inline void step_split(split *s, uint64_t number, const lmada_config_t *c
     sum_partials(s, config);
     for (int i = 0; i < s->count; i++) CHECK_OK(lmada_solve(s->models[i].opt));
     first = stats_of(s->models[0].opt);
-    for (int i = 1; i < s->count; i++) { /* all processes decide the same */
+    for (int i = 1; i < s->count; i++) { /* all processes decide alike */
         next = stats_of(s->models[i].opt);
         next.state_bytes = first.state_bytes;
-        next.non_finite_index = first.non_finite_index; /* each has its own elements */
+        next.non_finite_index = first.non_finite_index; /* each process has other elements */
         CHECK(memcmp(&first, &next, sizeof first) == 0);
     }
     apply_and_end(s, grads);

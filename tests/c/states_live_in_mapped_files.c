@@ -1,5 +1,5 @@
-/* A file that is mapped into memory serves as the buffer of a save, and, mapped to be read only, of a load: the same
- * bytes, nothing beyond them, and nothing is written by a load. */
+/* A file mapped into memory works as the buffer of a save and, mapped read-only, of a load. The bytes are the same,
+ * nothing beyond them is touched, and a load writes nothing. */
 #define _GNU_SOURCE
 #include "model.h"
 
@@ -15,7 +15,7 @@ static void *mapped(int file, size_t bytes, int protection)
     return memory;
 }
 
-/* A save into the mapping, `skipped` bytes from its start; a load from another one of the file. */
+/* Saves into a mapping, `skipped` bytes from its start, and loads from another mapping of the file. */
 static void a_run_goes_on_from_a_mapped_file(int number, size_t skipped)
 {
     const lmada_config_t config = variant(number);
@@ -47,7 +47,7 @@ static void a_run_goes_on_from_a_mapped_file(int number, size_t skipped)
     step_model(&loaded, 50, 2);
     states[0] = state + skipped;
     CHECK_OK(lmada_state_load_shares(loaded.opt, &first, states, &bytes, 1));
-    CHECK(munmap(state, whole) == 0); /* nothing of it is needed any more */
+    CHECK(munmap(state, whole) == 0); /* the handle does not need the mapping any more */
     fclose(stream);
 
     memcpy(loaded.params, m.params, DIM * sizeof(real));
@@ -63,7 +63,7 @@ int main(void)
 {
     for (int number = 0; number < VARIANTS; number++) {
         a_run_goes_on_from_a_mapped_file(number, 0);
-        a_run_goes_on_from_a_mapped_file(number, 13); /* states may lie at any address */
+        a_run_goes_on_from_a_mapped_file(number, 13); /* states need no alignment */
     }
     return 0;
 }

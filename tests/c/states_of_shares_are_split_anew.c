@@ -1,10 +1,10 @@
-/* States of shares are put together to those of other shares: bit for bit, and back. What does not fit is refused with
- * nothing changed. */
+/* States of shares are loaded into other shares and back, bit for bit. States that do not fit are refused, and nothing
+ * changes. */
 #include "split.h"
 
 enum { DIM = 12288 + 300, PAST = 6, FUTURE = 5 };
 
-/* Starts that cut no unit of any format. */
+/* Starts of shares that cut no group of any format. */
 static const size_t four[] = {0, 4096, 4096, 8192, DIM}, three[] = {0, 0, 8192, DIM}, one[] = {0, DIM};
 static const size_t uneven[] = {0, 1, 5000, DIM};
 
@@ -39,7 +39,7 @@ static void load_split(split *s, const saved *all)
     for (int i = 0; i < s->count; i++) CHECK_OK(load(s->models[i].opt, s->starts[i], all));
 }
 
-/* From `count` shares to others and back; and the others go on. */
+/* Loads `count` shares into others and back, then steps the others. */
 static void a_round_trip_is_exact(int number, int count, const size_t *starts)
 {
     const lmada_config_t config = variant(number);
@@ -62,7 +62,7 @@ static void a_round_trip_is_exact(int number, int count, const size_t *starts)
     free_split(&back);
 }
 
-/* The share needs no more than those states that have a part of it, its place counted from the first of them. */
+/* A share needs only the states that have a part of it; its place is then counted from the first of them. */
 static void some_of_the_states_will_do(int number)
 {
     const lmada_config_t config = variant(number);
@@ -84,7 +84,7 @@ static void some_of_the_states_will_do(int number)
     free_model(&from_one);
 }
 
-/* Refusals leave the handle as it was. */
+/* Refusals do not change the handle. */
 static void what_does_not_fit_is_refused(int number)
 {
     const lmada_config_t config = variant(number);

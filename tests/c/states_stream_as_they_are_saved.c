@@ -1,5 +1,5 @@
-/* A state that is written to a callback is the one that is saved, byte for byte; and the handle that is created from it
- * is as the one that was saved: configuration, blocks, learning rate, and every step that follows. */
+/* A state written to a callback has the bytes of a saved state. The handle created from it equals the saved handle:
+ * options, blocks, learning rate, and every later step. */
 #include "model.h"
 #include "stream.h"
 
@@ -23,7 +23,7 @@ static void the_handle_is_made_anew(int number, bool blocks, size_t dim, uint64_
     size_t bytes, written_bytes, again_bytes;
     unsigned char *saved, *written, *again;
     AT("variant %d%s, %zu parameters, %d steps", number, blocks ? " in blocks" : "", dim, (int)past);
-    config.lr = 0.5; /* not what it is in the end */
+    config.lr = 0.5; /* changed before the save */
     config.threads = 2;
     run = blocks ? new_blocks_model(&config, dim) : new_model(&config, dim);
     step_model(&run, 0, past);
@@ -35,7 +35,7 @@ static void the_handle_is_made_anew(int number, bool blocks, size_t dim, uint64_
     anew.opt = handle_of(written, bytes);
     anew.params = zeros(dim);
     memcpy(anew.params, run.params, dim * sizeof(real));
-    /* The configuration is part of what is saved. */
+    /* The state contains the options. */
     again = saved_state(anew.opt, &again_bytes);
     CHECK(again_bytes == bytes && memcmp(saved, again, bytes) == 0);
     CHECK(stats_of(anew.opt).steps == past);
@@ -55,7 +55,7 @@ static void the_handle_is_made_anew(int number, bool blocks, size_t dim, uint64_
     free_model(&anew);
 }
 
-/* Every option at a value of its own. */
+/* Every option at another value than its default. */
 static void every_option_is_restored(void)
 {
     lmada_config_t config = base_config();
@@ -83,7 +83,7 @@ static void every_option_is_restored(void)
     config.lr = 0.03;
     AT("every option");
     run = new_model(&config, SMALL);
-    state = saved_state(run.opt, &bytes); /* before the first step: all that follows is by the options */
+    state = saved_state(run.opt, &bytes); /* before the first step: later steps depend on the options only */
     anew.opt = handle_of(state, bytes);
     anew.params = zeros(SMALL);
     leave_zero(&run);
@@ -98,7 +98,7 @@ static void every_option_is_restored(void)
     free_model(&anew);
 }
 
-/* States one after the other in one stream: none is read beyond its end. */
+/* Several states in one stream: none is read beyond its end. */
 static void states_follow_each_other(void)
 {
     unsigned char *states[VARIANTS], *all;
@@ -134,7 +134,7 @@ static void states_follow_each_other(void)
     free(all);
 }
 
-/* Short numbers come many at a time, and what is long is not cut up. */
+/* Short pieces are gathered, and long pieces are not cut. */
 static void pieces_are_few(void)
 {
     for (int number = 0; number < VARIANTS; number++) {

@@ -1,10 +1,10 @@
-/* Damaged, truncated and foreign states are refused with nothing changed; so are wrong sizes, and states of another
- * shape, whose difference is named. */
+/* Damaged, truncated and foreign states are refused, and nothing changes. Wrong sizes are refused too, and states of
+ * another layout, whose message names the option that differs. */
 #include "twins.h"
 
 enum { DIM = TWIN_DIM };
 
-/* The state that the refusals below spoil: that of the model itself. */
+/* The state of the model, which the refusals below damage. */
 static unsigned char *good_state(model *m, size_t *bytes)
 {
     return saved_state(m->opt, bytes);
@@ -47,7 +47,7 @@ static void room_to_save_is_of_another_size(model *m)
     free(room);
 }
 
-/* Every length but the right one, each in memory of just that length. */
+/* Tries every wrong length, each in memory of exactly that length. */
 static void state_is_cut_short_or_too_long(model *m)
 {
     size_t bytes;
@@ -72,7 +72,7 @@ static void any_bit_is_flipped(model *m)
         state[bit / 8] ^= (unsigned char)(1u << bit % 8);
     }
     CHECK(strlen(lmada_last_error()) > 0);
-    CHECK_OK(lmada_state_load(m->opt, state, bytes)); /* its own state: changes nothing */
+    CHECK_OK(lmada_state_load(m->opt, state, bytes)); /* its own state changes nothing */
     free(state);
 }
 
@@ -91,7 +91,7 @@ static void state_is_something_else(model *m)
     free(state);
 }
 
-/* Loads the state of an optimizer that is made differently in one way. */
+/* Loads the state of an optimizer that differs in one option. */
 static void load_another(model *m, const lmada_config_t *config, const size_t *dims, size_t count,
                          lmada_status_t status, const char *words)
 {
@@ -105,7 +105,7 @@ static void load_another(model *m, const lmada_config_t *config, const size_t *d
     lmada_free(another);
 }
 
-/* Of variant 0, in one block: what each of its options that shape the state is called in the message. */
+/* Variant 0 in one block: each option that affects the layout, with its name in the message. */
 static void shape_differs(model *m)
 {
     const size_t same[] = {DIM}, shorter[] = {DIM - 1}, longer[] = {DIM + 1}, more[] = {DIM, 0}, halves[] = {6, 6};
@@ -145,7 +145,7 @@ static void shape_differs(model *m)
     load_another(m, &config, halves, 2, LMADA_ERROR_DIMENSION_MISMATCH, "");
 }
 
-/* Of the last variant, which is sparse: another format, another density. */
+/* The last variant, which is sparse: another format, another density. */
 static void format_differs(model *m)
 {
     const size_t same[] = {DIM};
@@ -156,7 +156,7 @@ static void format_differs(model *m)
         load_another(m, &changed, same, 1, LMADA_ERROR_INVALID_ARGUMENT, "history_format");
     }
     changed = config;
-    changed.density = config.density + 0.01; /* of this length, it keeps as many */
+    changed.density = config.density + 0.01; /* at this length it keeps as many entries */
     load_another(m, &changed, same, 1, LMADA_ERROR_INVALID_ARGUMENT, "density");
 }
 

@@ -1,4 +1,4 @@
-/* A handle that never stepped is saved and loaded like any other: what it is loaded into is as new. */
+/* A handle without steps is saved and loaded like any other: the loading handle is then as new. */
 #include "model.h"
 
 enum { DIM = 300, STEPS = 7 };
@@ -48,7 +48,7 @@ static void the_loaded_are_as_new(int number, bool blocks)
     free_model(&fresh);
 }
 
-/* A share of its own, taken from states of which none ever stepped. */
+/* A share loaded from states without steps. */
 static void shares_are_put_together(int number)
 {
     model whole = of(number, false), one = of(number, false);

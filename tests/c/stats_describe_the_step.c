@@ -1,5 +1,5 @@
-/* lmada_stats: filled to the size given, right before the first step, after a step, between solve and end, over
- * blocks; and a look changes nothing. */
+/* lmada_stats fills the size given. Its numbers are correct before the first step, after a step, between solve and end,
+ * and over blocks. Reading them changes nothing. */
 #include "model.h"
 
 #include <math.h>
@@ -171,7 +171,8 @@ static void the_step_under_way_is_described_once_solved(int number)
     free_model(&twin);
 }
 
-/* Norms are root-sum-squares over blocks, the scale is the least, the rank the sum, eigenvalues the extremes. */
+/* Over blocks, norms are root-sum-squares, the scale is the smallest, the rank the sum, and eigenvalues the
+ * extremes. */
 static void blocks_are_added_up(void)
 {
     lmada_config_t config = base_config();
@@ -186,7 +187,7 @@ static void blocks_are_added_up(void)
     CHECK_OK(lmada_create_blocks(&config, dims, 3, &both.opt));
     for (uint64_t step = 0; step < 3; step++) {
         fill_gradient(grads, DIM, step);
-        for (int i = 5; i < DIM; i++) grads[i] *= (real)0.001; /* of different scale */
+        for (int i = 5; i < DIM; i++) grads[i] *= (real)0.001; /* of another size */
         CHECK_OK(real_step(both.opt, both.params, grads, DIM));
         CHECK_OK(real_step(parts[0].opt, parts[0].params, grads, 5));
         CHECK_OK(real_step(parts[1].opt, parts[1].params, grads + 5, 7));

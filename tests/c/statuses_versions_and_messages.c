@@ -1,9 +1,9 @@
-/* What can be asked without a handle: names of statuses, versions, the last error; and free of nothing. */
+/* Functions without a handle: names of statuses, versions, the last error; and lmada_free of NULL. */
 #include "check.h"
 
 #include <limits.h>
 
-/* Has to run first. */
+/* Runs first: no call has failed yet. */
 static void before_the_first_failure_the_message_is_empty(void)
 {
     lmada_config_t config;
@@ -14,7 +14,7 @@ static void before_the_first_failure_the_message_is_empty(void)
     CHECK(lmada_last_error()[0] == 0);
 }
 
-/* Numbers and names are fixed for ever. */
+/* Numbers and names of statuses never change. */
 static void each_status_has_its_number_and_name(void)
 {
     const char *const names[] = {
@@ -76,7 +76,7 @@ static void versions_are_those_of_the_header(void)
     CHECK(strcmp(lmada_version(), CRATE_VERSION) == 0);
 }
 
-/* A success leaves the words of the last failure; the next failure replaces them, at the same address. */
+/* A success keeps the message of the last failure. The next failure replaces it, at the same address. */
 static void the_message_is_that_of_the_last_failure(void)
 {
     const char *message;

@@ -1,5 +1,5 @@
-/* What a step needs is reserved by create: no later call asks for memory or threads, but those whose documentation
- * says so: a tensor list longer than any before, and pieces scattered in more than 256 runs.
+/* Create reserves everything that steps need. Later calls allocate no memory and start no thread, with two documented
+ * exceptions: a tensor list longer than any before, and pieces in more than 256 separate runs.
  *
  * Not run under valgrind: it would replace the allocator that this test replaces. */
 #include "failing_allocator.h"
@@ -23,7 +23,7 @@ static lmada_status_t load(void) { return lmada_state_load(m.opt, state, bytes);
 static lmada_status_t set_lr(void) { return lmada_set_lr(m.opt, 0.1); }
 static lmada_status_t reset(void) { return lmada_reset(m.opt); }
 
-/* All that stands around a step but the setting of groups, whose number may grow. */
+/* All functions other than steps, except lmada_set_groups: the number of groups may grow. */
 static lmada_status_t around(void)
 {
     static uint16_t halves[DIM], copy[DIM];
@@ -63,8 +63,8 @@ static lmada_status_t step_tensors(void)
     return real_step_tensors(m.opt, params, gradients, lens, TENSORS);
 }
 
-/* Every second piece first: half as many runs as fit. A compressed format is given eight pieces at a time, in a few of
- * its units. */
+/* Every second piece first: half as many runs as are reserved. A compressed format gets eight pieces, in a few of its
+ * groups. */
 static lmada_status_t phases(void)
 {
     double *values;
@@ -120,7 +120,7 @@ static void asks_for_nothing(lmada_status_t (*call)(void))
     CHECK(allocator_requests() == 0);
 }
 
-/* With groups, of which some are frozen, and an average of the parameters. */
+/* With groups, some of them frozen, and an average of the parameters. */
 static void check_with_groups_and_average(int number, uint32_t threads, size_t dim)
 {
     const lmada_group_t groups[] = {{0, 1, 0, 1}, {dim / 3, dim / 4, 0, 1}, {1, 3, 0.5, 0}, {dim - 2, 2, 0, 0}};
@@ -135,7 +135,7 @@ static void check_with_groups_and_average(int number, uint32_t threads, size_t d
     CHECK_OK(step_tensors()); /* the first list of this length */
     for (size_t call = 0; call < sizeof calls / sizeof *calls; call++) {
         AT("%s, variant %d, %zu parameters in groups, %u threads", calls[call].name, number, dim, (unsigned)threads);
-        if (calls[call].call == direction || calls[call].call == load) continue; /* the groups of a state may be more */
+        if (calls[call].call == direction || calls[call].call == load) continue; /* a state may have more groups */
         asks_for_nothing(calls[call].call);
     }
     asks_for_nothing(averaged);
@@ -176,7 +176,7 @@ int main(void)
                 check(&config, number, t == 1, DIM);
             }
         }
-        for (int dim = 0; dim < 3; dim++) { /* one unit of a compressed format, or a few */
+        for (int dim = 0; dim < 3; dim++) { /* one group of a compressed format, or a few */
             const size_t dims[] = {TENSORS, 300, 5000};
             const lmada_config_t config = variant(number);
             check(&config, number, false, dims[dim]);

@@ -1,4 +1,4 @@
-/* No finite parameter becomes infinite by a call that returned LMADA_OK, whatever the learning rate is. */
+/* No call that returns LMADA_OK makes a finite parameter infinite, with any learning rate. */
 #include "twins.h"
 
 #include <float.h>
@@ -11,7 +11,7 @@ static void all_finite(const model *m)
     for (size_t i = 0; i < m->dim; i++) CHECK(isfinite(m->params[i]));
 }
 
-/* The average of past updates is long where the update is nothing. */
+/* The average of past updates is long although the update is 0. */
 static void momentum_of_updates_is_too_long(void)
 {
     lmada_config_t config = base_config();
@@ -41,11 +41,11 @@ static void rate_does_not_go_with_the_decay(model *m)
 static void a_rate_that_does_not_go_with_the_decay_leaves_no_trace(void)
 {
     const refusal refusal = {"rate_does_not_go_with_the_decay", rate_does_not_go_with_the_decay};
-    leaves_no_trace(&refusal, 2, false, TWIN_PAST); /* the variant with a weight decay, of 0.1 */
+    leaves_no_trace(&refusal, 2, false, TWIN_PAST); /* the variant with weight decay 0.1 */
     leaves_no_trace(&refusal, 2, true, TWIN_PAST);
 }
 
-/* A state whose learning rate is too much for the handle's decay. */
+/* A state whose learning rate is too large for the handle's weight decay. */
 static void a_loaded_rate_goes_with_the_decay(void)
 {
     lmada_config_t config = base_config();
@@ -71,7 +71,7 @@ static void a_loaded_rate_goes_with_the_decay(void)
     free_model(&target);
 }
 
-/* Gradients of any size, then learning rates of any size: a step is refused, or everything stays finite. */
+/* Gradients and learning rates of any size: a step is refused, or everything stays finite. */
 static void parameters_stay_finite(int number)
 {
     const double rates[] = {1e-3, 1e30, 1e38, 1e40, 1e300, DBL_MAX};
@@ -88,7 +88,7 @@ static void parameters_stay_finite(int number)
             const lmada_status_t status = real_step(m.opt, m.params, grads, DIM);
             CHECK(status == LMADA_OK || status == LMADA_ERROR_NON_FINITE);
             all_finite(&m);
-            for (size_t j = 0; j < DIM; j++) m.params[j] = 1; /* not near overflow themselves */
+            for (size_t j = 0; j < DIM; j++) m.params[j] = 1; /* far from overflow */
         }
         free(grads);
         free_model(&m);

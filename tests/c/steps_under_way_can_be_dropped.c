@@ -1,5 +1,5 @@
-/* An open step can be cancelled until something is applied, and ended by reset or free at any time: by cancel as if it
- * had never begun, by reset as if nothing had ever been. */
+/* An open step can be cancelled until something is applied; it then was never begun. lmada_reset and lmada_free end it
+ * at any time. */
 #include "model.h"
 
 #include <math.h>
@@ -14,7 +14,7 @@ static model new_past(int number)
     return m;
 }
 
-/* Takes a step to one of several points of the way. */
+/* Takes a step to one of several points. */
 static void go(model *m, int point)
 {
     real *grads = new_gradient(DIM, 50);
@@ -25,7 +25,7 @@ static void go(model *m, int point)
     if (point >= 1) CHECK_OK(real_feed(m->opt, CUT, grads + CUT, DIM - CUT));
     if (point >= 2) CHECK_OK(real_feed(m->opt, 0, grads, CUT));
     if (point == 3) CHECK_OK(lmada_partials(m->opt, &values, &count));
-    if (point == 3) values[0] = values[count - 1] = 1e9; /* what a caller leaves there does not stay */
+    if (point == 3) values[0] = values[count - 1] = 1e9; /* cancelling discards what the caller wrote */
     if (point >= 4) CHECK_STATUS(lmada_solve(m->opt), point == 5 ? LMADA_ERROR_NON_FINITE : LMADA_OK);
     if (point >= 6) CHECK_OK(real_apply(m->opt, 0, m->params, grads, CUT));
     if (point >= 7) CHECK_OK(real_apply(m->opt, CUT, m->params + CUT, grads + CUT, DIM - CUT));
@@ -70,7 +70,7 @@ static void reset_forgets_the_step_and_all_before(int number, int point)
     free_model(&fresh);
 }
 
-/* valgrind sees what would be left. */
+/* Valgrind reports memory that is left. */
 static void free_ends_it(int number, int point)
 {
     model m = new_past(number);

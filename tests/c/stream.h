@@ -1,18 +1,18 @@
-/* Streams of states to and from memory: callbacks of lmada_state_write and lmada_create_from_state. */
+/* Callbacks of lmada_state_write and lmada_create_from_state that write to memory and read from it. */
 #ifndef STREAM_H
 #define STREAM_H
 
 #include "check.h"
 
-/* What a callback that fails returns. */
+/* The return value of a failing callback. */
 enum { STREAM_FAILS = 7 };
 
-/* Bytes of memory, and how far a callback has come in them. */
+/* Bytes in memory, and the position of a callback in them. */
 typedef struct {
     unsigned char *bytes;
     size_t size, at;
     size_t calls;
-    /* The call that fails, counted from 1; 0: none. */
+    /* The call that fails, counted from 1; 0 for none. */
     size_t failing_call;
 } stream;
 
@@ -38,7 +38,7 @@ static inline int stream_read(void *context, void *bytes, size_t len)
     return 0;
 }
 
-/* The handle of a state in memory, all of which has to be read. */
+/* Creates a handle from a state in memory. The whole state has to be read. */
 static inline lmada_t *handle_of(unsigned char *state, size_t size)
 {
     stream s = {state, size, 0, 0, 0};

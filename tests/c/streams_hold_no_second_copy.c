@@ -1,4 +1,4 @@
-/* The peak of the process's memory while a large state is written to a file and read from it: that of one handle, and
+/* While a large state is written to a file and read from it, the peak memory of the process is that of one handle and
  * little more. */
 #include "model.h"
 
@@ -14,7 +14,7 @@ static int read_from_file(void *context, void *bytes, size_t len)
     return fread(bytes, 1, len, context) == len ? 0 : 1;
 }
 
-/* In kB: the most that the process has held so far. */
+/* Returns the peak memory of the process in kB. */
 static long peak(void)
 {
     FILE *status = fopen("/proc/self/status", "r");
@@ -29,7 +29,7 @@ static long peak(void)
     return found;
 }
 
-/* Lets the peak begin anew, at what is held now. */
+/* Resets the peak to the present memory. */
 static void forget_peak(void)
 {
     FILE *file = fopen("/proc/self/clear_refs", "w");
@@ -54,7 +54,7 @@ int main(void)
         CHECK(state > 190000);
         forget_peak();
         before = peak();
-        CHECK(before > state); /* the window is there */
+        CHECK(before > state); /* the window is in memory */
         CHECK_OK(lmada_state_write(m.opt, write_to_file, file));
         AT("writing, from %ld to %ld kB", before, peak());
         CHECK(peak() - before < state / 20);
@@ -69,7 +69,7 @@ int main(void)
     CHECK(before < state / 2);
     CHECK_OK(lmada_create_from_state(read_from_file, file, &opt));
     AT("reading, from %ld to %ld kB, of a state of %ld", before, peak(), state);
-    CHECK(peak() - before > state); /* all of it is there */
+    CHECK(peak() - before > state); /* the new window is in memory */
     CHECK(peak() - before < state + state / 20);
     CHECK(fgetc(file) == EOF);
     again = stats_of(opt);

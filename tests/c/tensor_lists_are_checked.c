@@ -1,4 +1,4 @@
-/* Each way in which lmada_step_tensors refuses a list leaves no trace; the message names the tensor at fault. */
+/* A refused lmada_step_tensors leaves no trace, for every reason of refusal. The message names the tensor at fault. */
 #include "twins.h"
 
 #include <float.h>
@@ -6,10 +6,10 @@
 
 enum { TENSORS = 4 };
 
-/* Two, none, seven and three elements. */
+/* Tensors of two, no, seven and three elements. */
 static const size_t shape[TENSORS] = {2, 0, 7, 3};
 
-/* A list that would be good, to be spoilt in one place. */
+/* A correct list, which a test changes in one place. */
 typedef struct {
     real *params[TENSORS];
     const real *grads[TENSORS];
@@ -31,7 +31,7 @@ static list new_list(const model *m)
     return l;
 }
 
-/* Has the list refused, and releases it. */
+/* Checks that the list is refused, and frees it. */
 static void refuse(model *m, list *l, size_t count, lmada_status_t status, const char *words)
 {
     CHECK_REFUSED(real_step_tensors(m->opt, l->params, l->grads, l->lens, count), status, words);
@@ -59,7 +59,7 @@ static void tensors_are_null(model *m)
 {
     list l = new_list(m);
     l.params[2] = NULL;
-    l.grads[2] = NULL; /* which alone is a tensor without a gradient */
+    l.grads[2] = NULL; /* by itself a tensor without a gradient */
     refuse(m, &l, TENSORS, LMADA_ERROR_NULL_POINTER, "params[2]");
     l = new_list(m);
     l.params[3] = NULL;
@@ -96,7 +96,7 @@ static void tensors_overlap(model *m)
 {
     real other_grads[4] = {0};
     list l = new_list(m);
-    l.params[3] = l.params[2] + 6; /* the last of the one is the first of the other */
+    l.params[3] = l.params[2] + 6; /* the last element of one is the first of the other */
     refuse(m, &l, TENSORS, LMADA_ERROR_INVALID_ARGUMENT, "params[");
     l = new_list(m);
     l.params[0] = l.params[2];
@@ -108,7 +108,7 @@ static void tensors_overlap(model *m)
     l.grads[2] = l.params[2]; /* the same */
     refuse(m, &l, TENSORS, LMADA_ERROR_INVALID_ARGUMENT, "[");
     l = new_list(m);
-    l.params[0] = other_grads; /* the gradient's last is the parameters' first, and the other way round */
+    l.params[0] = other_grads; /* the last element of the gradient is the first parameter, and the reverse */
     l.grads[3] = other_grads + 1;
     refuse(m, &l, TENSORS, LMADA_ERROR_INVALID_ARGUMENT, "[");
     l = new_list(m);

@@ -1,9 +1,9 @@
-/* However the parameters lie in tensors, the step has the bits of a step over one array. */
+/* With any division of the parameters into tensors, the step has the bits of a step over one array. */
 #include "model.h"
 
 enum { STEPS = 7, MOST = 1000 };
 
-/* Copies the parameters into tensors of the given lengths, each in memory of its own, steps there, and back. */
+/* Copies the parameters into separate tensors of the given lengths, steps there, and copies them back. */
 static void step_tensors(model *m, uint64_t number, const size_t *lens, size_t count)
 {
     real *gradient = new_gradient(m->dim, number), *params[MOST] = {NULL}, *grads[MOST] = {NULL};
@@ -56,7 +56,7 @@ static void compare(int number, const size_t *lens, size_t count)
     }
 }
 
-/* Gradients are only read: several parameters may have the same, as tied weights do. */
+/* Gradients are only read: several tensors may share one, as tied weights do. */
 static void gradients_may_share_memory(void)
 {
     const lmada_config_t config = base_config();
@@ -66,7 +66,7 @@ static void gradients_may_share_memory(void)
     const real *grads[3];
     for (int i = 0; i < 3; i++) {
         params[i] = tied.params + 4 * i;
-        grads[i] = i < 2 ? shared : shared + 2; /* twice the same, and half of it once more */
+        grads[i] = i < 2 ? shared : shared + 2; /* the same twice, and half of it again */
         memcpy(whole + 4 * i, grads[i], 4 * sizeof(real));
     }
     CHECK_OK(real_step_tensors(tied.opt, params, grads, lens, 3));

@@ -1,7 +1,7 @@
-/* The library is a guest: calls ask for no environment variable and leave signal handlers, the signal mask, the
- * alternate signal stack, the locale, the working folder, the file mode mask and open files as they were.
+/* Calls read no environment variable, and do not change signal handlers, the signal mask, the alternate signal stack,
+ * the locale, the working folder, the file mode mask and open files.
  *
- * Not under AddressSanitizer and ThreadSanitizer: they ask the environment for themselves, by this getenv. */
+ * Not run under AddressSanitizer and ThreadSanitizer: they call this getenv themselves. */
 #define _GNU_SOURCE
 #include "around.h"
 #include "model.h"
@@ -17,7 +17,7 @@ enum { DIM = 70000, STEPS = 3 };
 
 extern char **environ;
 
-static int asked; /* for environment variables */
+static int asked; /* number of reads of environment variables */
 
 static char *look_up(const char *name)
 {
@@ -28,7 +28,7 @@ static char *look_up(const char *name)
     return NULL;
 }
 
-/* Take the place of the C library's, for the library too. */
+/* Replaces the C library's function, for the library too. */
 char *getenv(const char *name)
 {
     asked++;
@@ -115,7 +115,7 @@ int main(int argc, char **argv)
     CHECK(signal(SIGUSR1, SIG_IGN) != SIG_ERR);
     before = look_around();
     asked = 0;
-    CHECK(getenv("PATH") == look_up("PATH") && asked == 1); /* it is seen */
+    CHECK(getenv("PATH") == look_up("PATH") && asked == 1); /* a read is counted */
     EACH_VARIANT(number, argc > 1)
     {
         AT("variant %d", number);

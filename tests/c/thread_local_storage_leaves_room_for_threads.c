@@ -1,5 +1,5 @@
-/* The thread-local storage of a program lies in the stack of each of its threads. However much it is, handles get their
- * workers. */
+/* The thread-local storage of a program is in the stack of each of its threads. Handles get their workers for any size
+ * of it. */
 #define _GNU_SOURCE
 #include "model.h"
 #include "process.h"

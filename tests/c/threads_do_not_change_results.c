@@ -1,4 +1,4 @@
-/* The number of threads does not show in a single bit, in one block or many. */
+/* The number of threads changes no bit of the results, in one block or many. */
 #include "model.h"
 
 enum { DIM = 150001, SMALL_DIM = 40001, BLOCKS = 40, STEPS = 8 };

@@ -1,5 +1,5 @@
-/* With `threads` 0 a handle has no more threads than its control group has processors' worth of time, whether the quota
- * is set in the group of the process or in one around it. */
+/* With `threads` 0 a handle has no more threads than the quota of its control group allows, set in the group of the
+ * process or in a group around it. */
 #define _GNU_SOURCE
 #include "model.h"
 #include "process.h"
@@ -23,7 +23,7 @@ static bool write_text(const char *folder, const char *name, const char *text)
     return fclose(file) == 0 && good;
 }
 
-/* A group with a quota of one processor, of either version; false where this process may not make one. */
+/* Creates a group with a quota of one processor, of either version. Returns false if this process may not do so. */
 static bool make_group(const char *folder)
 {
     if (mkdir(folder, 0700) != 0) return false;
@@ -33,7 +33,7 @@ static bool make_group(const char *folder)
     return false;
 }
 
-/* Threads of a process in `group` (NULL: as it is) that has a handle of `threads`. */
+/* Returns the number of threads of a process in `group` (NULL: unchanged) that has a handle with `threads`. */
 static int threads_in(const char *group, uint32_t threads)
 {
     const pid_t process = fork();
@@ -62,7 +62,7 @@ int main(void)
         snprintf(inner, sizeof inner, "%s/inner", outer);
         if (!make_group(outer)) continue;
         CHECK(threads_in(outer, 0) == 1);
-        CHECK(threads_in(outer, 2) == 2); /* who names a number gets it */
+        CHECK(threads_in(outer, 2) == 2); /* a number other than 0 ignores the quota */
         if (mkdir(inner, 0700) == 0) {
             CHECK(threads_in(inner, 0) == 1);
             CHECK(rmdir(inner) == 0);

@@ -1,4 +1,4 @@
-/* Twins: two models with the same past, of which one is then refused something. Refusals must leave no trace. */
+/* Twins: two models with the same past, one of which then gets a refused call. Refusals must leave no trace. */
 #ifndef TWINS_H
 #define TWINS_H
 
@@ -20,7 +20,7 @@ static inline model new_twin(int number, bool blocks)
     return m;
 }
 
-/* Lets a model be refused after `past` steps; afterwards it has to be and to go on as its twin that never was. */
+/* Makes a refused call after `past` steps, and checks that the model then equals and continues like its twin. */
 static inline void leaves_no_trace(const refusal *refusal, int number, bool blocks, uint64_t past)
 {
     model refused = new_twin(number, blocks), twin = new_twin(number, blocks);

@@ -1,8 +1,8 @@
-/* A plug-in host loads the library, steps, frees and unloads it, a thousand times over: it works each time, nothing is
- * printed, the library is gone afterwards, and no thread, open file, mapping or memory is left behind.
+/* A plug-in host loads the library, steps, frees and unloads it, a thousand times. It works each time, nothing is
+ * printed, the library is unmapped afterwards, and no thread, open file, mapping or memory is left.
  *
- * With "leak" or "mapping" as argument the program itself loses something each time, and has to be found out. With
- * "once" it loses a MiB at one time only, as the C library does, and is not. */
+ * With the argument "leak" or "mapping" the program itself leaks each time, and the test has to fail. With "once" it
+ * leaks a MiB once, as the C library does, and the test has to pass. */
 #define _GNU_SOURCE
 #include "process.h"
 
@@ -13,15 +13,15 @@
 
 enum { TIMES = 1000, REDUCED_TIMES = 8, DIM = 100000, STEPS = 3 };
 
-/* What is lost each time makes every stretch of times hold more than the one before. What is taken once, as the C
- * library's arenas, which come when threads happen to meet, does not; nor does chance, which goes up and down. So growth
- * is that of the least of each stretch, and it has to be seen in nearly all. */
+/* A leak each time makes every stretch of times hold more than the stretch before. Memory taken once (as the C
+ * library's arenas, which are created when threads happen to meet) does not, nor does random variation. So growth is
+ * that of the smallest number of each stretch, and nearly all stretches have to grow. */
 enum { STRETCHES = 10, STRETCH = TIMES / STRETCHES, WARM = 1, GROWING = 6, LEAST_KIB = 4, LEAK = 100 };
 
-/* What this process holds. */
+/* The resources of this process. */
 typedef struct {
     int files, mappings, of_library;
-    long kib; /* resident; smaps_rollup counts page by page, where other files tell an estimate */
+    long kib; /* resident memory from smaps_rollup, which is exact */
 } holdings;
 
 static holdings held(const char *library)
@@ -43,7 +43,7 @@ static holdings held(const char *library)
     return now;
 }
 
-/* The least of a stretch: how much is resident differs by chance from one time to the next. */
+/* Returns the smallest numbers of a stretch: resident memory varies at random. */
 static void keep_least(holdings *least, holdings now)
 {
     if (now.files < least->files) least->files = now.files;
@@ -51,7 +51,7 @@ static void keep_least(holdings *least, holdings now)
     if (now.kib < least->kib) least->kib = now.kib;
 }
 
-/* POSIX lets an object pointer hold a function's address; C has no conversion for it. */
+/* POSIX allows a function's address in an object pointer; C has no conversion for it. */
 static void find(void *library, const char *name, void *function)
 {
     void *symbol = dlsym(library, name);
@@ -69,8 +69,8 @@ static void load_step_unload(const char *path, float *params, const float *grads
     lmada_config_t config;
     lmada_t *opt;
     CHECK(library);
-    CHECK(tasks() == 1); /* nothing runs at load time */
-    CHECK(held(path).of_library > 0); /* else its absence afterwards shows nothing */
+    CHECK(tasks() == 1); /* no code of the library runs at load time */
+    CHECK(held(path).of_library > 0); /* otherwise its absence afterwards proves nothing */
     find(library, "lmada_config_init", &config_init);
     find(library, "lmada_create", &create);
     find(library, "lmada_step", &step);
@@ -79,14 +79,14 @@ static void load_step_unload(const char *path, float *params, const float *grads
     config.threads = 4;
     CHECK(create(&config, DIM, &opt) == LMADA_OK);
     for (int i = 0; i < STEPS; i++) CHECK(step(opt, params, grads, DIM) == LMADA_OK);
-    CHECK(processors() == 1 || tasks() > 1); /* else the rest shows nothing */
+    CHECK(processors() == 1 || tasks() > 1); /* otherwise the rest proves nothing */
     release(opt);
     CHECK(step(NULL, params, grads, DIM) == LMADA_ERROR_NULL_POINTER);
     wait_for_tasks(1);
     CHECK(dlclose(library) == 0);
 }
 
-/* How many of the stretches hold more than the one before, by `least` or more. */
+/* Returns the number of stretches that hold at least `least` more than the stretch before. */
 static int count_grown(const long *values, long least)
 {
     int count = 0;
@@ -117,9 +117,9 @@ static void check_trends(const holdings *stretches)
 
 static void lose(const char *what, int time)
 {
-    const int protections[] = {PROT_READ, PROT_NONE}; /* alternately: mappings that are alike become one */
+    const int protections[] = {PROT_READ, PROT_NONE}; /* alternately: equal mappings would be merged */
     static int turn;
-    static void *volatile lost; /* which the compiler may not leave out */
+    static void *volatile lost; /* volatile, so that the compiler keeps the allocation */
     if (strcmp(what, "leak") == 0) lost = memset(check_alloc(LEAK), 1, LEAK);
     if (strcmp(what, "once") == 0 && time == TIMES / 2) lost = memset(check_alloc(1 << 20), 1, 1 << 20);
     if (strcmp(what, "mapping") == 0) {

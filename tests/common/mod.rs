@@ -1,10 +1,10 @@
-//! What the tests of one library run against another have in common: gradients from a seed, every kind of state.
+//! Shared by tests that compare two runs of the library: gradients from a seed, every kind of state.
 
 #![allow(dead_code)]
 
 use lmada::{Clip, Config, Element, HistoryFormat, Momentum, Optimizer};
 
-/// Numbers in (−1, 1) from a seed (xorshift64*).
+/// Returns numbers in (−1, 1) from a seed (xorshift64*).
 pub struct Random(pub u64);
 
 impl Random {
@@ -21,13 +21,13 @@ impl Random {
     }
 }
 
-/// The gradient of step `number`: some of it common to all steps, as in training.
+/// Returns the gradient of step `number`. Part of it is common to all steps, as in training.
 pub fn gradient<T: Element>(dim: usize, number: usize) -> Vec<T> {
     let (mut common, mut own) = (Random(7), Random(1000 + number as u64));
     (0..dim).map(|_| T::from_f64(0.3 * common.number() + own.number())).collect()
 }
 
-/// Every kind of momentum with every kind of clip, other options in turn.
+/// Returns every kind of momentum with every kind of clip; other options in turn.
 pub fn every_kind() -> impl Iterator<Item = Config> {
     use Clip::{EmaNorm, EmaVector, GraftEmaNorm, GraftEmaVector, Norm};
     let momenta = [Momentum::None, Momentum::Gradient, Momentum::Update, Momentum::Window];
@@ -51,8 +51,8 @@ pub fn every_kind() -> impl Iterator<Item = Config> {
     })
 }
 
-/// Every kind of momentum in diagonal coordinates, with the clips that there are in turn; and the clip that is not in
-/// [`every_kind`].
+/// Returns every kind of momentum with diagonal preconditioning, with its clips in turn; and the clip that
+/// [`every_kind`] does not have.
 pub fn every_diagonal_kind() -> impl Iterator<Item = Config> {
     use Clip::{EmaNorm, GraftEmaNorm, GraftInput, Norm};
     let kinds = [
@@ -86,16 +86,16 @@ pub fn every_diagonal_kind() -> impl Iterator<Item = Config> {
     })
 }
 
-/// Elements that the scaled formats store together, and those of which sparse keeps the largest.
+/// Elements in a group of f16 and int8, and in a group of sparse.
 pub const SCALED_UNIT: usize = 256;
 pub const SPARSE_UNIT: usize = 4096;
 
-/// The formats that do not store gradients as they are.
+/// The compressed formats.
 pub const COMPRESSED: [HistoryFormat; 4] =
     [HistoryFormat::Bf16, HistoryFormat::F16, HistoryFormat::Int8, HistoryFormat::Sparse];
 
-/// Every kind, and, where the element type has them, once more with a compressed format: each format meets each kind of
-/// momentum and each kind of clip.
+/// Returns every kind, for `f32` also with a compressed format: each format is combined with each kind of momentum and
+/// each kind of clip.
 pub fn every_kind_and_format<T: Element>() -> impl Iterator<Item = Config> {
     let compressed = every_kind().enumerate().map(|(index, config)| {
         config.with_history_format(COMPRESSED[(index / 6 + index % 6) % 4]).with_density([0.01, 0.3][index % 2])
@@ -107,7 +107,7 @@ pub fn every_kind_and_format<T: Element>() -> impl Iterator<Item = Config> {
     full.chain(compressed.chain(diagonal).take_while(|_| size_of::<T>() == 4))
 }
 
-/// An optimizer with the parameters it moves.
+/// An optimizer and its parameters.
 pub struct Model<T: Element> {
     pub optimizer: Optimizer<T>,
     pub params: Vec<T>,
@@ -132,8 +132,9 @@ impl<T: Element> Model<T> {
     }
 }
 
-/// Where the parts of a saved state end, at which a checksum of 4 bytes follows: the options and counts, the lengths of
-/// the blocks with the weights of the columns and the groups, the contents. The last of these is where a state of this length would have it.
+/// Returns the ends of the three parts of a saved state: the options and counts; the lengths of the blocks, the weights
+/// of the columns and the groups; the contents. A checksum of 4 bytes follows each. The last end is computed from the
+/// length.
 pub fn part_ends(state: &[u8]) -> [usize; 3] {
     let word = |at: usize| u64::from_le_bytes(state[at..at + 8].try_into().unwrap()) as usize;
     let options = u32::from_le_bytes(state[12..16].try_into().unwrap()) as usize;
@@ -142,12 +143,11 @@ pub fn part_ends(state: &[u8]) -> [usize; 3] {
     [head, head + 4 + 8 * (blocks + history_size + 4 * groups), state.len() - 4]
 }
 
-/// Where the options of a saved state begin, 8 bytes each; and the number of that which may differ where all else is
-/// alike.
+/// Offset of the options in a saved state, 8 bytes each; and the index of `threads`, the only option that may differ.
 pub const OPTIONS: usize = 16;
 const THREADS: usize = 21;
 
-/// A saved state without the number of threads, and without the checksums that depend on it.
+/// Returns a saved state without the number of threads and the checksums that depend on it.
 pub fn without_threads(mut state: Vec<u8>) -> Vec<u8> {
     for end in part_ends(&state) {
         state[end..end + 4].fill(0);
@@ -156,14 +156,14 @@ pub fn without_threads(mut state: Vec<u8>) -> Vec<u8> {
     state
 }
 
-/// Bit for bit, so that −0 is not 0.
+/// Compares bit for bit: −0 is not 0.
 pub fn assert_same<T: Element>(a: &Model<T>, b: &Model<T>, what: &str) {
     let bits = |model: &Model<T>| model.params.iter().map(|w| w.to_f64().to_bits()).collect::<Vec<_>>();
     assert!(bits(a) == bits(b), "{what}: parameters differ");
     assert!(without_threads(a.state()) == without_threads(b.state()), "{what}: states differ");
 }
 
-/// `len` cut at random places, empty parts among them.
+/// Cuts `len` at random places; parts may be empty.
 pub fn cuts(len: usize, parts: usize, random: &mut Random) -> Vec<usize> {
     let mut ends: Vec<usize> = (1..parts).map(|_| random.below(len + 1)).collect();
     ends.extend([0, 0, len, len]);

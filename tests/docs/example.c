@@ -1,5 +1,5 @@
-/* What an example of the documentation stands in: the names that it takes as given, and a program around it. EXAMPLE is
- * the file with its lines. Unless FAILS is defined, no call in it may fail, checked or not. */
+/* The program around an example of the documentation: it defines the names that the example uses. EXAMPLE is the file
+ * with the lines of the example. Unless FAILS is defined, no call in it may fail, checked or not. */
 #include <lmada.h>
 
 #include <stdio.h>
@@ -30,7 +30,7 @@ void fail(const char *message)
     exit(EXIT_FAILURE);
 }
 
-/* Of the sum of i*(w[i] - 1)^2/2. */
+/* Computes the gradient of the sum of i*(w[i] - 1)^2/2. */
 static float derivative(const float *w, size_t i)
 {
     return (float)(i + 1) * (w[i] - 1);
@@ -63,7 +63,7 @@ double rate_of(size_t i)
     return 0.1 / (double)(i + 1);
 }
 
-/* Over one process. */
+/* The sum over one process. */
 void sum_over_processes(double *values, size_t count)
 {
     if (!values || !count) fail("there is nothing to sum");
@@ -95,7 +95,7 @@ int read_from_file(void *context, void *bytes, size_t len)
     return fread(bytes, 1, len, context) == len ? 0 : 1;
 }
 
-/* What four processes saved, after no step. */
+/* The states of four processes without steps. */
 static void write_shares(void)
 {
     for (size_t i = 0; i < 4; i++) {

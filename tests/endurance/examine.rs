@@ -1,19 +1,19 @@
-//! A saved state looked at from outside: is the Gram matrix, of which each step replaced a row and a column, that of the
-//! columns beside it? Is every number finite?
+//! Checks of a saved state: the Gram matrix, of which each step replaced a row and a column, has to be that of the
+//! stored columns, and every number has to be finite.
 
 use crate::oracle::saved::{Bytes, Parts};
 use lmada::{Clip, Config, Element, HistoryFormat, Momentum, Optimizer};
 
-/// How far an entry may be off, relative to the norms of its two columns.
+/// Largest error of an entry, relative to the norms of its two columns.
 const TOLERANCE: f64 = 1e-12;
 
-/// Room for a state and the columns of a block, so that looking takes no memory.
+/// Buffers for a state and the columns of a block, so that checking allocates nothing.
 pub struct Examiner {
     state: Vec<u8>,
     columns: Vec<f64>,
-    /// The largest difference seen, relative to the norms.
+    /// Largest error seen, relative to the norms.
     pub worst: f64,
-    /// Matrices compared.
+    /// Number of matrices checked.
     pub count: u64,
 }
 
@@ -24,7 +24,7 @@ impl Examiner {
         Self { state: vec![0; state_size], columns, worst: 0.0, count: 0 }
     }
 
-    /// Saves the state and looks at it; the flaw that it has, if any.
+    /// Saves the state and checks it. Returns a flaw, if there is one.
     pub fn examine<T: Element>(&mut self, optimizer: &Optimizer<T>, dims: &[usize]) -> Result<(), String> {
         optimizer.state_save(&mut self.state).expect("no step is open");
         let state = core::mem::take(&mut self.state);
@@ -65,7 +65,7 @@ impl Examiner {
         let held = steps.min(k as u64) as usize;
         let gram: Vec<f64> = (0..k * k).map(|_| gram.f64()).collect();
         let column = |slot: usize| &self.columns[slot * len..][..len];
-        // The product of two numbers of 32 bits is exact in 64.
+        // The product of two f32 is exact in f64.
         let dot = if config.dtype == lmada::Dtype::F32 { dot::<true> } else { dot::<false> };
         for i in 0..held {
             for j in 0..=i {
@@ -86,14 +86,14 @@ impl Examiner {
     }
 }
 
-/// Reads numbers; whether all are finite.
+/// Reads numbers, and returns whether all are finite.
 fn read_finite(count: usize, mut read: impl FnMut() -> f64) -> bool {
     (0..count).fold(true, |finite, _| finite & read().is_finite())
 }
 
 const LANES: usize = 8;
 
-/// xᵀy as if summed in twice the precision (Ogita, Rump, Oishi, SIAM J. Sci. Comput. 2005), a lane at a time.
+/// Computes xᵀy as if summed in twice the precision (Ogita, Rump, Oishi, SIAM J. Sci. Comput. 2005), lane by lane.
 fn dot<const EXACT_PRODUCTS: bool>(x: &[f64], y: &[f64]) -> f64 {
     let (mut sums, mut errors) = ([0.0; LANES], [0.0; LANES]);
     let mut add = |lane: usize, x: f64, y: f64| {
@@ -118,7 +118,7 @@ fn dot<const EXACT_PRODUCTS: bool>(x: &[f64], y: &[f64]) -> f64 {
     total + error
 }
 
-/// a + b rounded, and what that lost.
+/// Returns a + b rounded, and the rounding error.
 fn two_sum(a: f64, b: f64) -> (f64, f64) {
     let sum = a + b;
     let part = sum - a;

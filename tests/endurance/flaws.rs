@@ -1,4 +1,4 @@
-//! What these runs look for is seen where it is: planted flaws.
+//! Planted flaws, which the checks of these runs have to find.
 
 use crate::examine::Examiner;
 use crate::gradients::Gradients;
@@ -13,7 +13,7 @@ pub fn are_seen() {
     leaks_are();
 }
 
-/// An entry of C that is off by twice what is allowed, and by half of it; one without its mirror image; a NaN.
+/// An entry of C with twice the allowed error and with half of it; an entry that breaks the symmetry; a NaN.
 fn wrong_products_are() {
     let config = Config::default().with_threads(1);
     let mut optimizer = Optimizer::<f32>::new(&config, DIMS).expect("a valid configuration");
@@ -46,8 +46,8 @@ fn wrong_products_are() {
     assert!(look(&[(0, 0, f64::NAN)]).is_err_and(|flaw| flaw.contains("finite")));
 }
 
-/// A byte a step in the long runs of small models; 100 bytes a step in those of large ones; a mapping in a while. What is
-/// taken once, late, is none.
+/// Leaks: a byte a step in the long runs of small models, 100 bytes a step in those of large models, a mapping now and
+/// then. Memory taken once, late, is no leak.
 fn leaks_are() {
     let watched = |count: u64, lose: &mut dyn FnMut(u64)| {
         let mut watch = Watch::new(count / 5, count - 1);
@@ -72,11 +72,11 @@ fn leaks_are() {
             once = vec![1_u8; 3 << 20];
         }
     });
-    // What is resident may fall meanwhile, where the system takes back what is not used.
+    // Resident memory may fall meanwhile: the system may take back unused pages.
     assert!(growth.is_ok_and(|growth| growth.allocated > 2 << 20), "what was taken once is no leak");
 }
 
-/// A mapping of a page; those that differ do not become one.
+/// Maps a page. Mappings with different protections are not merged.
 fn page(readable: bool) -> *mut libc::c_void {
     let protection = if readable { libc::PROT_READ } else { libc::PROT_NONE };
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;

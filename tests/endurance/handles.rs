@@ -1,14 +1,14 @@
-//! Handles made, used a little and freed, through the C interface, in every shape.
+//! Creates, uses and frees handles through the C interface, with every kind of configuration.
 
 use crate::memory::{Usage, Watch};
 use crate::oracle::streams::Random;
 use crate::progress::Progress;
 use lmada::capi::*;
 
-/// Memory after so many handles is what it is held against: by then most sizes have occurred.
+/// Number of handles before the first measurement of memory: by then most sizes have occurred.
 const WARM_SHARE: u64 = 5;
 
-/// Makes and frees `count` handles; returns the growth of memory, and how many creates were refused.
+/// Creates and frees `count` handles. Returns the growth of memory, and the number of refused creates.
 pub fn run(count: u64, progress: &mut Progress) -> (Usage, u64) {
     let mut random = Random(3);
     let numbers: Vec<f64> = (0..2 * LONGEST).map(|_| random.uniform() - 0.5).collect();
@@ -31,17 +31,17 @@ const LONGEST: usize = 5000;
 /// The largest k.
 const MOST: u32 = 40;
 
-/// Parameters and gradients of both types, and room for any saved state.
+/// Parameters and gradients of both types, and a buffer for any saved state.
 struct Room {
     narrow: Vec<f32>,
     wide: Vec<f64>,
     state: Vec<u8>,
 }
 
-/// The life of a handle; false where it was, rightly, not to be had.
+/// Creates, uses and frees a handle. Returns false if create refused the configuration, as it should.
 fn one(random: &mut Random, room: &mut Room) -> bool {
     let mut config = core::mem::MaybeUninit::<lmada_config_t>::uninit();
-    // SAFETY: `config` has the size given, and is filled in where the call succeeds.
+    // SAFETY: `config` has the size given, and a call that succeeds fills it.
     let mut config = unsafe {
         assert_eq!(lmada_config_init(config.as_mut_ptr(), size_of::<lmada_config_t>()), LMADA_OK);
         config.assume_init()
@@ -52,7 +52,7 @@ fn one(random: &mut Random, room: &mut Room) -> bool {
     config.density = random.uniform();
     config.momentum_kind = random.below(4) as i32;
     config.clip_kind = random.below(6) as i32;
-    // The threads of a handle take longer than all the rest of its life.
+    // Starting threads takes longer than everything else.
     config.threads = if random.below(20) == 0 { 3 } else { 1 };
     let wrong = random.below(20) == 0;
     if wrong {
@@ -61,7 +61,7 @@ fn one(random: &mut Random, room: &mut Room) -> bool {
     let dims: Vec<usize> = (0..1 + random.below(3)).map(|_| random.below(LONGEST / 3)).collect();
     let dim = dims.iter().sum();
     let mut handle = core::ptr::null_mut();
-    // SAFETY: all pointers are to live memory of the sizes given; the handle is freed once, where it was made.
+    // SAFETY: all pointers are to live memory of the sizes given; the handle is freed once.
     unsafe {
         let status = lmada_create_blocks(&config, dims.as_ptr(), dims.len(), &mut handle);
         if wrong {
@@ -80,7 +80,7 @@ fn one(random: &mut Random, room: &mut Room) -> bool {
             assert_eq!(lmada_state_load(handle, state.as_ptr().cast(), size), LMADA_OK);
         }
         if random.below(10) == 0 {
-            assert_eq!(lmada_begin(handle), LMADA_OK); // freed in the middle of a step
+            assert_eq!(lmada_begin(handle), LMADA_OK); // freed inside a step
         }
         lmada_free(handle);
     }
@@ -89,9 +89,9 @@ fn one(random: &mut Random, room: &mut Room) -> bool {
 
 impl Room {
     /// # Safety
-    /// `handle` is a live handle of this element type and of `dim` parameters, `LONGEST` at most.
+    /// `handle` is a live handle of this element type, with `dim` parameters, at most `LONGEST`.
     unsafe fn step(&mut self, handle: *mut lmada_t, dtype: lmada_dtype_t, dim: usize) -> lmada_status_t {
-        // SAFETY: the caller's promise; both halves are as long as the longest handle's parameters.
+        // SAFETY: the caller's promise; both halves have `LONGEST` elements.
         unsafe {
             if dtype == LMADA_F32 {
                 let (params, grads) = self.narrow.split_at_mut(LONGEST);

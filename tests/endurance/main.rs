@@ -1,8 +1,8 @@
-//! Endurance: many steps, with all else that a program may do in between. Memory does not grow, the Gram matrix that
-//! steps keep stays that of the stored columns, all numbers stay finite.
+//! Endurance: many steps, with other calls in between. Memory does not grow, the Gram matrix stays that of the stored
+//! columns, and all numbers stay finite.
 //!
-//! `cargo test` runs the short form; `make soak`, that is `cargo test --release --test endurance -- --long`, the long
-//! one. It is a program of its own, since it measures its own memory. Prints a table; panics at the first flaw.
+//! `cargo test` runs the short form, `make soak` (`cargo test --release --test endurance -- --long`) the long form.
+//! This is a separate program because it measures its own memory. It prints a table, and panics at the first flaw.
 
 mod examine;
 mod flaws;
@@ -20,14 +20,14 @@ use progress::Progress;
 use run::{Plan, Report};
 use std::time::Instant;
 
-/// More than a unit of 256, less than two.
+/// More than one group of 256, less than two.
 const DIM: &[usize] = &[300];
 const BLOCKS: &[usize] = &[100, 0, 257, 43];
 const LONG_BLOCKS: &[usize] = &[5000, 4096, 3];
 const WORTH_TWO_THREADS: &[usize] = &[200_000];
 const MILLION: &[usize] = &[1_000_000];
 
-/// On small models.
+/// Runs on small models.
 fn small(long: bool) -> Vec<Plan> {
     let plan = |name, config: Config, dims| Plan {
         name,
@@ -65,12 +65,12 @@ fn small(long: bool) -> Vec<Plan> {
     ]
 }
 
-/// These options with the format of those.
+/// Returns these options with another format.
 fn merge(options: Config, format: Config) -> Config {
     options.with_history_format(format.history_format).with_density(format.density)
 }
 
-/// On models of which a step is as long as memory is slow.
+/// Runs on models whose steps are bounded by memory.
 fn large(long: bool) -> Vec<Plan> {
     let plan = |name, config: Config, dims, steps: u64| Plan {
         name,
@@ -101,14 +101,14 @@ fn large(long: bool) -> Vec<Plan> {
     plans
 }
 
-/// Growth in KiB, and mappings.
+/// Prints growth in KiB, and mappings.
 fn growth(usage: Usage) -> String {
     let Usage { allocated, mapped, resident, mappings } = usage;
     format!("{:>9} | {:>6} | {:>8} | {mappings:>8}", allocated >> 10, mapped >> 10, resident >> 10)
 }
 
 fn main() {
-    // Other arguments are those of tests that have names.
+    // Other arguments are filters of test names.
     let long = std::env::args().any(|argument| argument == "--long");
     flaws::are_seen();
     let mut progress = Progress::new();

@@ -1,15 +1,15 @@
-//! What this process takes of memory, as the C library and Linux tell it.
+//! The memory of this process, from the C library and Linux.
 
-/// A moment's use, or how it differs from another.
+/// The memory use at one moment, or a difference of two.
 #[derive(Clone, Copy)]
 pub struct Usage {
-    /// Bytes that `malloc` has handed out. What was given back may stay mapped and hide a leak from the others.
+    /// Bytes allocated by `malloc`. Freed memory may stay mapped and hide a leak from the other numbers.
     pub allocated: i64,
-    /// Bytes of address space: what is mapped directly, as that of all large models.
+    /// Bytes of address space, which directly mapped memory adds to, as that of large models.
     pub mapped: i64,
-    /// Bytes of it that are in memory.
+    /// Bytes of resident memory.
     pub resident: i64,
-    /// Pieces of it.
+    /// Number of mappings.
     pub mappings: i64,
 }
 
@@ -35,10 +35,10 @@ impl Usage {
         }
     }
 
-    /// How much more this is than `earlier`.
+    /// Returns the growth since `earlier`.
     fn since(self, earlier: Self) -> Self {
         Self {
-            // The difference is right even where the numbers are too large for their type.
+            // The difference is right even if the numbers wrapped around.
             allocated: (self.allocated as i32).wrapping_sub(earlier.allocated as i32).into(),
             mapped: self.mapped - earlier.mapped,
             resident: self.resident - earlier.resident,
@@ -47,31 +47,31 @@ impl Usage {
     }
 }
 
-/// Stretches of a run that are compared.
+/// Number of stretches of a run that are compared.
 const STRETCHES: u64 = 8;
-/// In so many of them what is lost all the time shows.
+/// Number of stretches that must grow for a leak.
 const GROWING: usize = 6;
-/// Growth in a stretch that counts: bytes, pages that chance moves less of, a piece. What is taken once, as a heap of the
-/// C library when threads meet, or a huge page that fills up, shows in one or two stretches.
+/// Smallest growth in a stretch that counts: bytes, pages (above random variation), a mapping. Memory taken once, as a
+/// heap of the C library when threads meet or a huge page that fills up, shows in one or two stretches.
 const COUNTING: Usage = Usage { allocated: 4 << 10, mapped: 16 << 10, resident: 16 << 10, mappings: 1 };
 
-/// Memory over a run, looked at between stretches of the same length. Growth is a trend: a bound would have to be wide
-/// enough for what chance does on a busy machine, and so for leaks.
+/// Memory over a run, measured between stretches of equal length. The check looks for a trend: a fixed bound that
+/// allows for a busy machine would also allow leaks.
 pub struct Watch {
-    /// Rounds that the first stretch begins and the last one ends after.
+    /// Number of rounds before the first stretch and before the end of the last.
     begin: u64,
     end: u64,
     looks: Vec<Usage>,
 }
 
 impl Watch {
-    /// For rounds `begin`, by which all has been done once, to `end`.
+    /// Watches rounds `begin`, by which everything has been done once, to `end`.
     pub fn new(begin: u64, end: u64) -> Self {
         assert!(begin < end);
         Self { begin, end, looks: Vec::with_capacity(STRETCHES as usize + 1) }
     }
 
-    /// Is told after each round how many are over.
+    /// Called after each round with the number of rounds so far.
     pub fn look_after(&mut self, round: u64) {
         let next = self.begin + (self.end - self.begin) * self.looks.len() as u64 / STRETCHES;
         if self.looks.len() <= STRETCHES as usize && round >= next {
@@ -79,7 +79,7 @@ impl Watch {
         }
     }
 
-    /// How much more is used at the end than at the beginning; what to say of it where it became more all the time.
+    /// Returns the growth from the beginning to the end, and a message if memory grew all the time.
     pub fn growth(&self) -> Result<Usage, String> {
         assert_eq!(self.looks.len(), STRETCHES as usize + 1, "stretches of a round at least");
         let stretches: Vec<Usage> = self.looks.windows(2).map(|pair| pair[1].since(pair[0])).collect();
@@ -93,15 +93,15 @@ impl Watch {
     }
 }
 
-/// Bytes in use, of the heaps and mapped by `malloc`, modulo 2³².
+/// Returns the bytes in use by `malloc`, in heaps and mapped, modulo 2³².
 #[cfg(target_env = "gnu")]
 fn allocated() -> i32 {
-    // SAFETY: it only reads the allocator's books, under their locks.
+    // SAFETY: it only reads the allocator's counters, under their locks.
     let info = unsafe { libc::mallinfo() };
     info.uordblks.wrapping_add(info.hblkhd)
 }
 
-/// Other C libraries do not tell.
+/// Other C libraries do not tell this number.
 #[cfg(not(target_env = "gnu"))]
 fn allocated() -> i32 {
     0

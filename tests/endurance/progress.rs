@@ -1,4 +1,4 @@
-//! How far it is, on stderr: a line that redraws itself on a terminal, a line now and then anywhere else.
+//! Progress on stderr: a line that is redrawn on a terminal, or a line now and then elsewhere.
 
 use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
@@ -15,18 +15,18 @@ impl Progress {
 
     pub fn tell(&mut self, name: &str, done: u64, total: u64) {
         let pause = Duration::from_millis(if self.terminal { 200 } else { 30_000 });
-        // The clock is slower than a small step.
+        // Reading the clock takes longer than a small step.
         if !done.is_multiple_of((total / 4096).max(1)) || self.last.elapsed() < pause {
             return;
         }
         self.last = Instant::now();
         let (start, end) = if self.terminal { ("\r", "\x1b[K") } else { ("", "\n") };
         eprint!("{start}{:3} % of {total}: {name}{end}", done * 100 / total);
-        // Where nobody can see it, it need not be seen.
+        // Errors of printing are ignored.
         let _ = stderr().flush();
     }
 
-    /// Wipes the line.
+    /// Clears the line.
     pub fn wipe(&self) {
         if self.terminal {
             eprint!("\r\x1b[K");

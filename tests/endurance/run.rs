@@ -1,4 +1,4 @@
-//! One optimizer, many steps, and whatever else a program may do with it in between.
+//! One optimizer, many steps, and other calls in between.
 
 use crate::examine::Examiner;
 use crate::gradients::Gradients;
@@ -14,13 +14,13 @@ pub struct Plan {
     /// Whether steps go in phases, piece by piece.
     pub pieces: bool,
     pub steps: u64,
-    /// Of so many steps, six are something else.
+    /// Six of this many steps are other calls.
     pub pace: usize,
-    /// Steps from one look at the whole state to the next.
+    /// Number of steps between two checks of the whole state.
     pub examined_every: u64,
 }
 
-/// How often each happened.
+/// How often each call happened.
 #[derive(Default)]
 pub struct Counts {
     pub refused: u64,
@@ -44,10 +44,10 @@ struct Subject<'p, T: Element> {
     grads: Vec<T>,
     direction: Vec<T>,
     random: Random,
-    /// Steps that it has taken, since the last reset or as the state loaded last says.
+    /// Number of steps since the last reset or since the loaded state's start.
     steps: u64,
     state_bytes: u64,
-    /// States: that kept for later, that before something which must change nothing, that after it.
+    /// States: one kept for later, and those before and after a call that must change nothing.
     kept: Vec<u8>,
     kept_steps: Option<u64>,
     before: Vec<u8>,
@@ -56,11 +56,11 @@ struct Subject<'p, T: Element> {
     counts: Counts,
 }
 
-/// Panics where anything is not as it should be.
+/// Panics if a check fails.
 pub fn run<T: Element>(plan: &Plan, progress: &mut Progress) -> Report {
     let mut subject = Subject::<T>::new(plan);
     let mut gradients = Gradients::new(subject.grads.len(), 1);
-    // By then the window has been full for long, and everything has been done once.
+    // By then the window is full, and everything has been done once.
     let begin = (plan.steps / 5).max(3 * u64::from(plan.config.history_size));
     let mut watch = Watch::new(begin, plan.steps - 1);
     for step in 0..plan.steps {
@@ -199,7 +199,7 @@ impl<'p, T: Element> Subject<'p, T> {
         self.counts.resets += 1;
     }
 
-    /// Does something that has to leave the state as it is.
+    /// Makes a call that must not change the state.
     fn unchanged(&mut self, act: impl FnOnce(&mut Self)) {
         self.optimizer.state_save(&mut self.before).expect("no step is open");
         act(self);

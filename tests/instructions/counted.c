@@ -1,11 +1,11 @@
 /*
- * A program whose instructions are counted: steps with a full window, on one thread. Run by run-tests under callgrind,
- * which looks at one function of lmada only.
+ * A program whose instructions are counted: steps with a full window, on one thread. run-tests runs it under callgrind,
+ * which counts one function of lmada only.
  *
- *     counted kind       prints which counts hold here: the vector instructions that the processor shows
- *     counted WHAT       takes as many steps as run-tests divides by: a function, and what is chosen for it
+ *     counted kind       prints the vector instructions of the processor, which select the recorded counts
+ *     counted WHAT       takes as many steps as run-tests divides by; WHAT is a function and its case
  *
- * Steps are whole or in phases, whichever the function to be counted is not used by while the window fills.
+ * While the window fills, the steps do not use the counted function: they are whole or in phases.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
@@ -20,7 +20,7 @@ static void check(lmada_status_t status) {
     if (status != LMADA_OK) fail("%s: %s", lmada_status_string(status), lmada_last_error());
 }
 
-/* As valgrind shows it to the library, which may be less than the machine has. */
+/* The instructions that valgrind reports to the library; they may be fewer than the machine's. */
 static const char *kind(void) {
 #if defined(__x86_64__)
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? "x86-64-avx2" : "x86-64";
@@ -38,7 +38,7 @@ struct model {
     struct random random;
 };
 
-/* Half of it the same at each step. */
+/* Half of the gradient is the same at each step. */
 static void draw(struct model *model) {
     for (size_t i = 0; i < model->dim; i++)
         model->grads[i] = (i % 7 < 3 ? 1.0f : -1.0f) + (float)random_uniform(&model->random, -1.5, 1.5);

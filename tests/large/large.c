@@ -1,11 +1,12 @@
-/* A model of more than 2³¹ parameters in two blocks, through every function that takes parameters or gradients: what is
- * beyond 2³¹ moves as the update rule says, and nothing else does.
+/* A model of more than 2³¹ parameters in two blocks, stepped by every function that takes parameters or gradients.
+ * Parameters beyond 2³¹ move as the update rule says, and no others move.
  *
  *     large FORMAT [SAVED]
  *
- * FORMAT is full, bf16, f16, int8 or sparse. Takes memory for the window alone: gradients are zero pages but for some
- * spikes, and most of the parameters are one small file, mapped again and again. Their gradient is zero, so that every
- * write to them leaves what is there. With SAVED, saves and loads the state too, which takes as much memory again.
+ * FORMAT is full, bf16, f16, int8 or sparse. Only the window takes memory: gradients are zero pages except for some
+ * spikes, and most of the parameters are one small file, mapped repeatedly. The gradient there is zero, so every write
+ * stores the value that is there already. With SAVED the program also saves and loads the state, which takes as much
+ * memory again.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
@@ -23,11 +24,11 @@
 #define SECOND_BLOCK ((size_t)5000)
 #define DIM (FIRST_BLOCK + SECOND_BLOCK)
 
-/* What is mapped again and again; and what each spike lies in, which is mapped once. */
+/* Bytes of the part that is mapped repeatedly, and of the part around each spike, which is mapped once. */
 #define FILE_BYTES ((size_t)64 << 20)
 #define OWN_BYTES ((size_t)2 << 20)
 
-/* Where gradients are not zero: beside 2³¹, and at the ends of blocks; no two of them among 256 that share a scale. */
+/* The places where gradients are not zero: beside 2³¹, and at the ends of blocks. No two are in one group of 256. */
 static const size_t spikes[] = {3, BIT31 - 1, BIT31, BIT31 + 300, FIRST_BLOCK - 1, FIRST_BLOCK, DIM - 1};
 enum { SPIKES = sizeof spikes / sizeof *spikes };
 
@@ -37,8 +38,8 @@ static lmada_t *opt;
 /* ---- arrays as long as the model ---- */
 
 typedef struct {
-    float *at, *file; /* file: the contents of what is mapped again and again */
-    float fill;       /* what all elements but the spikes have */
+    float *at, *file; /* file: the contents of the part that is mapped repeatedly */
+    float fill;       /* the value of all elements but the spikes */
 } array;
 
 static float *mapped(void *where, size_t bytes, int flags, int fd)
@@ -50,7 +51,7 @@ static float *mapped(void *where, size_t bytes, int flags, int fd)
 
 static size_t bytes_of_array(void) { return (DIM * sizeof(float) + FILE_BYTES - 1) / FILE_BYTES * FILE_BYTES; }
 
-/* The part of the array with a page of its own that `spike` is in. */
+/* Returns the part of the array around `spike`, which has its own pages. */
 static float *own_part(const array *a, size_t spike)
 {
     return a->at + spike / (OWN_BYTES / sizeof(float)) * (OWN_BYTES / sizeof(float));
@@ -87,7 +88,7 @@ static bool is_spike(size_t place)
     return false;
 }
 
-/* Nothing but the spikes has changed. */
+/* Checks that only the spikes have changed. */
 static void rest_is(const array *a, float value)
 {
     for (size_t i = 0; i < FILE_BYTES / sizeof(float); i++) CHECK(a->file[i] == value);
@@ -99,11 +100,11 @@ static void rest_is(const array *a, float value)
     }
 }
 
-/* ---- gradients, and what becomes of them by the update rule ---- */
+/* ---- gradients, and their directions by the update rule ---- */
 
 static float *grads;
 
-/* Numbers that every format stores exactly, or to the last bit of a float, where each has a scale for itself. */
+/* Numbers that every format stores exactly, or to the last bit of a float: each is alone in its group. */
 static double spike_of(int step, int s) { return (s % 2 ? -0.25 : 0.25) * (1 << (step * 3 + s * 2) % 5); }
 
 static void set_gradient(int step)
@@ -119,8 +120,8 @@ static double product(int a, int b, bool second)
     return sum;
 }
 
-/* The direction of gradient `step` in a window that also has the one before, if `before` is not negative: M c, where c
- * is the last column of (C + εI)^(−1/2), and for two rows A^(1/2) = (A + √det A·I)/√(tr A + 2√det A). */
+/* Computes the direction of gradient `step` in a window that also holds gradient `before` (none if negative): M c,
+ * where c is the last column of (C + εI)^(−1/2). For two rows A^(1/2) = (A + √det A·I)/√(tr A + 2√det A). */
 static double direction_of(int s, int step, int before)
 {
     const bool second = spikes[s] >= FIRST_BLOCK;
@@ -138,7 +139,7 @@ static double direction_of(int s, int step, int before)
 
 static array params, direction;
 static double expected[SPIKES];
-static int last = -1; /* the gradient that the window has, before the one that is taken */
+static int last = -1; /* the gradient in the window before the present one */
 
 static void moved_by(int step)
 {
@@ -158,7 +159,7 @@ static void step_at_once(int step)
     moved_by(step);
 }
 
-/* The first tensor has more than 2³¹ elements but for a few; the last ones begin behind it. */
+/* The first tensor has nearly all elements, more than 2³¹ of them; the other tensors begin after it. */
 static void step_on_tensors(int step)
 {
     const size_t lens[] = {10, BIT31 - 3, 20, DIM - (BIT31 + 27)};
@@ -188,7 +189,7 @@ static void direction_at_once(int step)
     last = step;
 }
 
-/* Pieces that begin and end beyond 2³¹, and cut what formats store together. */
+/* Pieces that begin and end beyond 2³¹ and cut groups of the format. */
 static void step_in_pieces(int step)
 {
     const size_t ends[] = {0, 100, BIT31 - 2, BIT31 + 1, BIT31 + 5001, DIM};
@@ -205,7 +206,7 @@ static void step_in_pieces(int step)
     moved_by(step);
 }
 
-/* A NaN in the last element is seen, and nothing moves. */
+/* A NaN in the last element is refused, and nothing moves. */
 static void nan_is_refused(int step)
 {
     AT("a NaN, gradient %d", step);
@@ -227,7 +228,7 @@ static uint64_t checksum(const unsigned char *bytes, size_t count)
     return sum;
 }
 
-/* A state that is loaded is saved again as it was, and its window goes on. */
+/* A loaded state is saved again with the same bytes, and its window works. */
 static void state_is_saved_and_loaded(size_t bytes)
 {
     unsigned char *state = (unsigned char *)mapped(NULL, bytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
@@ -252,7 +253,7 @@ static void state_is_saved_and_loaded(size_t bytes)
 int main(int count, char **arguments)
 {
     static const char *const formats[] = {"full", "bf16", "f16", "int8", "sparse"};
-    /* Bytes that a parameter takes of a saved state, at least: of sparse, the feedback. */
+    /* Least bytes of a saved state for each parameter; for sparse, those of the feedback. */
     static const double least[] = {4, 2, 2, 1, 4};
     const size_t dims[] = {FIRST_BLOCK, SECOND_BLOCK};
     size_t bytes;
@@ -265,7 +266,7 @@ int main(int count, char **arguments)
     config.history_format = format;
     config.history_size = format == LMADA_HISTORY_INT8 ? 2 : 1;
     config.lr = 0.5;
-    config.threads = 1; /* no two threads write to what is mapped twice */
+    config.threads = 1; /* two threads may not write to memory that is mapped twice */
     CHECK_OK(lmada_create_blocks(&config, dims, 2, &opt));
     CHECK_OK(lmada_state_size(opt, &bytes));
     CHECK((double)bytes > least[format] * config.history_size * (double)DIM);

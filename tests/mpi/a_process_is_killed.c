@@ -1,5 +1,5 @@
-/* Trains until the last process is killed in the middle of a step, where the others wait for its sums: what comes of
- * that is MPI's to say. Without a death it would train for longer than anybody waits. */
+/* Trains until the last process is killed inside a step, while the others wait for its sums. MPI decides what happens
+ * then. Without the kill the program would run for very long. */
 #define _POSIX_C_SOURCE 200809L
 #include "shared.h"
 

@@ -1,6 +1,6 @@
-/* While a call of the header is under way on a handle, a second one from another thread is LMADA_ERROR_BUSY on all
- * processes, from whichever source file it comes, and so is every call of lmada.h on the process that makes it. None
- * changes anything, and the first call then goes on. */
+/* While a call of the header is under way on a handle, a second call from another thread is LMADA_ERROR_BUSY on all
+ * processes, from any source file. Every call of lmada.h on the process of the first call is busy too. None changes
+ * anything, and the first call then completes. */
 #define _POSIX_C_SOURCE 200809L
 #include "shared.h"
 
@@ -9,12 +9,12 @@
 
 enum { DIM = 500 };
 
-/* In a_second_call_is_busy_elsewhere.c. */
+/* Defined in a_second_call_is_busy_elsewhere.c. */
 lmada_status_t step_elsewhere(lmada_t *opt, real *params, const real *grads, size_t dim, MPI_Comm comm);
 const char *last_error_elsewhere(void);
 
-/* The first call stops before it sums, and the second comes then. So no two threads are in MPI at a time, whose
- * functions have a second name for a program that stands between. */
+/* The first call stops before its sum, and the second call comes then, so that no two threads are inside MPI. MPI's
+ * functions have a second name, so a program can replace the first. */
 static pthread_key_t is_first;
 static sem_t inside, go_on;
 
@@ -32,7 +32,7 @@ int MPI_Reduce(const void *from, void *to, int count, MPI_Datatype type, MPI_Op 
     return PMPI_Reduce(from, to, count, type, op, root, comm);
 }
 
-/* The handle in question, and one of each process that no other call is inside of. */
+/* The handle under test, and a spare handle of each process. */
 static share s, twin, spare;
 static real *own;
 static MPI_Comm other_comm;
@@ -89,7 +89,7 @@ static void *make_the_first(void *nothing)
     return nothing;
 }
 
-/* Calls of lmada.h, of which each would change something or look at what is half done. */
+/* Calls of lmada.h, each of which would change something or read an unfinished step. */
 static void calls_of_this_process_are_busy(void)
 {
     lmada_t *const opt = s.own.opt;
@@ -117,7 +117,7 @@ static void calls_of_this_process_are_busy(void)
     CHECK_STATUS(lmada_release(opt), LMADA_ERROR_BUSY);
 }
 
-/* The second call is for the handle in question on process `at`; on the others it is a step of their spare handle. */
+/* The second call uses the handle under test on process `at`, and the spare handle on the others. */
 static void second_is_busy(size_t of_first, size_t of_second, int at)
 {
     const call second = seconds[of_second].make;

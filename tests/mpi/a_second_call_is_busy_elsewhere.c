@@ -1,4 +1,4 @@
-/* Another source file that includes the header, and has its own copy of the functions. */
+/* Another source file that includes the header and so has its own copy of the functions. */
 #include <lmada_mpi.h>
 
 #include <real.h>

@@ -1,5 +1,5 @@
-/* What an example of lmada_mpi.h stands in: the names that it takes as given, and a program around it, in which a
- * quadratic function is minimised. EXAMPLE is the file with its lines. */
+/* The program around an example of lmada_mpi.h: it defines the names that the example uses, and minimises a quadratic
+ * function. EXAMPLE is the file with the lines of the example. */
 #include <lmada_mpi.h>
 
 #include <math.h>
@@ -20,7 +20,7 @@ static void fail(const char *message)
     exit(EXIT_FAILURE);
 }
 
-/* Of the sum of i (w[i] - 1)^2 / 2 over this process's share. */
+/* Computes the gradient of the sum of i (w[i] - 1)^2 / 2 over this process's share. */
 static void compute_gradient(const float *w, float *gradient, size_t share)
 {
     for (size_t i = 0; i < share; i++) gradient[i] = (float)(i + 1) * (w[i] - 1);
@@ -64,7 +64,7 @@ int main(int argc, char **argv)
     processes = (size_t)count;
     if (lmada_config_init(&config, sizeof config) != LMADA_OK) fail(lmada_last_error());
     config.lr = 0.2;
-    config.eps = 300; /* steps shorten as the gradient does */
+    config.eps = 300; /* steps shrink with the gradient */
     example();
     for (size_t i = 0; i < dim / processes; i++) {
         if (!(fabsf(params[i] - 1) < 0.05F)) fail("the minimum was not found");

@@ -1,12 +1,12 @@
-/* What one process does wrong is the same status on all of them, with words that name it; nothing changes on any, and
- * the next step is taken. */
+/* A mistake of one process gives the same status on all processes, with a message that names the process. Nothing
+ * changes on any process, and the next step works. */
 #include "shared.h"
 
 #include <math.h>
 
 enum { DIM = 4096 * 6 + 7, PAST = 5, FUTURE = 4 };
 
-/* A call on this process's share that is refused on process `at`, and good on the others. */
+/* A call that is wrong on process `at` and correct on the others. */
 typedef lmada_status_t (*mistake)(share *s, real *grads, bool wrong);
 
 static lmada_status_t good_step(share *s, const real *grads)
@@ -61,7 +61,7 @@ static lmada_status_t type_is_the_other(share *s, real *grads, bool wrong)
 #endif
 }
 
-/* It is left open, and closed here. */
+/* The step stays open, and is cancelled here. */
 static lmada_status_t step_is_open(share *s, real *grads, bool wrong)
 {
     lmada_status_t status;
@@ -100,7 +100,7 @@ static const struct {
     mistake make;
     lmada_status_t status;
     const char *words;
-    bool of_one; /* whether the words name the process */
+    bool of_one; /* whether the message names the process */
 } mistakes[] = {
     {"handle_is_null", handle_is_null, LMADA_ERROR_NULL_POINTER, "opt is NULL", true},
     {"grads_are_null", grads_are_null, LMADA_ERROR_NULL_POINTER, "grads is NULL", true},
@@ -117,7 +117,7 @@ static const struct {
 
 static const size_t dims[] = {DIM};
 
-/* The share and its twin, which never hears of the mistake, take the same steps. */
+/* The share and its twin, without the mistake, take the same steps. */
 static void step_both(share *s, share *twin, uint64_t first, uint64_t count)
 {
     for (uint64_t step = first; step < first + count; step++) {
@@ -129,7 +129,7 @@ static void step_both(share *s, share *twin, uint64_t first, uint64_t count)
     }
 }
 
-/* The words are the same on all, but that the process which has an element that is not finite says where. */
+/* The message is the same on all processes, except that the process with a non-finite element names its place. */
 static void all_say_the_same(void)
 {
     char words[640] = {0};
@@ -157,7 +157,7 @@ static void all_refuse(size_t number, int at, int number_of_variant)
     snprintf(words, sizeof words, mistakes[number].of_one ? "process %d: " : "grads has", at);
     CHECK(strstr(lmada_mpi_last_error(), words) && strstr(lmada_mpi_last_error(), mistakes[number].words));
     all_say_the_same();
-    CHECK_STATUS(lmada_release(s.own.opt), LMADA_ERROR_WRONG_PHASE); /* no thread holds it any more */
+    CHECK_STATUS(lmada_release(s.own.opt), LMADA_ERROR_WRONG_PHASE); /* no thread holds the handle any more */
     CHECK(same_model(&s.own, &twin.own));
     step_both(&s, &twin, PAST, FUTURE);
     CHECK(same_model(&s.own, &twin.own));
@@ -167,7 +167,7 @@ static void all_refuse(size_t number, int at, int number_of_variant)
     free_model(&twin.own);
 }
 
-/* The first that is at fault speaks for all. */
+/* The message is that of the first process at fault. */
 static void all_at_fault_say_the_same(void)
 {
     const lmada_config_t config = variant(0);
@@ -179,7 +179,7 @@ static void all_at_fault_say_the_same(void)
     free_model(&s.own);
 }
 
-/* Another k, another number of blocks, another step. With one process there is nothing to differ. */
+/* Another k, another number of blocks, another step. One process alone cannot differ. */
 static void handles_that_differ_are_refused(void)
 {
     lmada_config_t config = variant(0);
@@ -221,9 +221,9 @@ static void options_that_differ_are_refused(void)
             model m, twin;
             real gradient[20] = {1, 2, 3};
             if (rank == at && option == 0) config.lr = usual.lr * 2;
-            if (rank == at && option == 1) config.clip_factor = usual.clip_factor * 2; /* not in use */
+            if (rank == at && option == 1) config.clip_factor = usual.clip_factor * 2; /* an option without effect */
             if (rank == at && option == 2) config.weight_decay = 1e-3;
-            config.threads = 1 + (uint32_t)rank; /* may differ */
+            config.threads = 1 + (uint32_t)rank; /* threads may differ */
             m = new_model(&config, 20);
             twin = new_model(&config, 20);
             if (rank == at && option == 3) CHECK_OK(lmada_set_lr(m.opt, usual.lr * 2));
@@ -232,7 +232,7 @@ static void options_that_differ_are_refused(void)
                 CHECK(strstr(lmada_mpi_last_error(), "options") && strstr(lmada_mpi_last_error(), "learning rate"));
                 CHECK_STATUS(mpi_direction(m.opt, m.params, gradient, 20, MPI_COMM_WORLD),
                              LMADA_ERROR_INVALID_ARGUMENT);
-                if (option == 3) CHECK_OK(lmada_set_lr(m.opt, usual.lr)); /* it is part of the saved state */
+                if (option == 3) CHECK_OK(lmada_set_lr(m.opt, usual.lr)); /* the saved state contains it */
                 CHECK(same_model(&m, &twin));
             }
             if (option == 3) CHECK_OK(lmada_set_lr(m.opt, usual.lr * 2));

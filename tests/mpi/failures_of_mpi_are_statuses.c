@@ -1,11 +1,11 @@
-/* Where MPI fails and says so, as it does with MPI_ERRORS_RETURN, a step is LMADA_ERROR_CALLBACK with MPI's own words:
- * nothing changed, nothing is open, and the next step is taken. */
+/* If MPI fails and returns an error (MPI_ERRORS_RETURN), a step returns LMADA_ERROR_CALLBACK with MPI's message.
+ * Nothing changes, no step is open, and the next step works. */
 #include "shared.h"
 
 enum { DIM = 300, PAST = 4, FUTURE = 3 };
 
-/* MPI's functions call themselves by another name, so that a program may stand between. The call that this counts down
- * to fails, on all processes. */
+/* MPI's functions have a second name, so a program can replace the first. The call at which this counter is 0 fails, on
+ * all processes. */
 static int until_failure;
 
 static bool fails(void) { return until_failure > 0 && --until_failure == 0; }
@@ -38,8 +38,8 @@ static void step_both(share *s, share *twin, uint64_t first, uint64_t count)
     }
 }
 
-/* Fails the call of MPI with this number in a step of its own, which the last process may have got wrong besides.
- * Returns false where there is none. */
+/* Takes a step in which MPI call number `call` fails; the last process may make a mistake too. Returns false if the
+ * step has fewer calls. */
 static bool call_may_fail(int call, uint32_t history_size, bool wrong, const char *words)
 {
     lmada_config_t config = variant(2);
@@ -66,7 +66,7 @@ static bool call_may_fail(int call, uint32_t history_size, bool wrong, const cha
                          of_mpi, &len);
         CHECK(strstr(lmada_mpi_last_error(), of_mpi));
     }
-    CHECK_STATUS(lmada_release(s.own.opt), LMADA_ERROR_WRONG_PHASE); /* no thread holds it any more */
+    CHECK_STATUS(lmada_release(s.own.opt), LMADA_ERROR_WRONG_PHASE); /* no thread holds the handle any more */
     if (failed || wrong) {
         CHECK(same_model(&s.own, &twin.own));
         step_both(&s, &twin, PAST, FUTURE);
@@ -88,11 +88,11 @@ int main(int argc, char **argv)
     CHECK(call_may_fail(1, 10, false, "MPI_Reduce: "));
     CHECK(call_may_fail(2, 10, false, "MPI_Bcast: "));
     CHECK(!call_may_fail(3, 10, false, ""));
-    /* Twice where the partials are more than the first message takes. */
+    /* Twice if the partials do not fit in the first message. */
     CHECK(call_may_fail(3, 130, false, "MPI_Reduce: "));
     CHECK(call_may_fail(4, 130, false, "MPI_Bcast: "));
     CHECK(!call_may_fail(5, 130, false, ""));
-    /* One that is refused finds out by whom. */
+    /* A refused step also finds the process at fault. */
     CHECK(call_may_fail(3, 10, true, "MPI_Allreduce: "));
     CHECK(call_may_fail(4, 10, true, "MPI_Bcast: "));
     CHECK(!call_may_fail(5, 10, true, ""));

@@ -1,7 +1,7 @@
-/* A run that is saved by some processes, each its share, and goes on with others.
+/* A run whose processes save their shares, and which continues with another number of processes.
  *
  *     restart save FOLDER    trains, and saves
- *     restart load FOLDER    goes on from there, beside one handle that was never interrupted
+ *     restart load FOLDER    continues, and compares with one handle that was not interrupted
  */
 #include "shared.h"
 
@@ -24,7 +24,7 @@ static void write_file(const char *name, const void *bytes, size_t count)
     CHECK(fclose(file) == 0);
 }
 
-/* NULL where there is none. */
+/* Reads a file; NULL if it does not exist. */
 static void *read_file(const char *name, size_t *count)
 {
     FILE *file = fopen(name, "rb");

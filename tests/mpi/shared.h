@@ -1,5 +1,5 @@
-/* A model whose parameters are split over the processes of MPI_COMM_WORLD, and the whole of it on each, to compare
- * with. Included by one file of a program. */
+/* A model split over the processes of MPI_COMM_WORLD, and a copy of the whole model on each process for comparison.
+ * Included by one file of a program. */
 #ifndef SHARED_H
 #define SHARED_H
 
@@ -21,7 +21,7 @@ enum { BLOCKS = 3 };
 
 static int rank, size;
 
-/* The share of this process: of each block the part from `starts` on, of `lens` parameters, and where that lies in the
+/* The share of this process: for each block the part of `lens` parameters from `starts` on, and its place in the
  * model. */
 typedef struct {
     model own;
@@ -36,10 +36,10 @@ static inline void start(int *argc, char ***argv)
     MPI_Comm_size(MPI_COMM_WORLD, &size);
 }
 
-/* How a block of `len` is split: evenly, all on one process, or unevenly with empty shares between. */
+/* The split of a block of `len` parameters: even, all on one process, or uneven with empty shares. */
 enum { EVENLY, TOGETHER, UNEVENLY, SPLITS };
 
-/* Where the share of process `i` begins: at a multiple of what every format stores together. */
+/* Returns the start of the share of process `i`: a multiple of 4,096, so that no format's groups are cut. */
 static inline size_t share_start(size_t len, int split, int i, size_t unit)
 {
     const size_t part = (size_t)i, parts = (size_t)size;
@@ -70,7 +70,7 @@ static inline share new_share(const lmada_config_t *config, const size_t *dims, 
     return s;
 }
 
-/* This process's part of what all of the model has. */
+/* Copies this process's part of an array over the whole model. */
 static inline real *part_of(const share *s, const real *whole)
 {
     real *part = check_alloc(s->own.dim * sizeof *part);
@@ -80,7 +80,7 @@ static inline real *part_of(const share *s, const real *whole)
     return part;
 }
 
-/* Over all processes. */
+/* Computes a norm over all processes. */
 static inline double sum_of(double value)
 {
     double total = 0;
@@ -88,7 +88,7 @@ static inline double sum_of(double value)
     return total;
 }
 
-/* Whether every process has the same bytes. */
+/* Whether all processes have the same bytes. */
 static inline bool same_on_all(const void *bytes, size_t len)
 {
     void *first = check_alloc(len);
@@ -101,7 +101,7 @@ static inline bool same_on_all(const void *bytes, size_t len)
     return all;
 }
 
-/* Sum of squares of what two arrays differ by. */
+/* Returns the sum of squares of the difference of two arrays. */
 static inline double squared_distance(const real *a, const real *b, size_t dim)
 {
     double sum = 0;

@@ -1,6 +1,6 @@
-/* Processes that each hold a share step as one handle that holds the whole: every option with state of its own, every
- * history format, one block and three, any split, in one call, in pieces, and for the direction alone. They decide
- * from the same bits. */
+/* Processes that each hold a share step as one handle that holds the whole model: with every option that adds state,
+ * every history format, one and three blocks, any split, in one call, in pieces, and for directions. All processes
+ * solve from the same bits. */
 #include "shared.h"
 
 #include <math.h>
@@ -16,7 +16,7 @@ static double norm(const real *x, size_t dim)
     return sqrt(sum);
 }
 
-/* A step in pieces, the last first, as a backward pass would bring them. */
+/* Takes a step in pieces, the last first, as a backward pass would compute them. */
 static lmada_status_t step_in_pieces(share *s, const real *grads)
 {
     const size_t dim = s->own.dim, cuts[] = {0, dim / 3, dim / 3, dim - dim / 5, dim};
@@ -32,7 +32,7 @@ static lmada_status_t step_in_pieces(share *s, const real *grads)
     return lmada_end(s->own.opt);
 }
 
-/* All that the processes have to know alike. */
+/* The numbers that have to be the same on all processes. */
 static void all_know_the_same(const share *s)
 {
     lmada_stats_t stats = stats_of(s->own.opt);
@@ -40,7 +40,7 @@ static void all_know_the_same(const share *s)
     CHECK(same_on_all(&stats, sizeof stats));
 }
 
-/* Gradients of which some are scaled, and some clipped at their norm over all processes. */
+/* Gradients, some of them scaled, and some clipped by their norm over all processes. */
 static lmada_config_t weighted_variant(int number)
 {
     lmada_config_t config = variant(number);
@@ -52,7 +52,7 @@ static lmada_config_t weighted_variant(int number)
 static void shares_step_as_the_whole(int number, const size_t *dims, size_t count, int split, bool pieces)
 {
     const lmada_config_t config = weighted_variant(number);
-    /* The promise, of what the parameters have come from where they were; they are rounded at each step. */
+    /* The promised precision, relative to the movement of the parameters, which are rounded at each step. */
     const double promise = REAL_DTYPE == LMADA_F32 ? 2e-6 : 1e-10;
     share s = new_share(&config, dims, count, split);
     size_t dim = 0;
@@ -71,7 +71,7 @@ static void shares_step_as_the_whole(int number, const size_t *dims, size_t coun
         CHECK_OK(pieces ? step_in_pieces(&s, own) : mpi_step(s.own.opt, s.own.params, own, s.own.dim, MPI_COMM_WORLD));
         expected = part_of(&s, whole.params);
         apart = sqrt(sum_of(squared_distance(expected, s.own.params, s.own.dim)));
-        moved = norm(whole.params, dim); /* from 0 */
+        moved = norm(whole.params, dim); /* the parameters start at 0 */
         CHECK(moved > 0 && apart <= promise * moved);
         all_know_the_same(&s);
         CHECK(fabs(stats_of(s.own.opt).grad_norm / stats_of(whole.opt).grad_norm - 1) < 1e-12);
@@ -93,7 +93,7 @@ static void shares_have_the_direction_of_the_whole(int number, int split)
     AT("process %d of %d, direction, variant %d, split %d", rank, size, number, split);
     for (uint64_t step = 0; step < STEPS; step++) {
         real *grads = new_gradient(LONG, step), *own = part_of(&s, grads), *expected;
-        for (size_t i = 0; i < s.own.dim; i++) s.own.params[i] = (real)NAN; /* is not read */
+        for (size_t i = 0; i < s.own.dim; i++) s.own.params[i] = (real)NAN; /* not read */
         CHECK_OK(real_direction(whole.opt, whole.params, grads, LONG));
         CHECK_OK(mpi_direction(s.own.opt, s.own.params, own, s.own.dim, MPI_COMM_WORLD));
         expected = part_of(&s, whole.params);
@@ -106,7 +106,7 @@ static void shares_have_the_direction_of_the_whole(int number, int split)
     free_model(&whole);
 }
 
-/* A gradient in bfloat16 is the same numbers, cut. */
+/* A gradient in bfloat16: the same numbers, truncated. */
 static void shares_step_in_bf16_as_in_float(int split)
 {
     lmada_config_t config = base_config();
@@ -147,7 +147,7 @@ static void shares_step_in_bf16_as_in_float(int split)
     free_model(&twin.own);
 }
 
-/* More partials than the first message takes. */
+/* More partials than fit in the first message. */
 static void long_windows_need_a_second_message(void)
 {
     lmada_config_t config = variant(1);
@@ -175,7 +175,7 @@ int main(int argc, char **argv)
             shares_step_as_the_whole(number, three_blocks, BLOCKS, split, split == EVENLY);
             shares_have_the_direction_of_the_whole(number, split);
         }
-        /* Fewer parameters than processes. Dependent gradients are for the other tests. */
+        /* Fewer parameters than processes, with independent gradients. */
         if (number == 0 || number == 3) shares_step_as_the_whole(number, small, 1, UNEVENLY, false);
     }
     for (int split = 0; split < SPLITS; split++) shares_step_in_bf16_as_in_float(split);

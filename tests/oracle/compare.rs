@@ -1,4 +1,4 @@
-//! Runs the library and the oracle side by side.
+//! Runs the library and the oracle on the same gradients, and compares them.
 
 use lmada::{Config, Error, Optimizer, Stats};
 
@@ -16,22 +16,22 @@ pub struct Case {
     pub dim: usize,
     pub seed: u64,
     pub steps: usize,
-    /// Every how many steps the oracle computes an update; it does so each step where later ones depend on it.
+    /// The oracle computes an update every this many steps; every step if later steps depend on it.
     pub every: usize,
-    /// How exact C is taken to be.
+    /// The assumed precision of C.
     pub rounding: Rounding,
 }
 
-/// What a comparison came to.
+/// The result of a comparison.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Tally {
-    /// Steps compared whose tolerance was small against the direction.
+    /// Number of compared steps whose tolerance was small compared with the direction.
     pub firm: usize,
-    /// Steps compared whose tolerance was not.
+    /// Number of compared steps with a larger tolerance.
     pub loose: usize,
-    /// Steps that both refused.
+    /// Number of steps that both refused.
     pub refused: usize,
-    /// Largest error in units of its tolerance.
+    /// Largest error, divided by its tolerance.
     pub worst: f64,
 }
 
@@ -44,21 +44,21 @@ impl Tally {
     }
 }
 
-/// One step of the library next to the oracle's.
+/// One step of the library and of the oracle.
 pub struct Compared<'a> {
     pub step: usize,
     pub outcome: &'a Outcome,
     pub oracle: &'a Oracle,
     pub radii: &'a Radii,
     pub stats: Stats,
-    /// ‖g‖ as given.
+    /// ‖g‖ of the gradient as given.
     pub grad_norm: f64,
-    /// Of the direction; its length, and how far the library is off.
+    /// Norm of the direction, and the library's error.
     pub length: f64,
     pub error: f64,
 }
 
-/// Panics where the library is further from the oracle than `tolerance` allows.
+/// Panics if the library's error is above `tolerance`.
 pub fn compare<T: Number>(case: &Case) -> Tally {
     let mut tally = Tally::default();
     tally.refused = run::<T>(case, |compared| {
@@ -80,7 +80,7 @@ pub fn compare<T: Number>(case: &Case) -> Tally {
     tally
 }
 
-/// Runs a case and shows every step that the oracle computes. Returns how many steps both refused.
+/// Runs a case, and calls back for every step that the oracle computes. Returns the number of steps that both refused.
 pub fn run<T: Number>(case: &Case, mut look: impl FnMut(&Compared<'_>)) -> usize {
     let mut library = Optimizer::<T>::new(&case.config, &[case.dim]).expect("a valid configuration");
     let mut oracle = Oracle::new(&case.config, case.dim, round::<T>);
@@ -130,7 +130,7 @@ pub fn run<T: Number>(case: &Case, mut look: impl FnMut(&Compared<'_>)) -> usize
     refused
 }
 
-/// Whether a step of this length is more than the guard of section 4 lets pass.
+/// Whether the library must refuse a step of this length (section 4).
 fn exceeds<T: Number>(config: &Config, length: f64) -> bool {
     config.lr.max(1.0) * length > T::MAX / 2.0
 }

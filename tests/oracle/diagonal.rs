@@ -1,18 +1,18 @@
-//! Diagonal preconditioning, number by number in f64: what it makes of an average of squares and a gradient.
+//! Diagonal preconditioning, number by number in f64: the scales from an average of squares and a gradient.
 
 use lmada::{Clip, Config};
 
-/// What one step scales with.
+/// The scales of one step.
 pub struct Scales {
-    /// q with the step's gradient in it, before bias correction.
+    /// q after the step's gradient, before bias correction.
     pub q: Vec<f64>,
     /// S
     pub s: Vec<f64>,
-    /// κ of a block that these are all the parameters of.
+    /// κ of a block with exactly these parameters.
     pub kappa: f64,
 }
 
-/// Of step number `step` (from 1 on), which sees `g`, times `grad_scale`, after `q`.
+/// Computes the scales of step number `step` (from 1 on), with gradient `g` times `grad_scale`, from the old `q`.
 pub fn scales(config: &Config, q: &[f64], step: u64, g: &[f64]) -> Scales {
     let Config { diagonal_beta: beta, diagonal_eps: eps, grad_scale: factor, .. } = *config;
     let q: Vec<f64> = q.iter().zip(g).map(|(q, g)| beta * q + (1.0 - beta) * (factor * g).powi(2)).collect();

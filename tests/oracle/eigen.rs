@@ -1,4 +1,4 @@
-//! Eigendecomposition of a dense symmetric matrix by two-sided Jacobi rotations: for Adagrad's own d×d definition.
+//! Eigendecomposition of a dense symmetric matrix by two-sided Jacobi rotations, for Adagrad's d×d definition.
 
 use super::svd::{add, dot, unit};
 
@@ -33,7 +33,7 @@ impl Eigen {
                         (a[p][j], a[q][j]) = turn(a[p][j], a[q][j]);
                         (vectors[p][j], vectors[q][j]) = turn(vectors[p][j], vectors[q][j]);
                     }
-                    // What the rotation is for; rounding leaves a trace of it.
+                    // The rotation makes this entry 0, up to rounding.
                     (a[p][q], a[q][p]) = (0.0, 0.0);
                 }
             }
@@ -44,7 +44,7 @@ impl Eigen {
         panic!("the oracle's eigendecomposition did not converge");
     }
 
-    /// `f(A) x`.
+    /// Computes `f(A) x`.
     pub fn apply(&self, f: impl Fn(f64) -> f64, x: &[f64]) -> Vec<f64> {
         let mut y = vec![0.0; x.len()];
         for (&value, vector) in self.values.iter().zip(&self.vectors) {

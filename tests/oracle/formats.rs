@@ -1,15 +1,15 @@
-//! What a history format stores of a gradient, once more and the plain way: a number at a time, in f64, where every
-//! f32, every scale and every product of the two is exact.
+//! An independent implementation of the history formats: one number at a time, in f64, where every f32, every scale and
+//! every product of the two is exact.
 
 use lmada::{Config, HistoryFormat};
 
-/// Elements that share a scale.
+/// Number of elements that share a scale.
 pub const SCALED: usize = 256;
 
-/// Elements of which the sparse format keeps the largest.
+/// Number of elements in a group of the sparse format.
 pub const SPARSE: usize = 4096;
 
-/// A format's memory: only sparse has one, the feedback e.
+/// The state of a format. Only sparse has one, the feedback e.
 #[derive(Clone)]
 pub struct Store {
     format: HistoryFormat,
@@ -28,7 +28,8 @@ impl Store {
         &self.feedback
     }
 
-    /// The gradient as stored. None, and nothing changed, where that, or the feedback, would be no finite f32.
+    /// Returns the gradient as stored. `None`, with nothing changed, if a stored number or the feedback would not be a
+    /// finite f32.
     pub fn take(&mut self, g: &[f64]) -> Option<Vec<f64>> {
         let stored = match self.format {
             HistoryFormat::Full => Some(g.to_vec()),
@@ -38,7 +39,7 @@ impl Store {
             HistoryFormat::Sparse => self.take_sparse(g),
             other => unreachable!("{other:?} is not known here"),
         };
-        // Compressed numbers are those of f32, the largest of which, to 11 bits, are 2^128.
+        // Compressed formats store f32. The largest f32, rounded to 11 bits, is 2^128.
         let finite = |x: &f64| if self.format == HistoryFormat::Full { x.is_finite() } else { (*x as f32).is_finite() };
         stored.filter(|stored| stored.iter().all(finite))
     }
@@ -55,8 +56,8 @@ impl Store {
     }
 }
 
-/// Rounds to nearest, ties to even, on the grid of numbers with so many significant bits whose exponent is at least
-/// `least`: subnormals are on it too.
+/// Rounds to nearest, ties to even, to numbers with `bits` significant bits and exponents of at least `least`,
+/// subnormal numbers included.
 pub fn round_to(x: f64, bits: i32, least: i32) -> f64 {
     if x == 0.0 {
         return x;
@@ -65,7 +66,7 @@ pub fn round_to(x: f64, bits: i32, least: i32) -> f64 {
     (x / quantum).round_ties_even() * quantum
 }
 
-/// e where `2^e ≤ |x| < 2^(e+1)`, for normal f64.
+/// Returns e with `2^e ≤ |x| < 2^(e+1)`, for normal f64.
 pub fn exponent(x: f64) -> i32 {
     (x.to_bits() >> 52 & 0x7ff) as i32 - 1023
 }
@@ -81,8 +82,8 @@ pub fn absmax(unit: &[f64]) -> f64 {
     unit.iter().fold(0.0, |most, x| most.max(x.abs()))
 }
 
-/// The power of two by which f16 are multiplied, so that the unit's largest number lies in `[2^14, 2^15)` of them; of
-/// numbers so small that f16 are finer than they are, the least normal f32.
+/// Returns the scale of an f16 group: the power of two with which the group's largest number is in `[2^14, 2^15)`; at
+/// least the smallest normal f32.
 pub fn f16_scale(unit: &[f64]) -> f64 {
     let most = absmax(unit);
     if most == 0.0 { 0.0 } else { 2f64.powi((exponent(most) - 14).max(-126)) }
@@ -93,8 +94,8 @@ fn f16_unit(unit: &[f64]) -> Vec<f64> {
     unit.iter().map(|&x| if scale == 0.0 { 0.0 } else { round_to(x / scale, 11, -14) * scale }).collect()
 }
 
-/// A 127th of the unit's largest number, as f32, cut to 16 significant bits; or, of the least numbers, which have no
-/// more and are whole multiples of the least of all, the next above.
+/// Returns the scale of an int8 group: a 127th of the group's largest number, as f32, truncated to 16 significant bits.
+/// The smallest numbers have fewer bits; there the scale is the next multiple of the smallest f32 above.
 pub fn int8_scale(unit: &[f64]) -> f64 {
     let most = absmax(unit);
     let scale = f64::from((most / 127.0) as f32);
@@ -110,20 +111,20 @@ pub fn int8_scale(unit: &[f64]) -> f64 {
 
 fn int8_unit(unit: &[f64]) -> Vec<f64> {
     let scale = int8_scale(unit);
-    // Ties are those of the product with the inverse in f32, as it is documented, not of the quotient.
-    // Of the least scales the inverse is beyond f32.
+    // As documented, the product with the inverse in f32 is rounded, not the quotient.
+    // The inverse of the smallest scales overflows f32.
     let shift = if scale < 2f64.powi(-100) { 2f64.powi(90) } else { 1.0 };
     let inverse = (1.0 / (scale * shift)) as f32;
     let code = |x: f64| f64::from((x * shift) as f32 * inverse).round_ties_even();
     unit.iter().map(|&x| if scale == 0.0 { 0.0 } else { code(x) * scale }).collect()
 }
 
-/// How many of a unit are kept.
+/// Returns the number of entries kept of a group.
 pub fn kept(density: f64, len: usize) -> usize {
     ((density * len as f64).ceil() as usize).clamp(1, len)
 }
 
-/// Zero but for the largest, of equals the first, which are rounded.
+/// Returns the largest entries, rounded, and zeros elsewhere. Of equal magnitudes the first is kept.
 fn sparse_unit(a: &[f64], density: f64) -> Vec<f64> {
     let mut order: Vec<usize> = (0..a.len()).collect();
     order.sort_by(|&i, &j| a[j].abs().total_cmp(&a[i].abs()).then(i.cmp(&j)));

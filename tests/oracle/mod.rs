@@ -1,7 +1,7 @@
-//! The update rule done the long way, as an oracle for the library: every gradient stored, a tall SVD each step, all
-//! in f64. It shares no code and no shortcut with the library: no Gram matrix, no k×k space.
+//! The oracle: an independent implementation of the update rule. It stores every gradient and computes a tall SVD in
+//! each step, all in f64. It shares no code and no shortcut with the library: no Gram matrix, no k×k space.
 
-// Every test file is a crate of its own and uses a part of this.
+// Every test file is a separate crate and uses a part of this module.
 #![allow(dead_code)]
 
 pub mod compare;
@@ -20,43 +20,43 @@ use lmada::{Clip, Config, HistoryFormat, Momentum};
 use spectrum::Spectrum;
 use svd::{add, norm};
 
-/// One block of an optimizer.
+/// The rule for one block.
 #[derive(Clone)]
 pub struct Oracle {
     pub config: Config,
-    /// Rounds to the element type, as what is stored is rounded.
+    /// Rounds to the element type, as stored numbers are rounded.
     round: fn(f64) -> f64,
     store: Store,
-    /// ‖g as stored‖ of the other blocks in the next step: the clip of the gradient's norm is of all blocks.
+    /// ‖g‖ as stored of the other blocks in the next step: the clip of the gradient's norm is over all blocks.
     pub others: f64,
-    /// Gradients as seen, oldest first: as stored, times the weights of their columns.
+    /// Gradients as stored, times the weights of their columns; oldest first.
     window: Vec<Vec<f64>>,
     pub steps: u64,
     /// m or b, as stored.
     momentum: Vec<f64>,
     /// ē, as stored.
     vector_average: Vec<f64>,
-    /// Average of the norms without bias correction, and how many entered it.
+    /// Average of the norms without bias correction, and the number of norms in it.
     norm_average: f64,
     norms: i32,
 }
 
-/// What the rule says of one step.
+/// The results of one step.
 pub struct Outcome {
     pub spectrum: Spectrum,
     /// v of step 3.
     pub v: Vec<f64>,
-    /// ‖v‖, or what it would be if its two shares, of the old m and of g, did not cancel: rounding is relative to this.
+    /// ‖v‖ as if its two terms, of the old m and of g, did not cancel: rounding is relative to this.
     pub length: f64,
     /// `Uᵀv`.
     pub coordinates: Vec<f64>,
     /// u before clipping.
     pub update: Vec<f64>,
     pub update_norm: f64,
-    /// s of step 6 and what `s‖u‖` is held against: `clip_norm`, `clip_factor·r` and their like.
+    /// s of step 6, and the reference of `s‖u‖`: `clip_norm`, `clip_factor·r` and so on.
     pub scale: f64,
     pub reference: Option<f64>,
-    /// What the learning rate multiplies.
+    /// The direction, which the learning rate multiplies.
     pub direction: Vec<f64>,
 }
 
@@ -76,7 +76,7 @@ impl Oracle {
         }
     }
 
-    /// One that has taken `steps` steps, of which it holds these stored gradients, oldest first, and these averages.
+    /// Creates a rule that has taken `steps` steps and holds these stored gradients, oldest first, and these averages.
     pub fn resumed(
         config: &Config,
         round: fn(f64) -> f64,
@@ -89,22 +89,22 @@ impl Oracle {
         Self { window, steps, momentum, norm_average, norms: norms as i32, ..new }
     }
 
-    /// The gradients as seen, oldest first.
+    /// Returns the weighted gradients, oldest first.
     pub fn window(&self) -> &[Vec<f64>] {
         &self.window
     }
 
-    /// Whether later steps depend on the updates of earlier ones, so that none may be left out.
+    /// Whether later steps depend on earlier updates, so that no update can be skipped.
     pub fn remembers_updates(&self) -> bool {
         self.config.momentum_kind == Momentum::Update || !matches!(self.config.clip_kind, Clip::None | Clip::Norm)
     }
 
-    /// Whether the history format can store this gradient next.
+    /// Whether the history format can store this gradient.
     pub fn can_store(&self, g: &[f64]) -> bool {
         self.store.clone().take(&self.to_be_stored(g)).is_some()
     }
 
-    /// Takes a gradient in without computing its update: a cheap step, for rules that do not remember updates.
+    /// Takes a step without computing its update, for rules that do not depend on earlier updates.
     pub fn skip(&mut self, g: &[f64]) {
         assert!(!self.remembers_updates());
         let g = self.as_seen(g);
@@ -133,7 +133,7 @@ impl Oracle {
         Outcome { spectrum, v, length, coordinates, update, update_norm, scale, reference, direction }
     }
 
-    /// Step 0, and step 1 as far as it stores: all that follows works with this.
+    /// Step 0, and the storing of step 1. Later steps of the rule use the result.
     fn as_seen(&mut self, g: &[f64]) -> Vec<f64> {
         let stored = self.store.take(&self.to_be_stored(g)).expect("a gradient that can be stored");
         let Config { grad_scale, grad_clip_norm: longest, .. } = self.config;
@@ -143,12 +143,12 @@ impl Oracle {
         stored.iter().map(|x| weight * x).collect()
     }
 
-    /// ‖g as stored‖, if the history format can store this gradient next.
+    /// Returns ‖g‖ as stored, if the history format can store this gradient.
     pub fn stored_norm(&self, g: &[f64]) -> Option<f64> {
         self.store.clone().take(&self.to_be_stored(g)).map(|stored| norm(&stored))
     }
 
-    /// Where what is not stored joins the next gradient, a factor on gradients comes first.
+    /// With error feedback the factor on gradients is applied before storing.
     fn to_be_stored(&self, g: &[f64]) -> Vec<f64> {
         let factor = if self.has_feedback() { self.config.grad_scale } else { 1.0 };
         g.iter().map(|x| if factor == 1.0 { *x } else { (self.round)(factor * x) }).collect()
@@ -180,7 +180,7 @@ impl Oracle {
         }
     }
 
-    /// `m ← βm + (1−β)x`; m is stored rounded.
+    /// Computes `m ← βm + (1−β)x`; m is stored rounded.
     fn average_momentum(&mut self, x: &[f64]) -> Vec<f64> {
         let beta = self.config.momentum;
         let mean: Vec<f64> = self.momentum.iter().zip(x).map(|(m, x)| beta * m + (1.0 - beta) * x).collect();
@@ -194,7 +194,7 @@ impl Oracle {
         mean
     }
 
-    /// What a momentum of so many terms is divided by.
+    /// Returns the bias correction of a momentum with this many terms.
     pub fn weight(&self, terms: u64) -> f64 {
         if self.config.bias_correction { 1.0 - self.config.momentum.powi(terms as i32) } else { 1.0 }
     }
@@ -217,7 +217,7 @@ impl Oracle {
         u
     }
 
-    /// Step 6: what the update's norm is held against, and the averages behind it.
+    /// Step 6: updates the averages, and returns the reference of the update's norm.
     fn reference(&mut self, v: &[f64], update: &[f64], update_norm: f64) -> Option<f64> {
         let Config { clip_kind, clip_norm, clip_factor, clip_beta: beta, .. } = self.config;
         match clip_kind {

@@ -1,4 +1,4 @@
-//! The two element types, as the tests see them.
+//! The two element types.
 
 use core::fmt::Debug;
 
@@ -76,7 +76,7 @@ pub fn widen<T: Number>(x: &[T]) -> Vec<f64> {
     x.iter().map(|x| x.widen()).collect()
 }
 
-/// The exact contents, NaN and signed zeros included.
+/// Returns the exact bits, also of NaN and signed zeros.
 pub fn bits<T: Number>(x: &[T]) -> Vec<u64> {
     x.iter().map(|x| x.to_bits64()).collect()
 }

@@ -1,23 +1,23 @@
-//! What a saved state holds, read from its bytes: its parts, and columns in every format.
+//! Reads a saved state from its bytes: its parts, and its columns in every format.
 
 use super::formats::{self, SCALED, SPARSE};
 use lmada::{Config, Dtype, HistoryFormat};
 
-/// A saved state in its parts. Each is followed by a checksum, which is not looked at.
+/// The parts of a saved state. A checksum follows each; it is not checked here.
 pub struct Parts<'a> {
-    /// By number, as in `lmada::Config`: each 8 bytes, whatever its type is.
+    /// The options, in the order of `lmada::Config`, 8 bytes each.
     pub options: &'a [[u8; 8]],
     pub steps: u64,
-    /// Steps that entered the average of the parameters.
+    /// Number of steps that entered the average of the parameters.
     pub averaged: u64,
-    /// A length for each block.
+    /// The length of each block.
     pub dims: &'a [[u8; 8]],
     /// The weights of the columns, by slot.
     pub weights: Vec<f64>,
     /// Offset, length and two factors of each parameter group.
     pub groups: &'a [[u8; 8]],
     pub contents: Bytes<'a>,
-    /// Where the contents begin.
+    /// Offset of the contents.
     pub start: usize,
 }
 
@@ -39,7 +39,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Bytes, front to back.
+/// Reads bytes from the front.
 pub struct Bytes<'a>(pub &'a [u8]);
 
 impl<'a> Bytes<'a> {
@@ -76,7 +76,7 @@ impl<'a> Bytes<'a> {
         }
     }
 
-    /// Reads a column of `len` elements: `each` is given the number that is stored of each, and its scale.
+    /// Reads a column of `len` elements. Calls `each` with every stored number and its scale.
     pub fn column(&mut self, config: &Config, len: usize, mut each: impl FnMut(f64, f64)) {
         let units = |unit: usize| (0..len).step_by(unit).map(move |start| unit.min(len - start));
         match config.history_format {
@@ -97,12 +97,12 @@ impl<'a> Bytes<'a> {
         }
     }
 
-    /// A unit of the sparse format.
+    /// Reads a group of the sparse format.
     fn sparse(&mut self, len: usize, kept: usize, each: &mut impl FnMut(f64, f64)) {
         let indices: Vec<u16> = (0..kept).map(|_| self.u16()).collect();
         let values: Vec<u16> = (0..kept).map(|_| self.u16()).collect();
         let good = indices.is_sorted_by(|a, b| a < b) && usize::from(indices[kept - 1]) < len;
-        // Nothing was stored yet.
+        // Nothing is stored yet.
         let empty = indices.iter().chain(&values).all(|number| *number == 0);
         assert!(good || empty, "{indices:?}");
         let mut entries = indices.into_iter().zip(values).peekable();

@@ -1,5 +1,5 @@
-//! Section 2 of the update rule, steps 1, 2 and 4: the weighted, centered window, its tall SVD, and which of its
-//! directions count as present.
+//! Steps 1, 2 and 4 of the update rule: the weighted, centered window, its tall SVD, and the directions that the rule
+//! keeps.
 
 use lmada::Config;
 
@@ -10,21 +10,21 @@ use super::svd::{Svd, add, norm};
 pub struct Direction {
     /// σ².
     pub lambda: f64,
-    /// `Σ |Vⱼᵢ|·‖Mⱼ‖`, centered `Σ |Vⱼᵢ|·(‖Mⱼ‖ + ‖M̄‖)`: what rounding in C is relative to, as seen from this direction.
+    /// `Σ |Vⱼᵢ|·‖Mⱼ‖`, centered `Σ |Vⱼᵢ|·(‖Mⱼ‖ + ‖M̄‖)`: the rounding error of C along this direction is relative to
+    /// it.
     pub reach: f64,
-    /// Whether the rule counts it in.
+    /// Whether the rule keeps this direction.
     pub present: bool,
-    /// Whether the rule would say the same of what rounding may make of this σ² and its noise floor. Where it would
-    /// not, either answer is right.
+    /// Whether rounding of σ² and of the noise floor cannot change that decision. If it can, both answers are right.
     pub decided: bool,
-    /// σ², or, of an undecided direction, the least that the library may take for it while it counts it in.
+    /// σ²; for an undecided direction, the smallest σ² with which the library may keep it.
     pub seen: f64,
 }
 
-/// σ² and noise floors are taken to be known up to this factor, when it comes to which is the larger.
+/// Comparisons of σ² with a noise floor are undecided within this factor.
 const FACTOR: f64 = 4.0;
 
-/// And eigenvalues of C to be off by this many units of the largest.
+/// Error of an eigenvalue of C, in units of the largest.
 const UNITS: f64 = 8.0;
 
 pub struct Spectrum {
@@ -33,7 +33,7 @@ pub struct Spectrum {
     /// ε' of step 4.
     pub eps: f64,
     pub max: f64,
-    /// What σ²max is before centering, as noise floors see it.
+    /// σ²max before centering, for noise floors.
     pub size: f64,
 }
 
@@ -69,9 +69,9 @@ impl Spectrum {
                     let floors = [floor / FACTOR, floor, FACTOR * floor];
                     floors.map(|floor| self::present(config, lambda, floor, max))
                 });
-                // What is made of zero gradients only has exact zeros in C.
+                // Directions of zero gradients only have exact zeros in C.
                 let decided = reach == 0.0 || answers.iter().flatten().all(|&answer| answer == present);
-                // Where ε' may be above the floor, it is counted in whatever its eigenvalue comes out as.
+                // If ε' may be above the floor, the direction may be kept with any computed eigenvalue.
                 let any = !leaves_span(config) && is_regularised(config, floor / FACTOR, max);
                 let seen = if decided {
                     lambda
@@ -109,7 +109,7 @@ fn present(config: &Config, lambda: f64, floor: f64, max: f64) -> bool {
     !noise && !small
 }
 
-/// Whether ε' is above a noise floor; ε on the root, above its power, of which it is the regularisation.
+/// Whether ε' is above a noise floor. With `eps_on_root`, ε is compared with the power of the floor.
 fn is_regularised(config: &Config, floor: f64, max: f64) -> bool {
     let (scale, floor) =
         if config.eps_on_root { (max.powf(config.power), floor.powf(config.power)) } else { (max, floor) };

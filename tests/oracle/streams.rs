@@ -1,6 +1,6 @@
-//! Streams of gradients, the benign and the hostile, from a seed.
+//! Streams of gradients, ordinary and difficult, from a seed.
 
-/// Random numbers: splitmix64 and Box-Muller, so that a stream depends on nothing but its seed.
+/// Random numbers by splitmix64 and Box-Muller: a stream depends only on its seed.
 #[derive(Clone)]
 pub struct Random(pub u64);
 
@@ -26,7 +26,7 @@ impl Random {
         (-2.0 * self.uniform().ln()).sqrt() * (core::f64::consts::TAU * self.uniform()).cos()
     }
 
-    /// A vector of about the given norm.
+    /// Returns a vector of about the given norm.
     pub fn vector(&mut self, dim: usize, norm: f64) -> Vec<f64> {
         let scale = norm / (dim as f64).sqrt();
         (0..dim).map(|_| scale * self.normal()).collect()
@@ -35,21 +35,21 @@ impl Random {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Stream {
-    /// Independent, norm about 1.
+    /// Independent gradients, norm about 1.
     White,
-    /// Each close to the one before.
+    /// Each gradient close to the one before.
     Drifting,
     /// Coordinates' scales over six decades.
     BadlyScaled,
     /// One direction plus a thousandth of noise, norm about 1.
     Collinear,
-    /// The same at norm 100.
+    /// As `Collinear`, norm about 100.
     CollinearLarge,
-    /// Three gradients in turn.
+    /// Three gradients in a cycle.
     Cyclic,
     /// The same gradient for many steps, then another.
     Repeated,
-    /// Zeros, now and then a gradient; also runs of zeros longer than a small window.
+    /// Zeros, and sometimes a gradient; also runs of zeros longer than a small window.
     Zeros,
     /// Norm 1e-30.
     Tiny,
@@ -61,17 +61,17 @@ pub enum Stream {
     Decades,
     /// Norm 1 with spikes of 1e8.
     Spikes,
-    /// Two in three along a coordinate axis each, so many decades long, the third of norm 1 and in all directions.
+    /// Two of three gradients along a coordinate axis, this many decades long; the third of norm 1, in all coordinates.
     Between(i32),
     /// The same gradient in every step.
     Same,
-    /// Norm 1e-3, and once, in this step, 1e30.
+    /// Norm 1e-3, and once, in this step, norm 1e30.
     OneHuge(usize),
-    /// Zeros before this step, ordinary from it on.
+    /// Zeros before this step, ordinary gradients from it on.
     Late(usize),
-    /// In each run of 256, one entry of 1e6 among ordinary ones.
+    /// In each group of 256, one entry of 1e6 among ordinary ones.
     Lone,
-    /// Runs of 128 and of 4,096 that are all zeros, others in every step.
+    /// Runs of 128 and of 4,096 zeros, at other places in every step.
     Gaps,
     /// Entries of 1e-30 beside entries of 1.
     Faint,
@@ -79,7 +79,7 @@ pub enum Stream {
     Subnormal,
     /// Entries up to the largest f32, of either sign.
     Largest,
-    /// Entries of many equal magnitudes, of either sign, halfway between the multiples of a 127th of the largest.
+    /// Entries of many equal magnitudes and both signs, halfway between the multiples of a 127th of the largest.
     Ties,
 }
 
@@ -101,10 +101,10 @@ impl Stream {
         Self::Between(4),
     ];
 
-    /// What formats find hard, within one gradient.
+    /// Streams that are difficult for formats, within one gradient.
     pub const UNEVEN: [Self; 6] = [Self::Lone, Self::Gaps, Self::Faint, Self::Subnormal, Self::Largest, Self::Ties];
 
-    /// Whether norms in one window are many decades apart, so that the documented limit may exceed a small update.
+    /// Whether the norms in a window are many decades apart, so that the documented limit may exceed a small update.
     pub fn mixes_scales(self) -> bool {
         matches!(self, Self::TinyAndHuge | Self::Decades | Self::Spikes | Self::Between(_) | Self::OneHuge(_))
     }
@@ -116,7 +116,7 @@ impl Stream {
     }
 }
 
-/// A stream under way.
+/// A stream and its state.
 #[derive(Clone)]
 pub struct Gradients {
     stream: Stream,
@@ -127,7 +127,7 @@ pub struct Gradients {
 }
 
 impl Gradients {
-    /// The next gradient, in f64: the test rounds it to its element type.
+    /// Returns the next gradient, in f64. The test rounds it to its element type.
     pub fn draw(&mut self) -> Vec<f64> {
         let step = self.count;
         self.count += 1;

@@ -1,10 +1,11 @@
 //! A thin SVD that keeps small singular values: Householder QR, then one-sided Jacobi (Hestenes) on R.
 //!
-//! Both work column by column, so that the error of a column is relative to that column's own norm. Small columns next
-//! to large ones, and what is left of nearly collinear ones, stay as exact as the data say; no Gram matrix is formed.
+//! Both work column by column, so the error of a column is relative to its own norm. Small columns beside large ones,
+//! and the differences of nearly collinear ones, stay as exact as the data. No Gram matrix is formed.
 
-/// `M = U Σ Vᵀ` of a matrix given by its columns, d×h. U is kept as Householder reflectors times a small matrix.
-/// There are h directions: those that M lacks (h > d, repeated columns) have σ at or near 0.
+/// The SVD `M = U Σ Vᵀ` of a d×h matrix given by its columns. U is stored as Householder reflectors times a small
+/// matrix. There are h directions. If the rank of M is below h (h > d, repeated columns), the others have σ at or near
+/// 0.
 pub struct Svd {
     /// Singular values, largest first.
     pub sigma: Vec<f64>,
@@ -15,7 +16,7 @@ pub struct Svd {
     reflectors: Vec<Vec<f64>>,
 }
 
-/// Summed in halves of halves, so that the sum is as good as a short one.
+/// Pairwise sum: its error is that of a short sum.
 pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     assert_eq!(a.len(), b.len());
     if a.len() <= 32 {
@@ -38,7 +39,7 @@ pub fn add(y: &mut [f64], factor: f64, x: &[f64]) {
 
 impl Svd {
     pub fn new(columns: &[Vec<f64>]) -> Self {
-        // Large columns first: Jacobi then needs fewer sweeps.
+        // With large columns first, Jacobi needs fewer sweeps.
         let mut order: Vec<usize> = (0..columns.len()).collect();
         order.sort_by(|&a, &b| norm(&columns[b]).total_cmp(&norm(&columns[a])));
         let mut small: Vec<Vec<f64>> = order.iter().map(|&j| columns[j].clone()).collect();
@@ -67,7 +68,7 @@ impl Svd {
         svd
     }
 
-    /// `Uᵀ x`. A direction with σ = 0 has no left vector: its coordinate is 0.
+    /// Computes `Uᵀ x`. A direction with σ = 0 has no left vector: its coordinate is 0.
     pub fn coordinates(&self, x: &[f64]) -> Vec<f64> {
         let mut x = x.to_vec();
         for (row, reflector) in self.reflectors.iter().enumerate() {
@@ -76,7 +77,7 @@ impl Svd {
         self.left.iter().map(|u| dot(u, &x[..u.len()])).collect()
     }
 
-    /// `U y`, of length `dim`.
+    /// Computes `U y`, of length `dim`.
     pub fn combine(&self, y: &[f64], dim: usize) -> Vec<f64> {
         let mut x = vec![0.0; dim];
         for (u, &y) in self.left.iter().zip(y) {
@@ -95,12 +96,12 @@ pub fn unit(len: usize, index: usize) -> Vec<f64> {
     e
 }
 
-/// `x - 2 w wᵀ x` for a unit vector w (or a zero one).
+/// Computes `x - 2 w wᵀ x` for a unit vector w (or zero).
 fn reflect(x: &mut [f64], w: &[f64]) {
     add(x, -2.0 * dot(w, x), w);
 }
 
-/// Householder QR: leaves R, min(d, h) rows, in the columns and returns the reflectors that make up Q.
+/// Householder QR: leaves R, of min(d, h) rows, in the columns, and returns the reflectors of Q.
 fn triangularize(columns: &mut [Vec<f64>]) -> Vec<Vec<f64>> {
     let rows = columns[0].len();
     let count = rows.min(columns.len());
@@ -125,11 +126,11 @@ fn triangularize(columns: &mut [Vec<f64>]) -> Vec<Vec<f64>> {
     reflectors
 }
 
-/// Rotates pairs of columns, and of `right` with them, until all are orthogonal to working precision.
+/// Rotates pairs of columns, and those of `right`, until all are orthogonal to working precision.
 fn orthogonalize(columns: &mut [Vec<f64>], right: &mut [Vec<f64>]) {
     let tolerance = f64::EPSILON * (columns[0].len() as f64).sqrt();
     let mut squares: Vec<f64> = columns.iter().map(|c| dot(c, c)).collect();
-    // Where M lacks directions, columns shrink to nothing by a factor of 2⁻⁵³ a sweep: at this they are nothing.
+    // If the rank of M is below h, columns shrink by a factor of 2⁻⁵³ a sweep: below this they count as 0.
     let nothing = 1e-280 * squares.iter().fold(0.0f64, |m, s| m.max(*s));
     for _sweep in 0..60 {
         let mut rotated = false;

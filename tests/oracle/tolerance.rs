@@ -1,12 +1,11 @@
-//! How far the library may be from the oracle: the promise of section 2 plus the limit that no arithmetic on C removes.
-//! All of it is computed here from the oracle's own spectrum; no test chooses a tolerance.
+//! Tolerances for the library: the promised precision of section 2, plus the documented limit of arithmetic on C. They
+//! are computed from the oracle's spectrum; no test chooses a tolerance.
 //!
-//! The limit is documented as "about 2⁻⁵³·σ²max/(λ+ε') for a direction of eigenvalue λ". Spelled out: C is known up to
-//! an error E of 2⁻⁵³·σ²max. To first order that turns f(C) by `f[λᵢ,λⱼ]·E` between the directions i and j, where
-//! f[·,·] is the divided difference; on the diagonal, with f(λ) = (λ+ε')^(−p), that is the documented quotient times p.
-//! Where the norms of the columns span decades, small directions are kept: E between i and j is then relative to the
-//! columns that the two are made of, `2⁻⁵³·reachᵢ·reachⱼ` with the reach that the noise floor is made of too. Tests
-//! that hold the library to this ask for [`Rounding::Graded`].
+//! The documented limit is "about 2⁻⁵³·σ²max/(λ+ε') for a direction of eigenvalue λ". In detail: C has an error E of
+//! 2⁻⁵³·σ²max. To first order the error of f(C) between the directions i and j is `f[λᵢ,λⱼ]·E`, where f[·,·] is the
+//! divided difference. On the diagonal, with f(λ) = (λ+ε')^(−p), that is the documented quotient times p. If the norms
+//! of the columns span decades, small directions keep their precision: E between i and j is then `2⁻⁵³·reachᵢ·reachⱼ`,
+//! with the reach of the noise floor. Tests of this stronger promise use [`Rounding::Graded`].
 
 use lmada::{Clip, Config, HistoryFormat, Momentum};
 
@@ -15,29 +14,29 @@ use super::spectrum::{Direction, Spectrum, leaves_span};
 use super::svd::norm;
 use super::{Oracle, Outcome};
 
-/// What "about" stands for in the documented limit: the eigensolver rounds more often than once.
+/// The factor for "about" in the documented limit: the eigensolver rounds more than once.
 const ABOUT: f64 = 16.0;
 
-/// f64's unit roundoff.
+/// The unit roundoff of f64.
 const UNIT: f64 = f64::EPSILON / 2.0;
 
-/// σ²max/(λ+ε') from which on the stored gradients are nearly collinear. It is where the limit of f64, 2⁻⁵³ times this,
-/// comes up to the ordinary promise of f64.
+/// σ²max/(λ+ε') from which on the stored gradients count as nearly collinear. There the limit of f64, 2⁻⁵³ times this,
+/// reaches the ordinary promise of f64.
 const COLLINEAR: f64 = 1e6;
 
-/// What an error in C is relative to.
+/// The size to which an error of C is relative.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Rounding {
     /// σ²max.
     #[default]
     Whole,
-    /// The columns concerned.
+    /// The columns of the two directions.
     Graded,
 }
 
-/// The documented unit of C. In windows of 16-bit floats a sum of products is kept in two 32-bit parts. The unit is larger
-/// for gradients in which single elements outweigh all others (docs/guarantees.md); the kernels' own tests have such
-/// columns.
+/// Returns the documented roundoff of C. For windows of 16-bit floats a sum of products is stored in two 32-bit parts.
+/// (The docs/guarantees.md documents a larger one for gradients with single dominant elements; the kernels' tests have such
+/// columns.)
 pub fn gram_unit(config: &Config) -> f64 {
     match config.history_format {
         HistoryFormat::Bf16 | HistoryFormat::F16 => 64.0 * UNIT,
@@ -51,7 +50,7 @@ impl Rounding {
     }
 }
 
-/// How far the update u may be off, in the 2-norm, and how far its norm, which the library takes from k×k space.
+/// Returns the tolerance of the update u in the 2-norm, and of its norm, which the library computes in k×k space.
 fn update_radii<T: Number>(config: &Config, outcome: &Outcome, rounding: Rounding) -> (f64, f64) {
     let Spectrum { directions, eps, max, .. } = &outcome.spectrum;
     if norm(&outcome.v) == 0.0 {
@@ -69,8 +68,8 @@ fn update_radii<T: Number>(config: &Config, outcome: &Outcome, rounding: Roundin
     (radius, radius + square.sqrt().min(square / outcome.update_norm))
 }
 
-/// The same for Adagrad's d×d definition after so many steps, relative: there the formula stands as it is documented.
-/// Of C's eigenvalues, those beyond the dimension are 0. C is rounded relative to σmax, however short v is.
+/// Returns the relative tolerance for Adagrad's d×d definition after this many steps, by the documented formula.
+/// Eigenvalues of C beyond the dimension are 0. C is rounded relative to σmax, also for a short v.
 pub fn dense_radius<T: Number>(eigenvalues: &[f64], steps: usize, eps: f64, v: &[f64]) -> f64 {
     let max = eigenvalues.iter().copied().fold(0.0, f64::max);
     let min = eigenvalues.iter().copied().fold(max, f64::min).max(0.0);
@@ -79,7 +78,7 @@ pub fn dense_radius<T: Number>(eigenvalues: &[f64], steps: usize, eps: f64, v: &
     promise + ABOUT * UNIT * max / (least + eps) * (max.sqrt() / norm(v)).max(1.0)
 }
 
-/// The part of v along undecided directions may come out with their f or without.
+/// Returns the error from undecided directions: the library may keep them or leave them out.
 fn undecided(config: &Config, outcome: &Outcome) -> f64 {
     let mut part = 0.0;
     let mut factor = 0.0f64;
@@ -93,12 +92,12 @@ fn undecided(config: &Config, outcome: &Outcome) -> f64 {
     factor * part.sqrt()
 }
 
-/// Factor on what no present direction holds.
+/// Returns the factor on the part of v outside all directions that are kept.
 fn outside(config: &Config) -> f64 {
     if leaves_span(config) { config.orthogonal_scale } else { 0.0 }
 }
 
-/// The error in u that a rounding of C, of Mᵀv and of M·c makes, in units of ABOUT.
+/// Returns the error of u from rounding C, Mᵀv and M·c, in units of ABOUT.
 fn limit(config: &Config, outcome: &Outcome, rounding: Rounding) -> f64 {
     let leaves = leaves_span(config);
     let Outcome { spectrum, coordinates, .. } = outcome;
@@ -120,7 +119,8 @@ fn limit(config: &Config, outcome: &Outcome, rounding: Rounding) -> f64 {
                 turned += moved * moved;
             }
         }
-        // The products: Mᵀv is rounded relative to ‖Mⱼ‖‖v‖ (in the oracle Uᵀv to ‖v‖), M·c relative to |cⱼ|‖Mⱼ‖.
+        // Rounding of the products: Mᵀv relative to ‖Mⱼ‖‖v‖ (in the oracle Uᵀv relative to ‖v‖), M·c relative to
+        // |cⱼ|‖Mⱼ‖.
         let product = match (a.present || !a.decided, leaves) {
             (false, _) => 0.0,
             (true, true) => h(a.seen) * UNIT * a.reach * (sigma * length + z[i]),
@@ -131,16 +131,16 @@ fn limit(config: &Config, outcome: &Outcome, rounding: Rounding) -> f64 {
     total.sqrt()
 }
 
-/// h where `u = M·h(C)·z + outside·v`: in the span z = a with v = M a, and h = f; beyond it z = Mᵀv.
+/// Returns h of `u = M·h(C)·z + outside·v`. For v in the span z = a with v = M a, and h = f; otherwise z = Mᵀv.
 fn factor(config: &Config, spectrum: &Spectrum, lambda: f64) -> f64 {
     let f = spectrum.f(config, lambda);
     if leaves_span(config) { (f - outside(config)) / lambda } else { f }
 }
 
-/// The error in ‖u‖² that an error in the eigenvalues makes, and one in ‖v‖² for the part of v outside.
+/// Returns the error of ‖u‖² from errors of the eigenvalues, and of ‖v‖² for the part of v outside the span.
 ///
-/// A norm that a clip uses takes nothing from a direction that the window does not have, where rounding alone gives C an
-/// eigenvalue. What is left of such a direction is its inner products with the others.
+/// The norm that a clip uses has no contribution from a direction outside the window, for which C has an eigenvalue
+/// only by rounding. Only the inner products of such a direction with others remain.
 fn square_limit(config: &Config, outcome: &Outcome, rounding: Rounding) -> f64 {
     let outside = outside(config);
     let mut total = outside * outside * UNIT * outcome.length.powi(2);
@@ -157,7 +157,7 @@ fn square_limit(config: &Config, outcome: &Outcome, rounding: Rounding) -> f64 {
     total + has + 2.0 * (has * lacks).sqrt()
 }
 
-/// Parts of c along the directions that count, at most.
+/// Returns upper bounds of the parts of c along the directions that are kept.
 fn coefficients(config: &Config, outcome: &Outcome) -> Vec<(Direction, f64)> {
     let spectrum = &outcome.spectrum;
     let a = span_coefficients(config, spectrum);
@@ -171,7 +171,7 @@ fn coefficients(config: &Config, outcome: &Outcome) -> Vec<(Direction, f64)> {
         .collect()
 }
 
-/// |h[λa, λb]|, the largest over the decisions that are open.
+/// Returns |h[λa, λb]|, the largest over all undecided cases.
 fn difference(h: &impl Fn(f64) -> f64, a: &Direction, b: &Direction) -> f64 {
     let values = |d: &Direction| -> [f64; 2] {
         let value = if d.present || !d.decided { h(d.seen) } else { 0.0 };
@@ -201,7 +201,7 @@ fn difference(h: &impl Fn(f64) -> f64, a: &Direction, b: &Direction) -> f64 {
     largest
 }
 
-/// `Vᵀa` where v = M a.
+/// Returns `Vᵀa` for v = M a.
 fn span_coefficients(config: &Config, spectrum: &Spectrum) -> Vec<f64> {
     let count = spectrum.directions.len();
     let a: Vec<f64> = (0..count)
@@ -220,27 +220,27 @@ fn span_coefficients(config: &Config, spectrum: &Spectrum) -> Vec<f64> {
     spectrum.svd.right.iter().map(|v| v.iter().zip(&a).map(|(v, a)| v * a).sum()).collect()
 }
 
-/// How far the library's averages may be off by now, carried from step to step.
+/// The accumulated tolerances of the library's averages.
 ///
-/// A buffer's elements may come out a unit in the last place apart, since the averages are often halfway between two
-/// numbers: β = 0.9 makes tenths of the units of what is averaged.
+/// Elements of a buffer may differ by a unit in the last place: averages are often halfway between two numbers, since β
+/// = 0.9 gives tenths of the units of the averaged numbers.
 #[derive(Clone, Default)]
 pub struct Doubt {
     rounding: Rounding,
     norm_average: f64,
     vector_average: f64,
-    /// Of ē's elements, by rounding alone.
+    /// Tolerance of the elements of ē, from rounding alone.
     roundings: f64,
     momentum: f64,
 }
 
-/// How far one step of the library may be off.
+/// The tolerances of one step.
 pub struct Radii {
-    /// Of ‖u‖.
+    /// Tolerance of ‖u‖.
     pub update_norm: f64,
-    /// Of s.
+    /// Tolerance of s.
     pub scale: f64,
-    /// Of the direction.
+    /// Tolerance of the direction.
     pub direction: f64,
 }
 
@@ -249,12 +249,12 @@ impl Doubt {
         Self { rounding, ..Self::default() }
     }
 
-    /// Of m or b, by as much as `error`.
+    /// Adds `error` to the tolerance of m or b.
     pub fn of_momentum(rounding: Rounding, error: f64) -> Self {
         Self { rounding, momentum: error, ..Self::default() }
     }
 
-    /// `oracle` is as after the step that `outcome` tells of.
+    /// Computes the tolerances of the step `outcome`; `oracle` is in the state after it.
     pub fn step<T: Number>(&mut self, oracle: &Oracle, outcome: &Outcome) -> Radii {
         let Config { momentum_kind, momentum: beta, .. } = oracle.config;
         let weight = oracle.weight(oracle.steps);
@@ -262,7 +262,7 @@ impl Doubt {
         let (mut update, mut update_norm) = update_radii::<T>(&oracle.config, outcome, self.rounding);
         let of_v = if momentum_kind == Momentum::Gradient { self.momentum / weight } else { 0.0 };
         if momentum_kind == Momentum::Gradient {
-            // The documented limit of a buffer, 6e-8·σmax/σmin in f32: f is at most σmin^(−2p).
+            // The documented limit of a momentum buffer, 6e-8·σmax/σmin in f32: f is at most σmin^(−2p).
             let most = coefficient_factor(&oracle.config, outcome);
             update += most * of_v;
             update_norm += most * of_v;
@@ -278,7 +278,7 @@ impl Doubt {
         Radii { update_norm, scale, direction: direction + last_places::<T>(&outcome.direction) }
     }
 
-    /// Of what s‖u‖ is held against.
+    /// Returns the tolerance of the reference of s‖u‖.
     fn reference<T: Number>(
         &mut self,
         oracle: &Oracle,
@@ -291,7 +291,7 @@ impl Doubt {
         let factor = if matches!(clip_kind, Clip::EmaNorm | Clip::EmaVector) { clip_factor } else { 1.0 };
         match clip_kind {
             Clip::None | Clip::Norm => 0.0,
-            // ‖v‖ comes from C, or from the products of two shares that may cancel.
+            // The library computes ‖v‖ from C, or from products of two terms that may cancel.
             Clip::GraftInput => {
                 let square = ABOUT * UNIT * outcome.length.powi(2);
                 let length = norm(&outcome.v);
@@ -301,13 +301,13 @@ impl Doubt {
                 let before = self.norm_average;
                 self.norm_average = fade(beta, before) + (1.0 - beta) * update_norm;
                 if update_norm > 0.0 && outcome.update_norm <= update_norm {
-                    // Whether this update has norm 0 hangs on rounding, and with it what the average is made of.
+                    // Rounding decides whether this update has norm 0, and so whether it enters the average.
                     self.norm_average = f64::INFINITY;
                 }
                 factor * before / (1.0 - beta.powi(oracle.steps as i32 - 1)).max(f64::MIN_POSITIVE)
             }
             Clip::EmaVector | Clip::GraftEmaVector => {
-                // ‖ē‖ comes from inner products, of which only those of u with itself may be worse than u.
+                // ‖ē‖ comes from inner products; only those of u with itself may have a larger error than u.
                 let square = ABOUT * (1.0 - beta).powi(2) * square_limit(&oracle.config, outcome, self.rounding);
                 let average = norm(&oracle.vector_average);
                 let of_square = square.sqrt().min(square / average.max(f64::MIN_POSITIVE));
@@ -321,24 +321,24 @@ impl Doubt {
     }
 }
 
-/// A unit in the last place of each element: of those below the normal numbers, the least number.
+/// Returns a unit in the last place of each element; for subnormal elements, the smallest number.
 fn last_places<T: Number>(buffer: &[f64]) -> f64 {
     2.0 * T::UNIT * norm(buffer) + T::LEAST * (buffer.len() as f64).sqrt()
 }
 
-/// The largest factor that a part of v may get.
+/// Returns the largest factor on a part of v.
 fn coefficient_factor(config: &Config, outcome: &Outcome) -> f64 {
     let spectrum = &outcome.spectrum;
     let counted = spectrum.directions.iter().filter(|d| d.present || !d.decided);
     counted.map(|d| spectrum.f(config, d.seen)).fold(outside(config), f64::max)
 }
 
-/// `β·x`; nothing is left of anything where β is 0.
+/// Computes `β·x`; 0 if β is 0, also for infinite x.
 fn fade(beta: f64, x: f64) -> f64 {
     if beta == 0.0 { 0.0 } else { beta * x }
 }
 
-/// Radii of s and of `s·u`, where s is 1 or the reference over ‖u‖.
+/// Returns the tolerances of s and of `s·u`, where s is 1 or the reference divided by ‖u‖.
 fn scaled(outcome: &Outcome, update: f64, update_norm: f64, reference: f64) -> (f64, f64) {
     let Some(target) = outcome.reference else { return (0.0, update) };
     if outcome.update_norm <= 2.0 * update_norm {

@@ -1,5 +1,5 @@
-/* Twenty steps of a few models on this machine, as steps.js takes them in WebAssembly: prints, for each model, its
- * options and the parameters at the end. */
+/* Takes twenty steps of a few models on this machine; steps.js takes the same steps in WebAssembly. Prints the options
+ * and the final parameters of each model. */
 #include <lmada.h>
 
 #include <stdio.h>
@@ -7,7 +7,7 @@
 
 enum { DIM = 1000, STEPS = 20 };
 
-/* Element `index` of the gradient of step `step`: a multiple of 1/32 in [-1, 1], made with integers. */
+/* Returns element `index` of the gradient of step `step`: a multiple of 1/32 in [-1, 1], computed with integers. */
 static double element(unsigned step, unsigned index)
 {
     return (double)(int)((index * 37 + step * 101 + index * step * 7) % 65) / 32 - 1;

@@ -1,8 +1,8 @@
-/* Trains models of every kind on fixed gradients, and writes or compares where the parameters end.
+/* Trains models of every kind on fixed gradients, and writes or compares the final parameters.
  *
- *     trained features       prints those of the processor's features that the library asks for
+ *     trained features       prints the features of the processor that the library uses
  *     trained write FILE     trains, and writes the parameters
- *     trained compare FILE   trains, and says how far they end from those of the file; fails where it is too far
+ *     trained compare FILE   trains, prints the distance to the parameters in the file, and fails if it is too large
  */
 #include "model.h"
 
@@ -17,8 +17,9 @@ static void features(void)
            !!__builtin_cpu_supports("f16c"), !!__builtin_cpu_supports("avx512f"));
 }
 
-/* What is promised of directions, on either processor: 2e-6 for float, 1e-10 for double. In diagonal coordinates what
- * is stored depends on a root that is rounded, and a stored number may then be its neighbour in the format. */
+/* The promised precision of directions on both processors: 2e-6 for float, 1e-10 for double. With diagonal
+ * preconditioning a stored number depends on a rounded root, so it may differ by a unit in the last place of the
+ * format. */
 static double tolerance(const lmada_config_t *config)
 {
     const bool neighbours = config->diagonal_beta > 0 && config->history_format != LMADA_HISTORY_FULL;

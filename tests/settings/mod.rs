@@ -1,6 +1,6 @@
-//! Single options to set, and the values at which each may go wrong.
+//! Single options, each with the values that may cause errors.
 
-// Every test file is a crate of its own and uses a part of this.
+// Every test file is a separate crate and uses a part of this module.
 #![allow(dead_code)]
 
 use lmada::{Clip, Config, Momentum};
@@ -50,7 +50,7 @@ impl Setting {
         }
     }
 
-    /// Every option, at values far apart, bounds included.
+    /// Returns every option at values far apart, bounds included.
     pub fn all() -> Vec<Self> {
         let mut all = vec![Self::Centered, Self::NoBiasCorrection];
         all.extend([0.0, 1e-12, 1e-2, 1.0, 1e6].map(Self::Eps));
@@ -74,7 +74,8 @@ impl Setting {
     }
 }
 
-/// The configuration of some settings, for one thread and a window of `k`; None where they do not go together.
+/// Returns the configuration of some settings, on one thread, with a window of `k`. `None` if the settings exclude each
+/// other.
 pub fn configuration(k: usize, settings: &[Setting]) -> Option<Config> {
     let mut config = Config::default().with_history_size(k as u32).with_threads(1);
     settings.iter().for_each(|setting| setting.apply(&mut config));
@@ -83,7 +84,7 @@ pub fn configuration(k: usize, settings: &[Setting]) -> Option<Config> {
     (!grows).then_some(config)
 }
 
-/// Any option at any value of its range.
+/// Returns any option at any value of its range.
 pub fn any_setting() -> impl Strategy<Value = Setting> {
     let decades = |from: f64, to: f64| (from..to).prop_map(|x| 10f64.powf(x));
     let ema =

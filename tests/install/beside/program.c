@@ -1,5 +1,5 @@
-/* Steps, and asks each library that it is linked with: WITH_LTO, WITH_PLAIN, WITH_SEALED. On the way, in a call that
- * lmada makes (it maps memory), it looks up its own stack: a panic in lmada would have to find the same way. */
+/* Takes a step, and calls each library that it is linked with: WITH_LTO, WITH_PLAIN, WITH_SEALED. Inside mmap, which
+ * lmada calls, it unwinds its own stack, as a panic in lmada would. */
 #define _GNU_SOURCE
 #include <lmada.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ static _Unwind_Reason_Code visit(struct _Unwind_Context *context, void *found) {
     return _URC_NO_REASON;
 }
 
-/* In place of libc's, in dynamic and in static programs. */
+/* Replaces libc's function, in dynamic and in static programs. */
 void *mmap(void *address, size_t length, int protection, int flags, int file, off_t offset) {
     if (inside) {
         int found = 0;
@@ -39,7 +39,7 @@ int main(void) {
     lmada_t *opt;
     g[0] = 1;
     if (lmada_config_init(&config, sizeof config)) return 1;
-    config.threads = 1; /* no worker, whose stack ends elsewhere */
+    config.threads = 1; /* no worker: it has another stack */
     inside = 1;
     if (lmada_create(&config, dim, &opt)) return 1;
     inside = 0;

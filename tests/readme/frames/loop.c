@@ -1,5 +1,5 @@
-/* What the blocks of C in docs/in-your-training-loop.md stand in: the names that they take as given. BLOCKS is a file
- * with a function for each block, and TABLE its calls. No call in a block may fail unseen. */
+/* The program around the C blocks of docs/in-your-training-loop.md: it defines the names that they use. BLOCKS is a
+ * file with a function for each block, TABLE has the calls. No failed call in a block may pass unnoticed. */
 #include <lmada.h>
 
 #include <complex.h>
@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The model: an embedding, weights, biases, one after the other. */
+/* The model: an embedding, weights, biases, in this order. */
 enum { EMBEDDING = 4, WEIGHTS = 6, BIASES = 2, DIM = EMBEDDING + WEIGHTS + BIASES, STEPS = 200, BATCHES = 4 };
 
-static lmada_config_t config; /* the recommended one */
-static lmada_t *opt;          /* made with it */
+static lmada_config_t config; /* the recommended setting */
+static lmada_t *opt;          /* created with this setting */
 static const size_t dim = DIM;
 static float params[DIM], grads[DIM];
 
@@ -27,7 +27,7 @@ static void check(lmada_status_t status)
     if (status != LMADA_OK) fail(lmada_last_error());
 }
 
-/* The loss of batch b has its minimum where all parameters are b + 1; they are 2.5 where the sum has its own. */
+/* The loss of batch b is minimal if all parameters are b + 1; the sum of the losses, if they are 2.5. */
 static double loss(const float *w)
 {
     double sum = 0;
@@ -35,7 +35,7 @@ static double loss(const float *w)
     return sum;
 }
 
-/* Adds scale times the gradient of a batch's loss. */
+/* Adds scale times the gradient of the loss of a batch. */
 static void add_gradient(int batch, const float *w, float *gradient, float scale)
 {
     for (int i = 0; i < DIM; i++) gradient[i] += scale * (float)(i + 1) * (w[i] - (float)(batch + 1));
@@ -47,7 +47,7 @@ static void compute_gradient(const float *w, float *gradient, float scale)
     for (int i = 0; i < DIM; i++) gradient[i] = scale * (float)(i + 1) * (w[i] - 2.5f);
 }
 
-/* What is seen here of rounding to half precision: beyond 65,504 is infinity. */
+/* Imitates half precision: numbers beyond 65,504 become infinite. */
 static float to_f16(float x)
 {
     return fabsf(x) > 65504 ? copysignf(INFINITY, x) : x;
