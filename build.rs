@@ -1,5 +1,5 @@
-//! Gives the shared library the name that programs ask for, `liblmada.so.0` (`liblmada.0.dylib` on macOS), so that they go
-//! on working when a compatible version replaces it. `make lib` puts a link of that name beside the library.
+//! Sets the SONAME of the shared library, `liblmada.so.0` (`liblmada.0.dylib` on macOS), so that programs keep working
+//! with later compatible versions. `make lib` makes a link of that name beside the library.
 
 use std::env::var;
 
