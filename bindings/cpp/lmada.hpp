@@ -345,7 +345,7 @@ private:
         const auto options = created.try_config();
         if (!options) return result<>(options.status(), options.message());
         if (options->dtype != api::dtype) {
-            return result<>(status::invalid_argument, "the state is of an optimizer of the other element type");
+            return result<>(status::invalid_argument, "the state has the other element type (float or double)");
         }
         return created;
     }

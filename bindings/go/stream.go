@@ -92,7 +92,7 @@ func (o *Optimizer[T]) adopt(op string, head *header) error {
 		return err
 	}
 	if (config.dtype == C.LMADA_F32) != single[T]() {
-		return invalid(op, "the state is of an optimizer of the other element type")
+		return invalid(op, "the state has the other element type (float or double)")
 	}
 	dims, ok := head.dims()
 	if !ok {

@@ -52,7 +52,7 @@ end
 function communicator(comm)
     mpi = Base.moduleroot(parentmodule(typeof(comm)))
     Base.PkgId(mpi) == MPI_PACKAGE && comm isa mpi.Comm && return MPICommunicator(mpi, comm)
-    throw(ArgumentError("processes are joined by an MPI.Comm or an Lmada.Communicator, not by a $(typeof(comm))"))
+    throw(ArgumentError("comm has to be an MPI.Comm or an Lmada.Communicator, not a $(typeof(comm))"))
 end
 
 # These calls work with MPI.jl from 0.15 to 0.20. From 0.20 on `root` is a keyword, but the positional form still works.

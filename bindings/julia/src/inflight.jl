@@ -111,7 +111,8 @@ function schedule(kind::Symbol, peak::Real, step::Integer; warmup::Integer = 0, 
     number = findfirst(isequal(kind), SCHEDULES)
     number === nothing && throw(ArgumentError("a schedule cannot be $(repr(kind)); it is one of $SCHEDULES"))
     step >= 1 && total >= warmup >= 0 && isfinite(peak) && peak >= 0 ||
-        throw(ArgumentError("no schedule has peak $peak, step $step, warmup $warmup and total $total"))
+        throw(ArgumentError("a schedule needs a finite peak >= 0, step >= 1 and 0 <= warmup <= total: peak is $peak, " *
+                            "step $step, warmup $warmup, total $total"))
     return @ccall $(library().schedule)((number - 1)::Int32, peak::Float64, step::UInt64, warmup::UInt64,
                                         total::UInt64)::Float64
 end

@@ -59,7 +59,7 @@ function __init__()
     handle = open_library()
     path = dlpath(handle)
     abi_version = dlsym(handle, :lmada_abi_version; throw_error = false)
-    abi_version === nothing && error("Lmada: $path is no lmada library. ", HOW_TO_SET)
+    abi_version === nothing && error("Lmada: $path is not an lmada library. ", HOW_TO_SET)
     check_abi(Int(@ccall $abi_version()::UInt32), path)
 
     LIBRARY[] = addresses(handle, FUNCTIONS)

@@ -139,7 +139,7 @@ end
 Base.isopen(opt::Optimizer) = is_original(opt) && opt.handle != C_NULL
 
 const NOT_ORIGINAL =
-    "this is no optimizer but a copy of the fields of one, as precompilation and packages that store objects make. " *
+    "this is a field-by-field copy of an optimizer, as precompilation and packages that store objects make. " *
     "Make the optimizers of a module in its `__init__`; to store one, use Serialization or the bytes of " *
     "`Lmada.save(opt)`; to copy one, `copy` or `deepcopy`"
 

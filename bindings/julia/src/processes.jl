@@ -39,7 +39,7 @@ function together!(one_call, apply_piece!, opt, written, grads, comm)
             code = one_call(opt, written, grads)
             code == Int32(WRONG_PHASE) || check(code)
             grads isa Gradients && any(isnothing, grads) &&
-                throw(ArgumentError("`nothing` stands for a gradient in a step of one process only: give zeros"))
+                throw(ArgumentError("a gradient can be `nothing` only in a step of one process: pass zeros"))
             each_piece((offset, piece) -> feed!(opt, piece; offset = offset), grads)
         end
     catch

@@ -34,7 +34,7 @@
         other = first(path for path in Lmada.Libdl.dllist() if occursin("libjulia", path))
         worked, message = load(LMADA_LIBRARY = other)
         @test !worked
-        @test occursin("is no lmada library", message)
+        @test occursin("is not an lmada library", message)
     end
 
     @testset "the source tree" begin

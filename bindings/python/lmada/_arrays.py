@@ -35,7 +35,7 @@ def same_layout(first: Array, second: Array, names: str) -> None:
         raise ValueError(f"{names} have shapes {first.shape} and {second.shape}")
     a, b = first.flags, second.flags
     if not (a.c_contiguous and b.c_contiguous or a.f_contiguous and b.f_contiguous):
-        raise ValueError(f"{names} lie in different orders: one by rows (C), the other by columns (Fortran)")
+        raise ValueError(f"{names} have different memory orders: one by rows (C), the other by columns (Fortran)")
 
 
 def addresses(arrays: Sequence[Any], dtype: "np.dtype[Any]", name: str, writes: bool = False) -> Array:

@@ -93,7 +93,7 @@ def _declare(library: ctypes.CDLL, path: str) -> None:
     try:
         version = library.lmada_abi_version
     except AttributeError:
-        raise ImportError(f"{path} is no lmada library. {HOW_TO_SET}") from None
+        raise ImportError(f"{path} is not an lmada library. {HOW_TO_SET}") from None
     version.restype = U32
     if version() != ABI_VERSION:
         newer = "package" if version() > ABI_VERSION else "library"

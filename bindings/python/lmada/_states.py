@@ -184,7 +184,7 @@ def _write_all(file: Writer, piece: memoryview) -> None:
         if written is None and not isinstance(file, io.RawIOBase):
             return
         if not written:
-            raise OSError("the file took none of the bytes that were written")
+            raise OSError("the file took none of the bytes")
         piece = piece[written:]
 
 
@@ -197,7 +197,7 @@ def _read_all(file: Reader, count: int) -> bytes:
             raise EOFError("the saved state is cut short")
         found += more
     if len(found) > count:
-        raise ValueError("the file gave more bytes than were read")
+        raise ValueError("the file returned more bytes than requested")
     return bytes(found)
 
 

@@ -134,7 +134,7 @@ class GenericTest(TestCase):
                 )
                 bias = torch.randn((10,), dtype=dtype) if contiguous else torch.randn((10, 2), dtype=dtype)[..., 0]
                 with warnings.catch_warnings():
-                    warnings.filterwarnings("ignore", message=".*gaps in memory.*")
+                    warnings.filterwarnings("ignore", message=".*not contiguous in memory.*")
                     self.goes_the_right_way(optim_info, optim_input, [], weight, bias, torch.randn(5, dtype=dtype))
 
     @optims([INFO])

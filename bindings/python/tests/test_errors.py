@@ -72,7 +72,7 @@ class ErrorsTest(unittest.TestCase):
             (ValueError, "contiguous", lambda: opt.step(ones(12)[::2], w)),
             (ValueError, "read-only", lambda: opt.step(fixed, w)),
             (ValueError, "shapes (6,) and (2, 3)", lambda: opt.step(w, ones(6).reshape(2, 3))),
-            (ValueError, "different orders", lambda: nine.step(square, np.asfortranarray(square) + square.T)),
+            (ValueError, "different memory orders", lambda: nine.step(square, np.asfortranarray(square) + square.T)),
             (ValueError, "1 arrays of parameters and 2", lambda: opt.step([w], [w, w])),
             (ValueError, "at least one parameter", lambda: lmada.Optimizer(0)),
             (ValueError, "length of a block", lambda: lmada.Optimizer([3, -1])),

@@ -213,7 +213,7 @@ class StatesTest(unittest.TestCase):
     def test_the_library_in_use(self) -> None:
         self.assertRegex(lmada.library_version(), r"^\d+\.\d+\.\d+$")
         self.assertIn("lmada", lmada.library_path())
-        for library, words in (("/nowhere/liblmada.so", "finds no library"), ("libc.so.6", "is no lmada library")):
+        for library, words in (("/nowhere/liblmada.so", "finds no library"), ("libc.so.6", "is not an lmada library")):
             run = subprocess.run(
                 [sys.executable, "-c", "import lmada"],
                 env={**os.environ, "LMADA_LIBRARY": library},

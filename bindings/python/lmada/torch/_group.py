@@ -135,7 +135,7 @@ class ParamGroup:
     def take_params(self, params: List[torch.Tensor]) -> None:
         """Uses the parameters of the entry, which may be in a new list."""
         if len(params) != len(self.lengths):
-            raise ValueError("a group has other parameters than it had: add parameters by add_param_group")
+            raise ValueError("the number of parameters in a group has changed: add parameters with add_param_group")
         if params is not self.params:
             self.params = params
             self._locate()
@@ -147,7 +147,7 @@ class ParamGroup:
         numbers = _ELEMENTS[self.dtype][1]
         for number, (param, length) in enumerate(zip(self.params, self.lengths)):
             if param.numel() * numbers != length:
-                raise ValueError(f"{_where(number, param)} has another number of elements than it had: add a new group")
+                raise ValueError(f"{_where(number, param)} has changed its number of elements: add a new group")
         self._numbers = list(range(len(self.params)))
         self._addresses = list(map(data_ptr, self.params))
         # These tensors keep the memory alive, so that no other tensor, perhaps of another size, gets such an address.
@@ -249,11 +249,12 @@ class ParamGroup:
         if not self._warned:
             self._warned = True
             what = _where(number, self.params[number])
-            warnings.warn(f"{what} has gaps in memory: each step copies it, there and back", stacklevel=6)
+            warnings.warn(f"{what} is not contiguous in memory: each step copies it to an array and back", stacklevel=6)
 
     def _refuse_gaps(self) -> None:
         for number in self._gapped:
-            raise ValueError(f"{_where(number, self.params[number])} has gaps in memory: bfloat16 parameters may not")
+            where = _where(number, self.params[number])
+            raise ValueError(f"{where} is not contiguous in memory, as bfloat16 parameters must be")
 
     def _step_bf16(self, grads: List[Optional[torch.Tensor]]) -> None:
         """A step in phases, one tensor after the other. Reads gradients and writes parameters in place."""

@@ -90,7 +90,7 @@ class LMAdagrad(torch.optim.Optimizer):
             return loss
         scale = 1.0 if grad_scale is None else 1.0 / float(grad_scale)
         if len(self.param_groups) != len(self._groups):
-            raise ValueError("param_groups has other groups than it had: add groups by add_param_group")
+            raise ValueError("the number of groups in param_groups has changed: add groups with add_param_group")
         for entry, group in zip(self.param_groups, self._groups):
             group.take_params(entry["params"])
             group.set_options(entry, scale)
