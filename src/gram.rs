@@ -1,5 +1,5 @@
-//! The Gram matrix `C = MᵀM` of one block, in f64: a row and a column change at each step, and no entry is ever
-//! updated, so that none drifts.
+//! The Gram matrix `C = MᵀM` of one block, in f64. A step replaces one row and column. Entries are computed once and
+//! never updated, so they do not drift.
 
 use crate::error::Result;
 use crate::memory::Buffer;
@@ -11,22 +11,22 @@ pub(crate) struct Gram {
 }
 
 impl Gram {
-    /// For windows of `size` gradients.
+    /// For windows of `size` gradients. All entries are 0.
     pub fn new(size: usize) -> Result<Self> {
         Ok(Self { entries: Buffer::zeroed(size * size, "the Gram matrix")?, size })
     }
 
-    /// The matrix as it will be once the gradient in slot `newest`, whose products are `row`, is accepted.
+    /// The matrix with `row` as the products of the gradient in slot `newest`, before that gradient is accepted.
     pub fn with<'a>(&'a self, newest: usize, row: &'a [f64]) -> Candidate<'a> {
         Candidate { gram: self, newest, row }
     }
 
-    /// The matrix as it is, with `held` gradients of which that in slot `newest` was accepted last.
+    /// The current matrix of `held` gradients. The one in slot `newest` was accepted last.
     pub fn current(&self, newest: usize, held: usize) -> Candidate<'_> {
         self.with(newest, &self.entries[newest * self.size..][..held])
     }
 
-    /// Accepts the gradient in slot `newest`. `row` has an entry for each of the `held` gradients.
+    /// Accepts the gradient in slot `newest`. `row` has its product with each gradient held.
     pub fn accept(&mut self, newest: usize, row: &[f64]) {
         for (slot, product) in row.iter().enumerate() {
             self.entries[slot * self.size + newest] = *product;
@@ -44,13 +44,13 @@ impl Gram {
         &self.entries
     }
 
-    /// All entries, to be replaced.
+    /// All entries, row by row, to be replaced.
     pub fn entries_mut(&mut self) -> &mut Buffer<f64> {
         &mut self.entries
     }
 }
 
-/// The Gram matrix with the newest gradient in it, before that is accepted.
+/// The Gram matrix with the newest gradient in it, before the gradient is accepted.
 #[derive(Clone, Copy)]
 pub(crate) struct Candidate<'a> {
     gram: &'a Gram,
@@ -84,17 +84,17 @@ impl Candidate<'_> {
     }
 
     /// As [`crate::spectral::Entries::arranged`].
-    pub fn arranged<'a>(&self, order: &[usize], scale: f64, columns: impl Iterator<Item = (usize, &'a mut [f64])>) {
+    pub fn arranged<'a>(&self, order: &[usize], factor: f64, columns: impl Iterator<Item = (usize, &'a mut [f64])>) {
         let held = self.row.len();
         let place = order.iter().position(|&slot| slot == self.newest);
         for (&j, (first, column)) in order.iter().zip(columns) {
             let row = if j == self.newest { self.row } else { &self.gram.entries[j * self.gram.size..][..held] };
             for (entry, &i) in column.iter_mut().zip(&order[first..]) {
-                *entry = scale * row[i];
+                *entry = factor * row[i];
             }
-            // The newest gradient's product is in its own row alone.
+            // The stored rows do not have the newest gradient's products yet.
             if let Some(place) = place.and_then(|place| place.checked_sub(first)) {
-                column[place] = scale * self.row[j];
+                column[place] = factor * self.row[j];
             }
         }
     }

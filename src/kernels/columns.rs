@@ -6,9 +6,9 @@ use super::each::{padded, scratch_vectors_mut};
 use super::prefetch::{Ahead, DISTANCE};
 use crate::simd::{CACHE_LINE, Decode, LANES, Lanes, Load, MOST_COLUMNS, Number, PAIR, Stored, kernels};
 
-/// Columns side by side: column `j` begins at `data[j * stride]` and has as many elements as the vector beside it needs
-/// whole vectors of [`LANES`] for, at most `stride`. Elements of a column beyond the vector's are read but do not count.
-/// One column is omitted.
+/// Columns side by side: column `j` begins at `data[j * stride]`. A kernel reads as many elements of each as its other
+/// argument has, rounded up to a multiple of [`LANES`], at most `stride`; the excess elements do not count. One column
+/// is omitted.
 #[derive(Clone, Copy)]
 #[doc(hidden)]
 pub struct Columns<'a, T> {
@@ -20,7 +20,7 @@ pub struct Columns<'a, T> {
     pub omitted: usize,
     /// Scales of the numbers.
     pub scales: Scales<'a>,
-    /// What is prefetched meanwhile.
+    /// Memory that is prefetched meanwhile.
     pub ahead: Ahead,
 }
 
@@ -40,8 +40,8 @@ pub struct Scales<'a> {
     pub stride: usize,
 }
 
-/// Runs `$body` for the columns that are not omitted, in batches of at most `$most`. In the body, the constant `$size` is
-/// the size of the batch, `$first` the number of columns before the batch, and `$places` are the columns' numbers.
+/// Runs `$body` for the columns that are not omitted, in batches of at most `$most`. In the body, the constant `$size`
+/// is the size of the batch, `$first` the number of columns before the batch, and `$places` are the columns' numbers.
 macro_rules! each_batch {
     ($most:expr, [$($sizes:literal),*], $count:expr, $omitted:expr, $first:ident, $places:ident, $size:ident, $body:block) => {
         let (omitted, taken): (usize, usize) = ($omitted, $count - 1);
@@ -63,8 +63,8 @@ macro_rules! each_batch {
 
 pub(super) use each_batch;
 
-/// Runs `$body` for every vector `$index` of `$range`, `$turn` vectors a turn, and `$between` for the first vector of each
-/// turn.
+/// Runs `$body` for every vector `$index` of `$range`, `$turn` vectors a turn, and `$between` for the first vector of
+/// each turn.
 macro_rules! in_turns {
     ($turn:expr, $range:expr, $index:ident, $between:block, $body:block) => {
         let (mut next, end): (usize, usize) = ($range.start, $range.end);
@@ -87,12 +87,12 @@ macro_rules! in_turns {
 }
 
 kernels! {
-    /// Loops over columns that store `S` for elements of type `T`. A column's numbers are the stored numbers times their
-    /// scales.
+    /// Loops over columns that store `S` for elements of type `T`. A column's numbers are the stored numbers times
+    /// their scales.
     struct ColumnKernels[T: Number, S: Stored] on Decode<S, T>;
 
-    /// Adds to each of `sums` the dot product of `x` and its column, in f64 sums. The result for a column does not depend
-    /// on the other columns.
+    /// Adds to each of `sums` the dot product of `x` and its column, in f64 sums. The result for a column does not
+    /// depend on the other columns.
     fn dots(lanes, x: &[T], columns: Columns<'_, S>, sums: &mut [f64]) {
         check_columns(columns, sums.len(), x.len());
         let (x, rest) = x.as_chunks::<LANES>();
@@ -117,7 +117,7 @@ kernels! {
                         }
                     },
                     {
-                        let x = lanes.load( &x[index]);
+                        let x = lanes.load(&x[index]);
                         for (j, product) in products.iter_mut().enumerate() {
                             // SAFETY: `x` has this vector.
                             *product = lanes.mul_add(x, lanes.decode(unsafe { batch.vector(j, index) }), *product);
@@ -125,7 +125,7 @@ kernels! {
                     }
                 );
                 if end > x.len() {
-                    let last = lanes.load( &last);
+                    let last = lanes.load(&last);
                     for (j, product) in products.iter_mut().enumerate() {
                         // SAFETY: the rest of `x` is part of this vector.
                         *product = lanes.mul_add(last, lanes.decode(unsafe { batch.vector(j, x.len()) }), *product);
@@ -160,8 +160,8 @@ kernels! {
     }
 }
 
-/// Columns at most that [`ColumnKernels::combine_native`] sums in the precision of the elements. More would be less exact,
-/// and is no faster.
+/// Columns at most that [`ColumnKernels::combine_native`] sums in the precision of the elements. More would be less
+/// exact, and is no faster.
 pub(crate) const NATIVE_COLUMNS: usize = MOST_COLUMNS;
 
 /// Columns in the next batch. Two batches of half the size are better than a full one and a small one.
@@ -206,7 +206,7 @@ impl<S: Stored, const SIZE: usize> Batch<S, SIZE> {
     /// Vector `index` of column `j` of the batch.
     ///
     /// # Safety
-    /// The array beside the columns has a vector `index`, a padded one included.
+    /// The other argument of the kernel has a vector `index`; a padded one counts.
     #[inline(always)]
     unsafe fn vector<'a>(self, j: usize, index: usize) -> &'a [S; LANES] {
         // SAFETY: a column has as many elements as the array, all inside its data; an array of `S` is aligned as `S`.
@@ -216,7 +216,7 @@ impl<S: Stored, const SIZE: usize> Batch<S, SIZE> {
     /// Vectors `index` and `index + 1` of column `j` of the batch.
     ///
     /// # Safety
-    /// The array beside the columns has both vectors, a padded one included.
+    /// The other argument of the kernel has both vectors; a padded one counts.
     #[inline(always)]
     unsafe fn pair<'a>(self, j: usize, index: usize) -> &'a [S; PAIR] {
         // SAFETY: as in `vector`.
@@ -224,8 +224,9 @@ impl<S: Stored, const SIZE: usize> Batch<S, SIZE> {
     }
 }
 
-/// Prefetches what will be needed next while `count` vectors from `index` on are processed: of columns of numbers shorter
-/// than `T`, what lies [`DISTANCE`] ahead; beside the first batch, an equal part of [`Columns::ahead`].
+/// Prefetches memory that will be needed next, while `count` vectors from `index` on are processed: of columns of
+/// numbers shorter than `T`, the memory [`DISTANCE`] ahead; during the first batch, an equal part of
+/// [`Columns::ahead`].
 #[inline(always)]
 pub(super) fn prefetch<L: Lanes, T, S: Stored, const SIZE: usize>(
     lanes: L,
@@ -477,8 +478,8 @@ where
     }
 }
 
-/// Panics if the columns do not lie inside the data or overlap, or if no column is omitted. A column has as many vectors
-/// as `len` elements need.
+/// Panics if the columns do not lie inside the data or overlap, or if no column is omitted. A column has as many
+/// vectors as `len` elements need.
 #[inline(always)]
 pub(super) fn check_columns<S: Stored>(columns: Columns<'_, S>, count: usize, len: usize) {
     let Columns { data, stride, omitted, .. } = columns;

@@ -1,14 +1,14 @@
-//! The scales of diagonal preconditioning: a parameter's scale comes from the average of its squared gradients, as in Adam.
-//! Gradients are multiplied by their scales before they are stored, and updates on their way out.
+//! The scales of diagonal preconditioning: a parameter's scale comes from the average of its squared gradients, as in
+//! Adam. Gradients are multiplied by their scales before they are stored, and updates on their way out.
 //!
-//! A scale is `x^(−1/4)`. It is computed from a guess made of the number's bits and two steps. Each step raises the error
-//! to the fourth power; the last step in `f32` only squares it, which suffices there. Two square roots and a division
-//! would take longer than reading the numbers from memory. `f64` arithmetic for `f32` would too, and what is stored has
-//! the precision of `f32` anyway.
+//! A scale is `x^(−1/4)`. It is computed from a guess made of the number's bits and two steps. Each step raises the
+//! error to the fourth power; the last step in `f32` only squares it, which suffices there. Two square roots and a
+//! division would take longer than reading the numbers from memory. `f64` arithmetic for `f32` would too, and what is
+//! stored has the precision of `f32` anyway.
 
 use crate::simd::{Number, PAIR, Pairs};
 
-/// What scales depend on beside the gradients. The average of squares is `q ← beta·q + (1 − beta)·(factor·g)²`, stored as
+/// The parameters of the scales. The average of squares is `q ← beta·q + (1 − beta)·(factor·g)²`, stored as
 /// its root; a scale is `(correction·q + eps)^(−1/4)`.
 #[derive(Clone, Copy, Debug)]
 #[doc(hidden)]

@@ -1,13 +1,13 @@
 //! Loops that take elements a vector at a time, and pad the last vector.
 //!
-//! Elements come in slices of any length. The `f64` beside them come in scratch: slices that hold at least as many whole
-//! vectors as the elements need, so that their last vector is never partial.
+//! Elements come in slices of any length. The `f64` that accompany them come in *scratch*: slices long enough for whole
+//! vectors, so that the last vector of scratch is never partial.
 
 use crate::simd::{LANES, Stored};
 
-/// Runs `$body` for each vector of elements that are read (`$given`) or changed (`$changed`), and of the scratch beside
-/// them that is read (`$read`) or written (`$written`). In the body the vectors have the names of their slices. The last
-/// elements are padded with zeros to a vector, of which only the elements that exist are written back.
+/// Runs `$body` for each vector of elements that are read (`$given`) or changed (`$changed`), and of the scratch that
+/// is read (`$read`) or written (`$written`) with them. In the body the vectors have the names of their slices. Zeros
+/// pad the last elements to a vector; only elements that exist are written back.
 macro_rules! each_vector {
     ($($lists:tt)*) => {
         $crate::kernels::each::each_of!(LANES, $($lists)*)

@@ -3,9 +3,10 @@
 use core::fmt::Debug;
 use core::ops::{Add, Mul, Sub};
 
+use super::columns::ColumnKernels;
+use super::elements::Kernels;
 use super::quantized::QuantizedFormats;
 use super::sparse::{SelectionKernels, SparseKernels};
-use super::{ColumnKernels, Kernels};
 use crate::config::Dtype;
 use crate::memory::Pod;
 use crate::simd::{Number, best};
@@ -42,11 +43,11 @@ pub trait Element:
     #[doc(hidden)]
     fn column_kernels() -> &'static ColumnKernels<Self, Self>;
 
-    /// The best kernels for quantized windows on this machine; none where this type has no such windows.
+    /// The best kernels for quantized windows on this machine; none for `f64`.
     #[doc(hidden)]
     fn quantized() -> Option<QuantizedFormats<Self>>;
 
-    /// The best kernels for sparse windows on this machine; none where this type has no such windows.
+    /// The best kernels for sparse windows on this machine; none for `f64`.
     #[doc(hidden)]
     fn sparse() -> Option<(&'static SparseKernels<Self>, &'static SelectionKernels<Self>)>;
 }

@@ -1,9 +1,8 @@
 //! Loops over one array of elements, or over several arrays element by element.
 //!
-//! Elements come in slices of any length. The `f64` beside them come in scratch of at least so many whole vectors
-//! ([`LANES`](crate::simd::LANES)). Where scratch is written, the last vector is filled up with zeros or with what the
-//! kernel makes of zeros. Kernels panic if lengths do not fit. *Elementwise* kernels give an element the same bits wherever
-//! in the slice it lies.
+//! Elements come in slices of any length, and the `f64` that accompany them in scratch ([`super::each`]). A kernel that
+//! writes scratch fills up the last vector with zeros, or with its results for zeros. Kernels panic if lengths do not
+//! fit. *Elementwise* kernels give an element the same bits wherever in the slice it lies.
 
 use super::diagonal::{Diagonal, DiagonalSums, Scaled, scale_pair, store_scaled};
 use super::each::{each_of, each_vector, padded};
@@ -127,8 +126,8 @@ kernels! {
         });
     }
 
-    /// Copies `source` to `target` by non-temporal stores where the machine has them: they leave the caches alone, and do
-    /// not read the old contents of `target`. Call [`Kernels::fence`] before another thread may look at `target`.
+    /// Copies `source` to `target` by non-temporal stores where the machine has them: they leave the caches alone, and
+    /// do not read the old contents of `target`. Call [`Kernels::fence`] before another thread may look at `target`.
     fn copy_non_temporal(lanes, source: &[T], target: &mut [T]) {
         each_vector!(source.len(), [source], [target], [], [], {
             lanes.store_non_temporal(lanes.load_native(source), target);
@@ -202,8 +201,8 @@ kernels! {
     }
 
     /// Computes the scales of diagonal preconditioning for a gradient, and the gradient times its scales, both rounded.
-    /// `root` is the root of the average of squared gradients before this gradient. Returns the gradient's squared norm,
-    /// and the sum of the roots that [`Kernels::advance_root`] will store. Elementwise, except for the sums.
+    /// `root` is the root of the average of squared gradients before this gradient. Returns the gradient's squared
+    /// norm, and the sum of the roots that [`Kernels::advance_root`] will store. Elementwise, except for the sums.
     fn diagonal_scales(
         lanes,
         root: &[T],

@@ -9,10 +9,11 @@ const TURN: usize = 2;
 
 kernels! {
     /// Loops that store elements of type `T` as `S`.
-    struct EncodeKernels[T: Number, S: Stored] on Encode<S, T>, on x86 also [Avx512Bf16 "avx512bf16" "avx512f,avx512vl,avx512bf16,popcnt,bmi1"];
+    struct EncodeKernels[T: Number, S: Stored] on Encode<S, T>,
+        on x86 also [crate::simd::x86::Avx512Bf16, "avx512bf16" "avx512f,avx512vl,avx512bf16,popcnt,bmi1"];
 
-    /// Sets `codes` to the `S` nearest to the elements divided by `scale` (of two equally near, the even one; zeros where
-    /// the scale is 0), and `stored` to `scale` times the codes, which is exact in `T`. Elementwise.
+    /// Sets `codes` to the `S` nearest to the elements divided by `scale` (of two equally near, the even one; zeros
+    /// where the scale is 0), and `stored` to `scale` times the codes, which is exact in `T`. Elementwise.
     fn encode(lanes, given: &[T], scale: f64, codes: &mut [S], stored: &mut [T]) {
         let (factor, scale) = (inverse(scale), lanes.splat_native(scale));
         each_vector!(given.len(), [given], [codes, stored], [], [], {

@@ -1,12 +1,12 @@
 //! Loops of length d: everything that is done a number of times that grows with the model. Kernels know no policy.
 //!
-//! A kernel is written once, on vectors of eight numbers ([`crate::simd`]), for all element types and instruction sets. Each
-//! file declares a table of kernels with [`kernels!`](crate::simd::kernels), which compiles them for every instruction set.
-//! The best table that the machine can run is chosen when the program runs.
+//! A kernel is written once, on vectors of eight numbers ([`crate::simd`]), for all element types and instruction sets.
+//! Each file declares a table of kernels with [`kernels!`](crate::simd::kernels), which compiles them for every
+//! instruction set. The best table that the machine can run is chosen when the program runs.
 //!
-//! A sum has one order. It depends neither on addresses nor on the instruction set: vectors have eight lanes everywhere,
-//! and fewer elements are padded to a vector. Sums are f64 sums, since f32 sums lose what nearly parallel gradients
-//! differ in. The exception is asked for by name ([`ColumnKernels::combine_native`]).
+//! A sum has one order. It depends neither on addresses nor on the instruction set: vectors have eight lanes
+//! everywhere, and fewer elements are padded to a vector. Sums are f64 sums, since f32 sums lose what nearly parallel
+//! gradients differ in. The exception is asked for by name ([`ColumnKernels::combine_native`]).
 
 mod columns;
 mod diagonal;

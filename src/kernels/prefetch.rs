@@ -1,5 +1,5 @@
-//! Memory that kernels prefetch while they work on other memory. The processor does not foresee a change from one array to
-//! another by itself. A prefetch is only ever a hint: it never fails, and changes no result.
+//! Memory that kernels prefetch while they work on other memory. The processor does not foresee a change from one array
+//! to another by itself. A prefetch is only ever a hint: it never fails, and changes no result.
 
 use crate::simd::{CACHE_LINE, Lanes};
 
@@ -13,8 +13,8 @@ pub struct Ahead {
     pub runs: [Run; 2],
 }
 
-/// Bytes between what a loop reads and what it prefetches, where it reads so little at a time that the processor does not
-/// foresee it.
+/// Bytes between what a loop reads and what it prefetches, where it reads so little at a time that the processor does
+/// not foresee it.
 pub(super) const DISTANCE: usize = 4096;
 
 /// Memory that is prefetched in equal parts, all runs side by side.

@@ -1,5 +1,5 @@
-//! Products of quantized columns with a vector that is quantized like them, in 32-bit sums ([`Products`]). Widening each
-//! number to f64 instead takes longer: docs/performance.md has the times before and after.
+//! Products of quantized columns with a vector that is quantized like them, in 32-bit sums ([`Products`]). Widening
+//! each number to f64 instead takes longer: docs/performance.md has the times before and after.
 
 use super::columns::{Columns, batch_size, check_columns, each_batch, places, prefetch};
 use crate::simd::{GROUP, LANES, Products, RUN, Stored, kernels};
@@ -8,8 +8,8 @@ kernels! {
     /// Products of numbers stored as `S`.
     struct ProductKernels[S: Stored] on Products<S>;
 
-    /// Adds to each of `sums` the product of its column with a vector that is stored like it: `codes` times `scales`, one
-    /// scale for each quantization group ([`Stored::GROUP`]).
+    /// Adds to each of `sums` the product of its column with a vector that is stored like it: `codes` times `scales`,
+    /// one scale for each quantization group ([`Stored::GROUP`]).
     ///
     /// Where numbers are stored as they are, the scales bound them instead: they are powers of two from 2⁻¹²⁶ on, the
     /// vector's at least its norm and a column's at least its largest magnitude.

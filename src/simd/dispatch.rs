@@ -1,5 +1,5 @@
-//! How a kernel, a loop that is written once on [`Lanes`](super::Lanes), is compiled for each instruction set and chosen
-//! when the program runs.
+//! Compiles kernels for each instruction set, and chooses the best when the program runs. A kernel is a loop that is
+//! written once, on [`Lanes`](super::Lanes).
 
 use once_cell::race::OnceRef;
 
@@ -15,16 +15,16 @@ use once_cell::race::OnceRef;
 /// }
 /// ```
 ///
-/// A kernel is a function of `lanes: L`, where `L` has the trait named after `on`, and of the arguments that callers give.
-/// The macro makes:
+/// A kernel is a function of `lanes: L`, where `L` has the trait named after `on`, and of the arguments that callers
+/// give. The macro makes:
 ///
 /// - the generic function `kernel<L, T>(lanes, x)`, which other kernels may call;
 /// - `struct Table<T>` with the `name` of an instruction set and a function pointer for each kernel, without `lanes`;
 /// - `Table::<T>::available()`: the tables that the processor can run, the best first.
 ///
-/// Kernels and all that they call are `#[inline(always)]`, so that the compiler translates them inside a function that is
-/// compiled for the instruction set. For the same reason they contain no closures: a closure would be compiled for the
-/// instruction set of the build.
+/// Kernels and all that they call are `#[inline(always)]`, so that the compiler translates them inside a function that
+/// is compiled for the instruction set. For the same reason they contain no closures: a closure would be compiled for
+/// the instruction set of the build.
 macro_rules! kernels {
     (
         $(#[$about:meta])*
@@ -37,17 +37,20 @@ macro_rules! kernels {
         $crate::simd::dispatch::define_available! {
             $table $generics $generics, $bound, { $($kernels)* }
             $($extra)?
-            [Avx512 "avx512" "avx512f,popcnt,bmi1"]
-            [Avx2 "avx2" "avx2,fma,f16c,popcnt,bmi1"]
-            [Portable "portable"]
+            [$crate::simd::x86::Avx512, "avx512" "avx512f,popcnt,bmi1"]
+            [$crate::simd::x86::Avx2, "avx2" "avx2,fma,f16c,popcnt,bmi1"]
+            [$crate::simd::portable::Portable, "portable"]
         }
         #[cfg(target_arch = "aarch64")]
         $crate::simd::dispatch::define_available! {
-            $table $generics $generics, $bound, { $($kernels)* } [Neon "neon"] [Portable "portable"]
+            $table $generics $generics, $bound, { $($kernels)* }
+            [$crate::simd::neon::Neon, "neon"]
+            [$crate::simd::portable::Portable, "portable"]
         }
         #[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
         $crate::simd::dispatch::define_available! {
-            $table $generics $generics, $bound, { $($kernels)* } [Portable "portable"]
+            $table $generics $generics, $bound, { $($kernels)* }
+            [$crate::simd::portable::Portable, "portable"]
         }
     };
 }
@@ -100,17 +103,17 @@ macro_rules! define_kernels {
 macro_rules! define_available {
     (
         $table:ident [$($generic:ident: $of:path),*] $generics:tt, $bound:path, $kernels:tt
-        $([$set:ident $name:literal $($features:literal)?])+
+        $([$set:path, $name:literal $($features:literal)?])+
     ) => {
         impl<$($generic: $of),*> $table<$($generic),*> {
             /// The tables that this machine can run, the best first.
             pub(crate) fn available() -> impl Iterator<Item = &'static Self>
             where
-                $($crate::simd::$set: $bound),+
+                $($set: $bound),+
             {
                 let tables = [$(
-                    <$crate::simd::$set>::is_available().then_some(const {
-                        $crate::simd::dispatch::compile_table! { $generics, $bound, $set $name [$($features)?] $kernels }
+                    <$set>::is_available().then_some(const {
+                        $crate::simd::dispatch::compile_table! { $generics, $bound, $set, $name [$($features)?] $kernels }
                     })
                 ),+];
                 tables.into_iter().flatten()
@@ -122,7 +125,7 @@ macro_rules! define_available {
 /// A table, compiled for one instruction set.
 macro_rules! compile_table {
     (
-        $generics:tt, $bound:path, $set:ident $name:literal $features:tt
+        $generics:tt, $bound:path, $set:path, $name:literal $features:tt
         {$(
             $(#[$doc:meta])*
             fn $kernel:ident($lanes:ident $(, $argument:ident: $type:ty)* $(,)?) $(-> $result:ty)? $body:block
@@ -131,7 +134,7 @@ macro_rules! compile_table {
         &Self {
             name: $name,
             $($kernel: $crate::simd::dispatch::compile_kernel! {
-                $generics, $bound, $set $features $kernel($($argument: $type),*) $(-> $result)?
+                $generics, $bound, $set, $features $kernel($($argument: $type),*) $(-> $result)?
             },)*
         }
     };
@@ -140,33 +143,33 @@ macro_rules! compile_table {
 /// A kernel, compiled for one instruction set.
 macro_rules! compile_kernel {
     (
-        [$($generic:ident: $of:path),*], $bound:path, $set:ident []
+        [$($generic:ident: $of:path),*], $bound:path, $set:path, []
         $kernel:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?
     ) => {{
         fn compiled<$($generic: $of),*>($($argument: $type),*) $(-> $result)?
         where
-            $crate::simd::$set: $bound,
+            $set: $bound,
         {
             // SAFETY: the build may use the instruction set.
-            $kernel::<$crate::simd::$set, $($generic),*>(unsafe { <$crate::simd::$set>::new() }, $($argument),*)
+            $kernel::<$set, $($generic),*>(unsafe { <$set>::new() }, $($argument),*)
         }
         compiled::<$($generic),*>
     }};
     (
-        [$($generic:ident: $of:path),*], $bound:path, $set:ident [$features:literal]
+        [$($generic:ident: $of:path),*], $bound:path, $set:path, [$features:literal]
         $kernel:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?
     ) => {{
         fn checked<$($generic: $of),*>($($argument: $type),*) $(-> $result)?
         where
-            $crate::simd::$set: $bound,
+            $set: $bound,
         {
             #[target_feature(enable = $features)]
             fn compiled<$($generic: $of),*>($($argument: $type),*) $(-> $result)?
             where
-                $crate::simd::$set: $bound,
+                $set: $bound,
             {
                 // SAFETY: this function has the features.
-                $kernel::<$crate::simd::$set, $($generic),*>(unsafe { <$crate::simd::$set>::new() }, $($argument),*)
+                $kernel::<$set, $($generic),*>(unsafe { <$set>::new() }, $($argument),*)
             }
             // SAFETY: `available` returns this table only where `is_available` found the features.
             unsafe { compiled::<$($generic),*>($($argument),*) }

@@ -15,14 +15,14 @@ pub(crate) const CACHE_LINE: usize = 64;
 /// Arithmetic on vectors of eight `f64`. A value of the implementing type proves that the processor has the instruction
 /// set.
 ///
-/// Every method is `#[inline(always)]`: a method becomes single instructions only inside a function that is compiled for
-/// the instruction set.
+/// Every method is `#[inline(always)]`: a method becomes single instructions only inside a function that is compiled
+/// for the instruction set.
 pub(crate) trait Lanes: Copy {
     /// Eight `f64` in registers.
     type F64s: Copy;
 
-    /// Columns that [`ColumnKernels::dots`](crate::kernels::ColumnKernels) takes at a time: as many as registers hold sums
-    /// beside what is added to them. At most [`MOST_COLUMNS`].
+    /// Columns multiplied with a vector at a time, at most [`MOST_COLUMNS`]: as many as registers hold sums, with
+    /// registers left for the products.
     const SUMS: usize = MOST_COLUMNS;
 
     /// Columns combined at a time, at most [`MOST_COLUMNS`].
@@ -59,8 +59,8 @@ pub(crate) trait Lanes: Copy {
     /// The sums of eight vectors, each as by [`Lanes::total`].
     fn totals(self, x: [Self::F64s; LANES]) -> Self::F64s;
 
-    /// Prefetches the cache line at an address; no address is invalid. Does nothing on instruction sets whose processors
-    /// prefetch better by themselves.
+    /// Prefetches the cache line at an address; no address is invalid. Does nothing on instruction sets whose
+    /// processors prefetch better by themselves.
     #[inline(always)]
     fn prefetch(self, _address: usize) {}
 
@@ -84,8 +84,8 @@ pub(crate) trait Load<T>: Lanes {
 
     fn store_native(self, x: Self::Native, vector: &mut [T; LANES]);
 
-    /// Stores by a non-temporal store, which leaves the caches alone, where the instruction set has one and the vector is
-    /// aligned for it: for numbers that are not read again soon.
+    /// Stores by a non-temporal store, which leaves the caches alone, where the instruction set has one and the vector
+    /// is aligned for it: for numbers that are not read again soon.
     fn store_non_temporal(self, x: Self::Native, vector: &mut [T; LANES]);
 
     /// The same number eight times, rounded to `T`.

@@ -14,19 +14,18 @@ pub trait Number:
     /// An unsigned integer of as many bits.
     type Bits;
 
-    /// Mask of the exponent without its last bit. It keeps the exponent of the largest power of four at or below the
-    /// number, or of two times a power of four, depending on the bias: the *even exponent* below.
+    /// Mask of the exponent without its last bit. The masked bits of a number are its *even exponent*.
     const EVEN: Self::Bits;
-    /// Minus the even exponent, the bits of a power of two by which the number is brought into [2, 8).
+    /// `POWER` minus the even exponent is the bits of a power of two; the number times this power lies in [2, 8).
     const POWER: Self::Bits;
-    /// Minus half the even exponent, the bits of that power's square root.
+    /// `ROOT` minus half the even exponent is the bits of the power's square root.
     const ROOT: Self::Bits;
-    /// What subtracted from the even exponent gives the bits of that power's inverse.
+    /// The even exponent minus `INVERSE` is the bits of the power's inverse.
     const INVERSE: Self::Bits;
     /// The least number for which the power, its root and its inverse are normal numbers.
     const SMALLEST: f64;
-    /// Minus a quarter of the bits of −x, the bits of a number near `x^(−1/4)`, for positive normal x: the relative error
-    /// is at most 3.2 %.
+    /// `FOURTH_ROOT` minus a quarter of the bits of −x is the bits of a number near `x^(−1/4)`, for positive normal x:
+    /// the relative error is at most 3.2 %.
     const FOURTH_ROOT: Self::Bits;
 
     /// The nearest value of this type; of two equally near, the even one.
@@ -102,8 +101,8 @@ number!(
 /// A number as a window stores it.
 #[doc(hidden)]
 pub trait Stored: Pod + Default {
-    /// Elements in a quantization group, which share a scale: the numbers are stored relative to the scale. Groups count
-    /// from the first element of a column. None where numbers are stored as they are.
+    /// Elements in a quantization group, which share a scale: the numbers are stored relative to the scale. Groups
+    /// count from the first element of a column. None where numbers are stored as they are.
     const GROUP: Option<usize>;
 }
 

@@ -2,8 +2,8 @@
 
 use super::lanes::{LANES, Load, PAIR};
 
-/// Decodes vectors of `S`, which columns store in place of numbers of type `T`. A quantized number is decoded without its
-/// scale.
+/// Decodes vectors of `S`, which columns store in place of numbers of type `T`. A quantized number is decoded without
+/// its scale.
 pub(crate) trait Decode<S, T>: Load<T> {
     fn decode(self, vector: &[S; LANES]) -> Self::F64s;
 
@@ -44,8 +44,8 @@ impl<L: Load<T>, T> Decode<T, T> for L {
     }
 }
 
-/// Two 32-bit numbers whose product is `factor`, rounded: the inverse of a scale can be too large for one. The first is a
-/// power of two, so multiplying by both rounds once.
+/// Two 32-bit numbers whose product is `factor`, rounded: the inverse of a scale can be too large for one. The first is
+/// a power of two, so multiplying by both rounds once.
 #[inline(always)]
 pub(crate) fn in_two(factor: f64) -> [f32; 2] {
     const LARGE: f64 = (1_u128 << 100) as f64;

@@ -1,6 +1,5 @@
-//! What the scales of diagonal preconditioning are computed with, in the precision of the elements and two vectors at a
-//! time: the chain of operations on each number is long, so an instruction set with wide registers puts both vectors of
-//! `f32` into one register.
+//! Arithmetic for the scales of diagonal preconditioning: in the precision of the elements, and on pairs of vectors.
+//! The chain of operations on each number is long, so AVX-512 puts both vectors of `f32` into one register.
 
 use super::lanes::{LANES, Load, PAIR};
 

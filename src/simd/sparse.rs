@@ -1,4 +1,4 @@
-//! What the selection of a tile's largest entries and loops over sparse columns need beside [`Lanes`](super::Lanes).
+//! Operations for the selection of a tile's largest entries and for loops over sparse columns.
 
 use super::lanes::{LANES, Lanes, Load};
 
@@ -48,9 +48,9 @@ pub(crate) trait Sparse<T>: Load<T> + Keys<T> {
     fn count(self, keys: &[[u32; COUNTED]], bound: u32) -> u32;
 }
 
-/// Two sets of 256 bits: which low eight bits occur among some indices, and which of bits 4 to 11. An index passes if it
-/// is in both. Both sets fit into vector registers, which a set of 4,096 bits would not. The filter tells indices below
-/// 4,096 well apart; larger ones pass more often than necessary.
+/// Two sets of 256 bits: which low eight bits occur among some indices, and which of bits 4 to 11. An index passes if
+/// it is in both. Both sets fit into vector registers, which a set of 4,096 bits would not. The filter tells indices
+/// below 4,096 well apart; larger ones pass more often than necessary.
 pub(crate) struct Filter {
     pub(super) low: [u8; 32],
     pub(super) high: [u8; 32],

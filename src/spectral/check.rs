@@ -1,26 +1,26 @@
-//! Whether an eigendecomposition has kept everything of a matrix whose rows' norms are decades apart. Methods that are
-//! accurate relative to the largest row lose small rows to rounding, and small components of eigenvectors that long
-//! gradients make large.
+//! Checks that an eigendecomposition kept every row of a matrix whose rows' norms are decades apart. Methods that are
+//! accurate relative to the largest row may lose small rows to rounding, and small components of eigenvectors that long
+//! gradients enlarge.
 
 use super::problem::Entries;
 use crate::error::Result;
 use crate::memory::Buffer;
 
-/// Relative error that is let pass: a tenth of what f64 directions may have.
+/// Largest relative error allowed: a tenth of the error that f64 directions may have.
 const TOLERANCE: f64 = 1e-11;
 
-/// A decomposition to be checked: of `entries` over `scale`, with rows in this order.
+/// A decomposition to be checked: of a matrix divided by `scale`, with its rows in this order.
 pub(super) struct Decomposition<'a> {
     pub order: &'a [usize],
     pub scale: f64,
-    /// Norms of the rows, in their order, not scaled.
+    /// Norms of the rows in this order, not divided.
     pub norms: &'a [f64],
     pub values: &'a [f64],
-    /// One after the other.
+    /// The eigenvectors, one after the other.
     pub vectors: &'a [f64],
 }
 
-/// Memory for checks up to a size.
+/// Memory for checks of matrices up to a size.
 pub(super) struct Check {
     rows: Buffer<f64>,
     probe: Buffer<f64>,
@@ -37,9 +37,9 @@ impl Check {
         self.rows.bytes() + self.probe.bytes()
     }
 
-    /// Whether the decomposition keeps each row's square, `Σₖ λₖVᵢₖ² = Cᵢᵢ` relative to that row, and solves
-    /// `xᵀC v = λ xᵀv` for each eigenvector, relative to the rows that it is made of, with `xⱼ = 1/‖Mⱼ‖`, in which rows
-    /// of every size count alike. O(k²).
+    /// Whether the decomposition satisfies two equations: `Σₖ λₖVᵢₖ² = Cᵢᵢ` for each row, relative to the row; and `xᵀC
+    /// v = λ xᵀv` for each eigenvector v, relative to the rows that v consists of, with `xⱼ = 1/‖Mⱼ‖`, so that rows of
+    /// every size count alike. O(k²).
     pub fn holds(&mut self, entries: &impl Entries, found: &Decomposition<'_>) -> bool {
         self.squares_are_kept(entries, found) && self.vectors_are_kept(entries, found)
     }
@@ -62,7 +62,7 @@ impl Check {
         let Decomposition { order, scale, norms, values, vectors } = *found;
         let root = scale.sqrt();
         let (probe, image) = (&mut self.probe[..order.len()], &mut self.rows[..order.len()]);
-        // A row whose norm is 0, or has no inverse, is left out.
+        // Rows whose norm has no finite inverse are left out.
         let inverse = |norm: f64| Some(root / norm).filter(|inverse| inverse.is_finite()).unwrap_or(0.0);
         probe.iter_mut().zip(norms).for_each(|(x, &norm)| *x = inverse(norm));
         for (image, &i) in image.iter_mut().zip(order) {

@@ -1,8 +1,8 @@
 //! faer's dense routines on matrices of k rows: an eigendecomposition and a Cholesky solve.
 //!
-//! Only those of faer's routines are called that neither allocate nor touch a cache of faer's: an allocation of faer
-//! aborts where memory is out, and faer's matrix product keeps megabytes for each thread, found by reading files. So no
-//! matrix product is asked for: reflectors are applied one at a time, eigenvalues are found by QR (divide and conquer
+//! This file calls only routines of faer that neither allocate nor use faer's caches: faer aborts if an allocation
+//! fails, and its matrix product keeps megabytes for each thread, whose size it finds by reading files. So no routine
+//! may multiply matrices: reflectors are applied one at a time, eigenvalues are found by QR (divide and conquer
 //! multiplies matrices), and the Cholesky factorisation is not recursive. The scratch memory is reserved once.
 
 use faer::diag::{DiagMut, DiagRef};
@@ -21,7 +21,7 @@ use faer::{Auto, Conj, MatMut, Par, Spec};
 use crate::error::Result;
 use crate::memory::{Buffer, Scratch};
 
-/// A k×k matrix by columns, and the scratch memory for working on it.
+/// A k×k matrix by columns, and scratch memory for the routines.
 pub(super) struct Dense {
     matrix: Buffer<f64>,
     reflectors: Buffer<f64>,
@@ -57,9 +57,9 @@ impl Dense {
         columns.enumerate().map(|(first, column)| (first, &mut column[first..]))
     }
 
-    /// Decomposes the matrix whose lower triangle was filled in and destroys it: `values` are the eigenvalues,
-    /// ascending, and `vectors` the eigenvectors, one after the other. Returns false where no decomposition was found:
-    /// the reduction of a matrix with subnormal numbers may divide by zero, and QR may not converge.
+    /// Decomposes the matrix whose lower triangle is filled in, and destroys it. `values` takes the eigenvalues,
+    /// ascending, and `vectors` the eigenvectors, one after the other. Returns false if there is no result: the
+    /// reduction of a matrix with subnormal numbers may divide by zero, and QR may not converge.
     pub fn decompose(&mut self, size: usize, values: &mut [f64], vectors: &mut [f64]) -> bool {
         let stack = MemStack::new(self.scratch.memory());
         let mut matrix = MatMut::from_column_major_slice_mut(&mut self.matrix[..size * size], size, size);
@@ -70,7 +70,7 @@ impl Dense {
         for (i, entry) in self.off_diagonal[..below].iter_mut().enumerate() {
             *entry = matrix[(i + 1, i)];
         }
-        // With a NaN, QR would take all its iterations.
+        // With a NaN, QR would run until its limit of iterations.
         let is_finite = |tridiagonal: &[f64]| tridiagonal.iter().all(|entry| entry.is_finite());
         if !(is_finite(&self.off_diagonal[..below]) && (0..size).all(|i| matrix[(i, i)].is_finite())) {
             return false;
@@ -93,8 +93,8 @@ impl Dense {
         found.is_ok()
     }
 
-    /// Puts `A⁻¹ x` in the place of x, where A is the matrix whose lower triangle was filled in and is destroyed.
-    /// Returns false if A is not positive definite.
+    /// Replaces x by `A⁻¹ x`, where A is the matrix whose lower triangle is filled in, and destroys A. Returns false if
+    /// A is not positive definite.
     pub fn solve(&mut self, size: usize, x: &mut [f64]) -> bool {
         let stack = MemStack::new(self.scratch.memory());
         let mut matrix = MatMut::from_column_major_slice_mut(&mut self.matrix[..size * size], size, size);
@@ -112,12 +112,12 @@ fn not_recursive() -> LltParams {
     LltParams { recursion_threshold: usize::MAX, ..Auto::<f64>::auto() }
 }
 
-/// What the routines need for matrices of up to `size` rows.
+/// Scratch memory that the routines need for matrices of up to `size` rows.
 fn scratch(size: usize) -> StackReq {
     let column = StackReq::new_aligned::<f64>(size, 64);
     StackReq::any_of(&[
         tridiag_in_place_scratch::<f64>(size, Par::Seq, Spec::default()),
-        // Of the decomposition of a tridiagonal matrix by QR: two vectors.
+        // The decomposition of a tridiagonal matrix by QR needs two vectors.
         column.and(column),
         apply_block_householder_sequence_on_the_left_in_place_scratch::<f64>(size, 1, size),
         cholesky_in_place_scratch::<f64>(size, Par::Seq, Spec::new(not_recursive())),

@@ -1,5 +1,5 @@
-//! The general way: an eigendecomposition of C, direction by direction. It is faer's, or where that loses a small row to
-//! rounding, one by Jacobi's method.
+//! The general way: an eigendecomposition of C, direction by direction. faer makes it, or Jacobi's method if faer's
+//! loses a small row to rounding.
 
 use super::check::{Check, Decomposition};
 use super::dense::Dense;
@@ -9,19 +9,19 @@ use super::reduction::power_of_four;
 use crate::error::Result;
 use crate::memory::Buffer;
 
-/// Memory for decompositions up to a size, and the last one made in it.
+/// The last eigendecomposition, in memory for matrices up to a size.
 pub(super) struct Eigen {
     /// The eigenvectors, one after the other.
     vectors: Buffer<f64>,
     /// Their eigenvalues.
     values: Buffer<f64>,
-    /// The eigenvectors' numbers, by ascending eigenvalue.
+    /// The numbers of the eigenvectors, by ascending eigenvalue.
     ascending: Buffer<usize>,
     norms: Buffer<f64>,
     check: Check,
 }
 
-/// A direction that counts.
+/// A direction that is present.
 struct Direction {
     /// σ².
     eigenvalue: f64,
@@ -48,7 +48,7 @@ impl Eigen {
         self.ascending.bytes() + self.check.bytes() + buffers.iter().map(|buffer| buffer.bytes()).sum::<usize>()
     }
 
-    /// The coefficients, and what the decomposition says besides.
+    /// Computes the coefficients from the decomposition.
     pub fn solve(
         &self,
         preconditioner: &Preconditioner,
@@ -68,7 +68,8 @@ impl Eigen {
             let eigenvalue = present.eigenvalue;
             let direction = self.direction(size, i);
             let f = preconditioner.f(eigenvalue, largest);
-            // `along` is the part of v along this direction of length σ; `weight` what it adds to the coefficients.
+            // `along` is the component of v along this direction. `weight` times the direction is added to the
+            // coefficients.
             let (along, weight, factor) = match *vector {
                 Vector::Span(a) => {
                     let along = dot_permuted(direction, a, order);
@@ -86,7 +87,7 @@ impl Eigen {
             }
         }
         if let Vector::Products { norm2: whole, orthogonal_scale, .. } = *vector {
-            // Below its rounding the difference says nothing, and v lies in the span.
+            // A difference below its rounding error means that v lies in the span.
             let beyond = whole - spanned;
             let rounding = 4.0 * size as f64 * f64::EPSILON * whole;
             if beyond > rounding {
@@ -96,7 +97,7 @@ impl Eigen {
         Solution { norm2, spectrum: Some(spectrum) }
     }
 
-    /// The directions that count.
+    /// The directions that are present.
     pub fn spectrum(&self, preconditioner: &Preconditioner, size: usize, leaves_span: bool) -> Spectrum {
         let mut spectrum = Spectrum::default();
         let present = (0..size).filter_map(|i| self.present(preconditioner, size, i, leaves_span));
@@ -131,7 +132,7 @@ impl Eigen {
         (!absent).then_some(Direction { eigenvalue, above_noise })
     }
 
-    /// Finds the eigenvalues and eigenvectors of the matrix, whose rows are taken in this order, by decreasing norm.
+    /// Decomposes the matrix with its rows in this order, which is by decreasing norm.
     ///
     /// # Errors
     /// [`Error::NonFinite`](crate::Error::NonFinite) for a matrix that is not finite.
@@ -148,8 +149,8 @@ impl Eigen {
                 largest = largest.max(entry);
             }
         }
-        // With entries near 1 nothing overflows, whatever the gradients' scale. Those of a crafted saved state may be
-        // larger than the ones on the diagonal.
+        // With entries near 1 nothing overflows, whatever the gradients' length. In a crafted saved state, entries may
+        // be larger than those on the diagonal.
         let scale = power_of_four(largest);
         let (values, vectors) = (&mut self.values[..size], &mut self.vectors[..size * size]);
         entries.arranged(order, 1.0 / scale, dense.lower_mut(size));
@@ -176,7 +177,7 @@ impl Eigen {
 }
 
 impl Spectrum {
-    /// Takes in a direction. Their eigenvalues ascend.
+    /// Counts a direction. Directions come in the order of ascending eigenvalues.
     fn count(&mut self, direction: &Direction) {
         if direction.above_noise {
             self.smallest = if self.rank == 0 { direction.eigenvalue } else { self.smallest };
@@ -186,13 +187,13 @@ impl Spectrum {
     }
 }
 
-/// The part of `σ²` that rounding errors in C can make up: `h·2⁻⁵²·(Σ |Vⱼᵢ|·‖Mⱼ‖)²`.
+/// The noise floor of a direction, the eigenvalue that rounding errors in C alone can cause: `h·2⁻⁵²·(Σ |Vⱼᵢ|·‖Mⱼ‖)²`.
 fn noise_floor(direction: &[f64], norms: &[f64]) -> f64 {
     let reach: f64 = direction.iter().zip(norms).map(|(part, norm)| part.abs() * norm).sum();
     norms.len() as f64 * f64::EPSILON * reach * reach
 }
 
-/// Inner product where `direction` lists its parts in the order of `order`.
+/// The inner product of a direction, whose parts are in the order `order`, and x.
 fn dot_permuted(direction: &[f64], x: &[f64], order: &[usize]) -> f64 {
     direction.iter().zip(order).map(|(part, &slot)| part * x[slot]).sum()
 }

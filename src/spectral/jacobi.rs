@@ -1,13 +1,14 @@
 //! Eigenvalues and eigenvectors by Jacobi's method (Golub and Van Loan, Matrix Computations, section 8.5): several
-//! times slower than QR, but it never mixes a small row with a large one more than their product asks for. Of a positive
-//! definite matrix it finds each eigenvalue as exactly as the columns' angles determine it, however far their norms are
-//! apart (Demmel and Veselić, Jacobi's method is more accurate than QR, SIAM J. Matrix Anal. Appl. 13(4), 1992).
+//! times slower than QR, but it mixes a small row with a large one no more than their product requires. For a positive
+//! definite matrix it finds each eigenvalue as accurately as the angles between columns determine it, however far the
+//! norms are apart (Demmel and Veselić, Jacobi's method is more accurate than QR, SIAM J. Matrix Anal. Appl. 13(4),
+//! 1992).
 
-/// Sweeps allowed: some ten are taken.
+/// Largest number of sweeps. About ten suffice.
 const SWEEPS: usize = 60;
 
-/// Turns a symmetric matrix into its eigenvalues, on the diagonal in no order, and puts its eigenvectors into `vectors`,
-/// one after the other.
+/// Diagonalises a symmetric matrix: the eigenvalues end on its diagonal, in no order, and the eigenvectors in
+/// `vectors`, one after the other.
 pub(super) fn diagonalise(size: usize, matrix: &mut [f64], vectors: &mut [f64]) {
     vectors.fill(0.0);
     vectors.iter_mut().step_by(size + 1).for_each(|entry| *entry = 1.0);
@@ -29,7 +30,7 @@ pub(super) fn diagonalise(size: usize, matrix: &mut [f64], vectors: &mut [f64]) 
     }
 }
 
-/// Makes the entries where rows p and q cross 0.
+/// Rotates rows and columns p and q so that entry (p, q) becomes 0.
 fn rotate(size: usize, matrix: &mut [f64], vectors: &mut [f64], [p, q]: [usize; 2]) {
     let product = matrix[p * size + q];
     let cotangent = (matrix[q * size + q] - matrix[p * size + p]) / (2.0 * product);
@@ -44,14 +45,14 @@ fn rotate(size: usize, matrix: &mut [f64], vectors: &mut [f64], [p, q]: [usize; 
         (matrix[i * size + p], matrix[i * size + q]) = (x, y);
         (matrix[p * size + i], matrix[q * size + i]) = (x, y);
     }
-    // Where they cross, both sides turn.
+    // Where rows and columns p and q cross, both rotations act.
     (matrix[p * size + p], matrix[q * size + q]) = (squares[0], squares[1]);
     (matrix[p * size + q], matrix[q * size + p]) = (0.0, 0.0);
     let (before, after) = vectors.split_at_mut(q * size);
     before[p * size..][..size].iter_mut().zip(&mut after[..size]).for_each(|(x, y)| turn(x, y));
 }
 
-/// `√(1 + x²)`, for x whose square overflows too.
+/// `√(1 + x²)`, also where x² overflows.
 fn hypotenuse(x: f64) -> f64 {
     if x.abs() < 1e150 { (1.0 + x * x).sqrt() } else { x.abs() }
 }

@@ -2,18 +2,20 @@
 //!
 //! There are two ways:
 //!
-//! - A sum of poles ([`poles`]), for the inverse root of a v in the span, where no direction can be absent: ε' must be above
+//! - A sum of poles ([`poles`]), for the inverse root of a v in the span, where no direction can be absent: ε' must be
+//!   above
 //!   what rounding noise can be. It takes a fraction of the time.
-//! - A symmetric eigendecomposition ([`eigen`]), for everything else. It knows every direction, so it can tell which are
+//! - A symmetric eigendecomposition ([`eigen`]), for everything else. It knows every direction, so it can tell which
+//!   are
 //!   absent.
 //!
-//! faer does the dense linear algebra ([`dense`]); the reduction and the solves of the first way are kernels of this room
-//! ([`tridiagonal`]).
+//! faer does the dense linear algebra ([`dense`]); the reduction and the solves of the first way are kernels of this
+//! room ([`tridiagonal`]).
 //!
-//! The norms of gradients in a window may span many decades. Both ways begin with a reduction to tridiagonal form. It keeps
-//! small directions if the rows come in decreasing order of norm (error of an eigendecomposition's directions at 12 decades,
-//! k = 30: 4e-14, otherwise 3e-4) and if no large row is orthogonal to the rows before it. So the rows are taken in this
-//! order, and each way checks that no row was lost, and falls back to another method if one was.
+//! The norms of gradients in a window may span many decades. Both ways begin with a reduction to tridiagonal form. It
+//! keeps small directions if the rows come in decreasing order of norm (error of an eigendecomposition's directions at
+//! 12 decades, k = 30: 4e-14, otherwise 3e-4) and if no large row is orthogonal to the rows before it. So the rows are
+//! taken in this order, and each way checks that no row was lost, and falls back to another method if one was.
 
 mod check;
 mod dense;
@@ -60,8 +62,8 @@ impl Workspace {
         self.reduction.bytes() + self.poles.bytes() + self.eigen.bytes() + self.dense.bytes()
     }
 
-    /// Writes the coefficients c of `u = M c` (plus `orthogonal_scale·v` for a general v) to `coefficients`, one for each row
-    /// of the matrix.
+    /// Writes the coefficients c of `u = M c` (plus `orthogonal_scale·v` for a general v) to `coefficients`, one for
+    /// each row of the matrix.
     ///
     /// # Errors
     /// [`Error::NonFinite`](crate::Error::NonFinite) if the matrix is not finite.
@@ -85,8 +87,8 @@ impl Workspace {
         Ok(self.eigen.solve(preconditioner, reduction.order(), vector, coefficients))
     }
 
-    /// The directions of a matrix of `size` rows that [`Workspace::solve`] takes for present. `leaves_span`: whether v may
-    /// leave the span of M.
+    /// The directions of a matrix of `size` rows that [`Workspace::solve`] takes for present. `leaves_span`: whether v
+    /// may leave the span of M.
     ///
     /// # Errors
     /// As [`Workspace::solve`].

@@ -1,9 +1,9 @@
 //! `(C + ε'I)^(−1/2) a` without an eigenvector: for v in the span, where no direction can be absent.
 //!
-//! A direction's noise floor is `n = h·2⁻⁵²·(Σⱼ |Vⱼ|·‖Mⱼ‖)² ≤ h·2⁻⁵²·tr C` (Cauchy-Schwarz), so an ε' above this bound keeps
-//! every direction. Then `C = QTQᵀ` with T tridiagonal, and `f(T)` is a sum of poles
-//! ([`super::rational`]), each one tridiagonal solve. Where the reduction to T would lose a small row to rounding, each
-//! pole is a Cholesky solve of C itself, which loses none.
+//! A direction's noise floor is `n = h·2⁻⁵²·(Σⱼ |Vⱼ|·‖Mⱼ‖)² ≤ h·2⁻⁵²·tr C` (Cauchy-Schwarz), so an ε' above this bound
+//! keeps every direction. Then `C = QTQᵀ` with T tridiagonal, and `f(T)` is a sum of poles ([`super::rational`]), each
+//! one tridiagonal solve. Where the reduction to T would lose a small row to rounding, each pole is a Cholesky solve of
+//! C itself, which loses none.
 
 use crate::error::Result;
 use crate::memory::Buffer;
@@ -46,8 +46,8 @@ impl Poles {
         self.tables.bytes() + self.solution.bytes()
     }
 
-    /// Writes `c = (C + ε'I)^(−1/2) a` to `coefficients` and returns `‖u‖² = cᵀCc`. Returns nothing if a direction may be
-    /// absent, or if rounding makes the matrix too far from positive definite. `reduction` has arranged the matrix.
+    /// Writes `c = (C + ε'I)^(−1/2) a` to `coefficients` and returns `‖u‖² = cᵀCc`. Returns nothing if a direction may
+    /// be absent, or if rounding makes the matrix too far from positive definite. `reduction` has arranged the matrix.
     pub fn solve(
         &mut self,
         reduction: &mut Reduction,
@@ -107,9 +107,9 @@ impl Poles {
 }
 
 impl Sum<'_> {
-    /// The sum for `A = unscale·C`, with rows in this order, by a Cholesky factorisation for each pole. In a Cholesky factor,
-    /// the rounding error of an entry is relative to the norms of its row and column (Higham, Accuracy and Stability of
-    /// Numerical Algorithms, section 10.1), whatever the order of rows.
+    /// The sum for `A = unscale·C`, with rows in this order, by a Cholesky factorisation for each pole. In a Cholesky
+    /// factor, the rounding error of an entry is relative to the norms of its row and column (Higham, Accuracy and
+    /// Stability of Numerical Algorithms, section 10.1), whatever the order of rows.
     #[expect(clippy::too_many_arguments, reason = "the local variables of `Poles::solve`")]
     fn by_cholesky(
         &self,

@@ -1,4 +1,5 @@
-//! What is solved: the matrix, the vector, the function of the eigenvalues; and what a solution says.
+//! A problem of this room: the matrix, the vector and the function of the eigenvalues; and the results other than the
+//! coefficients.
 
 use crate::config::Config;
 use crate::error::Error;
@@ -49,8 +50,8 @@ impl Preconditioner {
         self.eps + self.eps_relative * self.raised(largest)
     }
 
-    /// Whether the regularisation is at most as large as this noise in an eigenvalue. With `eps_on_root`, both are compared
-    /// after taking the power.
+    /// Whether the regularisation is at most as large as this noise in an eigenvalue. With `eps_on_root`, both are
+    /// compared after taking the power.
     pub(super) fn is_within(&self, noise: f64, largest: f64) -> bool {
         if self.eps_on_root { self.shift_of_root(largest) <= self.raised(noise) } else { self.shift(largest) <= noise }
     }
@@ -70,8 +71,8 @@ pub(crate) trait Entries {
         target.iter_mut().enumerate().for_each(|(i, entry)| *entry = self.at(i, i));
     }
 
-    /// Writes `factor` times the matrix with its rows and columns in this order. `columns` are slices for the columns, each
-    /// with the first row that it holds.
+    /// Writes `factor` times the matrix with its rows and columns in this order. `columns` are slices for the columns,
+    /// each with the first row that it holds.
     fn arranged<'a>(&self, order: &[usize], factor: f64, columns: impl Iterator<Item = (usize, &'a mut [f64])>) {
         for (&j, (first, column)) in order.iter().zip(columns) {
             for (entry, &i) in column.iter_mut().zip(&order[first..]) {
@@ -100,7 +101,7 @@ pub(crate) struct Spectrum {
     pub smallest: f64,
 }
 
-/// What a solve returns beside the coefficients.
+/// Results of a solve other than the coefficients.
 #[derive(Clone, Copy)]
 pub(crate) struct Solution {
     /// ‖u‖².

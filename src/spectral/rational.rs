@@ -29,8 +29,8 @@ pub(crate) fn error(roundoff: f64) -> f64 {
     (roundoff / 2.0).max(LEAST_ERROR)
 }
 
-/// Table i has i + 1 eights of poles. Eight eights reach up to κ = 2e16 at the least error, and above 2⁵² no direction is safe
-/// from noise.
+/// Table i has i + 1 eights of poles. Eight eights reach up to κ = 2e16 at the least error, and above 2⁵² no direction
+/// is safe from noise.
 const TABLES: usize = 8;
 
 /// Tables for several lengths of the interval, shortest first.

@@ -28,7 +28,8 @@ impl Reduction {
     pub fn new(size: usize, what: &'static str) -> Result<Self> {
         let padded = size.next_multiple_of(LANES);
         let buffer = |len: usize| Buffer::zeroed(len, what);
-        // A window that fills passes through all sizes. Small matrices are stored in full, so a smaller one may need more.
+        // A window that fills passes through all sizes. Small matrices are stored in full, so a smaller one may need
+        // more.
         let matrix = (1..=size).map(|size| start_of(size, size.div_ceil(LANES))).max().unwrap_or(0);
         Ok(Self {
             squares: buffer(size)?,
@@ -50,8 +51,8 @@ impl Reduction {
         order.bytes() + buffers.iter().map(|buffer| buffer.bytes()).sum::<usize>()
     }
 
-    /// Takes the diagonal of a matrix of `size` rows, and the order in which it decreases; of equal entries the first comes
-    /// first.
+    /// Takes the diagonal of a matrix of `size` rows, and the order in which it decreases; of equal entries the first
+    /// comes first.
     ///
     /// # Errors
     /// If the diagonal is not finite.
@@ -101,8 +102,8 @@ impl Reduction {
         smallest.is_some_and(|smallest| smallest * GRADED < squares(&self.order[0]))
     }
 
-    /// Reduces `factor` times the matrix that was arranged, and a vector with the entry `a(i)` in row i. Also returns the order
-    /// of the rows, and their squared norms by row.
+    /// Reduces `factor` times the matrix that was arranged, and a vector with the entry `a(i)` in row i. Also returns
+    /// the order of the rows, and their squared norms by row.
     pub fn reduce(
         &mut self,
         entries: &impl Entries,
@@ -141,9 +142,9 @@ const GROWTH: f64 = 10.0;
 
 /// Whether rounding errors in each row of T are small against that row of C.
 ///
-/// A reflection `I − 2v̂v̂ᵀ` of the rows from r on adds multiples of row r, the largest of them, to the others. Rounding errors
-/// in row i are relative to its own norm nᵢ if `|v̂ᵢ|·nᵣ` is at most about nᵢ. This holds where the norms decrease and row r
-/// is not nearly orthogonal to the row that the reflection is made from.
+/// A reflection `I − 2v̂v̂ᵀ` of the rows from r on adds multiples of row r, the largest of them, to the others.
+/// Rounding errors in row i are relative to its own norm nᵢ if `|v̂ᵢ|·nᵣ` is at most about nᵢ. This holds where the
+/// norms decrease and row r is not nearly orthogonal to the row that the reflection is made from.
 pub(super) fn rows_are_kept(system: &System<'_>, order: &[usize], squares: &[f64]) -> bool {
     let size = order.len();
     (0..size.saturating_sub(2)).all(|j| {
@@ -154,8 +155,8 @@ pub(super) fn rows_are_kept(system: &System<'_>, order: &[usize], squares: &[f64
     })
 }
 
-/// The largest power of four at or below a positive number, but at least the least normal one; 1 for 0. Dividing by it or by
-/// its root is exact.
+/// The largest power of four at or below a positive number, but at least the least normal one; 1 for 0. Dividing by it
+/// or by its root is exact.
 pub(super) fn power_of_four(x: f64) -> f64 {
     if x > 0.0 {
         let exponent = x.max(4.0 * f64::MIN_POSITIVE).to_bits() >> 52;

@@ -1,5 +1,5 @@
-//! IEEE half precision, 11 significant bits, relative to a power of two for each group of 256 elements. The power moves the
-//! range of half precision, 12 decades, to the group's numbers.
+//! IEEE half precision, 11 significant bits, relative to a power of two for each group of 256 elements. The power moves
+//! the range of half precision, 12 decades, to the group's numbers.
 
 use super::quantized::QuantizedNumber;
 use crate::kernels::{Element, F16, QuantizedFormats, QuantizedKernels};
@@ -10,7 +10,8 @@ const TOP: u64 = 14;
 /// Bits of the significand of an `f64` after the point.
 const SIGNIFICAND: u32 = f64::MANTISSA_DIGITS - 1;
 
-/// Least scale. At a smaller scale, half precision would be finer than `f32` is there. A scale and its inverse fit `f32`.
+/// Least scale. At a smaller scale, half precision would be finer than `f32` is there. A scale and its inverse fit
+/// `f32`.
 const LEAST: f64 = f32::MIN_POSITIVE as f64;
 
 impl QuantizedNumber for F16 {

@@ -1,5 +1,5 @@
-//! What a history format implements: [`Window`] for the columns over one chunk, [`Format`] for what is known before a window
-//! is made.
+//! The traits of a history format: [`Window`] for the columns over one chunk, [`Format`] for its properties and for
+//! making windows.
 
 use crate::checkpoint::{Reader, Writer};
 use crate::config::Config;
@@ -7,15 +7,17 @@ use crate::error::Result;
 use crate::kernels::{Ahead, Element, Run};
 use crate::memory::{Arena, Buffer};
 
-/// Elements of a column that lie together, and that a pass works on at a time. Long runs suit memory (a pass over a large
-/// window took a fifth longer with 1,024), short ones suit the caches. The fixed order of summation is over tiles.
+/// Elements of a column that lie together, and that a pass works on at a time. Long runs suit memory (a pass over a
+/// large window took a fifth longer with 1,024), short ones suit the caches. The fixed order of summation is over
+/// tiles.
 pub(crate) const TILE: usize = 4096;
 
 /// Columns of stored gradients over one chunk of parameters.
 pub(crate) trait Window<T: Element>: Send + Sync {
-    /// Pass one, for the gradient from `position` on, a multiple of [`Format::GRANULARITY`] elements: adds the products of
-    /// the gradient as stored with every column to `sums`, and its squared norm for column `replaced`. Has no observable
-    /// effect until [`Window::store`]; the window keeps what storing a part of a group needs to know of the whole group.
+    /// Pass one, for the gradient from `position` on, a multiple of [`Format::GRANULARITY`] elements: adds the products
+    /// of the gradient as stored with every column to `sums`, and its squared norm for column `replaced`. Has no
+    /// observable effect until [`Window::store`]; the window keeps what storing a part of a group needs to know of the
+    /// whole group.
     fn take<'a>(
         &mut self,
         replaced: usize,
@@ -31,15 +33,15 @@ pub(crate) trait Window<T: Element>: Send + Sync {
     fn dots(&self, omitted: usize, position: usize, x: &[T], sums: &mut [f64]);
 
     /// Pass two: replaces the elements from `position` on of column `slot` by the gradient that [`Window::take`] took.
-    /// `given` are the same numbers again, in runs of any length. Returns the gradient as stored: `given` itself, or numbers
-    /// in `scratch`. [`Window::fence`] ends a run of calls.
+    /// `given` are the same numbers again, in runs of any length. Returns the gradient as stored: `given` itself, or
+    /// numbers in `scratch`. [`Window::fence`] ends a run of calls.
     fn store<'a>(&mut self, slot: usize, position: usize, given: &'a [T], scratch: &'a mut TileScratch<T>) -> &'a [T];
 
     /// Called before the first [`Window::store`] of a step, which replaces all of the column in `slot`.
     fn begin(&mut self, _slot: usize) {}
 
-    /// `sum = Σ factors[j] · column j` over the elements from `position` on, with `newest` in place of column `replaced`.
-    /// `sum` holds whole vectors ([`LANES`](crate::kernels::LANES)).
+    /// `sum = Σ factors[j] · column j` over the elements from `position` on, with `newest` in place of column
+    /// `replaced`. `sum` holds whole vectors ([`LANES`](crate::kernels::LANES)).
     fn combine(
         &self,
         replaced: usize,
@@ -68,7 +70,7 @@ pub(crate) trait Window<T: Element>: Send + Sync {
     /// Loads column `slot`, and checks that [`Window::save`] could have written it.
     fn load(&mut self, slot: usize, reader: &mut Reader<'_>) -> Result<()>;
 
-    /// Appends what a window keeps beside its columns to a saved state.
+    /// Appends the state of a window that is no column to a saved state.
     fn save_rest(&self, _writer: &mut Writer<'_>) -> Result<()> {
         Ok(())
     }
@@ -98,10 +100,10 @@ pub(crate) struct Taken<'a, T> {
     pub stored_norm2: f64,
 }
 
-/// What is known of a format before a window is made.
+/// The properties of a format, and how its windows are made.
 pub(crate) trait Format<T: Element>: Window<T> + Sized + 'static {
-    /// Elements, from the start of a block on, that are stored together: how one of them is stored depends on the others. A
-    /// divisor of [`TILE`]. The last elements of a block may be fewer.
+    /// Elements, from the start of a block on, that are stored together: how one of them is stored depends on the
+    /// others. A divisor of [`TILE`]. The last elements of a block may be fewer.
     const GRANULARITY: usize;
 
     /// Numbers that the format needs of [`TileScratch::numbers`].
@@ -110,11 +112,11 @@ pub(crate) trait Format<T: Element>: Window<T> + Sized + 'static {
     /// A window over `len` parameters, in `arena`.
     fn new(config: &Config, len: usize, arena: &mut Arena) -> Self;
 
-    /// Bytes that such a window takes of its arena. Saturates, so the allocation fails.
+    /// Bytes of its arena that a window over `len` parameters takes. Saturates, so the allocation fails.
     fn arena_bytes(config: &Config, len: usize) -> usize;
 
-    /// Bytes that such a window takes of a saved state. A multiple of [`Format::GRANULARITY`] elements takes the same bytes
-    /// wherever it lies, and such pieces lie one after the other.
+    /// Bytes of a saved state that a window over `len` parameters takes. Pieces of [`Format::GRANULARITY`] elements
+    /// take the same bytes wherever they lie, and lie one after the other.
     fn saved(config: &Config, len: usize) -> Saved;
 }
 

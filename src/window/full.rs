@@ -15,8 +15,8 @@ pub(super) struct Full<T: Element> {
     kernels: &'static Kernels<T>,
     column_kernels: &'static ColumnKernels<T, T>,
     columns: Tiled<T>,
-    /// Whether gradients are stored by non-temporal stores: where they would leave the caches before they are read again,
-    /// and are long enough to pay for a fence.
+    /// Whether gradients are stored by non-temporal stores: where they would leave the caches before they are read
+    /// again, and are long enough to pay for a fence.
     non_temporal: bool,
 }
 

@@ -1,6 +1,7 @@
-//! Integers from −127 to 127, relative to a scale for each group of 256 elements: the group's largest magnitude over 127,
-//! to 16 significant bits. (7 bits times 16 bits make 23 bits, which an `f32` holds.) A number is multiplied by the inverse
-//! of the scale, both rounded to `f32`, and the product is rounded to the nearest integer; of two equally near, the even one.
+//! Integers from −127 to 127, relative to a scale for each group of 256 elements: the group's largest magnitude over
+//! 127, to 16 significant bits. (7 bits times 16 bits make 23 bits, which an `f32` holds.) A number is multiplied by
+//! the inverse of the scale, both rounded to `f32`, and the product is rounded to the nearest integer; of two equally
+//! near, the even one.
 
 use super::quantized::QuantizedNumber;
 use crate::kernels::{Element, QuantizedFormats, QuantizedKernels};

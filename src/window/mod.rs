@@ -1,11 +1,13 @@
 //! The ring of stored gradients, one file a format.
 //!
-//! A window belongs to one chunk of a block: it holds the k columns of `M` over the chunk's parameters. A slot is the place
-//! of a column in the ring. The optimizer knows which slot holds the newest gradient; the window does not. Positions count
-//! from the start of the chunk. No call crosses a tile: `position / TILE` is the same for its first and last element.
+//! A window belongs to one chunk of a block: it holds the k columns of `M` over the chunk's parameters. A slot is the
+//! place of a column in the ring. The optimizer knows which slot holds the newest gradient; the window does not.
+//! Positions count from the start of the chunk. No call crosses a tile: `position / TILE` is the same for its first and
+//! last element.
 //!
 //! A format may store other numbers than it was given. Everything is then done with the gradient *as stored*: pass one
-//! ([`Window::take`]) multiplies it with the columns, pass two ([`Window::store`]) stores and combines the same numbers.
+//! ([`Window::take`]) multiplies it with the columns, pass two ([`Window::store`]) stores and combines the same
+//! numbers.
 //!
 //! `ahead` is memory that a pass will need next. A window may prefetch it while it works on other memory.
 
@@ -65,12 +67,12 @@ impl<T: Element> FormatTable<T> {
         (self.new)(config, len, arena)
     }
 
-    /// Bytes that such a window takes of its arena. Saturates, so the allocation fails.
+    /// Bytes of its arena that a window over `len` parameters takes. Saturates, so the allocation fails.
     pub fn arena_bytes(&self, config: &Config, len: usize) -> usize {
         (self.arena_bytes)(config, len)
     }
 
-    /// Bytes that such a window takes of a saved state.
+    /// Bytes of a saved state that a window over `len` parameters takes.
     pub fn saved(&self, config: &Config, len: usize) -> Saved {
         (self.saved)(config, len)
     }

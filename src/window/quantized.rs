@@ -18,8 +18,8 @@ pub(super) trait QuantizedNumber: Stored {
     /// The kernels for it.
     fn kernels<T: Element>(formats: &QuantizedFormats<T>) -> QuantizedKernels<T, Self>;
 
-    /// The scale of a group whose largest magnitude is `largest`; 0 for 0. The product of the scale and any stored number is
-    /// exact in `f32`.
+    /// The scale of a group whose largest magnitude is `largest`; 0 for 0. The product of the scale and any stored
+    /// number is exact in `f32`.
     fn scale(largest: f64) -> f64;
 
     /// The value of the stored number, divided by its scale.
@@ -42,8 +42,8 @@ pub(super) struct Quantized<T: Element, S: QuantizedNumber> {
     elements: &'static Kernels<T>,
     kernels: QuantizedKernels<T, S>,
     columns: Tiled<S>,
-    /// A scale for each quantization group: by tile, in a tile by slot. In formats without scales, a number for each slot:
-    /// the power of two above the largest magnitude in the column.
+    /// A scale for each quantization group: by tile, in a tile by slot. In formats without scales, a number for each
+    /// slot: the power of two above the largest magnitude in the column.
     scales: Buffer<f64>,
     /// The scales of the gradient that pass one took, by group.
     taken: Buffer<f64>,
@@ -98,8 +98,8 @@ impl<T: Element, S: QuantizedNumber> Quantized<T, S> {
     }
 }
 
-/// The runs that group boundaries cut the `len` elements from `position` on into: the position of each run, and its place
-/// among the elements.
+/// The runs that group boundaries cut the `len` elements from `position` on into: the position of each run, and its
+/// place among the elements.
 fn groups(position: usize, len: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
     let mut next = 0;
     core::iter::from_fn(move || {

@@ -1,14 +1,14 @@
-//! The largest entries only, with error feedback. Of each tile, counted from the start of a block, the `⌈density·len⌉` entries
-//! (at least one) of `a = e + g` that are largest in magnitude are stored, rounded to bfloat16. The rest of `a` is the
-//! feedback e of the next step.
+//! The largest entries only, with error feedback. Of each tile, counted from the start of a block, the `⌈density·len⌉`
+//! entries (at least one) of `a = e + g` that are largest in magnitude are stored, rounded to bfloat16. The rest of `a`
+//! is the feedback e of the next step.
 //!
-//! Pass one chooses a column's entries. The step may still be refused or cancelled, so the entries go into a spare column,
-//! which is no part of the state. Pass two copies them to their slot, and updates the feedback.
+//! Pass one chooses a column's entries. The step may still be refused or cancelled, so the entries go into a spare
+//! column, which is no part of the state. Pass two copies them to their slot, and updates the feedback.
 //!
-//! Entries lie by tile: the indices of all columns, then the values of all columns, so that a pass goes through memory from
-//! end to end. An entry takes 4 bytes, so k columns of density δ and the feedback take `4(δ(k + 1) + 1)` bytes a parameter. A
-//! step moves `4(δ(2k + 1) + 7)` bytes a parameter: old entries twice, new entries three times, g twice, e read twice and
-//! written, w read and written.
+//! Entries lie by tile: the indices of all columns, then the values of all columns, so that a pass goes through memory
+//! from end to end. An entry takes 4 bytes, so k columns of density δ and the feedback take `4(δ(k + 1) + 1)` bytes a
+//! parameter. A step moves `4(δ(2k + 1) + 7)` bytes a parameter: old entries twice, new entries three times, g twice, e
+//! read twice and written, w read and written.
 
 use core::ops::Range;
 
@@ -136,8 +136,8 @@ impl<T: Element> Window<T> for Sparse<T> {
         Ok(())
     }
 
-    /// Accepts indices that ascend and lie inside their tile with finite values, or zeros only: a column that is not yet
-    /// stored.
+    /// Accepts indices that ascend and lie inside their tile with finite values, or zeros only: a column that is not
+    /// yet stored.
     fn load(&mut self, slot: usize, reader: &mut Reader<'_>) -> Result<()> {
         for tile in self.entries.layout.tiles() {
             let len = self.entries.layout.tile_len(tile);

@@ -1,6 +1,6 @@
-//! The layout of columns that have a number for each element: interleaved by tile, all k columns of the first tile, then
-//! all k columns of the second. A pass goes through memory from end to end, in runs of a tile for every k, and no length
-//! makes columns collide in the caches.
+//! The layout of columns that have a number for each element: interleaved by tile, all k columns of the first tile,
+//! then all k columns of the second. A pass goes through memory from end to end, in runs of a tile for every k, and no
+//! length makes columns collide in the caches.
 
 use core::ops::Range;
 
@@ -75,8 +75,8 @@ impl<S: Pod> Tiled<S> {
     }
 }
 
-/// Elements of a window. Saturates, so the allocation fails. Includes [`LANES`] elements at the end, since the last vector of
-/// a column may begin at the last element.
+/// Elements of a window. Saturates, so the allocation fails. Includes [`LANES`] elements at the end, since the last
+/// vector of a column may begin at the last element.
 fn elements(history_size: usize, len: usize) -> usize {
     let padded = len / TILE * TILE + (len % TILE).next_multiple_of(COLUMN_ALIGNMENT);
     padded.saturating_mul(history_size).saturating_add(LANES)

@@ -1,5 +1,5 @@
-//! Loops over columns that keep only the largest entries of each tile, as bfloat16 with 16-bit indices, and the selection of
-//! these entries ([`selection`]).
+//! Loops over columns that keep only the largest entries of each tile, as bfloat16 with 16-bit indices, and the
+//! selection of these entries ([`selection`]).
 //!
 //! Only its index tells where an entry belongs, so each entry takes a load and a store of its own in
 //! [`SparseKernels::combine`], and a load in [`SparseKernels::dots`]. While the columns of a tile are processed,
@@ -18,8 +18,8 @@ pub(crate) use selection::{SelectionKernels, selection_scratch};
 
 /// Elements that are set to zero at a time.
 const PIECE: usize = 256;
-/// [`SparseKernels::meet`] filters by at most this many indices. A filter of more would pass more than one index in seven,
-/// and cost more than it saves.
+/// [`SparseKernels::meet`] filters by at most this many indices. A filter of more would pass more than one index in
+/// seven, and cost more than it saves.
 const FILTERED: usize = 128;
 /// Entries that [`SparseKernels::meet`] collects before it multiplies them.
 const FOUND: usize = 256;
@@ -54,8 +54,8 @@ pub struct SparseRun<'a> {
 }
 
 kernels! {
-    /// Loops over sparse columns. All tables give the same bits. Kernels panic if lengths do not fit, or if an index lies
-    /// outside of its tile.
+    /// Loops over sparse columns. All tables give the same bits. Kernels panic if lengths do not fit, or if an index
+    /// lies outside of its tile.
     struct SparseKernels[T: Number] on Sparse<T>;
 
     /// Writes the entries into `dense`, and zeros between them.
@@ -108,8 +108,8 @@ kernels! {
     /// [`SparseKernels::dots`] for an `x` that is zero except at the indices `places`. Faster where these are few.
     ///
     /// Few entries of a column have an index that `x` has too: with 41 entries in a tile of 4,096, one in a hundred. A
-    /// filter in vector registers tests 32 indices at a time. It passes every index that `x` has, and about as many others.
-    /// Only the entries that pass are multiplied.
+    /// filter in vector registers tests 32 indices at a time. It passes every index that `x` has, and about as many
+    /// others. Only the entries that pass are multiplied.
     fn meet(lanes, x: &[T], places: &[u16], columns: SparseColumns<'_>, sums: &mut [f64]) {
         if places.len() > FILTERED {
             return dots(lanes, x, columns, sums);
@@ -138,8 +138,8 @@ kernels! {
         }
     }
 
-    /// `sum` is the columns, with `newest` in place of the omitted one, times their coefficients: first `newest`, then one
-    /// column after another. `newest` and `sum` begin at index `first` of the tile; `sum` holds whole vectors.
+    /// `sum` is the columns, with `newest` in place of the omitted one, times their coefficients: first `newest`, then
+    /// one column after another. `newest` and `sum` begin at index `first` of the tile; `sum` holds whole vectors.
     fn combine(
         lanes,
         columns: SparseColumns<'_>,

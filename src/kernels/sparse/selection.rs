@@ -1,13 +1,13 @@
 //! The entries of a tile that are largest in magnitude.
 //!
 //! The entries of `a = feedback + given` are compared by their keys, which order them by `|a|`. One pass over the tile
-//! computes `a` in registers and writes the indices whose keys reach a bound: the candidates. The m-th largest key among
-//! them is found by bisection: a loop of at most 31 turns that counts the keys above the middle of a range, without
-//! branches that depend on the data.
+//! computes `a` in registers and writes the indices whose keys reach a bound: the candidates. The m-th largest key
+//! among them is found by bisection: a loop of at most 31 turns that counts the keys above the middle of a range,
+//! without branches that depend on the data.
 //!
-//! The last selection of the same tile leaves a bound that about 2m keys reach. A gradient changes little of the feedback,
-//! so the next selection has about as many candidates. If fewer than m keys reach the bound, the pass is repeated with a
-//! lower bound. The bound decides how long a selection takes, never what it selects.
+//! The last selection of the same tile leaves a bound that about 2m keys reach. A gradient changes little of the
+//! feedback, so the next selection has about as many candidates. If fewer than m keys reach the bound, the pass is
+//! repeated with a lower bound. The bound decides how long a selection takes, never what it selects.
 
 use super::bits::append_set_bits;
 use crate::simd::{COUNTED, KEYS, LANES, LARGEST_KEY, Lanes, Number, Sparse, kernels};
@@ -18,8 +18,8 @@ const FIRST_STEP: u32 = 1 << 19;
 /// half as large.
 const LARGEST_MARGIN: u64 = 1 << 23;
 
-/// Numbers of scratch that a selection from a tile of `len` elements needs: indices and keys of candidates, of each as many
-/// as the tile has elements, and those that [`append_set_bits`] writes in excess.
+/// Numbers of scratch that a selection from a tile of `len` elements needs: indices and keys of candidates, of each as
+/// many as the tile has elements, and those that [`append_set_bits`] writes in excess.
 pub(crate) const fn selection_scratch(len: usize) -> usize {
     2 * (len + KEYS)
 }
@@ -28,9 +28,9 @@ kernels! {
     /// The selection of a tile's largest entries. All tables give the same bits. Panics if lengths do not fit.
     struct SelectionKernels[T: Number] on Sparse<T>;
 
-    /// Writes the entries of `given + feedback` that are largest in magnitude to `indices` and `values`, as many as they
-    /// hold; of equal entries, the earlier. Infinities and NaN are larger than all finite numbers. Returns the squared
-    /// norm of `given`.
+    /// Writes the entries of `given + feedback` that are largest in magnitude to `indices` and `values`, as many as
+    /// they hold; of equal entries, the earlier. Infinities and NaN are larger than all finite numbers. Returns the
+    /// squared norm of `given`.
     ///
     /// `scratch` holds [`selection_scratch`] numbers. `bound` may be any number; it changes only how long the selection
     /// takes. The time is least with what the last selection of the same tile left there.

@@ -1,4 +1,5 @@
-//! Every table that this machine can run against the formula, one element at a time, in f64, over the range of the type.
+//! Every table that this machine can run against the formula, one element at a time, in f64, over the range of the
+//! type.
 
 use super::super::diagonal::DiagonalSums;
 use super::*;

@@ -1,5 +1,5 @@
-//! Vectors in the registers of aarch64. A register has 128 bits; four hold a vector of `f64`. Every such machine has NEON
-//! with fused multiply-add, so there is nothing to detect.
+//! Vectors in the registers of aarch64. A register has 128 bits; four hold a vector of `f64`. Every such machine has
+//! NEON with fused multiply-add, so there is nothing to detect.
 
 mod memory;
 mod quantized;
@@ -31,8 +31,8 @@ impl Neon {
 impl Lanes for Neon {
     type F64s = [float64x2_t; 4];
 
-    /// Four columns take sixteen of the 32 registers, and have as many independent sums as keep four units with a latency
-    /// of four busy. Six columns would just fit, but the compiler then moves registers about.
+    /// Four columns take sixteen of the 32 registers, and have as many independent sums as keep four units with a
+    /// latency of four busy. Six columns would just fit, but the compiler then moves registers about.
     const SUMS: usize = 4;
 
     #[inline(always)]

@@ -1,5 +1,5 @@
-//! Conversions and products of quantized numbers in the vector registers of aarch64. They do without the instructions for
-//! bfloat16 and 8-bit products that only newer machines have.
+//! Conversions and products of quantized numbers in the vector registers of aarch64. They do without the instructions
+//! for bfloat16 and 8-bit products that only newer machines have.
 
 use core::arch::aarch64::*;
 use core::arch::asm;

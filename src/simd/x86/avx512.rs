@@ -7,8 +7,8 @@ use super::f32x8::load_f32;
 use super::features::Features;
 use crate::simd::lanes::{LANES, Lanes, Load, native_is_f64};
 
-/// AVX-512F, which implies AVX2, FMA and F16C, with POPCNT and BMI1. `BF16`: also AVX-512 VL and BF16, used for encoding
-/// bfloat16.
+/// AVX-512F, which implies AVX2, FMA and F16C, with POPCNT and BMI1. `BF16`: also AVX-512 VL and BF16, used for
+/// encoding bfloat16.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512<const BF16: bool = false>(());
 

@@ -29,18 +29,18 @@ impl Features {
         }
     }
 
-    /// What [`Avx2`](super::Avx2) needs.
+    /// The features of [`Avx2`](super::Avx2).
     pub(super) fn avx2(self) -> bool {
         self.avx2 && self.fma && self.f16c && self.popcnt && self.bmi1
     }
 
-    /// What [`Avx512`](super::Avx512) needs. For the compiler AVX-512F implies AVX2, FMA and F16C, so a function compiled
-    /// for AVX-512F may use all of them. A virtual machine may hide any of them alone.
+    /// The features of [`Avx512`](super::Avx512). For the compiler AVX-512F implies AVX2, FMA and F16C, so a function
+    /// compiled for AVX-512F may use all of them. A virtual machine may hide any of them alone.
     pub(super) fn avx512(self) -> bool {
         self.avx512f && self.avx2()
     }
 
-    /// What [`Avx512Bf16`](super::Avx512Bf16) needs. For the compiler AVX-512 BF16 implies AVX-512BW.
+    /// The features of [`Avx512Bf16`](super::Avx512Bf16). For the compiler AVX-512 BF16 implies AVX-512BW.
     pub(super) fn avx512_bf16(self) -> bool {
         self.avx512() && self.avx512vl && self.avx512bw && self.avx512bf16
     }
@@ -50,8 +50,8 @@ impl Features {
 mod tests {
     use super::*;
 
-    /// All sets of features: an instruction set is available only where all the features are that its kernels are compiled
-    /// with, and those that these features imply for the compiler.
+    /// All sets of features: an instruction set is available only where all the features are that its kernels are
+    /// compiled with, and those that these features imply for the compiler.
     #[test]
     fn an_instruction_set_is_available_only_with_all_its_features() {
         for set in 0..1 << 9 {
@@ -65,7 +65,8 @@ mod tests {
         }
     }
 
-    /// What the compiler takes for granted in a function with a feature: the call would not compile otherwise.
+    /// The features that the compiler assumes in a function with another feature: the calls would not compile
+    /// otherwise.
     #[test]
     fn avx512_implies_the_features_that_are_asked_for_besides() {
         #[target_feature(enable = "avx512f")]

@@ -100,8 +100,8 @@ macro_rules! conversions {
                 unsafe { from_bf16(vector) }
             }
 
-            /// The numbers at even places, then those at odd places: one shift and one mask. Single vectors take two shuffles
-            /// each.
+            /// The numbers at even places, then those at odd places: one shift and one mask. Single vectors take two
+            /// shuffles each.
             #[inline(always)]
             fn decode_pair(self, pair: &[Bf16; PAIR]) -> [__m256; 2] {
                 // SAFETY: the machine has AVX2, as `self` exists; the load is the pair's and needs no alignment.
@@ -295,7 +295,8 @@ const BEYOND: i32 = 0x7f7f_8000;
 unsafe fn encode_bf16(x: __m256, vector: &mut [Bf16; LANES]) -> __m256 {
     // SAFETY: the caller's promise; both types are 128 bits; the store is the vector's and needs no alignment.
     unsafe {
-        // The instruction takes subnormal numbers for zeros, and rounds numbers beyond the largest bfloat16 to infinity.
+        // The instruction takes subnormal numbers for zeros, and rounds numbers beyond the largest bfloat16 to
+        // infinity.
         let bits = _mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(0x7fff_ffff));
         let above = _mm256_sub_epi32(bits, _mm256_set1_epi32(LEAST));
         let ordinary = _mm256_cmplt_epu32_mask(above, _mm256_set1_epi32(BEYOND - LEAST));

@@ -1,6 +1,6 @@
-//! The reduction of [`super::householder`] for a matrix of few rows, of which both triangles are kept. Then a column's
-//! product is only ever added to others, so nothing is summed across lanes, and with a constant number of eights the product
-//! stays in registers. This takes up to twice the multiplications, and less time.
+//! The reduction of [`super::householder`] for a matrix of few rows. Both triangles are kept, so a column's product is
+//! only added to others and nothing is summed across lanes. The number of eights is a constant, so the product stays in
+//! registers. This takes up to twice the multiplications, and less time.
 
 use super::rows::{Rows, column_at, reflector};
 use super::system::F64x8;

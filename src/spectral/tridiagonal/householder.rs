@@ -2,8 +2,8 @@
 //! 8.3.1), a column at a time from the first.
 //!
 //! With `H = I − βvvᵀ` and `p = βAv`, `HAH = A − vwᵀ − wvᵀ` where `w = p − ½β(pᵀv)v`. The update for one column is
-//! subtracted while the product for the next column is summed, so that the matrix is read and written once a column. The
-//! next column itself is updated before the others.
+//! subtracted while the product for the next column is summed, so that the matrix is read and written once a column.
+//! The next column itself is updated before the others.
 //!
 //! v is not normalised: `v = x + sign(x₁)‖x‖e₁`, `β = 1/(‖x‖² + ‖x‖|x₁|)`, `Hx = −sign(x₁)‖x‖e₁`. A graded matrix whose
 //! large rows come first keeps its grading: the small rows of v are those of the matrix.
@@ -50,9 +50,9 @@ kernels! {
         w.fill([0.0; LANES]);
         let (mut v, w, product) = (Rows(old.as_mut_ptr()), Rows(w.as_mut_ptr()), Rows(product.as_mut_ptr()));
 
-        // SAFETY: all `Rows` have eights up to `eights`: columns from that of their diagonal on, and v from that of the row
-        // below its column's diagonal on. The slices above were checked to have them, and are not used until the end. The
-        // same holds for the functions called here. Two `Rows` overlap only where both are only read.
+        // SAFETY: all `Rows` have eights up to `eights`: columns from that of their diagonal on, and v from that of the
+        // row below its column's diagonal on. The slices above were checked to have them, and are not used until the
+        // end. The same holds for the functions called here. Two `Rows` overlap only where both are only read.
         unsafe {
             if eights <= FEW {
                 let mut r = Progress { size, matrix, factors, diagonal, off_diagonal, vector, v, w };
@@ -115,8 +115,8 @@ pub(super) fn restore<L: Lanes>(lanes: L, system: &mut System<'_>) {
     }
 }
 
-/// Subtracts `vwᵀ + wvᵀ` from one column. Returns its entry on the diagonal and the sum of squares below the diagonal. Sets
-/// the rows of the first eight down to the diagonal to zero.
+/// Subtracts `vwᵀ + wvᵀ` from one column. Returns its entry on the diagonal and the sum of squares below the diagonal.
+/// Sets the rows of the first eight down to the diagonal to zero.
 ///
 /// # Safety
 /// As in [`ReductionKernels::reduce`].
@@ -219,9 +219,9 @@ unsafe fn update_columns<L: Lanes>(
     }
 }
 
-/// [`update_columns`] for `COUNT` columns whose diagonals lie in one eight. Adds their products with x to `head`, for the
-/// eight on the diagonal, and to `product`, for the eights below. Returns the lanes of each column's product with x over
-/// the eights below, not yet totalled.
+/// [`update_columns`] for `COUNT` columns whose diagonals lie in one eight. Adds their products with x to `head`, for
+/// the eight on the diagonal, and to `product`, for the eights below. Returns the lanes of each column's product with x
+/// over the eights below, not yet totalled.
 ///
 /// # Safety
 /// As in [`ReductionKernels::reduce`].

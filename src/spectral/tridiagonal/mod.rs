@@ -1,6 +1,6 @@
-//! Reduces a symmetric matrix to tridiagonal form, and solves with that form for many shifts. A step spends most of its k×k
-//! work here, so both are kernels, compiled for each instruction set. Each is one call: small matrices leave no time for a
-//! call a loop.
+//! Reduces a symmetric matrix to tridiagonal form, and solves with that form for many shifts. A step spends most of its
+//! k×k work here, so both are kernels, compiled for each instruction set. Each is one call: small matrices leave no
+//! time for a call a loop.
 
 mod few_rows;
 mod householder;

@@ -18,11 +18,11 @@ const UNIT_VECTORS: [F64x8; LANES] = {
     vectors
 };
 
-/// The rows of a column or a vector, by the number of the eight. A column of the lower triangle has no eights before that of
-/// its diagonal.
+/// The rows of a column or a vector, by the number of the eight. A column of the lower triangle has no eights before
+/// that of its diagonal.
 ///
-/// Raw pointers, since in a small matrix the bounds checks of slices would take longer than the arithmetic. A kernel checks
-/// all lengths once, where it begins.
+/// Raw pointers, since in a small matrix the bounds checks of slices would take longer than the arithmetic. A kernel
+/// checks all lengths once, where it begins.
 #[derive(Clone, Copy)]
 pub(super) struct Rows(pub *mut F64x8);
 
@@ -58,8 +58,8 @@ pub(super) fn column_at(matrix: *mut F64x8, column: usize, eights: usize) -> Row
     Rows(matrix.wrapping_add(start_of(column, eights)).wrapping_sub(first_of(column, eights)))
 }
 
-/// Makes the reflector of a column: turns x, the rows from `start` on, into v. `squares` is `‖x‖²`. Returns β and the first
-/// entry of `Hx`.
+/// Makes the reflector of a column: turns x, the rows from `start` on, into v. `squares` is `‖x‖²`. Returns β and the
+/// first entry of `Hx`.
 ///
 /// # Safety
 /// As for [`Rows::load`], for all eights from that of row `start` on.

@@ -7,7 +7,7 @@ use super::householder::restore;
 use super::system::{F64x8, System};
 use crate::simd::{LANES, Lanes, kernels};
 
-/// What a solve returns beside the solution.
+/// Results of a solve other than the solution.
 #[derive(Clone, Copy, Debug)]
 #[doc(hidden)]
 pub struct Solved {
@@ -53,14 +53,15 @@ kernels! {
             }
             lanes.store_f64s(lanes.totals(sums_of_rows), y);
         }
-        let quadratic_form = quadratic_form(lanes, &system.diagonal[..eights], &system.off_diagonal[..eights], system.vector);
+        let (diagonal, off_diagonal) = (&system.diagonal[..eights], &system.off_diagonal[..eights]);
+        let quadratic_form = quadratic_form(lanes, diagonal, off_diagonal, system.vector);
         restore(lanes, system);
         Solved { least_pivot: pivots.into_iter().fold(f64::INFINITY, f64::min), quadratic_form }
     }
 }
 
-/// Adds to `sums`, row by row, the solutions for `COUNT` eights of shifts times their weights, a shift a lane. Returns the
-/// least of `least` and the pivots of the first eight. The diagonal and the vector have one number more than rows.
+/// Adds to `sums`, row by row, the solutions for `COUNT` eights of shifts times their weights, a shift a lane. Returns
+/// the least of `least` and the pivots of the first eight. The diagonal and the vector have one number more than rows.
 #[inline(always)]
 fn eliminate<L: Lanes, const COUNT: usize>(
     lanes: L,

@@ -1,7 +1,7 @@
 //! A symmetric matrix and a vector as the kernels of this room take them.
 //!
-//! Rows are taken eight at a time. An *eight* is eight rows of a column or of a vector; zeros pad the last eight, so that
-//! no loop has a rest.
+//! Rows are taken eight at a time. An *eight* is eight rows of a column or of a vector; zeros pad the last eight, so
+//! that no loop has a rest.
 
 use crate::simd::LANES;
 
@@ -14,13 +14,13 @@ pub(in crate::spectral) const WORK: usize = 5 * LANES;
 /// Eights of rows up to which both triangles of a matrix are kept: see [`super::few_rows`].
 pub(super) const FEW: usize = 4;
 
-/// The first eight that is kept of column `column` of a matrix with so many eights of rows.
+/// The first eight that is kept of column `column` of a matrix with `eights` eights of rows.
 #[inline(always)]
 pub(super) fn first_of(column: usize, eights: usize) -> usize {
     if eights <= FEW { 0 } else { column / LANES }
 }
 
-/// Eights before column `column` of a matrix with so many eights of rows, stored as [`System::matrix`].
+/// Eights before column `column` of a matrix with `eights` eights of rows, stored as [`System::matrix`].
 #[inline(always)]
 pub(in crate::spectral) fn start_of(column: usize, eights: usize) -> usize {
     if eights <= FEW {
@@ -31,8 +31,8 @@ pub(in crate::spectral) fn start_of(column: usize, eights: usize) -> usize {
     LANES * (before * eights - before * before.saturating_sub(1) / 2) + rest * (eights - before)
 }
 
-/// The columns of a matrix of `size` rows that lies as [`System::matrix`]: the first row that is kept of each, and a slice
-/// for the rows from that row on. Zeros fill the last eight behind it.
+/// The columns of a matrix of `size` rows that lies as [`System::matrix`]: the first row that is kept of each, and a
+/// slice for the rows from that row on. Zeros fill the last eight behind it.
 pub(in crate::spectral) fn columns(matrix: &mut [F64x8], size: usize) -> impl Iterator<Item = (usize, &mut [f64])> {
     let eights = size.div_ceil(LANES);
     let mut rest = matrix;
@@ -45,7 +45,7 @@ pub(in crate::spectral) fn columns(matrix: &mut [F64x8], size: usize) -> impl It
     })
 }
 
-/// Column `column` of such a matrix: its first row and the rows from that row on.
+/// Column `column` of a matrix that lies as [`System::matrix`]: its first row, and the rows from that row on.
 pub(in crate::spectral) fn column(matrix: &[F64x8], size: usize, column: usize) -> (usize, &[f64]) {
     let eights = size.div_ceil(LANES);
     let first = first_of(column, eights);
@@ -58,9 +58,9 @@ pub(in crate::spectral) fn column(matrix: &[F64x8], size: usize, column: usize) 
 pub struct System<'a> {
     /// n.
     pub size: usize,
-    /// A by columns. If b is at most [`FEW`], all of A. Otherwise the lower triangle: column j from the eight on that holds
-    /// row j, so that the diagonal lies in full eights. Rows from n on are zeros. After the reduction: the vectors of the
-    /// reflectors.
+    /// A by columns. If b is at most [`FEW`], all of A. Otherwise the lower triangle: column j from the eight on that
+    /// holds row j, so that the diagonal lies in full eights. Rows from n on are zeros. After the reduction: the
+    /// vectors of the reflectors.
     pub matrix: &'a mut [F64x8],
     /// The factors β of the reflectors: `Q = H₀H₁…`, `Hᵢ = I − βᵢvᵢvᵢᵀ`. n numbers.
     pub factors: &'a mut [f64],
