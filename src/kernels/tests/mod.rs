@@ -353,10 +353,10 @@ mod checks {
             data.extend(numbers.vec::<T>(LANES));
             let at = |i: usize| Columns::new(&data[i..], stride, 2);
 
-            let (mut sum, mut narrow_sum, mut axpy) = (scratch(len), scratch(len), y.clone());
+            let (mut sum, mut native_sum, mut axpy) = (scratch(len), scratch(len), y.clone());
             let (mut average, mut new, mut apply_update, mut native) = (p.clone(), scratch(len), p.clone(), p.clone());
             (tables.columns.combine)(at(0), &p, &c, &mut sum);
-            (tables.columns.combine_native)(at(0), &p, &c, &mut narrow_sum);
+            (tables.columns.combine_native)(at(0), &p, &c, &mut native_sum);
             (tables.kernels.axpy)(0.3, &x[..len], &mut axpy);
             (tables.kernels.average)(&mut average, 0.7, &x, &mut new);
             (tables.kernels.apply_update)(&mut apply_update, 0.99, 0.3, &x);
@@ -367,7 +367,7 @@ mod checks {
                 (tables.columns.combine)(at(i), &p[one.clone()], &c, &mut scratch);
                 assert_eq!(scratch[0].to_bits(), sum[i].to_bits());
                 (tables.columns.combine_native)(at(i), &p[one.clone()], &c, &mut scratch);
-                assert_eq!(scratch[0].to_bits(), narrow_sum[i].to_bits());
+                assert_eq!(scratch[0].to_bits(), native_sum[i].to_bits());
                 let mut number = [y[i]];
                 (tables.kernels.axpy)(0.3, &x[one.clone()], &mut number);
                 assert_eq!(bits(&number), bits(&axpy[one.clone()]));
