@@ -418,7 +418,7 @@ impl Config {
 
     /// Whether the clip keeps ē, an average of the model's length.
     pub(crate) fn clips_by_vector(&self) -> bool {
-        matches!(self.clip_kind, Clip::EmaVector | Clip::GraftEmaVector)
+        self.clip_kind.averages_updates()
     }
 
     /// Whether diagonal preconditioning is on. The root of the second moment is kept then.
@@ -429,7 +429,10 @@ impl Config {
     /// Whether the format has error feedback. A factor on gradients is then applied before storing; with other formats
     /// it is a weight of the column.
     pub(crate) fn has_feedback(&self) -> bool {
-        self.history_format == HistoryFormat::Sparse
+        match self.history_format {
+            HistoryFormat::Sparse => true,
+            HistoryFormat::Full | HistoryFormat::Bf16 | HistoryFormat::F16 | HistoryFormat::Int8 => false,
+        }
     }
 
     /// Whether an average of the parameters is kept.
@@ -439,7 +442,69 @@ impl Config {
 
     /// Whether a momentum buffer of the model's length is kept.
     pub(crate) fn keeps_momentum(&self) -> bool {
-        matches!(self.momentum_kind, Momentum::Gradient | Momentum::Update)
+        self.momentum_kind.averages_gradients() || self.momentum_kind.averages_updates()
+    }
+}
+
+// The rest of the crate asks for the kinds of momentum and clip through these matches without a wildcard, or matches
+// without one itself: the compiler then names every place that a new kind concerns.
+
+impl Momentum {
+    /// Whether v is m, a buffer of averaged gradients, which may leave the span of the window.
+    pub(crate) const fn averages_gradients(self) -> bool {
+        match self {
+            Self::Gradient => true,
+            Self::None | Self::Update | Self::Window => false,
+        }
+    }
+
+    /// Whether the direction is b, a buffer of averaged updates.
+    pub(crate) const fn averages_updates(self) -> bool {
+        match self {
+            Self::Update => true,
+            Self::None | Self::Gradient | Self::Window => false,
+        }
+    }
+}
+
+impl Clip {
+    /// Whether s may differ from 1.
+    pub(crate) const fn is_on(self) -> bool {
+        match self {
+            Self::None => false,
+            Self::Norm
+            | Self::EmaNorm
+            | Self::GraftEmaNorm
+            | Self::EmaVector
+            | Self::GraftEmaVector
+            | Self::GraftInput => true,
+        }
+    }
+
+    /// Whether the reference is r, the average of the norms of updates.
+    pub(crate) const fn averages_norms(self) -> bool {
+        match self {
+            Self::EmaNorm | Self::GraftEmaNorm => true,
+            Self::None | Self::Norm | Self::EmaVector | Self::GraftEmaVector | Self::GraftInput => false,
+        }
+    }
+
+    /// Whether the reference is ‖ē‖, of the average of updates.
+    pub(crate) const fn averages_updates(self) -> bool {
+        match self {
+            Self::EmaVector | Self::GraftEmaVector => true,
+            Self::None | Self::Norm | Self::EmaNorm | Self::GraftEmaNorm | Self::GraftInput => false,
+        }
+    }
+
+    /// Whether the reference is ‖v‖, so that κ is 1.
+    pub(crate) const fn grafts_input(self) -> bool {
+        match self {
+            Self::GraftInput => true,
+            Self::None | Self::Norm | Self::EmaNorm | Self::GraftEmaNorm | Self::EmaVector | Self::GraftEmaVector => {
+                false
+            }
+        }
     }
 }
 

@@ -318,3 +318,33 @@ fn generated_lists_are_current() {
         }
     }
 }
+
+/// A new kind of momentum or clip, or a new format, has to be known to the C interface, to the fuzz targets and to the
+/// tests of every kind. (The compiler finds the places in src; enums of the crate cannot be matched without a wildcard
+/// outside of it.)
+#[test]
+fn every_variant_is_in_every_list() {
+    let variants = read("src/config.rs");
+    let variants = between(&variants, "variants! {\n    Dtype", "\n}");
+    for (name, field, c_type) in [
+        ("HistoryFormat", "history_format", "lmada_history_format_t"),
+        ("Momentum", "momentum_kind", "lmada_momentum_t"),
+        ("Clip", "clip_kind", "lmada_clip_t"),
+    ] {
+        let all: Vec<&str> = between(variants, &format!("    {name}: "), ";").split(' ').collect();
+        for path in ["fuzz/src/options.rs", "tests/common/mod.rs", "tests/settings/mod.rs"] {
+            let text = read(path);
+            let is_known = |variant: &&str| text.split(|c: char| !c.is_alphanumeric()).any(|word| word == *variant);
+            // Full is the default format.
+            let missing: Vec<_> = all.iter().filter(|v| **v != "Full" && **v != "None" && !is_known(v)).collect();
+            assert!(
+                missing.is_empty() || (path, name) == ("tests/settings/mod.rs", "HistoryFormat"),
+                "{path}: {missing:?}"
+            );
+        }
+        let constants = read("src/capi/types.rs").matches(&format!(": {c_type} =")).count();
+        assert_eq!(constants, all.len(), "constants of {c_type}");
+        let fuzzed = format!("{field}: Range::Enum({})", all.len());
+        assert!(read("fuzz/src/config.rs").contains(&fuzzed), "fuzz/src/config.rs lacks {fuzzed}");
+    }
+}

@@ -1,21 +1,22 @@
-//! A step in phases: pieces in any order, and parameters split over handles whose partials are summed by hand, agree
-//! with one handle that takes the step whole.
+//! A step in phases, with pieces in any order, and with parameters split over handles whose partials the test adds up,
+//! agrees with one handle that takes the whole step.
 
 mod common;
 
 use common::{COMPRESSED, Model, Random, SPARSE_UNIT, assert_same, cuts, every_kind_and_format, gradient};
 use lmada::{Clip, Config, Element, Error, Group, HistoryFormat, Momentum, Optimizer};
 
-/// The parameters moved alike: relative to how far they have come, the promise for ordinary gradients. More gradients
-/// than there are dimensions are dependent: the norm of an update, which a clip looks at, then moves with the last bit of
-/// C by the documented `2⁻⁵³·σ²max/ε'`, where σ²max is at most the squares of five gradients in (−1.3, 1.3).
+/// Checks that the parameters agree, relative to their movement, to the precision promised for ordinary gradients. With
+/// more gradients than dimensions the gradients are dependent. The norm of an update, which clips use, then depends on
+/// the last bit of C by the documented `2⁻⁵³·σ²max/ε'`, where σ²max is at most the squares of five gradients in (−1.3,
+/// 1.3).
 fn assert_close<T: Element>(start: &[T], one: &[T], many: &[T], what: &str) {
     let dependent = if one.len() < 5 { f64::EPSILON / 2.0 * (5.0 * one.len() as f64 * 1.3 * 1.3) / 1e-6 } else { 0.0 };
     let promise = if size_of::<T>() == 4 { 2e-6 } else { 1e-10 + dependent };
     let distance = |a: &[T], b: &[T]| -> f64 {
         a.iter().zip(b).map(|(a, b)| (a.to_f64() - b.to_f64()).powi(2)).sum::<f64>().sqrt()
     };
-    // Parameters are rounded at each step, however short that is.
+    // Each step rounds the parameters, also if it is short.
     let rounding = promise / 20.0 * distance(one, &vec![T::default(); one.len()]);
     let (moved, apart) = (distance(start, one), distance(one, many));
     assert!(moved > 0.0 && apart <= promise * moved + rounding, "{what}: moved {moved:e}, {apart:e} apart");
@@ -37,7 +38,7 @@ fn pieces_in_any_order<T: Element>() {
     }
 }
 
-/// Feeds in one cut and order, applies in another.
+/// Feeds the pieces of one cut in one order, and applies those of another cut in another order.
 fn step_in_pieces<T: Element>(model: &mut Model<T>, number: usize, random: &mut Random) {
     let dim = model.params.len();
     let grads = gradient::<T>(dim, number);
@@ -72,8 +73,8 @@ fn pieces_in_any_order_f64() {
     pieces_in_any_order::<f64>();
 }
 
-/// What the window holds of a gradient, and what sparse keeps back, does not depend on how it came in and went out: not
-/// on pieces that cut the units of the format, nor on their order, which only the sums know.
+/// The stored gradient, and the feedback of sparse, do not depend on the pieces: neither on cuts through groups of the
+/// format nor on the order. Only the sums do.
 #[test]
 fn pieces_store_what_the_whole_stores() {
     let mut random = Random(12);
@@ -84,7 +85,7 @@ fn pieces_store_what_the_whole_stores() {
                 .with_history_size(3)
                 .with_density(0.05)
                 .with_threads(2);
-            // All but the window, and a checksum at the end.
+            // Everything before the window, and the checksum at the end, may differ.
             let head = Optimizer::<f32>::new(&config, &[0]).unwrap().state_size() - 4;
             let [mut whole, mut pieced] = [(); 2].map(|()| Model::<f32>::new(&config, &[dim]));
             for number in 0..7 {
@@ -120,18 +121,18 @@ fn one_piece_is_the_whole_step_bit_for_bit() {
     }
 }
 
-/// The shares of one model on several handles, as processes would have them.
+/// One model split over several handles, as over processes.
 struct Processes<T: Element> {
     handles: Vec<Optimizer<T>>,
-    /// For each handle, its part of each block.
+    /// For each handle, its share of each block.
     parts: Vec<Vec<core::ops::Range<usize>>>,
-    /// Where the blocks start.
+    /// Starts of the blocks.
     starts: Vec<usize>,
 }
 
 impl<T: Element> Processes<T> {
-    /// Each block of `dims` is cut at random into as many parts as there are processes; some may be empty. What is
-    /// stored in units is cut between them.
+    /// Cuts each block of `dims` at random into a share for each process; shares may be empty. Cuts are between groups
+    /// of the format.
     fn new(config: &Config, dims: &[usize], count: usize, random: &mut Random) -> Self {
         let unit = if config.history_format == HistoryFormat::Full { 1 } else { SPARSE_UNIT };
         let mut parts = vec![Vec::new(); count];
@@ -151,7 +152,7 @@ impl<T: Element> Processes<T> {
         Self { handles, parts, starts }
     }
 
-    /// Feeds everybody's share and adds up the partials, the same totals for all.
+    /// Feeds all shares and adds up the partials, with the same totals for all.
     fn feed_and_sum(&mut self, grads: &[T]) {
         let mut totals: Vec<f64> = Vec::new();
         for (handle, parts) in self.handles.iter_mut().zip(&self.parts) {
@@ -218,8 +219,8 @@ fn shares_agree_with_the_whole_f64() {
     shares_agree_with_the_whole::<f64>();
 }
 
-/// Groups of the whole are, for each process, those of its share; where their factors raise the learning rate, all
-/// processes refuse alike what is too long for one of them.
+/// Each process sets the part of the parameter groups in its share. If their factors raise the learning rate, all
+/// processes refuse a step that is too long for one of them.
 #[test]
 fn groups_are_split_as_the_shares_are() {
     let mut random = Random(15);
@@ -258,7 +259,7 @@ fn groups_are_split_as_the_shares_are() {
         assert_close(&start, &whole.params, &params, &format!("{config:?}"));
         assert!(params[3000..4200] == start[3000..4200]);
     }
-    // Only one process has the parameters whose learning rate is too large.
+    // Only one process has parameters with the large learning rate.
     let config = Config::default().with_lr(1e38).with_threads(1);
     let mut processes = Processes::<f32>::new(&config, &[8, 0], 2, &mut random);
     let has_some = processes.handles.iter().position(|handle| handle.dim() > 0).unwrap();
@@ -279,7 +280,7 @@ impl<T: Element> Processes<T> {
         self.handles.iter().map(state).collect()
     }
 
-    /// Puts together the states of other shares of the same model.
+    /// Loads the states of other shares of the same model.
     fn load(&mut self, states: &[Vec<u8>]) {
         let states: Vec<&[u8]> = states.iter().map(Vec::as_slice).collect();
         for (handle, parts) in self.handles.iter_mut().zip(&self.parts) {
@@ -289,7 +290,7 @@ impl<T: Element> Processes<T> {
     }
 }
 
-/// Saved by some, loaded by others and saved again, all is as it was when it comes back; on the way it is trained on.
+/// States saved by some processes, loaded by others and saved again return unchanged. The others also train.
 fn shares_are_split_anew<T: Element>() {
     let mut random = Random(6);
     for (index, config) in every_kind_and_format::<T>().enumerate() {
@@ -308,7 +309,7 @@ fn shares_are_split_anew<T: Element>() {
             processes.load(&others.states());
             assert!(processes.states() == states, "{what}: not the same after a round trip");
             processes = others;
-            // The window is not full at first, and is in the middle of its round then.
+            // The window is not full at first, and later the ring has wrapped around.
             for _ in 0..4 {
                 whole.step(number);
                 processes.step(&mut params, &gradient::<T>(dim, number));
@@ -362,8 +363,8 @@ fn processes_out_of_step_are_noticed() {
     }
 }
 
-/// Takes a step over handles with a parameter each, and expects all to refuse it and nothing to change. Returns their
-/// words.
+/// Takes a step over handles with one parameter each. All have to refuse it, and nothing may change. Returns the
+/// message.
 fn all_refuse(handles: &mut [Optimizer<f64>], what: &str) -> Vec<String> {
     let state = |handle: &Optimizer<f64>| {
         let mut state = vec![0; handle.state_size()];
@@ -404,7 +405,7 @@ fn sum_over(handles: &mut [Optimizer<f64>]) {
     handles.iter_mut().for_each(|handle| handle.partials().unwrap().copy_from_slice(&totals));
 }
 
-/// Whatever option it is, the odd one or all others have it, in as many processes as there may be in a small cluster.
+/// One process differs from all others in any option, for several numbers of processes.
 #[test]
 fn processes_with_other_options_are_refused() {
     let usual = Config::default().with_threads(1);
@@ -456,7 +457,7 @@ fn processes_with_other_learning_rates_are_refused() {
     all_refuse(&mut handles, "one has another");
     handles.iter_mut().for_each(|handle| handle.set_lr(0.2).unwrap());
     all_accept(&mut handles, "all have another");
-    // Two and two, so that sums may be those of another pair.
+    // Two and two: the sums may be those of another pair.
     handles[..2].iter_mut().for_each(|handle| handle.set_lr(0.1).unwrap());
     all_refuse(&mut handles, "two and two");
     handles[..2].iter_mut().for_each(|handle| handle.set_lr(0.2).unwrap());
@@ -473,7 +474,7 @@ fn processes_may_differ_in_threads_and_in_the_sign_of_zero() {
     all_accept(&mut handles, "the same learning rate");
 }
 
-/// 1, 2 and 3: the sum of the numbers is three times the second's.
+/// Steps 1, 2 and 3: the sum of the step numbers is three times the second.
 #[test]
 fn a_process_with_the_average_of_step_numbers_refuses_too() {
     let config = Config::default().with_threads(1);

@@ -1,5 +1,5 @@
-//! Bytes that claim to be an `lmada_config_t`, of any size and at any address: what is taken follows from the ranges in
-//! the header, and a handle that was made steps.
+//! Bytes that claim to be an `lmada_config_t`, of any size and at any address. The ranges of the header decide which
+//! are accepted, and an accepted configuration can step.
 
 use core::mem::offset_of;
 use core::ptr::{null, null_mut};
@@ -12,9 +12,9 @@ use crate::input::Input;
 
 const SIZE: usize = size_of::<lmada_config_t>();
 
-/// What the header says a field may hold.
+/// The range of a field by the header.
 enum Range {
-    /// Values from 0 to below this.
+    /// Values from 0 to below this number.
     Enum(i32),
     Count(u32, u32),
     Bool,
@@ -99,7 +99,7 @@ pub fn run(bytes: &[u8]) {
     }
 }
 
-/// Memory of exactly some bytes, at an address that is a multiple of 8 or off by some.
+/// Memory of an exact size, at an address that is a multiple of 8 plus `off`.
 struct Exact {
     start: *mut u8,
     layout: Layout,
@@ -122,36 +122,36 @@ impl Exact {
 
     fn bytes(&mut self) -> &mut [u8] {
         let len = self.layout.size() - self.off - 1;
-        // SAFETY: so many bytes follow, all initialised, and the borrow is exclusive.
+        // SAFETY: `len` initialised bytes follow, and the borrow is exclusive.
         unsafe { core::slice::from_raw_parts_mut(self.start.add(self.off), len) }
     }
 }
 
 impl Drop for Exact {
     fn drop(&mut self) {
-        // SAFETY: it was allocated with this layout.
+        // SAFETY: the memory was allocated with this layout.
         unsafe { dealloc(self.start, self.layout) }
     }
 }
 
-/// The init functions, of any size.
+/// Calls the init functions with any size.
 fn init(input: &mut Input<'_>) {
     let function = input.pick(&[0, 1]);
     let function = [lmada_config_init, lmada_config_recommended][function];
     let size = if input.rarely(8) { usize::MAX - input.below(256) } else { input.below(SIZE + 24) };
     let off = input.pick(&[0, 0, 0, 1, 4, 7]);
     let good = off == 0 && (8..=SIZE).contains(&size);
-    // Where the size is refused nothing may be written, so that no more has to be there than it takes to see that.
+    // If the size is refused nothing may be written, so a small buffer is enough to check that.
     let mut room = Exact::new(if good { size } else { 8 }, off);
     room.bytes().fill(0x5A);
-    // SAFETY: there is room for a size that is good; at any other nothing is written.
+    // SAFETY: the buffer has a valid size; for any other size nothing is written.
     let status = checked(unsafe { function(room.config(), size) });
     assert_eq!(status, if good { LMADA_OK } else { LMADA_ERROR_INVALID_ARGUMENT }, "size {size}, off by {off}");
     if !good {
         assert!(room.bytes().iter().all(|&byte| byte == 0x5A), "a refused call has written");
         return;
     }
-    // What is recommended depends on whether there is room for diagonal coordinates.
+    // The recommended setting depends on whether the struct has the fields of diagonal preconditioning.
     let with_diagonal = offset_of!(lmada_config_t, diagonal_beta) + size_of::<f64>();
     let most = if size < with_diagonal { with_diagonal - 1 } else { SIZE };
     let mut whole = Exact::new(most, 0);
@@ -163,7 +163,7 @@ fn init(input: &mut Input<'_>) {
     assert_eq!(checked(unsafe { function(null_mut(), size) }), LMADA_ERROR_NULL_POINTER);
 }
 
-/// A config that starts as the defaults, changed and cut as the input says.
+/// Draws a config: the defaults, changed and cut.
 fn create(input: &mut Input<'_>) {
     let mut defaults = Exact::new(SIZE, 0);
     // SAFETY: it has that size.
@@ -201,7 +201,7 @@ fn create(input: &mut Input<'_>) {
     let mut dims = dims;
     let history_size: u32 = field(&bytes, size, offset_of!(lmada_config_t, history_size), 10);
     if errors.is_empty() && history_size > 256 {
-        // So large a solver is for tests that take their time: the window is made larger than any address space.
+        // A solver of that size is too slow here: the dimension makes the window larger than any address space.
         dims[0] = 1 << 50;
     }
     let total = dims.iter().try_fold(0usize, |sum, &len| sum.checked_add(len));
@@ -210,7 +210,7 @@ fn create(input: &mut Input<'_>) {
         errors.push(LMADA_ERROR_OUT_OF_MEMORY);
     }
     let mut opt = 0x5A5A_5A58 as *mut lmada_t;
-    // SAFETY: the config has as many bytes as it says or is refused for its size; the others are as the header has it.
+    // SAFETY: the config has as many bytes as its size says, or is refused; the other arguments are valid.
     let status = checked(unsafe {
         if with_blocks {
             lmada_create_blocks(room.config(), dims.as_ptr(), dims.len(), &mut opt)
@@ -230,11 +230,11 @@ fn create(input: &mut Input<'_>) {
     }
 }
 
-/// No config, no place for the handle, no lengths.
+/// NULL as config, as place for the handle, and as lengths.
 fn no_config(input: &mut Input<'_>) {
     let dims = [1 + input.below(20), input.below(5)];
     let mut opt = null_mut();
-    // SAFETY: NULL is fine for the config, and refused for the others.
+    // SAFETY: NULL is allowed for the config, and refused for the others.
     unsafe {
         assert_eq!(checked(lmada_create(null(), dims[0], null_mut())), LMADA_ERROR_NULL_POINTER);
         assert_eq!(checked(lmada_create_blocks(null(), dims.as_ptr(), 2, null_mut())), LMADA_ERROR_NULL_POINTER);
@@ -245,7 +245,7 @@ fn no_config(input: &mut Input<'_>) {
     steps(Handle::<f32>::from_raw(opt), dims.iter().sum());
 }
 
-/// Lengths, and whether they are of blocks.
+/// Draws lengths, and whether they are of blocks.
 fn lengths(input: &mut Input<'_>) -> (Vec<usize>, bool) {
     let len =
         |input: &mut Input<'_>| input.pick(&[3, 1, 2, 5, 8, 0, 16, 300, 1 << 50, 1 << 62, usize::MAX, usize::MAX / 2]);
@@ -277,7 +277,7 @@ fn change(input: &mut Input<'_>, bytes: &mut [u8]) {
     }
 }
 
-/// Whether the header lets a config with these values pass.
+/// Whether a config with these values is valid by the header.
 pub(crate) fn takes(bytes: &[u8], size: usize) -> bool {
     let in_range = |Field { offset, range }: &Field| match range {
         Range::Enum(count) => (0..*count).contains(&field(bytes, size, *offset, 0)),
@@ -303,7 +303,7 @@ pub(crate) fn takes(bytes: &[u8], size: usize) -> bool {
     FIELDS.iter().all(in_range) && together
 }
 
-/// A field's value, or the default where it is not wholly inside the size given.
+/// Returns the value of a field, or the default if it is not wholly inside the size given.
 fn field<T: FromBytes>(bytes: &[u8], size: usize, offset: usize, default: T) -> T {
     if offset + size_of::<T>() <= size { T::from_bytes(&bytes[offset..]) } else { default }
 }
@@ -324,7 +324,7 @@ macro_rules! from_bytes {
 }
 from_bytes!(i32, u32, u64);
 
-/// One step, whatever the options are.
+/// Takes one step with any options.
 fn steps<T: Real>(mut handle: Handle<T>, dim: usize) {
     let (mut params, gradient) = (vec![T::of(1.0); dim], vec![T::of(-0.5); dim]);
     let status: Status = handle.step(&mut params, &gradient);

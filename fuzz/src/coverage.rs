@@ -1,12 +1,12 @@
-//! Which edges of the program inputs have reached, to be counted by file: libFuzzer only counts them all together.
-//! Where `LMADA_FUZZ_EDGES` names a file, a line is written to it in the end for each edge: its place in the program
-//! and 1 if it was reached.
+//! Writes the edges of the program that inputs reached; libFuzzer itself only counts them. If `LMADA_FUZZ_EDGES` names
+//! a file, the program writes a line for each edge to it at its end: the address, and 1 if the edge was reached, else
+//! 0.
 
 use core::ffi::c_int;
 use std::fmt::Write;
 use std::sync::Mutex;
 
-// The compiler's own, one counter and one pair (place, flags) an edge, and the start of the program in memory.
+// Symbols of the compiler: a counter and a pair (address, flags) for each edge, and the start of the program in memory.
 unsafe extern "C" {
     #[link_name = "__start___sancov_cntrs"]
     static COUNTERS: u8;
@@ -19,14 +19,14 @@ unsafe extern "C" {
     fn atexit(function: extern "C" fn()) -> c_int;
 }
 
-/// Edges reached so far; empty where nobody wants to know.
+/// Edges reached so far; empty if they are not recorded.
 static REACHED: Mutex<Vec<bool>> = Mutex::new(Vec::new());
 
 fn edges() -> usize {
     (&raw const COUNTERS_END).addr() - (&raw const COUNTERS).addr()
 }
 
-/// Before the first input.
+/// Called before the first input.
 pub fn start() {
     if std::env::var_os("LMADA_FUZZ_EDGES").is_some() {
         *REACHED.lock().expect("one thread") = vec![false; edges()];
@@ -35,10 +35,10 @@ pub fn start() {
     }
 }
 
-/// After each input: libFuzzer sets the counters back.
+/// Called after each input: libFuzzer resets the counters.
 pub fn note() {
     for (index, reached) in REACHED.lock().expect("one thread").iter_mut().enumerate() {
-        // SAFETY: there is a counter an edge; others may write it at the same time, hence the volatile read.
+        // SAFETY: each edge has a counter. Other threads may write it at the same time, hence the volatile read.
         *reached |= unsafe { (&raw const COUNTERS).add(index).read_volatile() } != 0;
     }
 }
@@ -46,9 +46,9 @@ pub fn note() {
 extern "C" fn write() {
     let mut text = String::new();
     for (index, &reached) in REACHED.lock().expect("one thread").iter().enumerate() {
-        // SAFETY: there is a pair an edge.
+        // SAFETY: each edge has a pair.
         let [place, _] = unsafe { (&raw const PLACES).add(index).read() };
-        // What the linker puts between the tables of two objects has no place.
+        // Padding of the linker between the tables of two objects has no address.
         if let Some(offset) = place.checked_sub((&raw const PROGRAM).addr()) {
             writeln!(text, "{offset:#x} {}", u8::from(reached)).expect("a string takes everything");
         }

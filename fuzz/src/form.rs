@@ -1,19 +1,19 @@
 //! The saved form of version 3: magic, version, number of options, the options (8 bytes each), steps, averaged steps,
-//! number of blocks, number of groups; lengths of the blocks, weights of the columns, groups; the contents. After each of
-//! these three parts comes a CRC-32 of all so far but the checksums.
+//! number of blocks, number of groups; lengths of the blocks, weights of the columns, groups; the contents. After each
+//! of these three parts follows a CRC-32 of all bytes so far without the checksums.
 
 pub const MAGIC: &[u8; 8] = b"lmada\0st";
 pub const VERSION: core::ops::Range<usize> = 8..12;
 pub const COUNT: core::ops::Range<usize> = 12..16;
 pub const OPTIONS: usize = 16;
 const CHECKSUM: usize = 4;
-/// Numbers of options.
+/// Indices of options.
 const LR: usize = 4;
 const THREADS: usize = 21;
-/// Those that averages depend on: momentum, bias_correction, clip_beta, diagonal_beta, average_beta.
+/// The options that averages depend on: momentum, bias_correction, clip_beta, diagonal_beta, average_beta.
 const AVERAGING: [usize; 5] = [14, 15, 19, 22, 26];
 
-/// Where the parts of a state that is as it was saved end, and a checksum follows.
+/// Returns the ends of the three parts of an undamaged state. A checksum follows each.
 pub fn part_ends(state: &[u8]) -> [usize; 3] {
     let options = u32::from_le_bytes(state[COUNT].try_into().expect("4 bytes")) as usize;
     let head = OPTIONS + 8 * options + 32;
@@ -22,21 +22,21 @@ pub fn part_ends(state: &[u8]) -> [usize; 3] {
     [head, head + CHECKSUM + 8 * (blocks + history_size + 4 * groups), state.len() - CHECKSUM]
 }
 
-/// What a handle takes of a state: all but the options, of which it takes the learning rate. The checksums depend on the
-/// options.
+/// Returns the parts of a state that a handle loads: everything but the options (except the learning rate) and the
+/// checksums.
 pub fn loaded(state: &[u8]) -> [&[u8]; 4] {
     let [head, lens, contents] = part_ends(state);
     let rate = OPTIONS + 8 * LR;
     [&state[rate..rate + 8], &state[head - 32..head], &state[head + CHECKSUM..lens], &state[lens + CHECKSUM..contents]]
 }
 
-/// Whether two states agree in what averages depend on: those of a state with other betas are adapted when it is loaded.
+/// Whether two states agree in the options that averages depend on. A load adapts averages to other betas.
 pub fn average_alike(a: &[u8], b: &[u8]) -> bool {
     let option = |state: &[u8], number: usize| state[OPTIONS + 8 * number..][..8].to_vec();
     AVERAGING.iter().all(|&number| option(a, number) == option(b, number))
 }
 
-/// Gives the state checksums that fit, where the parts end of which it was made.
+/// Writes matching checksums at the ends of the parts.
 pub fn seal(state: &mut [u8], ends: [usize; 3]) {
     let mut covered = Vec::new();
     let mut start = 0;
@@ -49,7 +49,7 @@ pub fn seal(state: &mut [u8], ends: [usize; 3]) {
     }
 }
 
-/// A state that is as it was saved without the number of threads, and without the checksums that depend on it.
+/// Returns an undamaged state without the number of threads and the checksums that depend on it.
 pub fn without_threads(mut state: Vec<u8>) -> Vec<u8> {
     for end in part_ends(&state) {
         state[end..end + CHECKSUM].fill(0);

@@ -10,11 +10,10 @@ use crate::oracle::number::Number;
 
 pub type Status = lmada_status_t;
 
-/// An element type with the functions that are its own. They take pointers, since what is tested is what they make of
-/// bad ones.
+/// An element type with its functions. They take pointers, since bad pointers are tested too.
 ///
 /// # Safety
-/// Of every function: as the header has it.
+/// For every function: the preconditions of the header.
 #[allow(clippy::missing_safety_doc)]
 pub trait Real: Number + 'static {
     type Other: Real;
@@ -137,7 +136,7 @@ real!(
     lmada_averaged_params_f64
 );
 
-/// What holds of every status: it is one of the header, no defect of the library, and a failure has its words.
+/// Checks a status: one of the header, no defect of the library, and a failure has a message.
 pub fn checked(status: Status) -> Status {
     let known = (LMADA_OK..=LMADA_ERROR_BAD_STATE).contains(&status) || status == LMADA_ERROR_CALLBACK;
     assert!(known, "status {status}: {}", last_error());
@@ -145,15 +144,15 @@ pub fn checked(status: Status) -> Status {
     status
 }
 
-/// This thread's last failure in words.
+/// Returns the message of this thread's last failure.
 pub fn last_error() -> String {
     // SAFETY: it is never NULL and ends in a NUL.
     unsafe { CStr::from_ptr(lmada_last_error()) }.to_string_lossy().into_owned()
 }
 
-/// Takes what comes next of the slice at `context`, if there is as much.
+/// Callback: reads the next bytes of the slice at `context`; fails if there are too few.
 unsafe extern "C" fn read(context: *mut c_void, bytes: *mut c_void, len: usize) -> c_int {
-    // SAFETY: the context is a slice, and the library gives an array of so many bytes.
+    // SAFETY: the context is a slice, and the library passes an array of `len` bytes.
     let (rest, bytes) =
         unsafe { (&mut *context.cast::<&[u8]>(), core::slice::from_raw_parts_mut(bytes.cast::<u8>(), len)) };
     let Some((next, after)) = rest.split_at_checked(len) else { return 1 };
@@ -162,43 +161,44 @@ unsafe extern "C" fn read(context: *mut c_void, bytes: *mut c_void, len: usize) 
     0
 }
 
-/// Appends to the vector at `context`.
+/// Callback: appends to the vector at `context`.
 unsafe extern "C" fn write(context: *mut c_void, bytes: *const c_void, len: usize) -> c_int {
-    // SAFETY: the context is a vector, and the library gives so many bytes.
+    // SAFETY: the context is a vector, and the library passes `len` bytes.
     let (vec, bytes) =
         unsafe { (&mut *context.cast::<Vec<u8>>(), core::slice::from_raw_parts(bytes.cast::<u8>(), len)) };
     vec.extend_from_slice(bytes);
     0
 }
 
-/// A live handle, freed in the end.
+/// A live handle, which `Drop` frees.
 pub struct Handle<T> {
     raw: *mut lmada_t,
     element: PhantomData<T>,
 }
 
 impl<T: Real> Handle<T> {
-    /// One whose configuration has to be taken.
+    /// Creates a handle. The configuration has to be accepted.
     pub fn new(config: &lmada_config_t, dims: &[usize]) -> Self {
         let mut raw = null_mut();
-        // SAFETY: all three are what the header asks for.
+        // SAFETY: all three arguments are valid.
         let status = checked(unsafe { lmada_create_blocks(config, dims.as_ptr(), dims.len(), &mut raw) });
         assert_eq!(status, LMADA_OK, "{config:?} {dims:?}: {}", last_error());
         Self::from_raw(raw)
     }
 
-    /// One that was just created.
+    /// Takes over a handle that was just created.
     pub fn from_raw(raw: *mut lmada_t) -> Self {
         assert!(!raw.is_null(), "a create that succeeded gives no handle");
         Self { raw, element: PhantomData }
     }
 
-    /// One that is created from a state, of whatever element type that is, and how many bytes were read; or the status.
+    /// Creates a handle from a state of any element type. Returns the handle and the number of bytes read, or the
+    /// status.
     pub fn of_state(state: &[u8]) -> Result<(Self, usize), Status> {
         let mut rest = state;
         let mut raw = core::ptr::dangling_mut();
         let context = (&raw mut rest).cast();
-        // SAFETY: `read` may be called with the slice, and there is a place for the handle.
+        // SAFETY: `read` may be called with the slice, and `opt` is valid for writing.
         match checked(unsafe { lmada_create_from_state(Some(read), context, &mut raw) }) {
             LMADA_OK => Ok((Self::from_raw(raw), state.len() - rest.len())),
             status => {
@@ -208,7 +208,7 @@ impl<T: Real> Handle<T> {
         }
     }
 
-    /// What [`lmada_state_write`] writes.
+    /// Returns the bytes that [`lmada_state_write`] writes.
     pub fn write(&self) -> Result<Vec<u8>, Status> {
         let mut bytes = Vec::<u8>::new();
         let context = (&raw mut bytes).cast();
@@ -219,7 +219,7 @@ impl<T: Real> Handle<T> {
         }
     }
 
-    /// For calls that may be wrong.
+    /// Returns the pointer, for calls that may be wrong.
     pub fn raw(&self) -> *mut lmada_t {
         self.raw
     }
@@ -230,15 +230,15 @@ impl<T: Real> Handle<T> {
         unsafe { T::step(self.raw, params.as_mut_ptr(), grads.as_ptr(), grads.len()) }
     }
 
-    /// A step over tensors that end at `ends`, the last of which is the length of all. The gradients of the tensors
-    /// whose bit in `missing` is set are NULL.
+    /// Takes a step over tensors that end at `ends`; the last end is the total length. Gradients of tensors whose bit
+    /// in `missing` is set are NULL.
     pub fn step_tensors(&mut self, params: &mut [T], grads: &[T], ends: &[usize], missing: u8) -> Status {
         let start = |index: usize| if index == 0 { 0 } else { ends[index - 1] };
         let lens: Vec<usize> = (0..ends.len()).map(|index| ends[index] - start(index)).collect();
         let given = |index| if missing >> index & 1 == 0 { grads[start(index)..].as_ptr() } else { core::ptr::null() };
         let grads: Vec<*const T> = (0..ends.len()).map(given).collect();
         let base = params.as_mut_ptr();
-        // SAFETY: the starts lie in the slice or at its end.
+        // SAFETY: the starts are in the slice or at its end.
         let params: Vec<*mut T> = (0..ends.len()).map(|index| unsafe { base.add(start(index)) }).collect();
         // SAFETY: the handle is live, and the tensors are disjoint parts of the slices.
         unsafe { T::step_tensors(self.raw, params.as_ptr(), grads.as_ptr(), lens.as_ptr(), lens.len()) }
@@ -267,7 +267,7 @@ impl<T: Real> Handle<T> {
         unsafe { T::apply_direction(self.raw, offset, direction.as_mut_ptr(), grads.as_ptr(), grads.len()) }
     }
 
-    /// One of the functions that take a handle only.
+    /// Calls a function that takes only the handle.
     pub fn call(&mut self, function: unsafe extern "C" fn(*mut lmada_t) -> Status) -> Status {
         // SAFETY: the handle is live.
         checked(unsafe { function(self.raw) })
@@ -292,18 +292,19 @@ impl<T: Real> Handle<T> {
         checked(unsafe { lmada_set_lr(self.raw, lr) })
     }
 
-    /// The partials of an open step, to be read and written.
+    /// Returns the partials of an open step, for reading and writing.
     pub fn partials(&mut self) -> Result<&mut [f64], Status> {
         let (mut values, mut count) = (null_mut(), 0);
         // SAFETY: the handle is live, and both point at their types.
         match checked(unsafe { lmada_partials(self.raw, &mut values, &mut count) }) {
-            // SAFETY: the library has given the array, which lives until the next call that the slice's borrow bars.
+            // SAFETY: the library returned the array. It lives until the next call, which the borrow of the slice
+            // prevents.
             LMADA_OK => Ok(unsafe { core::slice::from_raw_parts_mut(values, count) }),
             status => Err(status),
         }
     }
 
-    /// The stats, which a handle always has to give.
+    /// Returns the stats, which a handle always has.
     pub fn stats(&self) -> lmada_stats_t {
         // SAFETY: all fields are numbers, for which zeros are a value.
         let mut stats: lmada_stats_t = unsafe { core::mem::zeroed() };
@@ -321,7 +322,7 @@ impl<T: Real> Handle<T> {
         bytes
     }
 
-    /// The saved state, where no step is open.
+    /// Returns the saved state, if no step is open.
     pub fn save(&self) -> Result<Vec<u8>, Status> {
         let mut bytes = vec![0; self.state_size()];
         // SAFETY: the handle is live, and the buffer has this size.
@@ -336,7 +337,7 @@ impl<T: Real> Handle<T> {
         checked(unsafe { lmada_state_load(self.raw, bytes.as_ptr().cast(), bytes.len()) })
     }
 
-    /// `firsts`: one for each block.
+    /// Loads states of shares. `firsts` has one number for each block.
     pub fn load_shares(&mut self, firsts: &[usize], states: &[&[u8]]) -> Status {
         let starts: Vec<*const core::ffi::c_void> = states.iter().map(|state| state.as_ptr().cast()).collect();
         let sizes: Vec<usize> = states.iter().map(|state| state.len()).collect();

@@ -1,4 +1,4 @@
-//! An input as a supply of decisions. Any bytes are an input; where they are used up, zeros follow.
+//! Decisions from an input. Any bytes are a valid input; after their end, zeros follow.
 
 use crate::oracle::streams::Random;
 
@@ -15,7 +15,7 @@ impl<'a> Input<'a> {
         self.rest.is_empty()
     }
 
-    /// All that is left.
+    /// Returns the rest.
     pub fn rest(&mut self) -> &'a [u8] {
         core::mem::take(&mut self.rest)
     }
@@ -44,23 +44,23 @@ impl<'a> Input<'a> {
         u64::from_le_bytes(self.array())
     }
 
-    /// True once in `odds` bytes; false where the input is used up.
+    /// Returns true once in `odds` bytes; false at the end of the input.
     pub fn rarely(&mut self, odds: u8) -> bool {
         self.byte() % odds == odds - 1
     }
 
-    /// Below `bound`, which is at most 65536 and above 0.
+    /// Returns a number below `bound`, which is 1 to 65536.
     pub fn below(&mut self, bound: usize) -> usize {
         let number = if bound <= 256 { usize::from(self.byte()) } else { usize::from(self.u16()) };
         number % bound
     }
 
-    /// One of them; the first where the input is used up.
+    /// Returns one of the values; the first at the end of the input.
     pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len())]
     }
 
-    /// Random numbers from a seed of two bytes.
+    /// Returns random numbers from a seed of two bytes.
     pub fn random(&mut self) -> Random {
         Random(self.u16().into())
     }

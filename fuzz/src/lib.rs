@@ -1,8 +1,8 @@
-//! What the fuzz targets do with an input. Each drives the functions of the C interface, so that the boundary is what
-//! is tested, and knows what they have to answer.
+//! The fuzz targets. Each calls the functions of the C interface, so that the boundary is tested, and knows their
+//! expected results.
 //!
 //! - [`state`]: bytes that claim to be a saved state.
-//! - [`calls`]: a sequence of calls on a handle, next to the update rule done the long way.
+//! - [`calls`]: a sequence of calls on a handle, compared with the oracle of the truth tests.
 //! - [`config`]: bytes that claim to be an `lmada_config_t`.
 
 pub mod calls;

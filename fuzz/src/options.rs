@@ -1,4 +1,4 @@
-//! Options from an input: all of them good, any of them at any place of its range.
+//! Options from an input. All are valid, and each may be anywhere in its range.
 
 use core::mem::MaybeUninit;
 
@@ -13,9 +13,9 @@ const MOMENTA: [Momentum; 4] = [Momentum::None, Momentum::Gradient, Momentum::Up
 const CLIPS: [Clip; 6] =
     [Clip::None, Clip::Norm, Clip::EmaNorm, Clip::GraftEmaNorm, Clip::EmaVector, Clip::GraftEmaVector];
 
-/// A configuration that `create` has to take, for one thread.
+/// Draws a valid configuration, for one thread.
 pub fn good(input: &mut Input<'_>, dtype: Dtype) -> Config {
-    // So that inputs from before there was a use for it mean what they meant, mostly, the first byte says two things.
+    // The first byte has two meanings, so that older inputs mostly keep theirs.
     let first = input.byte();
     let mut config = Config::default()
         .with_dtype(dtype)
@@ -24,7 +24,7 @@ pub fn good(input: &mut Input<'_>, dtype: Dtype) -> Config {
         .with_momentum_kind(input.pick(&MOMENTA))
         .with_clip_kind(input.pick(&CLIPS))
         .with_threads(1);
-    // One byte says which of the others are away from their defaults.
+    // One byte chooses the other options that differ from their defaults.
     let others = input.byte();
     if others & 1 != 0 {
         config.eps = input.pick(&[0.0, 1e-12, 1e-2, 1.0, 1e6]);
@@ -78,10 +78,10 @@ pub fn good(input: &mut Input<'_>, dtype: Dtype) -> Config {
     config
 }
 
-/// The same as the C struct.
+/// Returns the options as the C struct.
 pub fn to_c(config: &Config) -> lmada_config_t {
     let mut c = MaybeUninit::<lmada_config_t>::uninit();
-    // SAFETY: there is room for a struct of the size given, and init fills it, padding included.
+    // SAFETY: the struct has the size given, and init fills it, padding included.
     let mut c = unsafe {
         assert_eq!(lmada_config_init(c.as_mut_ptr(), size_of::<lmada_config_t>()), LMADA_OK);
         c.assume_init()
@@ -118,7 +118,7 @@ pub fn to_c(config: &Config) -> lmada_config_t {
     c
 }
 
-/// The lengths of blocks: mostly one short one, sometimes about as long as the units of the formats.
+/// Draws lengths of blocks: mostly one short block, sometimes about as long as a group of a format.
 pub fn dims(input: &mut Input<'_>) -> Vec<usize> {
     match input.byte() {
         kind @ 0..224 => {
@@ -129,7 +129,7 @@ pub fn dims(input: &mut Input<'_>) -> Vec<usize> {
         240..248 => vec![input.pick(&[255, 256, 257, 300, 513])],
         248..252 => vec![3, input.pick(&[255, 256, 257, 300, 513]), 0, 2],
         252..255 => vec![input.pick(&[4095, 4096, 4097, 4200])],
-        // Worth more than one thread, where there are columns enough.
+        // Large enough for more than one thread, with enough columns.
         255 => vec![4096, 20000],
     }
 }

@@ -1,6 +1,6 @@
-//! Bytes that claim to be a saved state: a real one with hostile contents under a checksum that fits, or any bytes.
-//! They are refused, and the handle is bit for bit what it was; or they are taken, and are what is saved again, and
-//! whatever follows is a status, the same on every handle that took them. As a stream they make a handle or none.
+//! Bytes that claim to be a saved state: a real one with hostile contents and matching checksums, or any bytes. A
+//! refused state leaves the handle unchanged, bit for bit. An accepted state is saved again with the same bytes, and
+//! later calls return the same status on every handle that loaded it. As a stream the bytes create a handle or none.
 
 use lmada::Dtype;
 use lmada::capi::*;
@@ -11,7 +11,7 @@ use crate::input::Input;
 use crate::options;
 use crate::oracle::number::bits;
 
-/// Changes of one input, at most.
+/// Largest number of changes of an input.
 const EDITS: usize = 12;
 
 pub fn run(bytes: &[u8]) {
@@ -27,7 +27,7 @@ fn load<T: Real>(input: &mut Input<'_>) {
     let config = options::good(input, T::DTYPE);
     let dims = options::dims(input);
     let source = Model::<T>::new(&config, &dims, input);
-    // A handle with another past, sometimes of another shape.
+    // A handle with another past, sometimes with another layout of the state.
     let (mut subject, mut twin, alike) = match input.byte() % 8 {
         0 => {
             let (config, dims) = (options::good(input, T::DTYPE), options::dims(input));
@@ -67,7 +67,7 @@ fn load<T: Real>(input: &mut Input<'_>) {
     }
 }
 
-/// Given as the states of shares: once as the only one, and after another. Leaves the handle as it was.
+/// Loads the bytes as states of shares: alone, and after another state. The handle does not change.
 fn as_shares<T: Real>(model: &mut Model<T>, state: &[u8]) {
     let (before, params) = (model.state(), model.params.clone());
     for (states, first) in [(&[state][..], 0), (&[&before, state], 0), (&[state, &before], 1)] {
@@ -87,7 +87,7 @@ fn as_shares<T: Real>(model: &mut Model<T>, state: &[u8]) {
     }
 }
 
-/// Given as a stream that ends where the bytes end: a handle whose state is what was read, or none.
+/// Reads the bytes as a stream: it creates a handle with the state that was read, or none.
 fn as_stream<T: Real>(saved: &[u8], state: &[u8]) {
     match Handle::<T>::of_state(state) {
         Ok((handle, read)) => {
@@ -106,7 +106,7 @@ fn as_stream<T: Real>(saved: &[u8], state: &[u8]) {
     }
 }
 
-/// Steps, in one call and in phases, and looks.
+/// Steps, in one call and in phases, and reads the stats.
 fn goes_on<T: Real>(subject: &mut Model<T>, twin: &mut Model<T>) {
     for seed in 0..2 {
         same_stats(subject, twin);
@@ -129,7 +129,7 @@ fn same_stats<T: Real>(subject: &Model<T>, twin: &Model<T>) {
     assert_eq!(numbers(subject), numbers(twin));
 }
 
-/// After a reset nothing is left of it but the learning rate.
+/// Checks that a reset keeps only the learning rate of the state.
 fn is_as_new<T: Real>(mut subject: Model<T>, config: &lmada::Config, dims: &[usize], alike: bool) {
     assert_eq!(subject.handle.call(lmada_reset), LMADA_OK);
     if !alike {
@@ -137,7 +137,7 @@ fn is_as_new<T: Real>(mut subject: Model<T>, config: &lmada::Config, dims: &[usi
     }
     let mut new = Model::<T>::of_past(config, dims, 0, 0);
     for model in [&mut subject, &mut new] {
-        // Little enough for any weight decay.
+        // Small enough for any weight decay.
         assert_eq!(model.handle.set_lr(1.0 / 1024.0), LMADA_OK);
         model.params.fill(T::of(1.0));
     }
@@ -187,7 +187,7 @@ impl<T: Real> Model<T> {
         self.handle.step(&mut self.params, &gradient)
     }
 
-    /// In two pieces, or dropped where it is refused.
+    /// Takes a step in two pieces; a refused step is cancelled.
     fn step_in_phases(&mut self, seed: u64) -> Status {
         let gradient = self.gradient(seed);
         let cut = gradient.len() / 2;
@@ -234,7 +234,7 @@ const REALS: [f64; 16] = [
 const COUNTS: [u64; 12] =
     [0, 1, 2, 3, 7, 255, 65535, u32::MAX as u64, 1 << 53, (1 << 53) - 1, u64::MAX, i64::MAX as u64];
 
-/// The state with what the input changes of it, mostly under checksums that fit.
+/// Returns the state with the changes of the input, mostly with matching checksums.
 fn edited(input: &mut Input<'_>, saved: &[u8]) -> Vec<u8> {
     let mut state = saved.to_vec();
     let seals = !input.rarely(16);
@@ -261,7 +261,7 @@ fn edited(input: &mut Input<'_>, saved: &[u8]) -> Vec<u8> {
 fn edit(input: &mut Input<'_>, state: &mut Vec<u8>) {
     let kind = input.byte() % 12;
     let len = state.len().min(65536);
-    // Fields lie at multiples of 4, but for those after an odd number of shorter ones.
+    // Fields are at multiples of 4, except after an odd number of shorter ones.
     let place = match input.byte() {
         // The options, the lengths, the counts and the first of the sums.
         near @ 0..128 => OPTIONS + usize::from(near) * 4,

@@ -78,7 +78,7 @@ impl<T: Element> Scratch<T> {
             staging: tile(true)?,
             scale: tile(diagonal)?,
             scaled: tile(diagonal)?,
-            scaled_momentum: tile(diagonal && config.momentum_kind == Momentum::Gradient)?,
+            scaled_momentum: tile(diagonal && config.momentum_kind.averages_gradients())?,
             factored: tile(config.has_feedback())?,
             tile: format.tile_scratch()?,
         })
@@ -297,7 +297,7 @@ impl<T: Element> Chunk<T> {
                 }
                 self.sums[layout.scalar(Scalar::NonFinite)] += bad as f64;
             }
-            if feed.momentum_kind == Momentum::Gradient {
+            if feed.momentum_kind.averages_gradients() {
                 let mut m = &self.momentum[tile.clone()];
                 if feed.diagonal.is_some() {
                     let scaled = &mut scratch.scaled_momentum[..len];
@@ -317,7 +317,7 @@ impl<T: Element> Chunk<T> {
                 products[ring.newest] += with_gradient;
                 self.sums[layout.scalar(Scalar::GradAverage)] += with_gradient;
                 self.sums[layout.scalar(Scalar::AverageNorm2)] += (kernels.dot)(e, e);
-                if feed.momentum_kind == Momentum::Gradient {
+                if feed.momentum_kind.averages_gradients() {
                     self.sums[layout.scalar(Scalar::MomentumAverage)] += (kernels.dot)(&self.momentum[tile], e);
                 }
             }
@@ -358,7 +358,7 @@ impl<T: Element> Chunk<T> {
                 Ahead { runs: [apply.gradients.ahead(place + len, end), apply.output.ahead(place, place + len)] };
             let factors = Factors { coefficients: &coefficients[..ring.held], native_sums: element_sums };
             self.window.combine(ring.newest, newest, position, factors, ahead, u);
-            if apply.momentum_kind == Momentum::Gradient {
+            if apply.momentum_kind.averages_gradients() {
                 let (g, m) = (&mut scratch.gradient, &mut scratch.momentum);
                 (kernels.widen)(newest, g);
                 let weigh = |g: &mut [f64]| {
@@ -386,7 +386,7 @@ impl<T: Element> Chunk<T> {
                 (kernels.average)(&mut self.average[tile.clone()], apply.clip_beta, u, &mut scratch.average);
             }
             // The factors are applied before the learning rate: their product can overflow when the step does not.
-            let direction = if apply.momentum_kind == Momentum::Update {
+            let direction = if apply.momentum_kind.averages_updates() {
                 let smoothing = Smoothing { beta: apply.momentum, before: scale, after: 1.0 / apply.correction };
                 let (buffer, b) = (&mut self.momentum[tile], &mut scratch.momentum);
                 if apply.diagonal.is_some() {

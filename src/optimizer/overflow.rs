@@ -4,7 +4,6 @@
 use super::block::Pending;
 use super::partials::Scalar;
 use super::step::{Step, bias};
-use crate::config::Momentum;
 use crate::error::{Error, Result};
 use crate::gram::Candidate;
 
@@ -37,7 +36,7 @@ pub(super) fn check(
     let rescaled = if config.is_diagonal() { longest * config.diagonal_eps.powf(-0.25) } else { longest };
     let update = pending.scale * rescaled;
     let mut direction = update;
-    if config.momentum_kind == Momentum::Update {
+    if config.momentum_kind.averages_updates() {
         let average = config.momentum * before + (1.0 - config.momentum) * update;
         let correction = if config.bias_correction { bias(config.momentum, step.number) } else { 1.0 };
         direction = update.max(average / correction);

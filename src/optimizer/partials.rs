@@ -3,7 +3,7 @@
 
 use core::ops::Range;
 
-use crate::config::{Config, Momentum};
+use crate::config::Config;
 use crate::error::{Error, Result, Value};
 
 /// The places of the sums in a block's partials.
@@ -162,7 +162,7 @@ impl Layout {
     pub fn new(config: &Config) -> Self {
         Self {
             history_size: config.history_size as usize,
-            has_momentum: config.momentum_kind == Momentum::Gradient,
+            has_momentum: config.momentum_kind.averages_gradients(),
             has_average: config.clips_by_vector(),
         }
     }

@@ -12,7 +12,7 @@ use super::step::{Step, bias};
 use super::taken_field::TakenField;
 use super::weights;
 use super::{Optimizer, Phase};
-use crate::config::{Config, Momentum};
+use crate::config::Config;
 use crate::error::{Error, Place, Result};
 use crate::fault;
 use crate::kernels::{Diagonal, Element};
@@ -211,7 +211,7 @@ impl<T: Element> Optimizer<T> {
         let touched = self.chunks_in(&range);
         let threads = self.threads_for(range.len());
         let config = &self.config;
-        let corrected = config.momentum_kind == Momentum::Update && config.bias_correction;
+        let corrected = config.momentum_kind.averages_updates() && config.bias_correction;
         let frozen = self.frozen.runs();
         let output = match target {
             Target::Params { params, copy } => Output::Move(Move {

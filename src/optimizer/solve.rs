@@ -36,7 +36,7 @@ impl Solver {
         let history_size = config.history_size as usize;
         let buffer = || Buffer::zeroed(history_size, "the k×k solver");
         // Norms may be of combinations of the gradients, m and ē.
-        let vectors = if config.clip_kind == Clip::None { 0 } else { history_size + 2 };
+        let vectors = if config.clip_kind.is_on() { history_size + 2 } else { 0 };
         Ok(Self {
             weighted: Buffer::zeroed(Layout::new(config).len(), "the k×k solver")?,
             workspace: Workspace::new(history_size, unit)?,
@@ -84,17 +84,17 @@ impl Solver {
         pending.stats = self.coefficients(step, partials, gram, &mut pending.coefficients[..held])?;
         leave_out_underflow(gram, &mut pending.coefficients[..held]);
         // In a centered window the complement of v is added to coefficients that contain its negative.
-        let centered = config.centered && held > 1 && config.momentum_kind != Momentum::Gradient;
+        let centered = config.centered && held > 1 && !config.momentum_kind.averages_gradients();
         let complement = if centered { config.orthogonal_scale } else { 0.0 };
         let length = |(slot, a): (usize, &f64)| a.abs() * gram.norm(slot);
         pending.cancelling = complement * self.span[..held].iter().enumerate().map(length).sum::<f64>();
         let vectors = Vectors::new(gram, partials, layout, held);
-        if config.clip_kind != Clip::None {
+        if config.clip_kind.is_on() {
             pending.stats.update_norm = self.update_norm(step, &vectors, pending);
         }
         let norm = pending.stats.update_norm;
         let average_norm = if config.clips_by_vector() { self.average_norm(step, &vectors) } else { 0.0 };
-        let input_norm = if config.clip_kind == Clip::GraftInput { self.input_norm(step, &vectors) } else { 0.0 };
+        let input_norm = if config.clip_kind.grafts_input() { self.input_norm(step, &vectors) } else { 0.0 };
         let reference = match config.clip_kind {
             Clip::None => None,
             Clip::Norm => Some(config.clip_norm),
@@ -112,7 +112,7 @@ impl Solver {
             }
             _ => 1.0,
         };
-        let counts_norms = matches!(config.clip_kind, Clip::EmaNorm | Clip::GraftEmaNorm);
+        let counts_norms = config.clip_kind.averages_norms();
         pending.norms = if counts_norms { block.norms.with(norm, config.clip_beta) } else { block.norms };
         pending.scale = scale;
         pending.stats.scale = scale;
@@ -252,7 +252,7 @@ impl Solver {
     ) -> Result<BlockStats> {
         let Step { config, ring, .. } = *step;
         let held = ring.held;
-        let general = config.momentum_kind == Momentum::Gradient;
+        let general = config.momentum_kind.averages_gradients();
         let matrix = Weighted::new(config, ring, gram, &mut self.weights, &mut self.means);
         let (span, products) = (&mut self.span[..held], &mut self.products[..held]);
         let centered = matrix.centering.is_some();
@@ -292,7 +292,7 @@ impl Solver {
     /// The errors of the eigensolver.
     pub fn spectrum(&mut self, config: &Config, ring: Ring, gram: Candidate<'_>) -> Result<Spectrum> {
         let matrix = Weighted::new(config, ring, gram, &mut self.weights, &mut self.means);
-        let leaves_span = matrix.centering.is_some() || config.momentum_kind == Momentum::Gradient;
+        let leaves_span = matrix.centering.is_some() || config.momentum_kind.averages_gradients();
         self.workspace.spectrum(&Preconditioner::new(config), &matrix, ring.held, leaves_span)
     }
 }
@@ -333,7 +333,7 @@ fn weigh_coefficients(step: &Step<'_>, pending: &mut Pending) -> Result<()> {
 /// any unit of the loss. κ is 1 without diagonal preconditioning and with [`Clip::GraftInput`].
 pub(super) fn kappa(step: &Step<'_>, partials: &[f64]) -> f64 {
     let Step { config, layout, number, .. } = *step;
-    if !config.is_diagonal() || config.clip_kind == Clip::GraftInput {
+    if !config.is_diagonal() || config.clip_kind.grafts_input() {
         return 1.0;
     }
     // Σ√q̂, where q̂ is q/(1 − β₂^t).

@@ -10,7 +10,7 @@
 use super::partials::{Layout, Scalar};
 use super::ring::Ring;
 use super::step::Step;
-use crate::config::{Config, Momentum};
+use crate::config::Config;
 use crate::error::{Error, Result};
 
 /// Returns the factor on a gradient before it is stored.
@@ -36,7 +36,7 @@ pub(super) fn newest(config: &Config, layout: Layout, ring: Ring, partials: &[f6
 pub(super) fn check(step: &Step<'_>, partials: &[f64]) -> Result<()> {
     let Step { config, layout, .. } = *step;
     // m and q are updated with weighted gradients as given, not as stored.
-    let of_momentum = if config.momentum_kind == Momentum::Gradient { step.weights[step.ring.newest] } else { 0.0 };
+    let of_momentum = if config.momentum_kind.averages_gradients() { step.weights[step.ring.newest] } else { 0.0 };
     let of_squares = if config.is_diagonal() { config.grad_scale } else { 0.0 };
     let largest = of_momentum.max(of_squares);
     if largest <= 1.0 {

@@ -20,7 +20,10 @@ pub fn scales(config: &Config, q: &[f64], step: u64, g: &[f64]) -> Scales {
     let s = q.iter().map(|q| (q / correction + eps).powf(-0.25)).collect();
     let kappa = match config.clip_kind {
         Clip::GraftInput => 1.0,
-        _ => q.iter().map(|q| (q / correction).sqrt()).sum::<f64>().sqrt(),
+        Clip::None | Clip::Norm | Clip::EmaNorm | Clip::GraftEmaNorm | Clip::EmaVector | Clip::GraftEmaVector => {
+            q.iter().map(|q| (q / correction).sqrt()).sum::<f64>().sqrt()
+        }
+        other => unreachable!("the oracle does not know {other:?}"),
     };
     Scales { q, s, kappa }
 }

@@ -96,7 +96,17 @@ impl Oracle {
 
     /// Whether later steps depend on earlier updates, so that no update can be skipped.
     pub fn remembers_updates(&self) -> bool {
-        self.config.momentum_kind == Momentum::Update || !matches!(self.config.clip_kind, Clip::None | Clip::Norm)
+        self.config.momentum_kind == Momentum::Update || self.clip_remembers()
+    }
+
+    fn clip_remembers(&self) -> bool {
+        match self.config.clip_kind {
+            Clip::None | Clip::Norm => false,
+            // This clip has no memory, but every step of it is compared.
+            Clip::GraftInput => true,
+            Clip::EmaNorm | Clip::GraftEmaNorm | Clip::EmaVector | Clip::GraftEmaVector => true,
+            other => unreachable!("the oracle does not know {other:?}"),
+        }
     }
 
     /// Whether the history format can store this gradient.
@@ -118,7 +128,8 @@ impl Oracle {
         let beta = self.config.momentum;
         let length = match self.config.momentum_kind {
             Momentum::Gradient => (beta * before + (1.0 - beta) * norm(g)) / self.weight(self.steps),
-            _ => norm(&v),
+            Momentum::None | Momentum::Update | Momentum::Window => norm(&v),
+            other => unreachable!("the oracle does not know {other:?}"),
         };
         let spectrum = Spectrum::new(&self.config, &self.window);
         let coordinates = spectrum.svd.coordinates(&v);
@@ -176,7 +187,7 @@ impl Oracle {
                 }
                 self.unbias(v, self.window.len() as u64)
             }
-            other => unreachable!("{other:?} is not known here"),
+            other => unreachable!("the oracle does not know {other:?}"),
         }
     }
 
@@ -239,7 +250,7 @@ impl Oracle {
                 let length = norm(&mean) / (1.0 - beta.powi(self.steps as i32));
                 Some(if clip_kind == Clip::EmaVector { clip_factor * length } else { length })
             }
-            other => unreachable!("{other:?} is not known here"),
+            other => unreachable!("the oracle does not know {other:?}"),
         }
     }
 
@@ -250,7 +261,8 @@ impl Oracle {
         }
         match self.config.clip_kind {
             Clip::GraftEmaNorm | Clip::GraftEmaVector | Clip::GraftInput => reference / update_norm,
-            _ => (reference / update_norm).min(1.0),
+            Clip::None | Clip::Norm | Clip::EmaNorm | Clip::EmaVector => (reference / update_norm).min(1.0),
+            other => unreachable!("the oracle does not know {other:?}"),
         }
     }
 }

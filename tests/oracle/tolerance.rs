@@ -40,7 +40,8 @@ pub enum Rounding {
 pub fn gram_unit(config: &Config) -> f64 {
     match config.history_format {
         HistoryFormat::Bf16 | HistoryFormat::F16 => 64.0 * UNIT,
-        _ => UNIT,
+        HistoryFormat::Full | HistoryFormat::Int8 | HistoryFormat::Sparse => UNIT,
+        other => unreachable!("the oracle does not know {other:?}"),
     }
 }
 
@@ -213,7 +214,8 @@ fn span_coefficients(config: &Config, spectrum: &Spectrum) -> Vec<f64> {
                     let weights = if config.bias_correction { 1.0 - beta.powi(count as i32) } else { 1.0 };
                     (1.0 - beta) * (beta / config.history_decay).powi(age) / weights
                 }
-                _ => f64::from(age == 0),
+                Momentum::None | Momentum::Update | Momentum::Gradient => f64::from(age == 0),
+                other => unreachable!("the oracle does not know {other:?}"),
             }
         })
         .collect();

@@ -1,13 +1,13 @@
-//! Every option's bounds: the last value inside, the first outside, and what is no number at all.
+//! The range of every option: the last value inside, the first outside, and NaN.
 
 use lmada::{Argument, Config, Dtype, Error, HistoryFormat, Momentum, Optimizer};
 
 type Set = fn(&mut Config, f64);
 
-/// Values inside the bounds and outside.
+/// Valid and invalid values.
 type GoodAndBad = (Vec<f64>, Vec<f64>);
 
-/// Name, how to set it, values just inside, finite values just outside.
+/// Name, setter, values just inside, finite values just outside.
 fn reals() -> Vec<(&'static str, Set, Vec<f64>, Vec<f64>)> {
     let below_one = 1.0 - f64::EPSILON / 2.0;
     let above_one = 1.0 + f64::EPSILON;
@@ -38,7 +38,7 @@ fn reals() -> Vec<(&'static str, Set, Vec<f64>, Vec<f64>)> {
     table.into_iter().map(|(name, set, (good, bad))| (name, set, good, bad)).collect()
 }
 
-/// The argument that a configuration is refused for, by `validate` and by both constructors alike.
+/// Returns the argument at fault of a configuration, which `validate` and both constructors have to agree on.
 fn refused_for(config: &Config) -> Option<&'static str> {
     let name = |result: Result<(), Error>| match result {
         Ok(()) => None,
@@ -60,7 +60,7 @@ fn reals_within_their_bounds_only() {
             let mut config = Config::default();
             set(&mut config, x);
             if name == "config.weight_decay" {
-                config.lr = 0.0; // their product has a test of its own
+                config.lr = 0.0; // another test checks their product
             }
             refused_for(&config)
         };
@@ -96,7 +96,7 @@ fn weight_decay_takes_at_most_all_of_a_parameter() {
     }
 }
 
-/// Its coefficients `(β/history_decay)^age` would grow with age. Other momenta do not mind.
+/// The coefficients `(β/history_decay)^age` of window momentum would grow with age. Other kinds allow it.
 #[test]
 fn window_momentum_decays_at_least_as_fast_as_the_window() {
     let with = |momentum_kind, history_decay, momentum| {
@@ -116,7 +116,7 @@ fn window_momentum_decays_at_least_as_fast_as_the_window() {
     }
 }
 
-/// f32 takes every format; `refused_for` sees to it that f64 takes the full one only.
+/// f32 allows every format; `refused_for` checks that f64 allows only the full one.
 #[test]
 fn formats() {
     use HistoryFormat::{Bf16, F16, Full, Int8, Sparse};
@@ -132,7 +132,7 @@ fn defaults_and_the_recommended_setting_are_valid() {
     assert_eq!(refused_for(&Config::default()), None);
     assert_eq!(refused_for(&Config::recommended()), None);
     assert_eq!(refused_for(&Config::recommended_in_plain_coordinates()), None);
-    // The element type is the type parameter's; the option is of the C interface.
+    // The type parameter decides; the option is for the C interface.
     assert_eq!(refused_for(&Config::default().with_dtype(Dtype::F64)), None);
 }
 

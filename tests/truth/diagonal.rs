@@ -1,9 +1,9 @@
-//! Diagonal preconditioning, a step at a time, against the rule done the long way: from the state before a step, read
-//! out of its saved form, S and κ are computed number by number in f64, the update by a tall SVD of the stored columns,
-//! and the state after the step is looked at for what it should hold. The columns are those that the library stored,
-//! which are held against S·g first: of nearly parallel ones, S rounded otherwise would make another update.
+//! Diagonal preconditioning, one step at a time, against an independent computation. The test reads the state before a
+//! step from its saved form. It computes S and κ number by number in f64, and the update by a tall SVD of the stored
+//! columns. Then it checks the state after the step. The columns are those that the library stored, and are first
+//! compared with S·g: for nearly parallel columns, another rounding of S would give another update.
 //!
-//! Norms are those of the coordinates of the stored columns, in which the library promises its precision.
+//! Norms are taken before S and κ, where the library promises its precision.
 
 use crate::oracle;
 
@@ -18,13 +18,13 @@ use oracle::streams::Stream;
 use oracle::svd::norm;
 use oracle::tolerance::{Doubt, Rounding};
 
-/// What a saved state of one block in diagonal coordinates holds.
+/// A saved state of one block with diagonal preconditioning.
 struct State {
     steps: u64,
     norms: (f64, u64),
-    /// By slot, as stored.
+    /// Columns by slot, as stored.
     columns: Vec<Vec<f64>>,
-    /// By slot.
+    /// Weights by slot.
     weights: Vec<f64>,
     feedback: Vec<f64>,
     momentum: Vec<f64>,
@@ -41,7 +41,7 @@ impl State {
         assert_eq!(dims, [(dim as u64).to_le_bytes()]);
         bytes.0 = &bytes.0[k * k * 8..];
         let norms = (bytes.f64(), bytes.u64());
-        // The bound on b, and three statistics.
+        // Skips the bound on b, and three statistics.
         bytes.0 = &bytes.0[4 * 8..];
         let column = |bytes: &mut Bytes<'_>| {
             let mut column = Vec::new();
@@ -60,7 +60,7 @@ impl State {
         Self { steps, norms, columns, weights, feedback, momentum, root }
     }
 
-    /// The columns as seen, oldest first.
+    /// Returns the weighted columns, oldest first.
     fn window(&self) -> Vec<Vec<f64>> {
         let k = self.columns.len() as u64;
         let seen = |slot: usize| self.columns[slot].iter().map(|x| self.weights[slot] * x).collect();
@@ -71,7 +71,7 @@ impl State {
         ((self.steps - 1) % self.columns.len() as u64) as usize
     }
 
-    /// As stored.
+    /// Returns the columns as stored, oldest first.
     fn newest(&self) -> &[f64] {
         &self.columns[self.newest_slot()]
     }
@@ -93,10 +93,10 @@ fn mean(beta: f64, old: &[f64], new: &[f64]) -> Vec<f64> {
     old.iter().zip(new).map(|(old, new)| beta * old + (1.0 - beta) * new).collect()
 }
 
-/// What 1 − β₂^t is known to in f64, with β₂ up to 0.99.
+/// Relative error of 1 − β₂^t in f64, with β₂ up to 0.99.
 const CORRECTION: f64 = 1e-14;
 
-/// Each number to so many units in the last place of the element type.
+/// Compares numbers within this many units in the last place of the element type.
 fn near<T: Number>(found: &[f64], expected: &[f64], units: f64, what: &str) {
     assert_eq!(found.len(), expected.len(), "{what}");
     for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
@@ -105,7 +105,7 @@ fn near<T: Number>(found: &[f64], expected: &[f64], units: f64, what: &str) {
     }
 }
 
-/// The column that was stored of `scaled`, which is known to a few units in the last place.
+/// Checks the column stored of `scaled`, whose numbers have an error of a few units in the last place.
 fn is_stored<T: Number>(config: &Config, scaled: &[f64], before: &State, after: &State, what: &str) {
     let (column, slack) = (after.newest(), 1.0 + 1e-5);
     let within = |start: usize, unit: &[f64], error: &dyn Fn(f64) -> f64| {
@@ -131,7 +131,7 @@ fn is_stored<T: Number>(config: &Config, scaled: &[f64], before: &State, after: 
         }
         HistoryFormat::Sparse => {
             let a: Vec<f64> = before.feedback.iter().zip(scaled).map(|(e, g)| e + g).collect();
-            // a is known to a few units in the last place of its larger share.
+            // a has an error of a few units in the last place of its larger term.
             let doubt = before.feedback.iter().zip(scaled).map(|(e, g)| 4.0 * T::UNIT * e.abs().max(g.abs()) + 3e-45);
             let doubt: Vec<f64> = doubt.collect();
             let units = a.chunks(SPARSE).zip(column.chunks(SPARSE)).zip(after.feedback.chunks(SPARSE));
@@ -153,7 +153,7 @@ fn is_stored<T: Number>(config: &Config, scaled: &[f64], before: &State, after: 
     }
 }
 
-/// How a run went.
+/// The counts of a run.
 #[derive(Default)]
 struct Tally {
     firm: usize,
@@ -180,17 +180,17 @@ fn run<T: Number>(config: &Config, stream: Stream, dim: usize, seed: u64, steps:
     }
 }
 
-/// What the step after this state scales with.
+/// Returns the scales of the step after this state.
 fn scales_after(config: &Config, before: &State, g: &[f64]) -> Scales {
     scales(config, &times(&before.root, &before.root), before.steps + 1, g)
 }
 
-/// The factor on a gradient before it is stored.
+/// Returns the factor on a gradient before it is stored.
 fn stored_factor(config: &Config) -> f64 {
     if config.history_format == HistoryFormat::Sparse { config.grad_scale } else { 1.0 }
 }
 
-/// The oracle for one step from a state, in that step's coordinates. Update momentum is beyond it.
+/// Creates the oracle for one step from a state, on scaled gradients. It does not know update momentum.
 fn oracle_for<T: Number>(config: &Config, before: &State, s: &[f64]) -> (Oracle, Doubt) {
     let plain = config.with_history_format(HistoryFormat::Full).with_diagonal_beta(0.0).with_momentum_kind(
         match config.momentum_kind {
@@ -198,11 +198,11 @@ fn oracle_for<T: Number>(config: &Config, before: &State, s: &[f64]) -> (Oracle,
             other => other,
         },
     );
-    // What sparse stores has the factor in it.
+    // Sparse stores gradients with the factor.
     let plain = plain.with_grad_scale(1.0 / stored_factor(config) * config.grad_scale);
     let momentum =
         if config.momentum_kind == Momentum::Gradient { times(s, &before.momentum) } else { vec![0.0; s.len()] };
-    // Of S·m by S and by the product, of each at most a unit in the last place.
+    // S and the product S·m are each off by at most a unit in the last place.
     let doubt = Doubt::of_momentum(Rounding::Whole, 4.0 * T::UNIT * config.momentum * norm(&momentum));
     (Oracle::resumed(&plain, round::<T>, before.window(), before.steps, momentum, before.norms), doubt)
 }
@@ -219,7 +219,7 @@ fn look<T: Number>(
     let after = State::of(optimizer);
     assert_eq!(after.steps, before.steps + 1);
     let Scales { q, s, kappa } = scales_after(config, before, g);
-    // A root that is nothing beside that of ε_d may be taken for 0 in f32.
+    // A root far below that of ε_d may count as 0 in f32.
     let nothing = if size_of::<T>() == 4 { 1e-19 * config.diagonal_eps.sqrt() } else { 0.0 };
     let roots = after.root.iter().zip(&q).map(|(found, q)| if q.sqrt() < nothing { q.sqrt() } else { *found });
     let expected = q.iter().map(|q| q.sqrt()).collect::<Vec<_>>();
@@ -237,17 +237,17 @@ fn look<T: Number>(
     let radii = doubt.step::<T>(&oracle, &outcome);
     let mut expected: Vec<f64> = outcome.direction.iter().map(|u| kappa * u).collect();
     let mut allowed = kappa * radii.direction;
-    // S and the roots that κ is made of are rounded to the element type, and so is what comes out of them.
+    // S and the roots in κ are rounded to the element type, and so are the results.
     allowed += (5.0 * T::UNIT + CORRECTION) * norm(&expected);
     if kappa != 1.0 {
-        // κ² with and without the roots that may be taken for 0.
+        // κ² with and without the roots that may count as 0.
         let lost = q.iter().map(|q| q.sqrt()).filter(|root| *root < nothing).sum::<f64>();
         let correction = 1.0 - config.diagonal_beta.powi(after.steps as i32);
         let least = (kappa * kappa - lost / correction.sqrt()).max(0.0).sqrt();
         allowed += (kappa - least) * norm(&outcome.direction);
     }
     if config.momentum_kind == Momentum::Update {
-        // From the b that was there.
+        // From the b before the step.
         let b = mean(config.momentum, &before.momentum, &times(&s, &expected));
         let weight = if config.bias_correction { 1.0 - config.momentum.powi(after.steps as i32) } else { 1.0 };
         let rounded = 4.0 * T::UNIT * norm(&over(&b, &s));
@@ -274,7 +274,7 @@ fn look<T: Number>(
     if allowed <= 1e-3 * norm(&expected) || off == 0.0 { tally.firm += 1 } else { tally.loose += 1 }
 }
 
-/// Whether the guard refuses a step: its largest scale is that of parameters that had no gradient yet.
+/// Whether the library must refuse a step: the largest possible scale is that of parameters without a gradient so far.
 fn may_refuse<T: Number>(config: &Config, before: &State, g: &[f64]) -> bool {
     let Scales { s, kappa, .. } = scales_after(config, before, g);
     let (mut oracle, mut doubt) = oracle_for::<T>(config, before, &s);
@@ -290,7 +290,7 @@ const FORMATS: [HistoryFormat; 5] =
 const MOMENTA: [Momentum; 4] = [Momentum::None, Momentum::Gradient, Momentum::Update, Momentum::Window];
 const CLIPS: [Clip; 5] = [Clip::None, Clip::Norm, Clip::EmaNorm, Clip::GraftEmaNorm, Clip::GraftInput];
 
-/// Every kind of momentum with every clip that there may be; other options in turn.
+/// Every kind of momentum with every allowed clip; other options in turn.
 fn configs(k: u32) -> impl Iterator<Item = Config> {
     let kinds = MOMENTA.into_iter().flat_map(|momentum| CLIPS.map(|clip| (momentum, clip)));
     kinds.enumerate().map(move |(index, (momentum_kind, clip_kind))| {
@@ -315,7 +315,7 @@ fn configs(k: u32) -> impl Iterator<Item = Config> {
     })
 }
 
-/// Tolerances that swallow everything prove nothing.
+/// Checks that the tolerances were small enough to prove something.
 fn expect_firm(tally: &Tally, share: f64) {
     let all = tally.firm + tally.loose + tally.refused;
     println!("{} of {all} firm, {} refused", tally.firm, tally.refused);
@@ -351,8 +351,8 @@ fn every_format() {
     expect_firm(&tally, 0.8);
 }
 
-/// With a window of one gradient it is Adam's direction (Kingma and Ba 2015, without momentum), its length smoothed:
-/// that of the average of squares in place of that of the gradient.
+/// With a window of one gradient the direction is Adam's (Kingma and Ba 2015, without momentum). Its length is
+/// smoothed: the average of squares replaces the gradient.
 #[test]
 fn a_window_of_one_is_adam() {
     let (beta, eps, eps_window) = (0.9, 1e-16, 1e-6);
@@ -376,7 +376,7 @@ fn a_window_of_one_is_adam() {
     }
 }
 
-/// And with [`Clip::GraftInput`] it is just Adam's.
+/// With [`Clip::GraftInput`] it is exactly Adam's step.
 #[test]
 fn a_window_of_one_with_the_inputs_length_is_adam_itself() {
     let beta = 0.99;

@@ -1,5 +1,5 @@
-//! Every history format with every option, on every stream, against the oracle that works with the gradient as stored:
-//! to the same tolerances as with whole gradients.
+//! Every history format with every option, on every stream, against the oracle, which works with the gradient as
+//! stored. The tolerances are those of the full format.
 
 use crate::oracle;
 use crate::settings;
@@ -18,13 +18,13 @@ const FORMATS: [HistoryFormat; 4] =
 const DENSITIES: [f64; 4] = [0.01, 0.1, 0.5, 1.0];
 
 fn streams() -> impl Iterator<Item = Stream> {
-    // Norms of long gradients that rounding has made nearly equal, and of short ones between them, are at the limit of
-    // what the Gram matrix knows.
+    // Long gradients that rounding made nearly equal, with short ones between them, are at the limit of the Gram
+    // matrix's precision.
     let known = |stream: &Stream| !matches!(stream, Stream::Between(_));
     Stream::ALL.into_iter().filter(known).chain(Stream::UNEVEN)
 }
 
-/// A running sum of what comparisons came to, of streams whose norms do not mix scales.
+/// The sum of the results of comparisons, over streams whose norms do not mix scales.
 fn add(tally: &mut Tally, case: &Case) {
     let found = compare::<f32>(case);
     if !case.stream.mixes_scales() {
@@ -38,7 +38,7 @@ fn case(config: Config, format: HistoryFormat, stream: Stream, dim: usize, turn:
     Case { config, stream, dim, seed: 9, steps, every: 1, rounding: Rounding::Whole }
 }
 
-/// A comparison whose tolerances swallow everything proves nothing.
+/// Checks that the tolerances were small enough to prove something.
 fn expect_firm(what: &str, tally: Tally, share: f64) {
     println!("{what}: {tally:?}");
     let all = tally.firm + tally.loose + tally.refused;
@@ -104,7 +104,7 @@ fn random_pairs_of_options() {
     expect_firm("pairs", tally.get(), 0.85);
 }
 
-/// More than one sparse block, more than one tile, and a last one that is short.
+/// More than one group of sparse and more than one tile, the last one short.
 #[test]
 fn several_units() {
     let shapes = [

@@ -1,5 +1,5 @@
-//! Parameter groups and tensors without a gradient: against directions that the test applies itself, with zeros where
-//! nothing is given.
+//! Parameter groups and tensors without a gradient, against directions that the test applies itself, with zeros for
+//! missing gradients.
 
 use crate::common;
 
@@ -18,7 +18,7 @@ fn groups() -> [Group; 5] {
     ]
 }
 
-/// Factors on learning rate and weight decay of each parameter.
+/// The factors on learning rate and weight decay of each parameter.
 fn rates(dim: usize) -> Vec<(f64, f64)> {
     let mut rates = vec![(1.0, 1.0); dim];
     for Group { offset, len, lr_scale, weight_decay_scale, .. } in groups() {
@@ -45,7 +45,7 @@ fn rates_are_those_of_the_groups<T: Element>() {
             let mut given: Vec<T> = gradient(dim, number);
             let zeroed: Vec<T> =
                 given.iter().zip(&rates).map(|(g, rate)| if rate.0 == 0.0 { T::default() } else { *g }).collect();
-            // What is frozen is not looked at.
+            // The gradient of frozen parameters is not read.
             given[300] = T::from_f64(f64::NAN);
             given[4599] = T::from_f64(f64::INFINITY);
             plain.direction(&mut direction, &zeroed).unwrap();
@@ -71,7 +71,7 @@ fn rates_are_those_of_the_groups_f64() {
     rates_are_those_of_the_groups::<f64>();
 }
 
-/// Tensors that are cut elsewhere than the groups, some of them without a gradient; and pieces.
+/// Tensors that end at other places than the groups, some without a gradient; and pieces.
 #[test]
 fn tensors_and_pieces_cut_groups() {
     let dim: usize = DIMS.iter().sum();
@@ -88,7 +88,7 @@ fn tensors_and_pieces_cut_groups() {
             ends.dedup();
             let missing: Vec<bool> = ends.windows(2).map(|_| random.below(3) == 0).collect();
             let tensors = ends.windows(2).map(|cut| cut[0]..cut[1]).zip(&missing);
-            // A tensor without a gradient is a frozen group for a step.
+            // For one step a tensor without a gradient is a frozen group.
             let mut frozen: Vec<Group> = Vec::new();
             for (range, missing) in tensors.clone() {
                 for i in range {

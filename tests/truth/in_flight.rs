@@ -1,18 +1,18 @@
-//! Options that change between steps, and options at the ends of their ranges: averages keep their value, and nothing
-//! that is finite becomes infinite.
+//! Options that change between steps, and options at the ends of their ranges: averages keep their values, and finite
+//! numbers stay finite.
 
 use crate::common;
 
 use common::gradient;
 use lmada::{Clip, Config, Error, HistoryFormat, Momentum, Optimizer};
 
-/// The largest relative change of a number of `b` from that of `a`.
+/// Returns the largest relative difference of the numbers of `a` and `b`.
 fn change(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (b / a - 1.0).abs()).fold(0.0, f64::max)
 }
 
-/// Of the same gradient in each step, an average is what it is whatever its beta: a change of the beta, or a load into an
-/// optimizer with another, changes a step by no more than that the first updates were longer.
+/// If every gradient is the same, an average does not depend on its beta. So a change of the beta, or a load into an
+/// optimizer with another beta, changes a step only because the first updates were longer.
 #[test]
 fn averages_keep_their_value_when_their_beta_changes() {
     let base = Config::default().with_history_size(3).with_threads(1);
@@ -64,7 +64,7 @@ fn averaged_params_keep_their_value_when_their_beta_changes() {
     }
 }
 
-/// Gradients that are scaled to less than what has a square count as 0.
+/// Gradients scaled so small that their squares underflow count as 0.
 #[test]
 fn scales_whose_squares_underflow_move_nothing() {
     for (scale, clip) in [(1e-170, 0.0), (1.0, 1e-170), (1e-200, 0.0), (1e-158, 0.0)] {
@@ -84,7 +84,7 @@ fn scales_whose_squares_underflow_move_nothing() {
     }
 }
 
-/// So do gradients that are given so small.
+/// Gradients given so small count as 0 too.
 #[test]
 fn gradients_whose_squares_underflow_move_nothing() {
     for size in [1e-160, 1e-165, 1e-200, 1e-310] {
@@ -144,8 +144,7 @@ fn options_at_the_ends_of_their_ranges_give_no_nan() {
     }
 }
 
-/// The complement of v, which is rounding alone where v is all of a centered window, times a learning rate that makes it
-/// too long.
+/// If v is in the span of a centered window, its complement is only rounding. A large learning rate makes it too long.
 #[test]
 fn rounding_times_a_huge_learning_rate_is_refused() {
     let config = Config::default().with_centered(true).with_orthogonal_scale(0.5).with_power(1.0).with_rank_tol(0.0);

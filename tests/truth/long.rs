@@ -1,5 +1,5 @@
-//! What happens to windows in long runs: the same gradient for ever, one that is huge and leaves again, a block that is
-//! zero for thousands of steps, against the oracle.
+//! Windows in long runs, against the oracle: the same gradient for ever, a huge gradient that enters and leaves, a
+//! block of zeros for thousands of steps.
 
 use crate::oracle;
 use crate::settings;
@@ -26,7 +26,7 @@ fn check<T: Number>(
     tally
 }
 
-/// Every column is every other: one direction, or, centered, none at all.
+/// All columns are equal: one direction, or none with centering.
 #[test]
 fn the_same_gradient_ten_thousand_times() {
     let momentum = Setting::Momentum(Momentum::Gradient, 0.9);
@@ -45,7 +45,7 @@ fn the_same_gradient_ten_thousand_times() {
     }
 }
 
-/// From before it comes until it has left the window, and some steps more.
+/// From before the huge gradient until some steps after it has left the window.
 #[test]
 fn one_gradient_of_1e30_among_those_of_1e_minus_3() {
     for (k, every) in [(10, 1), (100, 13)] {
@@ -74,7 +74,7 @@ fn zeros_for_ten_thousand_steps_and_then_gradients() {
     }
 }
 
-/// The same as one of two blocks: the other one, never zero, has no part in it.
+/// The same with a second block that is never zero and must not matter.
 #[test]
 fn a_block_of_zeros_for_ten_thousand_steps() {
     const ZEROS: usize = 10_000;

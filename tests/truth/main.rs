@@ -1,5 +1,5 @@
-//! The library against independent truths: a float64 SVD of everything stored (`oracle`), dense references, properties.
-//! One program, so that what the tests have in common is compiled once.
+//! The library against independent truths: a float64 SVD of the stored gradients (`oracle`), dense references,
+//! properties. One program, so that shared code is compiled once.
 
 #[path = "../common/mod.rs"]
 mod common;

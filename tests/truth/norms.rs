@@ -1,5 +1,5 @@
-//! The norms that clips and grafts use, in windows of lower rank than they hold gradients: by them alone a direction may
-//! be longer or shorter than the rule has it.
+//! The norms of clips and grafts, in windows whose rank is below their number of gradients. An error of the norm makes
+//! a direction too long or too short.
 
 use crate::oracle;
 use crate::settings;
@@ -18,7 +18,7 @@ const CLIPS: [Clip; 6] =
 const AVERAGES: [Clip; 2] = [Clip::EmaVector, Clip::GraftEmaVector];
 const MOMENTA: [Momentum; 4] = [Momentum::None, Momentum::Gradient, Momentum::Update, Momentum::Window];
 
-/// The largest relative error of a direction over gradients of one line.
+/// Returns the largest relative error of a direction, over gradients along one line.
 fn on_a_line<T: Number>(clip_beta: f64) -> f64 {
     let config = Config::default().with_clip_kind(Clip::GraftEmaVector).with_clip_beta(clip_beta).with_threads(1);
     let mut library = Optimizer::<T>::new(&config, &[5]).unwrap();
@@ -33,14 +33,14 @@ fn on_a_line<T: Number>(clip_beta: f64) -> f64 {
     errors.into_iter().fold(0.0, f64::max)
 }
 
-/// Updates, and their average, point along one line; all that a graft changes is their length. With the inner products
-/// `Mᵀē` followed by a recurrence, f32 directions were off by 4e-2, and with ‖u‖² from C alone those of f64 by 9e-5.
+/// Updates and their average are along one line, so a graft changes only their length. With a recurrence for `Mᵀē` f32
+/// directions had errors of 4e-2, and with ‖u‖² from C alone f64 directions had errors of 9e-5.
 #[test]
 fn gradients_on_a_line() {
     for clip_beta in [0.99, 0.9] {
         assert!(on_a_line::<f64>(clip_beta) < 1e-7);
-        // What rounding to f32 makes of the line is below ε, and close to what rounding makes of C: the documented
-        // limit of 2⁻⁵³·σ²max/ε, with σ²max = 1.47e6.
+        // Rounding to f32 moves gradients off the line by less than ε, about as much as the rounding of C: the
+        // documented limit of 2⁻⁵³·σ²max/ε, with σ²max = 1.47e6.
         assert!(on_a_line::<f32>(clip_beta) < 2e-5 + 1.6e-4);
     }
 }
@@ -68,7 +68,7 @@ fn lengths<T: Number>(config: &Config, dim: usize, stream: Stream, length: f64, 
     }
 }
 
-/// Up to 10 gradients in up to 10 dimensions: the rank is the dimension's, or that of the gradients in turn.
+/// Up to 10 gradients in up to 10 dimensions. The rank is the dimension, or the number of gradients in the cycle.
 #[test]
 fn windows_of_few_dimensions() {
     let mut tally = Tally::default();
@@ -92,7 +92,7 @@ fn windows_of_few_dimensions() {
         }
     }
     println!("{tally:?}");
-    // Loose are gradients in turn with gradient momentum: the documented limit of an f32 buffer.
+    // Cyclic gradients with gradient momentum have a larger tolerance: the documented limit of an f32 buffer.
     assert!(tally.loose * 20 < tally.firm, "{tally:?}");
 }
 
@@ -114,8 +114,8 @@ fn averages_of_updates_on_badly_scaled_windows() {
     }
 }
 
-/// Two gradients of one line but for 1e-8, whose coefficients are large and cancel. Rounding says that the third has
-/// nothing beside the first; what it has beside the second counts. Expected are numbers of 60-digit arithmetic.
+/// Two gradients along one line up to 1e-8, whose large coefficients cancel. By rounding, the third has no part beside
+/// the first; its part beside the second matters. The expected numbers are from 60-digit arithmetic.
 #[test]
 fn what_is_left_of_a_nearly_dependent_gradient_counts() {
     let gradients = [

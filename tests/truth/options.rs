@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use settings::{Setting, any_setting, configuration};
 
-/// Compares every step in both element types. Streams that mix scales do not count towards `tally`.
+/// Compares every step in both element types. Streams that mix scales are not added to `tally`.
 fn add(tally: &mut Tally, config: Config, stream: Stream, dim: usize, seed: u64, steps: usize) {
     let case = Case { config, stream, dim, seed, steps, every: 1, rounding: Rounding::Whole };
     let (single, double) = (compare::<f32>(&case), compare::<f64>(&case));
@@ -24,7 +24,7 @@ fn add(tally: &mut Tally, config: Config, stream: Stream, dim: usize, seed: u64,
     }
 }
 
-/// A comparison whose tolerances swallow everything proves nothing.
+/// Checks that the tolerances were small enough to prove something.
 fn expect_firm(tally: Tally, share: f64) {
     println!("{tally:?}");
     let all = tally.firm + tally.loose + tally.refused;
@@ -57,7 +57,7 @@ fn every_option() {
     expect_firm(tally, 0.95);
 }
 
-/// What has an effect only with something else.
+/// Options that have an effect only together with others.
 #[test]
 fn every_pair_of_options() {
     let all = Setting::all();
@@ -66,7 +66,7 @@ fn every_pair_of_options() {
         for (j, &second) in all.iter().enumerate().skip(i + 1) {
             let (dim, k) = [(7, 4), (2, 3), (30, 5)][i % 3];
             let Some(config) = configuration(k, &[first, second]) else { continue };
-            // Each pair on three of the streams: its neighbours have the others.
+            // Each pair runs on three of the streams; neighbouring pairs have the others.
             for turn in 0..3 {
                 let stream = Stream::ALL[(i + j + turn * Stream::ALL.len() / 3) % Stream::ALL.len()];
                 add(&mut tally, config, stream, dim, 3, 3 * k + 3);
@@ -132,7 +132,7 @@ fn moves<T: Number>(lr: f64, weight_decay: f64, momentum_kind: Momentum) {
         let radii = doubt.step::<T>(&oracle, &outcome);
         let keep = 1.0 - lr * weight_decay;
         let expected: Vec<f64> = before.iter().zip(&outcome.direction).map(|(w, u)| w * keep - lr * u).collect();
-        // Beyond the direction's own error there is the rounding of the decay and of the result.
+        // The decay and the result are rounded, in addition to the direction's error.
         let rounding = T::UNIT * (2.0 * norm(&before) + 2.0 * norm(&expected));
         let error = distance(&widen(&w), &expected);
         let allowed = lr * radii.direction + rounding;

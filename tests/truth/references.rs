@@ -1,4 +1,4 @@
-//! Against what others wrote down: Adagrad's own d×d definition, and the note's update rule with its trajectories.
+//! Comparison with published references: Adagrad's d×d definition, and the note's update rule with its trajectories.
 
 use crate::oracle;
 
@@ -10,8 +10,9 @@ use oracle::streams::Stream;
 use oracle::svd::{add, norm};
 use oracle::tolerance::dense_radius;
 
-/// `(Σ g gᵀ + εI)^(−p) v`, by an eigendecomposition of the d×d matrix, while no gradient is forgotten. With momentum of
-/// the gradient, v leaves the span; there the definition acts as ε^(−p), which is what `orthogonal_scale` is for.
+/// `(Σ g gᵀ + εI)^(−p) v` by an eigendecomposition of the d×d matrix, while all gradients are in the window. With
+/// gradient momentum v leaves the span. There the definition multiplies by ε^(−p), and `orthogonal_scale` is set to
+/// that.
 fn against_dense<T: Number>(dim: usize, eps: f64, power: f64, stream: Stream, momentum: bool) {
     let k = 12;
     let config = Config::default()
@@ -35,7 +36,7 @@ fn against_dense<T: Number>(dim: usize, eps: f64, power: f64, stream: Stream, mo
         }
         let mixed = mean.iter().zip(&g).map(|(m, g)| config.momentum * m + (1.0 - config.momentum) * g);
         let mixed: Vec<f64> = mixed.collect();
-        // The stored average is rounded, the one of this step is not.
+        // The stored average is rounded; the average of this step is not.
         mean = mixed.iter().map(|&m| T::of(m).widen()).collect();
         let weight = 1.0 - config.momentum.powi(step as i32);
         let v = if momentum { mixed.iter().map(|m| m / weight).collect() } else { g };
@@ -43,7 +44,7 @@ fn against_dense<T: Number>(dim: usize, eps: f64, power: f64, stream: Stream, mo
         let eigen = Eigen::new(sum.clone());
         let expected = eigen.apply(|lambda| (lambda.max(0.0) + eps).powf(-power), &v);
         let error = distance(&widen(&direction), &expected) / norm(&expected);
-        // The documented limit of a momentum buffer, 6e-8·σmax/σmin in f32, where beyond the window σmin is √ε.
+        // The documented limit of a momentum buffer, 6e-8·σmax/σmin in f32, where σmin is √ε outside the window.
         let most = eigen.values.iter().copied().fold(0.0, f64::max);
         let buffer = if momentum { T::UNIT * (most / eps).sqrt() } else { 0.0 };
         let allowed = dense_radius::<T>(&eigen.values, step as usize, eps, &v) + buffer;
@@ -67,7 +68,7 @@ fn dense_full_matrix_adagrad() {
     }
 }
 
-/// Numbers of a JSON array.
+/// Returns the numbers of a JSON array.
 fn reals(value: &serde_json::Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
 }

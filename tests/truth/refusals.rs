@@ -1,5 +1,4 @@
-//! What is refused changes nothing: a twin that never saw it has the same parameters, state and next steps, bit for
-//! bit.
+//! Refused calls change nothing: a twin without the call has the same parameters, state and later steps, bit for bit.
 
 use crate::common;
 
@@ -9,7 +8,7 @@ use lmada::{Argument, Clip, Config, Element, Error, HistoryFormat, Momentum, Opt
 const DIMS: &[usize] = &[5, 0, 1, 1030];
 const DIM: usize = 1036;
 
-/// Elements whose spoiling is tried: first, middle and last of each block, and in a unit that a piece cuts.
+/// Elements that a test makes non-finite: first, middle and last of each block, and one in a group that a piece cuts.
 const PLACES: [usize; 8] = [0, 2, 4, 5, 6, 500, 710, 1035];
 
 /// A model after some steps and its twin.
@@ -21,12 +20,12 @@ fn twins<T: Element>(config: &Config, steps: usize) -> [Model<T>; 2] {
     })
 }
 
-/// They are the same now, and after as many steps as replace the window twice.
+/// Checks that they are equal now and after enough steps to replace the window twice.
 fn assert_twins<T: Element>(mut model: Model<T>, mut twin: Model<T>, what: &str) {
     assert_same(&model, &twin, what);
     let stats = |model: &mut Model<T>| {
         let mut stats = model.optimizer.stats().unwrap();
-        // All but what became of the steps that were refused.
+        // Everything except the counters of refused steps.
         (stats.refused, stats.non_finite_index) = (0, None);
         stats
     };
@@ -38,7 +37,7 @@ fn assert_twins<T: Element>(mut model: Model<T>, mut twin: Model<T>, what: &str)
     assert_same(&model, &twin, &format!("{what}, later"));
 }
 
-/// Every way to take a step with gradient `grads`; each is refused.
+/// Takes a step with gradient `grads` by every method; each has to be refused.
 fn refuse_every_way<T: Element>(model: &mut Model<T>, grads: &[T]) {
     let non_finite = |result: Result<(), Error>| {
         let error = result.unwrap_err();
@@ -58,7 +57,7 @@ fn refuse_every_way<T: Element>(model: &mut Model<T>, grads: &[T]) {
     optimizer.feed(700, &grads[700..]).unwrap();
     optimizer.feed(0, &grads[..700]).unwrap();
     non_finite(optimizer.solve());
-    // The step stays open, and cancelling is the way on.
+    // The step stays open, and is cancelled.
     non_finite(optimizer.solve());
     expect_wrong_phase(optimizer.apply(0, params, grads));
     expect_wrong_phase(optimizer.end());
@@ -73,7 +72,7 @@ fn expect_wrong_phase(result: Result<(), Error>) {
 
 fn gradients_that_are_not_finite<T: Element>() {
     for (index, config) in every_kind_and_format::<T>().enumerate() {
-        // Before the first step, with the window half full, and with it replaced.
+        // Before the first step, with a half full window, and with a replaced window.
         let [mut model, twin] = twins::<T>(&config, [0, 3, 8][index % 3]);
         for place in PLACES {
             for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
@@ -109,25 +108,24 @@ fn products_that_overflow() {
         }
         assert_twins(model, twin, &format!("{config:?}"));
     }
-    // The largest f32 have products that f64 holds.
+    // Products of the largest f32 fit in f64.
     let mut optimizer = Optimizer::<f32>::new(&Config::default().with_threads(1), &[3]).unwrap();
     let mut direction = [0.0f32; 3];
     optimizer.direction(&mut direction, &[f32::MAX; 3]).unwrap();
     assert!(direction.iter().all(|u| (u - 3f32.sqrt().recip()).abs() < 1e-6), "{direction:?}");
 }
 
-/// What the feedback of the sparse format would add up to, too. What was refused is as if it had never been: the
-/// feedback goes on from where it was.
+/// The sum of feedback and gradient of the sparse format is checked too. A refusal does not change the feedback.
 #[test]
 fn feedback_that_overflows() {
-    // In diagonal coordinates nothing is that large; and a step as long as these gradients is refused.
+    // With diagonal preconditioning no number is that large, and a graft to the input refuses such long steps.
     let overflows = |config: &Config| config.diagonal_beta == 0.0 && config.clip_kind != Clip::GraftInput;
     let sparse = every_kind_and_format::<f32>().filter(|config| config.history_format == HistoryFormat::Sparse);
     for config in sparse.filter(overflows) {
         let config = config.with_density(0.01).with_eps(1.0).with_orthogonal_scale(0.0).with_grad_scale(1.0);
         let [mut model, mut twin] = twins::<f32>(&config, 2);
         for block in [0..5, 6..DIM] {
-            // One or eleven of these are stored, and the others kept back: twice that is more than there is.
+            // One or eleven entries are stored and the others go to the feedback; twice that overflows.
             let with = |x: f32| -> Vec<f32> { (0..DIM).map(|i| if block.contains(&i) { x } else { 0.1 }).collect() };
             let both = |model: &mut Model<f32>, twin: &mut Model<f32>, grads: &[f32]| {
                 for Model { optimizer, params } in [model, twin] {
@@ -143,7 +141,7 @@ fn feedback_that_overflows() {
 }
 
 fn steps_too_long_for_the_type<T: Element>(largest: f64) {
-    // g = 1 and ε = 0 make ‖u‖ = 1, so that the guard stands at lr = half the largest number.
+    // With g = 1 and ε = 0, ‖u‖ = 1, so the limit is at lr = half the largest number.
     for momentum_kind in [Momentum::None, Momentum::Gradient, Momentum::Update, Momentum::Window] {
         let config = Config::default().with_eps(0.0).with_momentum_kind(momentum_kind).with_threads(1);
         let mut optimizer = Optimizer::<T>::new(&config, &[1]).unwrap();
@@ -157,7 +155,7 @@ fn steps_too_long_for_the_type<T: Element>(largest: f64) {
         assert!(matches!(error, Error::NonFinite { .. }), "{error}");
         optimizer.state_save(&mut after).unwrap();
         assert!(before == after && params[0].to_f64() == 3.0);
-        // A hair below half of it, ‖u‖ and its roundings come in under the guard.
+        // Slightly below that, ‖u‖ with its rounding passes the check.
         optimizer.set_lr(largest / 2.0 * (1.0 - 1e-12)).unwrap();
         optimizer.step(&mut params, &one).unwrap();
         let moved = params[0].to_f64();
@@ -177,14 +175,14 @@ fn huge_learning_rates_change_nothing_but_themselves() {
         let config = config.with_weight_decay(0.0);
         let [mut model, twin] = twins::<f32>(&config, [0, 3, 8][index % 3]);
         model.optimizer.set_lr(1e45).unwrap();
-        // An update of exactly nothing is no reason to refuse; these are none.
+        // An update of exactly 0 would not be refused; these updates are not 0.
         refuse_every_way(&mut model, &gradient::<f32>(DIM, 50));
         model.optimizer.set_lr(config.lr).unwrap();
         assert_twins(model, twin, &format!("{config:?}"));
     }
 }
 
-/// The average of updates is long where the update is nothing. What is known of it is saved, and split with the state.
+/// The average of updates may be long when the update is 0. Its bound is saved, and loaded with states of shares.
 fn momentum_too_long_for_the_type<T: Element>(largest: f64) {
     let config = Config::default().with_eps(0.0).with_power(0.25).with_momentum_kind(Momentum::Update).with_threads(1);
     let new = |len: usize| Optimizer::<T>::new(&config, &[len]).unwrap();
@@ -213,7 +211,7 @@ fn momentum_too_long_for_the_type<T: Element>(largest: f64) {
         optimizer.step(&mut params[..len], &zero[..len]).unwrap();
         let moved = params[0].to_f64();
         assert!(moved.is_finite() && moved < -0.49 * largest, "{moved:e}");
-        // As new, there is none.
+        // After a reset there is no average.
         optimizer.reset();
         optimizer.set_lr(largest).unwrap();
         optimizer.step(&mut params[..len], &zero[..len]).unwrap();
@@ -227,8 +225,7 @@ fn momentum_too_long_for_the_type_is_refused() {
     momentum_too_long_for_the_type::<f64>(f64::MAX);
 }
 
-/// Whatever the norm comes out as, the largest learning rate takes no parameter out of the type: here u is what rounding
-/// leaves of it.
+/// The largest learning rate makes no parameter overflow, whatever the computed norm is: here u is only rounding.
 #[test]
 fn updates_of_rounding_alone_do_not_overflow() {
     for config in every_kind() {
@@ -245,7 +242,7 @@ fn updates_of_rounding_alone_do_not_overflow() {
     }
 }
 
-/// 1 − lr·weight_decay stays between 0 and 1, whichever of the two changes.
+/// 1 − lr·weight_decay stays between 0 and 1, if either of the two changes.
 #[test]
 fn weight_decay_of_more_than_all_is_refused() {
     let config = Config::default().with_weight_decay(4.0).with_lr(0.25).with_threads(1);
@@ -259,7 +256,7 @@ fn weight_decay_of_more_than_all_is_refused() {
     }
     model.optimizer.set_lr(0.0).unwrap();
     model.optimizer.set_lr(0.25).unwrap();
-    // The state of a run with less decay has a learning rate that is too much here.
+    // The state of a run with less decay has a learning rate that is too large here.
     let mut other = Model::<f32>::new(&config.with_weight_decay(0.1).with_lr(1.0), DIMS);
     (0..3).for_each(|number| other.step(number));
     let state = other.state();
@@ -323,7 +320,7 @@ fn wrong_lengths() {
     }
 }
 
-/// Every call where it does not belong, and pieces that do not fit.
+/// Every call in a wrong phase, and bad pieces.
 #[test]
 fn calls_out_of_place() {
     for config in every_kind_and_format::<f32>() {
@@ -388,7 +385,7 @@ fn calls_out_of_place() {
         optimizer.apply(200, &mut params[200..], &grads[200..]).unwrap();
         optimizer.end().unwrap();
 
-        // The twin takes the same step, in pieces too, without the detours.
+        // The twin takes the same step in pieces, without the refused calls.
         let Model { optimizer, params } = &mut twin;
         optimizer.begin().unwrap();
         for piece in [10..20, 0..10, 20..DIM] {
@@ -401,7 +398,7 @@ fn calls_out_of_place() {
     }
 }
 
-/// Sums that cannot be those of processes at this step, and sums that overflow.
+/// Sums that no processes at this step can have, and sums that overflow.
 #[test]
 fn partials_that_are_no_sums() {
     for config in every_kind_and_format::<f32>() {
@@ -417,7 +414,7 @@ fn partials_that_are_no_sums() {
             result
         };
         solve(&|_| {}).unwrap();
-        // The last two of each block: 1 and the step number, which add up over the processes.
+        // The last two partials of each block: 1 and the step number.
         for spoil in [
             &(|sums: &mut [f64]| *sums.last_mut().unwrap() += 1.0) as &dyn Fn(&mut [f64]),
             &|sums| *sums.last_mut().unwrap() = f64::NAN,
@@ -425,7 +422,7 @@ fn partials_that_are_no_sums() {
             &|sums| sums[sums.len() - 2] = 2.0,
             &|sums| sums[sums.len() - 2] = 0.5,
             &|sums| sums[sums.len() - 2] = f64::NAN,
-            // Before them the hash of the options: two halves and the sum of their squares.
+            // Before them the hash of the options: two halves, and the sum of their squares.
             &|sums| sums[sums.len() - 3] += 1.0,
             &|sums| sums[sums.len() - 3] = f64::INFINITY,
             &|sums| sums[sums.len() - 4] += 1.0,
@@ -447,7 +444,7 @@ fn partials_that_are_no_sums() {
     }
 }
 
-/// Compressed formats are those of f32.
+/// Compressed formats exist for f32 only.
 #[test]
 fn f64_takes_whole_gradients_only() {
     for history_format in COMPRESSED {

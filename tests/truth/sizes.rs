@@ -19,7 +19,7 @@ fn check<T: Number>(settings: &[Setting], stream: Stream, (dim, k): (usize, usiz
     tally
 }
 
-/// Windows longer than the dimension, and the other way round.
+/// Windows longer and shorter than the dimension.
 #[test]
 fn every_shape() {
     for dim in [1, 2, 7, 33, 100] {
@@ -34,7 +34,7 @@ fn every_shape() {
     }
 }
 
-/// A window passes through every size up to its own while it fills.
+/// A window has every size up to its own while it fills.
 #[test]
 fn every_window() {
     for k in 1..=70 {
@@ -61,7 +61,7 @@ fn ten_thousand_dimensions_and_a_window_of_a_hundred() {
     check::<f32>(&[Setting::Momentum(Momentum::Gradient, 0.9)], Stream::Drifting, (10_000, 100), 151);
 }
 
-/// Section 2, Precision, last paragraph: the small directions are kept, whatever is large next to them.
+/// Section 2, Precision, last paragraph: small directions keep their precision beside large ones.
 fn check_graded<T: Number>(settings: &[Setting], stream: Stream, (dim, k): (usize, usize)) {
     let config = configuration(k, settings).unwrap();
     let mut tally = Tally::default();
@@ -85,14 +85,14 @@ fn norms_over_twelve_decades() {
     }
 }
 
-/// Long gradients that have nothing in common with each other, and with the short ones little: a reduction to
-/// tridiagonal form mixes the rows of these with theirs.
+/// Long gradients that are orthogonal to each other and nearly orthogonal to short ones: a reduction to tridiagonal
+/// form would mix their rows.
 #[test]
 fn short_gradients_between_long_ones() {
     for (decades, epsilons) in [(4, [1e-6, 1e-2, 0.0]), (8, [100.0, 1e4, 0.0])] {
         for (dim, k) in [(5, 3), (1000, 10), (100, 30)] {
             for eps in epsilons {
-                // Of v in the span and, so that the general way is taken, of the same through another power.
+                // For v in the span, and with another power, which takes the general way.
                 for settings in [&[Setting::Eps(eps)][..], &[Setting::Eps(eps), Setting::Power(0.4)]] {
                     check_graded::<f32>(settings, Stream::Between(decades), (dim, k));
                     check_graded::<f64>(settings, Stream::Between(decades), (dim, k));

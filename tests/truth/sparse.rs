@@ -1,4 +1,4 @@
-//! The sparse window and its feedback, bit for bit against a plain reference that sorts.
+//! The sparse window and its feedback, bit for bit against a simple reference that sorts.
 
 use crate::common;
 
@@ -7,7 +7,7 @@ use lmada::{Config, Error, HistoryFormat, Optimizer};
 
 const TILE: usize = 4096;
 
-/// The window and the feedback of one block, as the format's definition says.
+/// The window and the feedback of one block, by the definition of the format.
 struct Reference {
     density: f64,
     feedback: Vec<f32>,
@@ -44,7 +44,7 @@ impl Reference {
         self.steps += 1;
     }
 
-    /// What a saved state holds of it.
+    /// Returns their bytes in a saved state.
     fn bytes(&self) -> Vec<u8> {
         let numbers = self.columns.iter().flatten().flat_map(|(indices, values)| indices.iter().chain(values));
         let mut bytes: Vec<u8> = numbers.flat_map(|number| number.to_le_bytes()).collect();
@@ -57,7 +57,7 @@ fn kept(density: f64, len: usize) -> usize {
     ((density * len as f64).ceil() as usize).max(1).min(len)
 }
 
-/// The nearest of the finite bfloat16 numbers, of two the even one.
+/// Returns the nearest finite bfloat16, ties to even.
 fn to_bf16(number: f32) -> u16 {
     let down = (number.to_bits() >> 16) as u16;
     let wide = |value: u16| f64::from(f32::from_bits(u32::from(value) << 16));
@@ -66,8 +66,8 @@ fn to_bf16(number: f32) -> u16 {
     if below < above || (below == above && down.is_multiple_of(2)) { down } else { up }
 }
 
-/// The model's window and feedback, block by block, without what else a state holds. It ends with them where there is
-/// neither momentum nor a clip.
+/// Returns the window and feedback of a model's state, block by block. Without momentum and clip a block ends with
+/// them.
 fn assert_stored(model: &Model<f32>, references: &[Reference], what: &str) {
     let state = model.state();
     let stored: Vec<Vec<u8>> = references.iter().map(Reference::bytes).collect();
@@ -93,7 +93,7 @@ fn sparse(density: f64, history_size: u32, threads: u32) -> Config {
         .with_threads(threads)
 }
 
-/// Gradients of every nature, of a step.
+/// Returns gradients of several kinds.
 fn stream(nature: &str, dim: usize, number: usize) -> Vec<f32> {
     let mut random = Random(77 + number as u64);
     match nature {
@@ -115,7 +115,7 @@ fn stream(nature: &str, dim: usize, number: usize) -> Vec<f32> {
 
 const NATURES: [&str; 8] = ["random", "the same", "ties", "zeros", "one huge", "tiny", "denormal", "few"];
 
-/// Some tiles of every length, an empty block, a block of more than one chunk.
+/// Lengths of blocks: tiles of several lengths, an empty block, a block of more than one chunk.
 const DIMS: [&[usize]; 4] = [&[1], &[10_000, 0, 5, 4096], &[70_001], &[4097, 8192]];
 
 fn blocks<'a>(dims: &'a [usize], gradient: &'a [f32]) -> impl Iterator<Item = &'a [f32]> {
@@ -157,7 +157,7 @@ fn steps_store_what_the_definition_says() {
     }
 }
 
-/// A step in phases, in pieces that cut tiles, fed and applied in orders of their own.
+/// Takes a step in phases, in pieces that cut tiles, fed and applied in different orders.
 fn step_in_pieces(model: &mut Model<f32>, grads: &[f32], parts: usize, random: &mut Random) {
     let mut shuffled = |ends: Vec<usize>| {
         let mut pieces: Vec<_> = ends.windows(2).map(|cut| cut[0]..cut[1]).collect();
@@ -197,7 +197,7 @@ fn pieces_store_and_move_what_a_whole_step_does() {
                 whole.optimizer.step(&mut whole.params, &grads).unwrap();
                 step_in_pieces(&mut cut, &grads, parts, &mut random);
                 assert_stored(&cut, &references, &what);
-                // Another gradient, fed and dropped, leaves nothing behind.
+                // Another gradient is fed and cancelled, and changes nothing.
                 cut.optimizer.begin().unwrap();
                 cut.optimizer.feed(0, &gradient(grads.len(), 500 + number)).unwrap();
                 cut.optimizer.cancel().unwrap();
@@ -207,7 +207,7 @@ fn pieces_store_and_move_what_a_whole_step_does() {
     }
 }
 
-/// The sums of a chunk are added in the order in which its tiles come, so that parameters may differ by a rounding.
+/// The sums of a chunk are added in the order of the pieces, so parameters may differ by rounding.
 fn assert_bits_close(whole: &Model<f32>, cut: &Model<f32>, what: &str) {
     for (a, b) in whole.params.iter().zip(&cut.params) {
         assert!((a - b).abs() <= 1e-6 * a.abs().max(1e-3), "{what}: {a} and {b}");
@@ -238,7 +238,7 @@ fn saved_runs_go_on_with_the_same_bits() {
 
 #[test]
 fn a_sum_that_overflows_is_refused_and_changes_nothing() {
-    // One entry is kept of a tile, so that the other's 3e38 stays in the feedback.
+    // One entry of a tile is kept, so the other 3e38 stays in the feedback.
     let config = sparse(1e-4, 3, 1);
     for dims in [&[2][..], &[5000], &[9000, 3]] {
         let [mut model, mut twin] = [(); 2].map(|()| Model::<f32>::new(&config, dims));

@@ -1,11 +1,11 @@
-//! Saved states that are damaged, foreign or hostile: refused for the right reason, and nothing changed by them.
+//! Damaged, foreign and forged states are refused for the right reason, and change nothing.
 
 use crate::common;
 
 use common::{COMPRESSED, Model, OPTIONS, Random, every_kind_and_format, part_ends};
 use lmada::{Clip, Config, Error, Momentum};
 
-/// Where the version lies, of 4 bytes, and how many options there are, of 4 too.
+/// Offsets of the version and of the number of options, 4 bytes each.
 const VERSION: usize = 8;
 const COUNT: usize = 12;
 
@@ -31,8 +31,7 @@ fn checksum(bytes: &[u8]) -> u32 {
     !crc
 }
 
-/// Valid checksums around whatever the contents are now, at the places where the undamaged state `good` has them and at
-/// the end.
+/// Writes valid checksums for the present contents, at their places in the undamaged state `good` and at the end.
 fn seal(state: &mut [u8], good: &[u8]) {
     let [head, lens, _] = part_ends(good);
     let mut covered = Vec::new();
@@ -54,7 +53,7 @@ fn the_form_is_that_of_these_tests() {
     assert!(sealed == state);
 }
 
-/// Loads it and expects a refusal that changes nothing.
+/// Loads a state, which has to be refused and to change nothing.
 fn refusal(model: &mut Model<f32>, state: &[u8], what: &str) -> Error {
     let (before, stats) = (model.state(), model.optimizer.stats().unwrap());
     let error = model.optimizer.state_load(state).expect_err(what);
@@ -95,7 +94,7 @@ fn only_the_exact_length_is_taken() {
     let state = model(&config, &[5, 0, 2], 7).state();
     for len in 0..state.len() {
         expect_bad(&mut holder, &state[..len], &format!("cut to {len}"));
-        // Cut short by someone who knows how checksums are made.
+        // Cut short, with a valid checksum.
         let mut cut = state[..len].to_vec();
         seal(&mut cut, &state);
         expect_bad(&mut holder, &cut, &format!("cut to {len} and sealed"));
@@ -150,8 +149,8 @@ fn states_of_other_optimizers_are_refused_by_name() {
     assert_eq!(holder.optimizer.config().lr, 0.5);
 }
 
-/// A valid checksum around contents that no optimizer wrote. What is refused changes nothing; what is taken may step as
-/// it likes, but steps or refuses.
+/// Forged contents with valid checksums. A refused state changes nothing. After an accepted state every step succeeds
+/// or is refused.
 #[test]
 fn hostile_contents_are_refused_or_harmless() {
     for config in every_kind_and_format::<f32>() {
@@ -195,7 +194,7 @@ fn hostile_numbers_are_refused() {
     let mut holder = model(&config, &[4], 5);
     let state = model(&config, &[4], 5).state();
     let [head, lens, end] = part_ends(&state);
-    // Counts come last before the first checksum.
+    // The counts are last before the first checksum.
     let (lr, steps, averaged, blocks, groups) = (OPTIONS + 8 * 4, head - 32, head - 24, head - 16, head - 8);
     let weight = head + 4 + 8;
     let u64_at = |state: &[u8], at: usize| u64::from_le_bytes(state[at..at + 8].try_into().unwrap());

@@ -1,4 +1,4 @@
-//! What the library says of a step, and steps over several blocks, against the oracle.
+//! The statistics of a step, and steps over several blocks, against the oracle.
 
 use crate::oracle;
 use crate::settings;
@@ -13,19 +13,19 @@ use oracle::tolerance::{Doubt, Rounding, gram_unit};
 use oracle::{Oracle, Outcome};
 use settings::{Setting, configuration};
 
-/// What the stats say of the spectrum, as far as rounding leaves it open.
+/// The possible answers for the spectrum, given rounding.
 struct Bounds {
-    /// Directions that are present and above the noise, for sure and at most.
+    /// Smallest and largest possible rank.
     rank: (usize, usize),
-    /// Their largest and smallest eigenvalue, with every answer that is right.
+    /// The ranges of the largest and the smallest eigenvalue.
     largest: (f64, f64),
     smallest: (f64, f64),
 }
 
 impl Bounds {
     fn new(config: &Config, spectrum: &Spectrum, held: usize) -> Self {
-        // An eigenvalue is known up to the residual that QR leaves, 26 units of the largest have been seen on 30 rows, 37
-        // on 8; noise floors up to a factor of 4.
+        // The error of an eigenvalue is the residual of QR (26 units of the largest were seen on 30 rows, 37 on 8);
+        // noise floors are known up to a factor of 4.
         let slack = 64.0 * gram_unit(config) * spectrum.size;
         let floor = |reach: f64| held as f64 * f64::EPSILON * reach * reach;
         let mut bounds = Self { rank: (0, 0), largest: (0.0, 0.0), smallest: (f64::INFINITY, f64::INFINITY) };
@@ -75,7 +75,7 @@ fn check(compared: &Compared<'_>) {
     assert!(stats.state_bytes > 0);
 }
 
-/// Settings that change what the stats tell.
+/// Settings that change the stats.
 fn settings() -> Vec<Vec<Setting>> {
     use Setting::{Centered, ClipEma, ClipNorm, Eps, HistoryDecay, OrthogonalScale, RankTol};
     vec![
@@ -94,7 +94,7 @@ fn settings() -> Vec<Vec<Setting>> {
     ]
 }
 
-/// Compressed ones for f32 alone.
+/// Formats of the element type: compressed ones for f32 only.
 fn formats<T: Number>() -> impl Iterator<Item = HistoryFormat> {
     let compressed = [HistoryFormat::Bf16, HistoryFormat::F16, HistoryFormat::Int8, HistoryFormat::Sparse];
     core::iter::once(HistoryFormat::Full).chain(compressed).take(if size_of::<T>() == 4 { 5 } else { 1 })
@@ -107,7 +107,7 @@ fn stats_of_one_block<T: Number>(history_format: HistoryFormat) {
                 let config = configuration(k, &settings).unwrap().with_history_format(history_format).with_density(0.2);
                 let rounding = Rounding::Whole;
                 let case = Case { config, stream, dim, seed: 8, steps: 3 * k + 4, every: 1, rounding };
-                // Where it fails, this says in which case.
+                // Printed if the test fails.
                 let result = std::panic::catch_unwind(|| run::<T>(&case, check));
                 assert!(result.is_ok(), "{case:?}");
             }
@@ -125,7 +125,7 @@ fn stats_of_one_block_f64() {
     formats::<f64>().for_each(stats_of_one_block::<f64>);
 }
 
-/// Each block is as an optimizer of its own; the stats put them together.
+/// Each block is like a separate optimizer; the stats combine them.
 fn blocks<T: Number>(settings: &[Setting], history_format: HistoryFormat) {
     // The empty block has no oracle: its norms are 0, its scale 1, its rank 0.
     let dims = [5usize, 0, 40, 1, 17];
@@ -202,7 +202,7 @@ fn stats_before_the_first_step_and_after_a_reset() {
     assert_eq!(library.stats().unwrap(), fresh);
 }
 
-/// The spectrum is computed when it is asked for: inside the step, after it, or never before a save and a load.
+/// The spectrum is computed when it is asked for: inside the step, after it, or only after a save and a load.
 #[test]
 fn stats_do_not_depend_on_when_they_are_asked_for() {
     for settings in settings() {

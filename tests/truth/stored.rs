@@ -1,4 +1,4 @@
-//! What a window holds, read from saved states, against the gradients that went in: the formats as they are documented.
+//! The stored columns, read from saved states, against the documented formats.
 
 use crate::oracle;
 
@@ -10,9 +10,9 @@ use oracle::streams::{Random, Stream};
 
 const SCALED_FORMATS: [HistoryFormat; 2] = [HistoryFormat::F16, HistoryFormat::Int8];
 
-/// The window of an optimizer of one block that keeps no averages: the end of its saved state.
+/// The window of an optimizer with one block and no averages: the end of its saved state.
 struct Saved {
-    /// By slot; of each column the stored numbers, and the scale of each.
+    /// By slot: the stored numbers of each column, with their scales.
     columns: Vec<Vec<(f64, f64)>>,
     feedback: Vec<f32>,
 }
@@ -46,7 +46,7 @@ fn saved(optimizer: &Optimizer<f32>) -> Saved {
     Saved { columns, feedback }
 }
 
-/// Steps on these gradients and compares all that the window then holds with the oracle's, bit for bit.
+/// Steps on these gradients and compares the window with the oracle's, bit for bit.
 fn check(format: HistoryFormat, density: f64, k: usize, gradients: &[Vec<f32>]) -> Saved {
     let dim = gradients[0].len();
     let config =
@@ -86,7 +86,7 @@ fn check(format: HistoryFormat, density: f64, k: usize, gradients: &[Vec<f32>]) 
     found
 }
 
-/// The documented accuracy, said a second time, without rounding anything.
+/// Checks the documented accuracy, without rounding.
 fn check_bounds(format: HistoryFormat, g: &[f64], column: &[(f64, f64)]) {
     match format {
         HistoryFormat::Full | HistoryFormat::Sparse => {}
@@ -118,7 +118,7 @@ fn check_bounds(format: HistoryFormat, g: &[f64], column: &[(f64, f64)]) {
                     let half = match format {
                         HistoryFormat::F16 if *x == 0.0 => 0.0,
                         HistoryFormat::F16 => 2f64.powi(exponent(x / scale).max(-14) - 11) * scale,
-                        // The quotient is at most 127.5, and rounded to 32 bits twice.
+                        // The quotient is at most 127.5, and is rounded to f32 twice.
                         _ => (0.5 + 127.5 * 1.2e-7) * scale,
                     };
                     assert!((x - number * scale).abs() <= half, "{x:e} is stored as {number} times {scale:e}");
@@ -146,7 +146,7 @@ fn streams_are_stored_as_documented() {
     }
 }
 
-/// What is left out adds up until it is among the largest: nothing is lost for good.
+/// Entries that are left out add up until they are among the largest: nothing is lost.
 #[test]
 fn every_entry_is_stored_in_its_turn() {
     for dim in [7usize, 300, 5000] {
@@ -157,18 +157,18 @@ fn every_entry_is_stored_in_its_turn() {
     }
 }
 
-/// One number beside each finite bf16, and each number halfway between two with its neighbours.
+/// Numbers beside each finite bf16, and each midpoint of two with its neighbours.
 #[test]
 fn every_bf16() {
     let low = [0u32, 1, 0x7fff, 0x8000, 0x8001, 0xffff];
     let all = (0..1u32 << 16).flat_map(|high| low.map(|low| f32::from_bits(high << 16 | low)));
     check(HistoryFormat::Bf16, 0.01, 1, &[all.filter(|x| x.is_finite()).collect()]);
-    // Kept whole, sparse stores the same numbers.
+    // With density 1 sparse stores the same numbers.
     let all = (0..1u32 << 16).flat_map(|high| low.map(|low| f32::from_bits(high << 16 | low)));
     check(HistoryFormat::Sparse, 1.0, 1, &[all.filter(|x| x.is_finite()).collect()]);
 }
 
-/// Units of the largest number and such as lie between two numbers of the format, and next to that, at any scale.
+/// Groups with the largest number, midpoints of two numbers of the format, and their neighbours, at any scale.
 fn between(numbers: &[f32], largest: f32, by: f64, random: &mut Random) -> Vec<f32> {
     let mut halfway: Vec<f32> = Vec::new();
     for pair in numbers.windows(2) {
@@ -183,7 +183,7 @@ fn between(numbers: &[f32], largest: f32, by: f64, random: &mut Random) -> Vec<f
 #[test]
 fn every_f16() {
     let mut random = Random(4);
-    // Up to 2^15, as a unit has them.
+    // Up to 2^15, as in a group.
     let numbers: Vec<f32> = (0..30u16 << 10).map(|bits| wide_f16(bits) as f32).collect();
     let largest = *numbers.last().unwrap();
     for by in [1.0, -1.0, 2f64.powi(-14), 2f64.powi(-149), 2f64.powi(-141), 2f64.powi(-100), 2f64.powi(113)] {
@@ -209,7 +209,7 @@ fn every_int8() {
     }
 }
 
-/// The numbers at the ends of f32, in units of their own and together.
+/// The numbers at the ends of f32, in separate groups and together.
 #[test]
 fn extremes() {
     let ends = [f32::MAX, f32::MIN, f32::MIN_POSITIVE, -f32::MIN_POSITIVE, 1e-45, -1e-45, 0.0, -0.0, 1.0, -1.0];

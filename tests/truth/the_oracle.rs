@@ -1,4 +1,4 @@
-//! The oracle itself: it has to be beyond doubt before the library is held against it.
+//! Tests of the oracle itself, against which the library is compared.
 
 use crate::oracle;
 
@@ -9,7 +9,7 @@ use oracle::formats::{self, Store};
 use oracle::streams::{Random, Stream};
 use oracle::svd::{Svd, add, dot, norm, unit};
 
-/// `‖M − U Σ Vᵀ‖` by columns, each relative to its own norm; the worst.
+/// Returns the largest `‖M − U Σ Vᵀ‖` of a column, relative to the norm of the column.
 fn reconstruction(columns: &[Vec<f64>], svd: &Svd) -> f64 {
     let dim = columns[0].len();
     let mut worst = 0.0f64;
@@ -21,7 +21,7 @@ fn reconstruction(columns: &[Vec<f64>], svd: &Svd) -> f64 {
     worst
 }
 
-/// Largest deviation of the vectors from an orthonormal set.
+/// Returns the largest deviation of the vectors from an orthonormal set.
 fn skew(vectors: &[Vec<f64>]) -> f64 {
     let mut worst = 0.0f64;
     for (i, a) in vectors.iter().enumerate() {
@@ -46,7 +46,7 @@ fn svd_of_every_stream_is_orthogonal_and_reconstructs() {
             assert!(reconstruction(&columns, &svd) < 1e-13, "{stream:?} {dim}x{count}");
             assert!(skew(&svd.right) < 1e-13, "{stream:?} {dim}x{count}");
             assert!(svd.sigma.is_sorted_by(|a, b| a >= b));
-            // Left vectors of directions that M lacks are rounding noise of unit length, or nothing.
+            // Left vectors of directions outside M are rounding noise of unit length, or 0.
             let largest = svd.sigma[0];
             let mut left = left_vectors(&svd, dim);
             let held = svd.sigma.iter().filter(|&&s| s > 1e-7 * largest).count();
@@ -56,7 +56,7 @@ fn svd_of_every_stream_is_orthogonal_and_reconstructs() {
     }
 }
 
-/// Two sets of orthonormal vectors, by Gram-Schmidt twice over.
+/// Returns two sets of orthonormal vectors, by Gram-Schmidt applied twice.
 fn orthonormal(random: &mut Random, dim: usize, count: usize) -> Vec<Vec<f64>> {
     let mut set: Vec<Vec<f64>> = Vec::new();
     while set.len() < count {
@@ -78,14 +78,14 @@ fn svd_finds_known_singular_values_over_twelve_decades() {
     let (dim, count) = (200, 13);
     let mut random = Random(11);
     let left = orthonormal(&mut random, dim, count);
-    // Columns of very different norms, orthogonal to each other: every value is determined to full precision.
+    // Orthogonal columns of very different norms: every singular value is determined to full precision.
     let exact: Vec<f64> = (0..count).map(|i| 10f64.powi(-(i as i32))).collect();
     let mut columns: Vec<Vec<f64>> = (0..count).map(|i| left[i].iter().map(|x| exact[i] * x).collect()).collect();
     columns.rotate_left(5);
     for (found, exact) in Svd::new(&columns).sigma.iter().zip(&exact) {
         assert!((found / exact - 1.0).abs() < 1e-13, "{found:e} for {exact:e}");
     }
-    // The same, turned by a small rotation of the columns that keeps their grading: D·(I + noise), well conditioned.
+    // Columns D·(I + noise), well conditioned apart from their norms.
     let columns: Vec<Vec<f64>> = (0..count)
         .map(|j| {
             let mut column = vec![0.0; dim];
@@ -100,7 +100,7 @@ fn svd_finds_known_singular_values_over_twelve_decades() {
     assert!(reconstruction(&columns, &svd) < 1e-13);
     let product: f64 = svd.sigma.iter().map(|s| s.log10()).sum();
     assert!(product < -70.0 && svd.sigma[count - 1] > 1e-13, "{:?}", svd.sigma);
-    // Where all columns have one norm, an error relative to the largest value is the best there is.
+    // If all columns have the same norm, errors are relative to the largest value.
     let right = orthonormal(&mut random, count, count);
     let columns: Vec<Vec<f64>> = (0..count)
         .map(|j| {
@@ -121,7 +121,7 @@ fn svd_of_two_columns_is_the_textbook_one() {
     // [3 0; 4 5]: σ² = 45 and 5.
     let svd = Svd::new(&[vec![3.0, 4.0], vec![0.0, 5.0]]);
     assert!((svd.sigma[0] - 45f64.sqrt()).abs() < 1e-14 && (svd.sigma[1] - 5f64.sqrt()).abs() < 1e-14);
-    // Repeated and zero columns leave directions of σ = 0.
+    // Repeated and zero columns give directions with σ = 0.
     let svd = Svd::new(&[vec![1.0, 1.0], vec![0.0, 0.0], vec![1.0, 1.0]]);
     assert!((svd.sigma[0] - 2.0).abs() < 1e-15 && svd.sigma[1] < 1e-16 && svd.sigma[2] == 0.0);
 }
@@ -161,7 +161,7 @@ fn formats_round_to_the_nearest_and_ties_to_even() {
         (-1.0 - 0.499999 * unit, -1.0),
         (f64::from(f32::MAX), formats::BF16_MAX),
         (f64::from(-f32::MAX), -formats::BF16_MAX),
-        // The least bf16 is 2^-133; half of it is a tie.
+        // The smallest bf16 is 2^-133; half of it is a tie.
         (2f64.powi(-134), 0.0),
         (1.5 * 2f64.powi(-134), 2f64.powi(-133)),
         (3.0 * 2f64.powi(-134), 2f64.powi(-132)),
@@ -173,13 +173,13 @@ fn formats_round_to_the_nearest_and_ties_to_even() {
         let config = Config::default().with_history_format(history_format).with_density(0.5);
         Store::new(&config, g.len()).take(g).unwrap()
     };
-    // 1 is 2^14 of the scale; of f16 there its unit is 2^-10, and the least above 0 is 2^-38.
+    // 1 is 2^14 times the scale. There f16 has steps of 2^-10, and its smallest number is 2^-38.
     let g = [1.0, 1.0 + 2f64.powi(-11), 2f64.powi(-39), 1.5 * 2f64.powi(-39), -1e-30];
     assert_eq!(stored(HistoryFormat::F16, &g), [1.0, 1.0, 0.0, 2f64.powi(-38), 0.0]);
     // 63.5 and 64.5 are ties.
     let g = [127.0, -63.5, 64.5, 63.51, 0.5, 0.0];
     assert_eq!(stored(HistoryFormat::Int8, &g), [127.0, -64.0, 64.0, 64.0, 0.0, 0.0]);
-    // The first of equals.
+    // Of equal magnitudes, the first.
     assert_eq!(stored(HistoryFormat::Sparse, &[1.0, -2.0, 2.0, -2.0, 0.0]), [0.0, -2.0, 2.0, -2.0, 0.0]);
     assert_eq!(stored(HistoryFormat::Sparse, &[1.0, -1.0, 1.0, -1.0]), [1.0, -1.0, 0.0, 0.0]);
 }

@@ -1,4 +1,5 @@
-//! Diagonal preconditioning has no units: a loss times a number makes the same steps, and lr is Adam's.
+//! Diagonal preconditioning has no units: a loss times a constant gives the same steps, and lr means what it means in
+//! Adam.
 
 use crate::common;
 use crate::oracle;
@@ -13,7 +14,7 @@ use oracle::svd::norm;
 const MOMENTA: [Momentum; 4] = [Momentum::None, Momentum::Gradient, Momentum::Update, Momentum::Window];
 const CLIPS: [Clip; 4] = [Clip::None, Clip::Norm, Clip::EmaNorm, Clip::GraftEmaNorm];
 
-/// The recommended setting with every kind of momentum and clip, all bounds relative to what is usual.
+/// The recommended setting with every kind of momentum and clip whose bounds are relative.
 fn kinds() -> impl Iterator<Item = Config> {
     let pairs = MOMENTA.into_iter().flat_map(|momentum| CLIPS.map(|clip| (momentum, clip)));
     pairs.map(|(momentum_kind, clip_kind)| {
@@ -28,19 +29,19 @@ fn kinds() -> impl Iterator<Item = Config> {
     })
 }
 
-/// How a step is taken.
+/// The ways to take a step.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     Whole,
     Pieces,
-    /// Two handles with a share each, their partials summed.
+    /// Two handles with a share each, whose partials are added up.
     Shares,
 }
 
 const BLOCKS: [usize; 3] = [600, 0, 31];
 const DIM: usize = 631;
 
-/// Parameters that begin at 0 after some steps with gradients times `factor`.
+/// Returns parameters, from 0, after some steps with gradients times `factor`.
 fn trajectory<T: Number>(config: &Config, way: Way, factor: f64) -> Vec<f64> {
     let mut params = vec![T::default(); DIM];
     let shares: &[[usize; 3]] = if matches!(way, Way::Shares) { &[[250, 0, 0], [350, 0, 31]] } else { &[BLOCKS] };
@@ -93,8 +94,8 @@ fn same_steps<T: Number>(config: &Config, factors: &[f64], allowed: f64) {
     }
 }
 
-/// Powers of four change no rounding, since their roots are powers of two. What is left is `diagonal_eps`: at the least
-/// of the factors 1e-14 of an average of squares, and 1e-8 where an entry is a thousandth of the usual.
+/// Powers of four change no rounding, since their roots are powers of two. Only `diagonal_eps` makes a difference: at
+/// the smallest factor 1e-14 of an average of squares, and 1e-8 for entries a thousandth of the usual size.
 const POWERS_OF_FOUR: [f64; 4] = [1.0 / 67_108_864.0, 1.0 / 16_384.0, 16_384.0, 67_108_864.0];
 const DECADES: [f64; 4] = [1e-8, 1e-4, 1e4, 1e8];
 
@@ -117,7 +118,8 @@ fn gradients_times_a_number_make_the_same_steps_in_every_format() {
     }
 }
 
-/// Logistic regression on made data, by minibatches: rows of features, the last one 1, with the sign of their class.
+/// Logistic regression on synthetic data, in minibatches: rows of features, the last one 1, times the sign of their
+/// class.
 struct Task {
     rows: Vec<Vec<f64>>,
 }
@@ -135,7 +137,7 @@ impl Task {
         Self { rows: rows.collect() }
     }
 
-    /// Mean loss over some rows, and its gradient.
+    /// Computes the mean loss over some rows, and its gradient.
     fn loss(&self, w: &[f64], rows: impl ExactSizeIterator<Item = usize>) -> (f64, Vec<f64>) {
         let share = 1.0 / rows.len() as f64;
         let (mut loss, mut gradient) = (0.0, vec![0.0; w.len()]);
@@ -149,7 +151,7 @@ impl Task {
         (loss, gradient)
     }
 
-    /// The loss after training with the loss times `factor`.
+    /// Returns the loss after training with the loss times `factor`.
     fn train<T: Number>(&self, config: &Config, factor: f64) -> f64 {
         let dim = self.rows[0].len();
         let mut optimizer = Optimizer::<T>::new(config, &[dim]).unwrap();
@@ -165,7 +167,7 @@ impl Task {
     }
 }
 
-/// By steps whose length went as the root of the loss's units, one of these diverged and the other went nowhere.
+/// With steps as long as the root of the loss's unit, one of these runs diverged and the other did not move.
 #[test]
 fn a_loss_times_a_number_trains_alike() {
     let task = Task::new(500, 40);
@@ -181,7 +183,7 @@ fn a_loss_times_a_number_trains_alike() {
     }
 }
 
-/// Adam's direction (Kingma and Ba 2015), of a gradient that is always the same.
+/// Returns Adam's direction (Kingma and Ba 2015) for a constant gradient.
 struct Adam {
     beta1: f64,
     beta2: f64,
@@ -207,7 +209,7 @@ fn is_adams<T: Number>(momentum_kind: Momentum) {
     let config = Config::recommended()
         .with_history_size(1)
         .with_momentum_kind(momentum_kind)
-        // Window momentum may not outlive the window's own decay.
+        // Window momentum may not decay more slowly than the window.
         .with_momentum(0.8)
         .with_eps_relative(0.0)
         .with_threads(1);
@@ -244,12 +246,12 @@ fn lr_is_the_change_of_a_parameter() {
         let mut params = vec![0.0; 5000];
         optimizer.step(&mut params, &gradient::<f32>(5000, number)).unwrap();
         let change = norm(&widen(&params)) / 5000f64.sqrt();
-        // Averaged updates of independent gradients are shorter than one of them.
+        // The average of independent updates is shorter than one of them.
         assert!((0.1 * config.lr..1.5 * config.lr).contains(&change), "step {number}: {change:e}");
     }
 }
 
-/// κ and u are 0 while there was no gradient but 0, and the first that is none steps as if they had not been there.
+/// κ and u are 0 while all gradients are 0. The first other gradient steps as if the zeros had not been.
 #[test]
 fn without_gradients_there_is_no_step() {
     for config in kinds() {
@@ -266,7 +268,7 @@ fn without_gradients_there_is_no_step() {
     }
 }
 
-/// Finite steps, no longer than a hundred of Adam's, whatever a type can hold.
+/// Steps are finite, and at most a hundred times as long as Adam's, for all numbers of the type.
 #[test]
 fn magnitudes_at_the_ends_of_the_range() {
     fn run<T: Number>(magnitudes: &[f64]) {
@@ -275,7 +277,7 @@ fn magnitudes_at_the_ends_of_the_range() {
                 let mut optimizer = Optimizer::<T>::new(&config, &BLOCKS).unwrap();
                 let mut direction = vec![T::default(); DIM];
                 for number in 0..9 {
-                    // All of one sign and magnitude, of many, and in turn with ordinary ones.
+                    // One sign and magnitude, many, and alternating with ordinary gradients.
                     let g: Vec<f64> = match index % 3 {
                         0 => vec![*magnitude; DIM],
                         1 => gradient::<f64>(DIM, number).iter().map(|g| g * magnitude / 1.5).collect(),
@@ -298,7 +300,7 @@ fn magnitudes_at_the_ends_of_the_range() {
     run::<f64>(&[5e-324, 1e-300, 1e-30, 1e30, 1e150]);
 }
 
-/// The guard looks at the largest scale that there may be, 3e7 here.
+/// The overflow check uses the largest possible scale, 3e7 here.
 #[test]
 fn ordinary_steps_are_not_refused() {
     const DIM: usize = 1_000_000;
@@ -317,7 +319,7 @@ fn ordinary_steps_are_not_refused() {
     }
 }
 
-/// Without κ the input's length has the units that it should have: the step is Adam's already.
+/// Without κ the step has the length of its input, which is Adam's step.
 #[test]
 fn grafted_to_the_input_it_has_no_units_either() {
     for momentum_kind in MOMENTA {

@@ -1,5 +1,5 @@
-//! The factor on gradients and the clip of their norm, which act as weights of columns, against the same gradients
-//! multiplied beforehand.
+//! The factor on gradients and the clip of their norm, which are weights of columns, against gradients that the test
+//! multiplies before.
 
 use crate::common;
 
@@ -18,14 +18,14 @@ fn distance<T: Element>(a: &[T], b: &[T]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a.to_f64() - b.to_f64()).powi(2)).sum::<f64>().sqrt()
 }
 
-/// To multiply by a power of two is exact, in every number that a format stores: not a bit may differ, whether the
-/// library multiplies or the caller does.
+/// Multiplying by a power of two is exact in every format: the results have the same bits, whether the library or the
+/// caller multiplies.
 fn powers_of_two<T: Element>() {
     for (index, config) in every_kind_and_format::<T>().enumerate() {
         let power = [-9, 5, -1][index % 3];
         let factor = 2f64.powi(power);
         let dims = [&[5000usize, 0, 40][..], &[300]][index % 2];
-        // The same clip, of gradients as they are seen.
+        // The same clip, for multiplied gradients.
         let config = config.with_grad_clip_norm([0.0, 20.0 * factor][index / 3 % 2]);
         let mut scaled = Model::<T>::new(&config.with_grad_scale(factor), dims);
         let mut plain = Model::<T>::new(&config.with_grad_scale(1.0), dims);
@@ -53,7 +53,7 @@ fn a_power_of_two_is_as_if_the_caller_multiplied_f64() {
     powers_of_two::<f64>();
 }
 
-/// A clip of the norm over all blocks is a factor that the caller could have known.
+/// A clip of the norm over all blocks equals a factor that the caller applies.
 fn clips<T: Element>() {
     let mut clipped_steps = 0;
     for (index, config) in every_kind().enumerate() {
@@ -66,7 +66,7 @@ fn clips<T: Element>() {
         let start = told.params.clone();
         let mut random = Random(index as u64 + 1);
         for number in 0..12 {
-            // Now and then one that is too long.
+            // Some gradients are too long.
             let size = if number % 3 == 1 { 10.0 + 1000.0 * random.number().abs() } else { 0.3 };
             let grads = times(&gradient::<T>(told.params.len(), number), size);
             let weight = factor * (longest / (factor * norm(&grads))).min(1.0);
@@ -92,8 +92,8 @@ fn a_clip_is_a_factor_f64() {
     clips::<f64>();
 }
 
-/// One gradient a million times too long, with gradient momentum: m carries it for a long time, while the window, which
-/// it dominates, forgets it after k steps.
+/// One gradient is a million times too long, with gradient momentum. m contains it for a long time; the window, which
+/// it dominates, drops it after k steps.
 #[test]
 fn one_spike_does_no_harm_under_a_clip() {
     let config = Config::default().with_history_size(30).with_momentum_kind(Momentum::Gradient).with_threads(1);
@@ -102,7 +102,7 @@ fn one_spike_does_no_harm_under_a_clip() {
         let mut w: Vec<f32> = gradient(100, 7);
         let mut longest: f64 = 0.0;
         for step in 0..400 {
-            // Of ½ Σ λᵢ wᵢ², λ over two decades.
+            // The gradient of ½ Σ λᵢ wᵢ², with λ over two decades.
             let curvature = |i: usize| 10f64.powf(i as f64 / 50.0 - 1.0) as f32;
             let mut g: Vec<f32> = w.iter().enumerate().map(|(i, w)| curvature(i) * w).collect();
             if spike && step == 50 {

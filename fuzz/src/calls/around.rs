@@ -1,4 +1,4 @@
-//! The functions around a step: groups of parameters, options in flight, averaged parameters, rules of one's own.
+//! Functions other than steps: parameter groups, changing options, averaged parameters, preconditioned vectors.
 
 use core::mem::{offset_of, zeroed};
 use core::ops::Range;
@@ -14,7 +14,7 @@ use crate::input::Input;
 use crate::options;
 use crate::oracle::number::bits;
 
-/// The factors of one parameter in one step.
+/// The rates of one parameter in one step.
 #[derive(Clone, Copy)]
 pub(super) struct Rates {
     pub lr_scale: f64,
@@ -32,9 +32,9 @@ impl Rates {
 pub(super) struct Average {
     steps: u64,
     sums: Vec<f64>,
-    /// The largest parameter that entered.
+    /// The largest parameter that entered the average.
     peak: f64,
-    /// Whether `average_beta` changed on the way.
+    /// Whether `average_beta` changed since the first step.
     lost: bool,
 }
 
@@ -44,7 +44,7 @@ impl Average {
         self.sums.resize(params.len(), 0.0);
         for (sum, w) in self.sums.iter_mut().zip(params) {
             *sum = beta * *sum + (1.0 - beta) * w.widen();
-            // A NaN stays.
+            // A NaN stays in the average.
             self.peak = if w.widen().abs() <= self.peak { self.peak } else { w.widen().abs() };
         }
     }
@@ -58,7 +58,7 @@ impl Average {
             return;
         }
         let weight = 1.0 - beta.powf(self.steps as f64);
-        // Each step rounds the sum and both factors. Division by the weights' sum makes the errors larger.
+        // Each step rounds the sum and both factors. Dividing by the sum of the weights makes the errors larger.
         let allowed = 16.0 * (T::UNIT * self.peak + T::LEAST) / (1.0 - beta);
         for (index, (sum, found)) in self.sums.iter().zip(found).enumerate() {
             let off = (found.widen() - sum / weight).abs();
@@ -67,7 +67,7 @@ impl Average {
     }
 }
 
-/// Whether no parameter's learning rate times its weight decay is above 1.
+/// Whether the learning rate times the weight decay is at most 1 for every parameter.
 pub(super) fn decay_in_range(groups: &[lmada_group_t], lr: f64, decay: f64) -> bool {
     let good = |group: &lmada_group_t| lr * group.lr_scale * (decay * group.weight_decay_scale) <= 1.0;
     lr * decay <= 1.0 && groups.iter().all(good)
@@ -81,7 +81,7 @@ fn group(range: &Range<usize>, lr_scale: f64, weight_decay_scale: f64) -> lmada_
     group
 }
 
-/// The groups with a further one that freezes `range`, and that takes the place of what others say there.
+/// Returns the groups with one more that freezes `range` and replaces the others there.
 pub(super) fn with_frozen(groups: &[lmada_group_t], range: &Range<usize>) -> Vec<lmada_group_t> {
     let mut all = vec![group(range, 0.0, 1.0)];
     for own in groups {
@@ -112,7 +112,7 @@ impl<T: Real> World<T> {
         }
     }
 
-    /// The factors of all parameters, where those in `missing` have no gradient.
+    /// Returns the rates of all parameters. Those in `missing` have no gradient.
     pub(super) fn rates(&self, missing: &Range<usize>) -> Vec<Rates> {
         let mut rates = vec![Rates { lr_scale: 1.0, weight_decay_scale: 1.0 }; self.dim];
         for &lmada_group_t { offset, len, lr_scale, weight_decay_scale, .. } in &self.known.groups {
@@ -122,17 +122,17 @@ impl<T: Real> World<T> {
         rates
     }
 
-    /// The gradient with zeros where it is not read.
+    /// Returns the gradient with zeros for parameters whose gradient is not read.
     pub(super) fn seen(&self, rates: &[Rates]) -> impl Iterator<Item = T> {
         self.gradient.iter().zip(rates).map(|(g, rates)| if rates.is_frozen() { T::of(0.0) } else { *g })
     }
 
-    /// Counts a step that both have refused.
+    /// Counts a step that both handles refused.
     pub(super) fn count_refusal(&mut self, status: Status, rates: &[Rates]) {
         if status == LMADA_ERROR_NON_FINITE {
             self.refused.iter_mut().for_each(|count| *count += 1);
             let bad = self.seen(rates).position(|g| !g.widen().is_finite()).map(|index| index as u64);
-            // A finite number may not be finite as it is stored. Then that is the bad element.
+            // A finite number may be stored as infinity; it is the element at fault then.
             let as_given = self.config.history_format == HistoryFormat::Full && self.config.diagonal_beta == 0.0;
             self.bad = bad.or(as_given.then_some(u64::MAX));
         }
@@ -163,7 +163,7 @@ impl<T: Real> World<T> {
         }
     }
 
-    /// Groups that are refused, after one that is good.
+    /// Sets groups that are refused, after a valid one.
     fn bad_groups(&mut self, input: &mut Input<'_>) {
         let before = self.subject.handle.save();
         let cut = input.below(self.dim + 1);
@@ -196,7 +196,7 @@ impl<T: Real> World<T> {
             change(&mut new, input);
         }
         let (mut c, mut twins) = (options::to_c(&new), options::to_c(&new.with_threads(2)));
-        // Options that the caller does not know stay.
+        // Options beyond the caller's struct do not change.
         if input.rarely(4) {
             let size = offset_of!(lmada_config_t, diagonal_beta);
             (c.struct_size, twins.struct_size) = (size, size);
@@ -239,7 +239,7 @@ impl<T: Real> World<T> {
         self.check_config();
     }
 
-    /// The options are those that were set.
+    /// Checks that the options are those that were set.
     fn check_config(&self) {
         let found = self.subject.handle.config();
         let mut set = options::to_c(&self.config.with_lr(self.known.lr));
@@ -285,7 +285,7 @@ impl<T: Real> World<T> {
         }
     }
 
-    /// Preconditions a vector, which changes nothing: the twin is asked for its stats before, too.
+    /// Preconditions a vector. It changes nothing; the twin's stats are read before.
     fn precondition(&mut self, input: &mut Input<'_>) {
         let mut v = self.gradient.clone();
         gradients::next(input, &mut v);
@@ -340,7 +340,7 @@ impl<T: Real> World<T> {
         }
     }
 
-    /// A step with a gradient in bfloat16; the twin's gradient is the same numbers in `f32`.
+    /// Takes a step with a gradient in bfloat16. The twin gets the same numbers in `f32`.
     fn step_bf16(&mut self, input: &mut Input<'_>) {
         self.next_gradient(input);
         let halves = halves(&self.gradient);
@@ -374,12 +374,12 @@ impl<T: Real> World<T> {
         });
     }
 
-    /// A step over three tensors, of which that in the middle has no gradient.
+    /// Takes a step over three tensors; the middle one has no gradient.
     fn step_without_some(&mut self, input: &mut Input<'_>) {
         self.next_gradient(input);
         let (one, other) = (input.below(self.dim + 1), input.below(self.dim + 1));
         let mut missing = one.min(other)..one.max(other);
-        // With rates above 1 the guard against overflow goes by all groups, those without a gradient too.
+        // With rates above 1 the overflow check uses all groups, also those without a gradient.
         if self.known.groups.iter().any(|group| group.lr_scale > 1.0) {
             missing = 0..0;
         }
@@ -389,7 +389,7 @@ impl<T: Real> World<T> {
         });
     }
 
-    /// The memory that is foretold is what a new handle holds.
+    /// Checks that the predicted memory is that of a new handle.
     fn memory(&mut self, input: &mut Input<'_>) {
         let dim = input.pick(&[self.dim, 1, 5, 300, 4097]);
         let config = options::to_c(&self.config.with_threads(input.pick(&[1, 2, 3])));
@@ -405,7 +405,7 @@ impl<T: Real> World<T> {
     }
 }
 
-/// Changes an option, mostly to a value that is good.
+/// Changes an option, mostly to a valid value.
 fn change(config: &mut Config, input: &mut Input<'_>) {
     match input.byte() % 26 {
         0 => config.eps = input.pick(&[0.0, 1e-6, 1.0, 1e6, -1.0, f64::NAN]),
@@ -445,7 +445,7 @@ fn change(config: &mut Config, input: &mut Input<'_>) {
     }
 }
 
-/// The nearest bfloat16, of two as near the even one; the largest where that would be infinite.
+/// Returns the nearest bfloat16, ties to even; saturates.
 pub(super) fn nearest_bf16(w: f32) -> u16 {
     let bits = w.to_bits();
     let nearest = ((bits.wrapping_add(0x7FFF + (bits >> 16 & 1))) >> 16) as u16;

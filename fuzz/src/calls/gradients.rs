@@ -1,9 +1,9 @@
-//! Gradients from an input: benign ones, and such as lie at the edges of what is defined.
+//! Gradients from an input: ordinary ones, and some at the edges of the number range.
 
 use crate::handle::Real;
 use crate::input::Input;
 
-/// Numbers at which something changes, in both element types.
+/// Numbers at the edges of formats, in both element types.
 const EDGES: [f64; 24] = [
     0.0,
     1.0,
@@ -31,7 +31,7 @@ const EDGES: [f64; 24] = [
     f64::NAN,
 ];
 
-/// The next gradient into `gradient`, which holds the last one.
+/// Writes the next gradient to `gradient`, which holds the last one.
 pub fn next<T: Real>(input: &mut Input<'_>, gradient: &mut [T]) {
     let dim = gradient.len();
     match input.byte() % 10 {
@@ -61,7 +61,7 @@ pub fn next<T: Real>(input: &mut Input<'_>, gradient: &mut [T]) {
             }
         }
         5 => gradient.fill(T::of(input.pick(&EDGES))),
-        // One entry of the last becomes another.
+        // One entry of the last gradient changes.
         6 => {
             let value = input.pick(&EDGES);
             if dim > 0 {

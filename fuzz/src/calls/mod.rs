@@ -1,9 +1,9 @@
-//! A sequence of calls on a handle. A model says what each has to answer; the oracle of the truth tests says where the
-//! parameters go; and a twin, which is spared every wrong call, steps in one array where the other steps in tensors,
-//! and may use two threads, has to stay the same bit for bit.
+//! A sequence of calls on a handle. A model knows the result of each call. The oracle of the truth tests knows the
+//! parameters. A twin gets no wrong calls, steps in one array instead of tensors, and may use two threads; it has to
+//! stay equal bit for bit.
 //!
-//! The functions around a step (groups, options in flight, averages, rules of one's own) are drawn too. So are pieces of
-//! a step whose gradient is in bfloat16, or that are applied as a direction.
+//! Functions other than steps (groups, changing options, averages, preconditioning) are drawn too, and pieces of a step
+//! with a gradient in bfloat16 or applied as a direction.
 
 mod around;
 mod gradients;
@@ -24,14 +24,14 @@ use around::{Average, decay_in_range};
 use rule::Rule;
 use stepping::Open;
 
-/// Calls of one input, at most.
+/// Largest number of calls of an input.
 const CALLS: usize = 40;
-/// States that are kept for later loads.
+/// Number of states kept for later loads.
 const STATES: usize = 3;
 
 pub fn run(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    // The highest numbers of the first byte say what was added later, so that older inputs keep their meaning.
+    // The highest values of the first byte select what was added later, so that older inputs keep their meaning.
     let first = input.byte();
     let averages = (216..246).contains(&first);
     let average_beta = if averages { [0.5, 0.9, 0.999][usize::from(first / 3 % 3)] } else { 0.0 };
@@ -42,20 +42,20 @@ pub fn run(bytes: &[u8]) {
     }
 }
 
-/// A handle with its parameters.
+/// A handle and its parameters.
 struct Subject<T> {
     handle: Handle<T>,
     params: Vec<T>,
 }
 
-/// What is known of a handle's state.
+/// The known facts about a handle's state.
 #[derive(Clone)]
 struct Known {
     steps: u64,
     lr: f64,
-    /// Nothing where the oracle could not follow.
+    /// The oracle; `None` if it could not follow.
     rule: Option<Rule>,
-    /// Whether the caller wrote sums over the partials that are no process's.
+    /// Whether the caller replaced the partials by sums that no processes can have.
     spoilt: bool,
     groups: Vec<lmada_group_t>,
     average: Average,
@@ -68,16 +68,16 @@ struct World<T> {
     subject: Subject<T>,
     twin: Subject<T>,
     known: Known,
-    /// Of the last step, or of that under way.
+    /// Statistics of the last step, or of the step under way.
     gradient: Vec<T>,
     open: Option<Open<T>>,
-    /// Whether pieces are of all kinds.
+    /// Whether pieces of all kinds are drawn.
     mixed: bool,
-    /// With the options that the handle had.
+    /// Saved states, with the options that the handle had.
     saved: Vec<(Vec<u8>, Known, Config)>,
-    /// Steps refused, by the subject and the twin: a new handle has refused none.
+    /// Numbers of refused steps, of the subject and the twin; 0 for a new handle.
     refused: [u64; 2],
-    /// The first element that is not finite in the last gradient refused; nothing where that is not known.
+    /// Index of the first non-finite element in the last refused gradient; `None` if it is not known.
     bad: Option<u64>,
 }
 
@@ -149,7 +149,7 @@ impl<T: Real> World<T> {
         self.finish();
     }
 
-    /// Whatever has gone before, both have the same state, and it goes on.
+    /// Checks that both have the same state and can step.
     fn finish(mut self) {
         self.close();
         let state = self.subject.handle.save().expect("no step is open");
@@ -159,7 +159,7 @@ impl<T: Real> World<T> {
         self.stats();
     }
 
-    /// Ends the open step, if there is one, by the way that is left.
+    /// Ends the open step, if there is one, by a call that is possible.
     fn close(&mut self) {
         if self.open.as_ref().is_some_and(|open| open.is_applying()) {
             self.apply_missing(usize::MAX);
@@ -171,7 +171,7 @@ impl<T: Real> World<T> {
         assert!(self.open.is_none());
     }
 
-    /// Does the same with both and compares the answers.
+    /// Makes the same call on both, and compares the results.
     fn both(&mut self, mut call: impl FnMut(&mut Subject<T>) -> Status) -> Status {
         let status = call(&mut self.subject);
         assert_eq!(status, call(&mut self.twin), "the twin answers otherwise");
@@ -217,13 +217,13 @@ impl<T: Real> World<T> {
         }
     }
 
-    /// The twin has the same state. It may use another number of threads.
+    /// Checks that the twin has the same state. It may use another number of threads.
     fn check_twin(&self, state: Vec<u8>) {
         let other = self.twin.handle.save().expect("no step is open");
         assert!(without_threads(state) == without_threads(other), "the states differ");
     }
 
-    /// Loads a state that was saved before, into this handle or a new one, or one that is made of it.
+    /// Loads a state that was saved before, into this handle or a new one, or creates a handle from it.
     fn load(&mut self, input: &mut Input<'_>) {
         if self.saved.is_empty() {
             return;
@@ -240,7 +240,7 @@ impl<T: Real> World<T> {
             };
         }
         let status = self.subject.handle.load(state);
-        // Sums that are none may have left behind what no state can hold.
+        // Replaced sums may have left numbers that no state can hold.
         if known.spoilt && status == LMADA_ERROR_BAD_STATE {
             return;
         }
@@ -291,12 +291,12 @@ impl<T: Real> World<T> {
         }
     }
 
-    /// What a call answers that does not go into an open step.
+    /// Returns the expected status of a call that is not allowed in an open step.
     fn unless_idle(&self) -> Vec<Status> {
         if self.open.is_some() { vec![LMADA_ERROR_WRONG_PHASE] } else { vec![] }
     }
 
-    /// The twin has to be the same; parameters that are about to leave the element type are put back.
+    /// Checks that the twin is equal. Parameters near overflow are reset.
     fn compare_params(&mut self, in_range: bool) {
         assert!(bits(&self.subject.params) == bits(&self.twin.params), "the parameters differ");
         let small = |w: &T| w.widen().abs() < 1e30;
@@ -307,14 +307,14 @@ impl<T: Real> World<T> {
     }
 }
 
-/// The rule from the start on, where the oracle is quick enough.
+/// Returns the rule from the start on, if the oracle is fast enough.
 fn first_rule<T: Real>(config: &Config, dims: &[usize]) -> Option<Rule> {
-    // Nor is the oracle in diagonal coordinates: tests/truth/diagonal.rs has its own.
+    // The oracle has no diagonal preconditioning: tests/truth/diagonal.rs has its own.
     let follows = dims.iter().sum::<usize>() <= 600 && config.diagonal_beta == 0.0;
     follows.then(|| Rule::new::<T>(config, dims))
 }
 
-/// Panics unless the status is one of those that the call may answer: OK where there are none. Returns whether it is.
+/// Panics unless the status is one of `expected`, or OK if there are none. Returns whether the status is OK.
 fn expect(status: Status, errors: &[Status]) -> bool {
     if errors.is_empty() {
         assert_eq!(status, LMADA_OK, "{}", crate::handle::last_error());

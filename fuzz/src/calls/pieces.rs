@@ -1,6 +1,6 @@
-//! Pieces of a step by the functions besides those of the element type: gradients in bfloat16, directions.
+//! Pieces of a step by other functions: gradients in bfloat16, directions.
 //!
-//! The twin's pieces are of its element type. The directions of both are compared.
+//! The twin's pieces are of its element type. The directions of both handles are compared.
 
 use lmada::Dtype;
 use lmada::capi::*;
@@ -11,7 +11,7 @@ use super::rule::Says;
 use crate::handle::{Handle, Real, Status, checked};
 use crate::oracle::number::bits;
 
-/// Which functions feed and apply a piece.
+/// The functions that feed and apply a piece.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     Plain,
@@ -20,7 +20,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// Offset and length of a piece decide, so that no byte of the input is needed.
+    /// Chooses by offset and length of the piece, so that no byte of the input is needed.
     pub fn of(offset: usize, len: usize) -> Self {
         match (offset ^ len) & 3 {
             0 => Self::Plain,
@@ -31,12 +31,12 @@ impl Kind {
     }
 }
 
-/// The upper halves of numbers as `f32`.
+/// Returns the upper halves of numbers as `f32`.
 pub(super) fn halves<T: Real>(numbers: &[T]) -> Vec<u16> {
     numbers.iter().map(|x| ((x.widen() as f32).to_bits() >> 16) as u16).collect()
 }
 
-/// The numbers that have these upper halves.
+/// Returns the numbers that have these upper halves.
 pub(super) fn widened<T: Real>(halves: &[u16]) -> Vec<T> {
     halves.iter().map(|&half| T::of(f32::from_bits(u32::from(half) << 16).into())).collect()
 }
@@ -81,11 +81,11 @@ pub(super) fn apply_bf16<T: Real>(
     handle.apply(offset, params, gradient)
 }
 
-/// What pieces of a step were applied as directions, with the directions.
+/// The pieces of a step that were applied as directions, with the directions.
 pub(super) struct Directed<T>(pub Vec<Option<T>>);
 
 impl<T: Real> Directed<T> {
-    /// The rates of parameters, 0 where a direction was written and the parameter stays.
+    /// The rates of parameters; 0 if a direction was written instead.
     pub fn still(&self, mut rates: Vec<Rates>) -> Vec<Rates> {
         for (rates, _) in rates.iter_mut().zip(&self.0).filter(|(_, direction)| direction.is_some()) {
             rates.lr_scale = 0.0;
@@ -93,7 +93,7 @@ impl<T: Real> Directed<T> {
         rates
     }
 
-    /// Panics where a direction is not that of the rule. Of the other elements nothing is known.
+    /// Panics if a direction differs from that of the rule. Other elements are not known.
     pub fn check(&self, says: &Says) {
         let found = |index: usize, other: f64| self.0[index].unwrap_or(T::of(other));
         let near: Vec<T> = says.direction.iter().enumerate().map(|(index, own)| found(index, *own)).collect();
@@ -108,7 +108,7 @@ impl<T: Real> World<T> {
         if self.mixed { Kind::of(offset, len) } else { Kind::Plain }
     }
 
-    /// Asks both for the direction of a piece. Nothing where the call is refused, with the status.
+    /// Calls both for the direction of a piece. Returns the status if the call is refused.
     pub(super) fn direction_of(&mut self, offset: usize, gradient: &[T]) -> Result<Vec<T>, Status> {
         let untouched = T::of(0.125);
         let (mut found, mut other) = (vec![untouched; gradient.len()], vec![untouched; gradient.len()]);

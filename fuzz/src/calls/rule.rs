@@ -1,5 +1,5 @@
-//! What the update rule says of a step over several blocks, by the oracle of the truth tests: a float64 SVD of all that
-//! is stored, with the tolerance that its own spectrum allows.
+//! The update rule over several blocks, by the oracle of the truth tests: a float64 SVD of the stored gradients, with a
+//! tolerance computed from its spectrum.
 
 use core::ops::Range;
 
@@ -11,10 +11,10 @@ use crate::oracle::number::{round, widen};
 use crate::oracle::svd::norm;
 use crate::oracle::tolerance::{Doubt, Rounding};
 
-/// Part of a direction that a tolerance may be, to say something.
+/// Largest tolerance that is useful, as a fraction of the direction.
 const FIRM: f64 = 0.1;
 
-/// The rule's state: what it has seen since the handle was new.
+/// The state of the rule since the handle was new.
 #[derive(Clone)]
 pub struct Rule {
     blocks: Vec<Block>,
@@ -25,28 +25,28 @@ struct Block {
     range: Range<usize>,
     oracle: Oracle,
     doubt: Doubt,
-    /// Of s‖u‖, at most, with momentum of updates.
+    /// An upper bound of s‖u‖, with update momentum.
     average: f64,
 }
 
-/// What it says of one step.
+/// The results of one step.
 pub enum Verdict {
-    /// The format can store no such gradient: the step is refused.
+    /// The format cannot store the gradient: the step is refused.
     CannotBeStored,
     Step(Says),
 }
 
 pub struct Says {
-    /// What the learning rate multiplies.
+    /// The direction, which the learning rate multiplies.
     pub direction: Vec<f64>,
-    /// How far each block's may be off in the 2-norm. The blocks of which rounding decides are not among them.
+    /// Tolerance of each block's direction in the 2-norm, without the blocks that rounding decides.
     pub radii: Vec<(Range<usize>, f64)>,
-    /// Whether all of them are.
+    /// Whether every block has a tolerance.
     pub firm: bool,
-    /// Blocks whose direction is at most 1 long whatever rounding decides, and 2 as it comes out: what rounding makes
-    /// of an eigenvalue is below its noise floor.
+    /// Blocks whose direction is at most 1 long for every decision of rounding, and at most 2 as computed: the error of
+    /// an eigenvalue is below its noise floor.
     pub bounded: Vec<Range<usize>>,
-    /// Whether the guard against overflow may refuse it, and whether it has to.
+    /// Whether the overflow check may refuse the step, and whether it must.
     pub may_be_refused: bool,
     pub must_be_refused: bool,
 }
@@ -63,19 +63,19 @@ impl Rule {
         Self { blocks: blocks.filter(|block| !block.range.is_empty()).collect() }
     }
 
-    /// Whether the oracle's own sums can follow such gradients.
+    /// Whether the oracle's sums stay in range with such gradients.
     pub fn can_follow<T: Real>(gradient: &[T]) -> bool {
-        // The squares of all `f32` are ordinary numbers.
+        // The squares of all `f32` are in range of f64.
         let ordinary = |x: f64| x == 0.0 || (1e-60..1e60).contains(&x.abs());
         gradient.iter().all(|g| ordinary(g.widen()))
     }
 
-    /// Whether it can go on after a step that was not firm: where later ones do not hang on its direction.
+    /// Whether the rule can continue after a step without tolerance: if later steps do not depend on its direction.
     pub fn survives(&self, says: &Says) -> bool {
         says.firm || self.blocks.iter().all(|block| !block.oracle.remembers_updates())
     }
 
-    /// Takes the step. What it leaves behind is of use where the step was accepted.
+    /// Takes the step. The new state is used if the step is accepted.
     pub fn step<T: Real>(&mut self, gradient: &[T], lr: f64) -> Verdict {
         let mut says = Says {
             direction: vec![0.0; gradient.len()],
@@ -101,8 +101,8 @@ impl Rule {
             let radii = doubt.step::<T>(oracle, &outcome);
             let (radius, norm_radius) = (radii.direction, radii.update_norm);
             says.direction[range.clone()].copy_from_slice(&outcome.direction);
-            // The tolerance is of first order: it says something where it is small against the direction. Where
-            // rounding of C is as large as an eigenvalue that counts, it is not.
+            // The tolerance is of first order: it is useful only if it is small compared with the direction, and if the
+            // rounding of C is below every eigenvalue that is kept.
             if radius <= FIRM * norm(&outcome.direction) + T::LEAST * gradient.len() as f64 {
                 says.radii.push((range.clone(), radius));
             } else {
@@ -111,14 +111,14 @@ impl Rule {
             if is_bounded(&oracle.config) {
                 says.bounded.push(range.clone());
             }
-            // The guard goes by s and ‖u‖ as they come out in k×k space.
+            // The overflow check uses s and ‖u‖ as computed in k×k space.
             let (most_norm, least_norm) = (outcome.update_norm + norm_radius, outcome.update_norm - norm_radius);
-            // The learning rate last: its product with the scale may overflow where the step does not.
+            // The learning rate is applied last: its product with the scale can overflow when the step does not.
             let most = lr.max(1.0) * ((outcome.scale + radii.scale) * most_norm);
             let least = lr.max(1.0) * ((outcome.scale - radii.scale).max(0.0) * least_norm.max(0.0));
             let half = T::MAX / 2.0;
             let averages = matches!(oracle.config.clip_kind, Clip::EmaVector | Clip::GraftEmaVector);
-            // With momentum of updates, by the average of s‖u‖ too: b is no longer than that.
+            // With update momentum the average of s‖u‖ is checked too, which bounds ‖b‖.
             if oracle.config.momentum_kind == Momentum::Update {
                 let beta = oracle.config.momentum;
                 *average = beta * *average + (1.0 - beta) * (outcome.scale + radii.scale) * most_norm * (1.0 + 1e-6);
@@ -133,7 +133,7 @@ impl Rule {
 }
 
 impl Says {
-    /// Panics where a direction is further from the rule's than rounding allows.
+    /// Panics if a direction differs from the rule's by more than its tolerance.
     pub fn check_direction<T: Real>(&self, direction: &[T]) {
         self.check_near(direction);
         self.check_bounded(direction);
@@ -153,8 +153,9 @@ impl Says {
         }
     }
 
-    /// Panics where the parameters after a step are further from the rule's than rounding allows. False where they may
-    /// be beyond the element type. `rates` are learning rate and weight decay of each parameter, no rate above `lr`.
+    /// Panics if the parameters after a step differ from the rule's by more than the tolerance. Returns false if they
+    /// may overflow the element type. `rates` are the learning rate and weight decay of each parameter, no rate above
+    /// `lr`.
     pub fn check_params<T: Real>(&self, before: &[T], after: &[T], lr: f64, rates: &[(f64, f64)]) -> bool {
         let mut in_range = true;
         for (range, radius) in &self.radii {
@@ -165,7 +166,7 @@ impl Says {
                 let expected = kept - moved;
                 in_range &= expected.abs() < T::MAX / 4.0;
                 off.push(after[index].widen() - expected);
-                // Rounded once to the element type, after two roundings and one of keep in f64.
+                // One rounding to the element type, after three in f64.
                 slack.push(T::UNIT * expected.abs() + T::LEAST + 4.0 * f64::EPSILON * (kept.abs() + moved.abs()));
             }
             if !in_range {
@@ -178,8 +179,7 @@ impl Says {
     }
 }
 
-/// Whether u is the gradient times the inverse root: no column of the window comes out of that longer than 1, and the
-/// gradient is one of them.
+/// Whether u is the gradient times the inverse root. It is then at most 1 long, as for every column of the window.
 fn is_bounded(config: &Config) -> bool {
     let plain = config.power == 0.5 && !config.eps_on_root && !config.centered;
     plain && config.momentum_kind == Momentum::None && config.clip_kind == Clip::None

@@ -13,7 +13,7 @@ use crate::handle::{Real, Status};
 use crate::input::Input;
 use crate::oracle::number::bits;
 
-/// How far a step in phases has come.
+/// The progress of a step in phases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Open,
@@ -27,13 +27,13 @@ pub(super) struct Open<T> {
     fed: Vec<bool>,
     applied: Vec<bool>,
     directed: Directed<T>,
-    /// The parameters before it.
+    /// The parameters before the step.
     before: Vec<T>,
-    /// Whether other numbers were written over the partials.
+    /// Whether the partials were overwritten.
     spoilt: bool,
-    /// Whether it was refused before, and counts as such.
+    /// Whether it was refused before, and so is counted.
     refused: bool,
-    /// What is known and expected once it is solved.
+    /// The known facts and expected results once it is solved.
     solved: (Option<Rule>, Option<Says>),
 }
 
@@ -61,15 +61,15 @@ impl<T: Real> World<T> {
         self.take_step(0..0, |subject, gradient| subject.handle.step_tensors(&mut subject.params, gradient, &ends, 0));
     }
 
-    /// Draws a gradient, but not in an open step, which has one.
+    /// Draws a gradient; an open step keeps its own.
     pub(super) fn next_gradient(&mut self, input: &mut Input<'_>) {
         if self.open.is_none() {
             gradients::next(input, &mut self.gradient);
         }
     }
 
-    /// Steps the subject by `call`, its twin plainly, and both by the rule. Parameters in `missing` have no gradient:
-    /// with the twin they are frozen by a group.
+    /// Steps the subject by `call`, the twin by a plain step, and the rule. Parameters in `missing` have no gradient;
+    /// for the twin a group freezes them.
     pub(super) fn take_step(&mut self, missing: Range<usize>, call: impl FnOnce(&mut Subject<T>, &[T]) -> Status) {
         let before = self.subject.params.clone();
         let status = call(&mut self.subject, &self.gradient);
@@ -122,8 +122,8 @@ impl<T: Real> World<T> {
         }
     }
 
-    /// Whether a step with the present gradient may have this status, by the rule as far as it is known. Returns what
-    /// is known after it, if it was accepted, and where it leads.
+    /// Checks the status of a step with the present gradient, as far as the rule is known. Returns the facts after the
+    /// step, and the expected results.
     pub(super) fn judge(&self, status: Status, rates: &[Rates]) -> (Option<Rule>, Option<Says>) {
         assert!(status == LMADA_OK || status == LMADA_ERROR_NON_FINITE, "a step answers {status}");
         let gradient: Vec<T> = self.seen(rates).collect();
@@ -134,7 +134,7 @@ impl<T: Real> World<T> {
         let Some(mut rule) = self.known.rule.clone().filter(|_| Rule::can_follow(&gradient)) else {
             return (None, None);
         };
-        // The guard against overflow goes by the largest rate.
+        // The overflow check uses the largest rate.
         let follows = rates.iter().all(|rates| rates.lr_scale <= 1.0);
         if !follows {
             return (None, None);
@@ -160,7 +160,7 @@ impl<T: Real> World<T> {
 
     fn check_move(&mut self, before: &[T], says: Option<Says>, accepted: bool, rates: &[Rates]) {
         let after = &self.subject.params;
-        // Sums that are none say nothing of the step that is taken.
+        // With replaced sums nothing is known about the step.
         let bounded = before.iter().all(|w| w.widen().abs() < T::MAX / 4.0);
         if bounded && !self.known.spoilt {
             assert!(after.iter().all(|w| w.widen().is_finite()), "a finite parameter became infinite");
@@ -207,13 +207,13 @@ impl<T: Real> World<T> {
         }
     }
 
-    /// A piece at any place, which may be wrong.
+    /// Draws a piece at any place, which may be wrong.
     fn piece(&self, input: &mut Input<'_>) -> (usize, usize) {
         let offset = if input.rarely(16) { usize::MAX } else { input.below(self.dim + 2) };
         (offset, input.below(self.dim + 2))
     }
 
-    /// What a piece is refused with, in a phase that has to be one of `phases`.
+    /// Returns the status of a refused piece. `phases` are the phases in which it is allowed.
     fn piece_errors(
         &self,
         (offset, len): (usize, usize),
@@ -254,7 +254,7 @@ impl<T: Real> World<T> {
         }
     }
 
-    /// All that is missing, in pieces of at most some length.
+    /// Feeds everything that is missing, in pieces of limited length.
     pub(super) fn feed_rest(&mut self, input: &mut Input<'_>) {
         let most = length(input);
         let Some(open) = self.open.as_ref().filter(|open| open.phase == Phase::Open) else { return };
@@ -287,7 +287,7 @@ impl<T: Real> World<T> {
         twins.copy_from_slice(&values);
     }
 
-    /// What a call answers that needs the whole gradient and no solution.
+    /// Returns the expected status of a call that needs the whole gradient, before solving.
     fn incomplete(&self) -> Vec<Status> {
         let complete = |open: &Open<T>| match open.phase {
             Phase::Open => !open.fed.contains(&false),
@@ -339,7 +339,7 @@ impl<T: Real> World<T> {
                     self.is_applied(offset, len);
                     return;
                 }
-                // Where an average is kept, the parameters have to be known: the piece moves them.
+                // With an average directions are refused: the piece moves the parameters.
                 Err(status) if self.config.average_beta > 0.0 && errors.is_empty() => {
                     assert_eq!(status, LMADA_ERROR_INVALID_ARGUMENT);
                 }
@@ -415,19 +415,19 @@ impl<T: Real> World<T> {
     }
 }
 
-/// The elements of a piece; ones where it reaches beyond the end.
+/// Returns the elements of a piece; ones beyond the end.
 fn piece_of<T: Real>(elements: &[T], offset: usize, len: usize) -> Vec<T> {
     (0..len)
         .map(|index| offset.checked_add(index).and_then(|at| elements.get(at)).copied().unwrap_or(T::of(1.0)))
         .collect()
 }
 
-/// How long pieces are.
+/// Draws the length of pieces.
 fn length(input: &mut Input<'_>) -> usize {
     input.pick(&[usize::MAX, 1, 2, 3, 100, 256, 1000])
 }
 
-/// What is not covered, in pieces of at most some length; so many pieces at most as a fuzzer has patience for.
+/// Returns the missing parts in pieces of limited length, and of limited number.
 fn missing(covered: &[bool], most: usize) -> Vec<(usize, usize)> {
     let most = most.max(covered.len() / 200);
     let mut pieces: Vec<(usize, usize)> = Vec::new();

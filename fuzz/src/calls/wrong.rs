@@ -1,4 +1,4 @@
-//! Calls that are wrong in themselves: they are refused with the status that says so, and change nothing.
+//! Wrong calls: they are refused with the right status, and change nothing.
 
 use core::ptr::{null, null_mut};
 
@@ -25,7 +25,7 @@ impl<T: Real> World<T> {
         assert!(before == bits(&self.subject.params), "a refused call moved parameters");
     }
 
-    /// The call is wrong by itself; in an open step that may be said instead.
+    /// Checks the status of a wrong call; in an open step it may be the wrong phase.
     fn refused(&self, status: Status, error: Status) {
         let mut errors = self.unless_idle();
         errors.push(error);
@@ -79,7 +79,7 @@ impl<T: Real> World<T> {
         self.released_too_often();
     }
 
-    /// A handle can be released as often as it is held, and not more often.
+    /// A handle can be released as often as it is held, not more often.
     fn released_too_often(&mut self) {
         let handle = &mut self.subject.handle;
         for _ in 0..2 {
@@ -191,7 +191,7 @@ impl<T: Real> World<T> {
         assert!(params.iter().all(|w| *w == T::Other::of(3.0)));
     }
 
-    /// Arrays that lie in one another, or between elements.
+    /// Arrays that overlap, or are not aligned.
     fn overlapping(&mut self) {
         if self.dim == 0 {
             return;
@@ -202,7 +202,7 @@ impl<T: Real> World<T> {
         let (same, last): (*const T, *const T) = (start, start.wrapping_add(dim - 1));
         let apart: *const T = start.wrapping_add(dim);
         let between = start.wrapping_byte_add(1);
-        // SAFETY: all these arrays of `dim` elements lie in the room; they are refused before they are looked at.
+        // SAFETY: all these arrays of `dim` elements are inside the buffer; they are refused before they are read.
         let statuses = unsafe {
             [
                 T::step(opt, start, same, dim),
@@ -254,18 +254,18 @@ impl<T: Real> World<T> {
             (good, grads, lens, 0, LMADA_ERROR_DIMENSION_MISMATCH),
         ];
         for (params, grads, lens, count, error) in cases {
-            // SAFETY: the tensors lie in the room; the lists are refused before they are looked at.
+            // SAFETY: the tensors are inside the buffer; the lists are refused before they are read.
             let status = unsafe { T::step_tensors(opt, params.as_ptr(), grads.as_ptr(), lens.as_ptr(), count) };
             self.refused(status, error);
         }
         let lens = [cut, usize::MAX - input.below(40)];
-        // SAFETY: no such array can lie anywhere, so that it is refused before it is looked at.
+        // SAFETY: no such array can exist, so it is refused before it is read.
         let status = unsafe { T::step_tensors(opt, good.as_ptr(), grads.as_ptr(), lens.as_ptr(), 2) };
         self.refused(status, LMADA_ERROR_INVALID_ARGUMENT);
         assert!(room.iter().all(|w| *w == T::of(1.0)));
     }
 
-    /// States of another size, or damaged.
+    /// States of a wrong size, or damaged.
     fn bad_buffers(&mut self, input: &mut Input<'_>) {
         let (opt, size) = (self.subject.handle.raw(), self.subject.handle.state_size());
         let bytes = input.pick(&[size + 1, size - 1, 0, 16]);
@@ -291,7 +291,7 @@ impl<T: Real> World<T> {
         checked(unsafe { lmada_state_load(self.subject.handle.raw(), bytes.as_ptr().cast(), bytes.len()) })
     }
 
-    /// Stats of any size: what is given is the front of the whole, and nothing beyond it is written.
+    /// Stats of any size: the bytes are those of the full struct, and nothing beyond the size is written.
     fn bad_stats(&mut self, input: &mut Input<'_>) {
         let whole = self.subject.handle.stats();
         let mut found = whole;
@@ -304,7 +304,7 @@ impl<T: Real> World<T> {
         let written = if (8..=room).contains(&size) { size } else { 0 };
         assert_eq!(status, if written > 0 { LMADA_OK } else { LMADA_ERROR_INVALID_ARGUMENT });
         let bytes = |stats: &lmada_stats_t| -> Vec<u8> {
-            // SAFETY: the struct has no padding, so that each of its bytes is a number's.
+            // SAFETY: the struct has no padding, so all bytes are initialised.
             unsafe { core::slice::from_raw_parts((&raw const *stats).cast::<u8>(), room) }.to_vec()
         };
         let (whole, found) = (bytes(&whole), bytes(&found));
