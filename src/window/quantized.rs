@@ -134,7 +134,8 @@ impl<T: Element, S: QuantizedNumber> Format<T> for Quantized<T, S> {
     fn arena_bytes(config: &Config, len: usize) -> usize {
         let size = config.history_size as usize;
         let (scales, taken) = Self::scales(size, len);
-        let parts = [Tiled::<S>::arena_bytes(size, len), Arena::bytes_for::<f64>(scales), Arena::bytes_for::<f64>(taken)];
+        let parts =
+            [Tiled::<S>::arena_bytes(size, len), Arena::bytes_for::<f64>(scales), Arena::bytes_for::<f64>(taken)];
         parts.into_iter().fold(0, usize::saturating_add)
     }
 
