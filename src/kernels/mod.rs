@@ -27,9 +27,7 @@ pub use columns::{ColumnKernels, Columns, Scales};
 pub(crate) use diagonal::{Diagonal, Scaled};
 pub use element::Element;
 pub use elements::{Kernels, Smoothing};
-pub use encode::EncodeKernels;
 pub(crate) use prefetch::{Ahead, Run};
-pub use products::ProductKernels;
 pub use quantized::{QuantizedFormats, QuantizedKernels};
 
 pub use crate::simd::{Bf16, F16, Stored};

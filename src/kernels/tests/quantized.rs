@@ -1,5 +1,7 @@
 //! Every table that this machine can run, against rounding by search, sums without rounding errors, and each other.
 
+use super::super::encode::EncodeKernels;
+use super::super::products::ProductKernels;
 use super::*;
 use crate::simd::in_two;
 
