@@ -107,6 +107,7 @@ pub(crate) trait Load<T>: Lanes {
 }
 
 /// The part of `Load<f64>` that is the same on all instruction sets: for f64, widening is the identity.
+#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
 macro_rules! native_is_f64 {
     () => {
         type Native = Self::F64s;
@@ -163,4 +164,5 @@ macro_rules! native_is_f64 {
     };
 }
 
+#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
 pub(super) use native_is_f64;
