@@ -1,12 +1,12 @@
-// steps.js LIBRARY EXPECTED : takes the steps of steps.c with lmada.wasm and compares where they end. WebAssembly
-// rounds as other machines do, but its loops are the portable ones.
+// steps.js LIBRARY EXPECTED : takes the steps of steps.c with lmada.wasm and compares the final parameters. WebAssembly
+// rounds as other machines do, but uses the portable loops.
 const fs = require("fs");
 
 const [library, expected] = process.argv.slice(2);
 const DIM = 1000, STEPS = 20;
 const { memory, ...lmada } = new WebAssembly.Instance(new WebAssembly.Module(fs.readFileSync(library)), {}).exports;
 
-// The library has no allocator for others: what it works on lies in pages of their own.
+// The library exports no allocator: the arrays are in separate pages.
 const page = 1 << 16;
 let next = memory.grow(2) * page;
 const take = (bytes) => ((next += bytes), next - bytes);
@@ -46,6 +46,6 @@ for (const line of fs.readFileSync(expected, "utf8").trim().split("\n")) {
   lmada.lmada_free(opt);
 }
 
-// A refusal is a status with words, there too.
+// A refusal is a status with a message here too.
 if (lmada.lmada_create(config, 0xffffffff, handle) === 0) throw new Error("a model beyond the memory was made");
 console.log(`ok: refused: ${text(lmada.lmada_last_error())}`);

@@ -1,4 +1,4 @@
-# Where it would be fetched from is not there: FETCHCONTENT_SOURCE_DIR_LMADA says where it lies already.
+# The URL does not exist: FETCHCONTENT_SOURCE_DIR_LMADA names the folder of the sources.
 include(FetchContent)
 FetchContent_Declare(lmada URL https://lmada.invalid/lmada.tar.gz)
 FetchContent_MakeAvailable(lmada)
