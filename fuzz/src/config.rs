@@ -142,13 +142,13 @@ fn init(input: &mut Input<'_>) {
     let off = input.pick(&[0, 0, 0, 1, 4, 7]);
     let good = off == 0 && (8..=SIZE).contains(&size);
     // If the size is refused nothing may be written, so a small buffer is enough to check that.
-    let mut room = Exact::new(if good { size } else { 8 }, off);
-    room.bytes().fill(0x5A);
+    let mut buffer = Exact::new(if good { size } else { 8 }, off);
+    buffer.bytes().fill(0x5A);
     // SAFETY: the buffer has a valid size; for any other size nothing is written.
-    let status = checked(unsafe { function(room.config(), size) });
+    let status = checked(unsafe { function(buffer.config(), size) });
     assert_eq!(status, if good { LMADA_OK } else { LMADA_ERROR_INVALID_ARGUMENT }, "size {size}, off by {off}");
     if !good {
-        assert!(room.bytes().iter().all(|&byte| byte == 0x5A), "a refused call has written");
+        assert!(buffer.bytes().iter().all(|&byte| byte == 0x5A), "a refused call has written");
         return;
     }
     // The recommended setting depends on whether the struct has the fields of diagonal preconditioning.
@@ -157,8 +157,8 @@ fn init(input: &mut Input<'_>) {
     let mut whole = Exact::new(most, 0);
     // SAFETY: it has that size.
     assert_eq!(checked(unsafe { function(whole.config(), most) }), LMADA_OK);
-    assert_eq!(room.bytes()[..8], size.to_le_bytes());
-    assert_eq!(room.bytes()[8..], whole.bytes()[8..size]);
+    assert_eq!(buffer.bytes()[..8], size.to_le_bytes());
+    assert_eq!(buffer.bytes()[8..], whole.bytes()[8..size]);
     // SAFETY: NULL is refused.
     assert_eq!(checked(unsafe { function(null_mut(), size) }), LMADA_ERROR_NULL_POINTER);
 }
@@ -189,9 +189,9 @@ fn create(input: &mut Input<'_>) {
         change(input, &mut bytes);
     }
     let good_size = (8..=SIZE).contains(&size);
-    let mut room = Exact::new(if good_size { size } else { 8 }, off);
-    let held = room.bytes().len();
-    room.bytes().copy_from_slice(&bytes[..held]);
+    let mut buffer = Exact::new(if good_size { size } else { 8 }, off);
+    let held = buffer.bytes().len();
+    buffer.bytes().copy_from_slice(&bytes[..held]);
 
     let mut errors = Vec::new();
     let fits = off == 0 && good_size && takes(&bytes, size);
@@ -213,9 +213,9 @@ fn create(input: &mut Input<'_>) {
     // SAFETY: the config has as many bytes as its size says, or is refused; the other arguments are valid.
     let status = checked(unsafe {
         if with_blocks {
-            lmada_create_blocks(room.config(), dims.as_ptr(), dims.len(), &mut opt)
+            lmada_create_blocks(buffer.config(), dims.as_ptr(), dims.len(), &mut opt)
         } else {
-            lmada_create(room.config(), dims.first().copied().unwrap_or(0), &mut opt)
+            lmada_create(buffer.config(), dims.first().copied().unwrap_or(0), &mut opt)
         }
     });
     if let [error] = errors[..] {

@@ -269,9 +269,9 @@ fn edit(input: &mut Input<'_>, state: &mut Vec<u8>) {
         _ => input.below(len),
     };
     let mut put = |bytes: &[u8]| {
-        let room = state.len().saturating_sub(place).min(bytes.len());
-        if room > 0 {
-            state[place..place + room].copy_from_slice(&bytes[..room]);
+        let left = state.len().saturating_sub(place).min(bytes.len());
+        if left > 0 {
+            state[place..place + left].copy_from_slice(&bytes[..left]);
         }
     };
     match kind {
@@ -288,9 +288,9 @@ fn edit(input: &mut Input<'_>, state: &mut Vec<u8>) {
         _ => {
             let (from, count) = (input.below(len), input.below(64));
             let copy: Vec<u8> = state.iter().skip(from).take(count).copied().collect();
-            let room = state.len().saturating_sub(place).min(copy.len());
-            if room > 0 {
-                state[place..place + room].copy_from_slice(&copy[..room]);
+            let left = state.len().saturating_sub(place).min(copy.len());
+            if left > 0 {
+                state[place..place + left].copy_from_slice(&copy[..left]);
             }
         }
     }

@@ -238,7 +238,7 @@ fn every_point<T: Real>(what: &str, config: &lmada_config_t, dims: [usize; 2]) -
 }
 
 fn every_configuration() {
-    // SAFETY: there is room for the struct.
+    // SAFETY: the struct has the size that is passed.
     let default = unsafe {
         let mut config: lmada_config_t = core::mem::zeroed();
         assert_eq!(lmada_config_init(&raw mut config, size_of::<lmada_config_t>()), LMADA_OK);

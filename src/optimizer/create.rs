@@ -28,7 +28,7 @@ struct Plan<T: Element> {
     layout: Layout,
     dim: usize,
     /// Number of groups of the history format.
-    units: usize,
+    format_groups: usize,
     chunk_count: usize,
     /// Bytes of all arrays of the model's length; saturates.
     bytes: usize,
@@ -43,17 +43,17 @@ impl<T: Element> Plan<T> {
             return Err(Error::invalid("the number of dims", Value::Count(0), "at least 1"));
         }
         let layout = Layout::new(&config);
-        let (mut dim, mut units, mut chunk_count, mut bytes) = (0usize, 0, 0, 0usize);
+        let (mut dim, mut format_groups, mut chunk_count, mut bytes) = (0usize, 0, 0, 0usize);
         for &len in dims {
             dim = dim.checked_add(len).ok_or(Error::OutOfMemory { what: "the model", bytes: u64::MAX })?;
             let (whole, rest) = (len / chunk_len(len), len % chunk_len(len));
-            units += len.div_ceil(format.granularity);
+            format_groups += len.div_ceil(format.granularity);
             chunk_count += whole + usize::from(rest > 0);
             let of_whole = Chunk::arena_bytes(&config, &format, layout, chunk_len(len)).saturating_mul(whole);
             let of_rest = if rest > 0 { Chunk::arena_bytes(&config, &format, layout, rest) } else { 0 };
             bytes = bytes.saturating_add(of_whole).saturating_add(of_rest);
         }
-        Ok(Self { config, format, layout, dim, units, chunk_count, bytes })
+        Ok(Self { config, format, layout, dim, format_groups, chunk_count, bytes })
     }
 }
 
@@ -79,7 +79,7 @@ impl<T: Element> Optimizer<T> {
     /// # Errors
     /// [`Error::InvalidArgument`] if an option is out of range or `dims` is empty; [`Error::OutOfMemory`].
     pub fn new(config: &Config, dims: &[usize]) -> Result<Self> {
-        let Plan { config, format, layout, dim, units, chunk_count, bytes } = Plan::new(config, dims)?;
+        let Plan { config, format, layout, dim, format_groups, chunk_count, bytes } = Plan::new(config, dims)?;
         // One piece of memory holds all arrays of the model's length, in the order in which the passes read them.
         let mut arena = Arena::new(bytes, MODEL)?;
         let mut blocks = try_vec(dims.len(), "the blocks")?;
@@ -116,7 +116,7 @@ impl<T: Element> Optimizer<T> {
             layout,
             phase: Phase::Idle,
             fed: Coverage::new(dim)?,
-            cut_groups: CutGroups::new(format.granularity, units)?,
+            cut_groups: CutGroups::new(format.granularity, format_groups)?,
             applied: Coverage::new(dim)?,
             pool,
             scratch,
@@ -132,7 +132,7 @@ impl<T: Element> Optimizer<T> {
     /// # Errors
     /// As [`Optimizer::new`]; [`Error::OutOfMemory`] if the size overflows.
     pub fn memory(config: &Config, dims: &[usize]) -> Result<u64> {
-        let Plan { config, format, layout, dim, units, chunk_count, bytes } = Plan::<T>::new(config, dims)?;
+        let Plan { config, format, layout, dim, format_groups, chunk_count, bytes } = Plan::<T>::new(config, dims)?;
         Arena::check(bytes, MODEL)?;
         let threads = useful_threads(&config, dim, dims.len(), chunk_count);
         let several = |count: usize, bytes: usize| (count as u64).checked_mul(bytes as u64);
@@ -143,7 +143,7 @@ impl<T: Element> Optimizer<T> {
             several(solvers_of(threads, dims.len()), Solver::new(&config, T::ROUNDOFF)?.bytes()),
             several(1, Arena::bytes_for::<f64>(partials(dims.len(), layout))),
             several(2, Arena::bytes_for::<f64>(config.history_size as usize)),
-            several(1, CutGroups::<T>::new(format.granularity, units)?.bytes()),
+            several(1, CutGroups::<T>::new(format.granularity, format_groups)?.bytes()),
             several(1, size_of::<Self>()),
             several(chunk_count, size_of::<Chunk<T>>()),
         ];

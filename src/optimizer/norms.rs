@@ -84,12 +84,12 @@ pub(super) struct Norms {
 }
 
 impl Norms {
-    /// Reserves scratch for up to `size` vectors, of an element type with unit roundoff `unit`.
-    pub fn new(size: usize, unit: f64) -> Result<Self> {
+    /// Reserves scratch for up to `size` vectors, of an element type with unit roundoff `roundoff`.
+    pub fn new(size: usize, roundoff: f64) -> Result<Self> {
         let buffer = |len: usize| Buffer::zeroed(len, "the norms of a step");
         Ok(Self {
             // A tenth of the error that is promised of directions.
-            enough: (4.0 * unit).max(1e-11),
+            enough: (4.0 * roundoff).max(1e-11),
             combination: buffer(size)?,
             rows: buffer(size * size)?,
             residuals: buffer(size)?,

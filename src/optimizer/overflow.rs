@@ -41,7 +41,7 @@ pub(super) fn check(
         let correction = if config.bias_correction { bias(config.momentum, step.number) } else { 1.0 };
         direction = update.max(average / correction);
         // The stored b is rounded.
-        pending.momentum_bound = average * (1.0 + 2.0 * step.unit);
+        pending.momentum_bound = average * (1.0 + 2.0 * step.roundoff);
     }
     // If the product overflows, it is infinite and above half too.
     let lr = step.lr * (1.0 + partials[step.layout.scalar(Scalar::Excess)].max(0.0));

@@ -83,7 +83,7 @@ impl<T: Element> Optimizer<T> {
     /// # Errors
     /// [`crate::Error::OutOfMemory`] if there is no memory for a cut group; nothing is fed then.
     pub(super) fn feed_piece(&mut self, source: GradientSource<'_, T>, range: Range<usize>) -> Result<()> {
-        let (first, last) = (self.unit_at(range.start), self.unit_at(range.end - 1));
+        let (first, last) = (self.group_at(range.start), self.group_at(range.end - 1));
         let cuts_first = first.start != range.start;
         let cuts_last = last.end != range.end && !(cuts_first && first == last);
         let start = if cuts_first { first.end.min(range.end) } else { range.start };
@@ -102,23 +102,23 @@ impl<T: Element> Optimizer<T> {
         Ok(())
     }
 
-    fn feed_part(&mut self, unit: Range<usize>, source: GradientSource<'_, T>, part: Range<usize>) {
-        let is_whole = self.cut_groups.enter(&unit, &part, |elements| source.copy(part.start, elements));
+    fn feed_part(&mut self, group: Range<usize>, source: GradientSource<'_, T>, part: Range<usize>) {
+        let is_whole = self.cut_groups.enter(&group, &part, |elements| source.copy(part.start, elements));
         if is_whole {
             let taken = TakenField::new(self, |optimizer| &mut optimizer.cut_groups);
-            let whole = One::new(taken.field.elements(&unit));
-            taken.owner.feed_range(GradientSource::Same(Tensors::new(&whole, &[], unit.start)), unit.clone());
+            let whole = One::new(taken.field.elements(&group));
+            taken.owner.feed_range(GradientSource::Same(Tensors::new(&whole, &[], group.start)), group.clone());
             drop(taken);
-            self.cut_groups.remove(&unit);
+            self.cut_groups.remove(&group);
         }
     }
 
     /// Returns the group of the history format that a parameter belongs to. Groups are counted from the start of their
     /// block, and a chunk holds whole groups.
-    fn unit_at(&self, position: usize) -> Range<usize> {
+    fn group_at(&self, position: usize) -> Range<usize> {
         let chunk = &self.chunks[self.chunks_in(&(position..position + 1)).start].range;
-        let start = position - (position - chunk.start) % self.cut_groups.unit();
-        start..chunk.end.min(start + self.cut_groups.unit())
+        let start = position - (position - chunk.start) % self.cut_groups.group_len();
+        start..chunk.end.min(start + self.cut_groups.group_len())
     }
 
     /// Adds up the sums of the chunks, and adds the partials that identify the step.

@@ -31,20 +31,20 @@ pub(crate) struct Solver {
 }
 
 impl Solver {
-    /// Reserves scratch for a configuration, and for an element type with unit roundoff `unit`.
-    pub fn new(config: &Config, unit: f64) -> Result<Self> {
+    /// Reserves scratch for a configuration, and for an element type with unit roundoff `roundoff`.
+    pub fn new(config: &Config, roundoff: f64) -> Result<Self> {
         let history_size = config.history_size as usize;
         let buffer = || Buffer::zeroed(history_size, "the k×k solver");
         // Norms may be of combinations of the gradients, m and ē.
         let vectors = if config.clip_kind.is_on() { history_size + 2 } else { 0 };
         Ok(Self {
             weighted: Buffer::zeroed(Layout::new(config).len(), "the k×k solver")?,
-            workspace: Workspace::new(history_size, unit)?,
+            workspace: Workspace::new(history_size, roundoff)?,
             weights: buffer()?,
             span: buffer()?,
             products: buffer()?,
             means: buffer()?,
-            norms: Norms::new(vectors, unit)?,
+            norms: Norms::new(vectors, roundoff)?,
         })
     }
 
@@ -372,7 +372,7 @@ fn scale(kind: Clip, ratio: f64) -> f64 {
 /// Whether the products of [`NATIVE_COLUMNS`] columns may be summed in the element type before they are added up in f64.
 ///
 /// Each product then has a rounding error of its coefficient, and at most one for each sum it is in. So the error of u
-/// is at most `(NATIVE_COLUMNS + 1)·unit·Σ|cⱼ|‖gⱼ‖`, over the older columns. (The product of the newest gradient is
+/// is at most `(NATIVE_COLUMNS + 1)·roundoff·Σ|cⱼ|‖gⱼ‖`, over the older columns. (The product of the newest gradient is
 /// summed in f64.) This error may be half of the 2·10⁻⁶ that are promised for f32.
 fn element_sums_are_enough(step: &Step<'_>, gram: Candidate<'_>, coefficients: &[f64], norm: f64) -> bool {
     // Only far from overflow and from subnormal numbers.
@@ -385,7 +385,7 @@ fn element_sums_are_enough(step: &Step<'_>, gram: Candidate<'_>, coefficients: &
         }
         reach += c.abs() * gram.norm(slot);
     }
-    ordinary(norm) && (NATIVE_COLUMNS + 1) as f64 * step.unit * reach <= 1e-6 * norm
+    ordinary(norm) && (NATIVE_COLUMNS + 1) as f64 * step.roundoff * reach <= 1e-6 * norm
 }
 
 /// Returns an upper bound of the rounding error of `M c`, summed in f64.

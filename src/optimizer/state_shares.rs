@@ -82,7 +82,7 @@ impl<T: Element> Optimizer<T> {
         let refused =
             |expected| Error::invalid(Argument::element("firsts", block), Value::Count(first as u64), expected);
         let wanted = first..first.saturating_add(self.blocks[block].len);
-        let unit = self.cut_groups.unit();
+        let group = self.cut_groups.group_len();
         parts.clear();
         let mut start = 0usize;
         for share in shares {
@@ -92,7 +92,7 @@ impl<T: Element> Optimizer<T> {
             let part = if common.is_empty() { 0..0 } else { common.start - start..common.end - start };
             // A part may start only where a group starts in both shares. It may end only where a group ends in both, or
             // where the share ends.
-            let cut = |at: usize, share_start: usize| !(at - share_start).is_multiple_of(unit);
+            let cut = |at: usize, share_start: usize| !(at - share_start).is_multiple_of(group);
             if !part.is_empty() {
                 let begins = cut(common.start, start) || cut(common.start, wanted.start);
                 let ends_old = common.end != end && cut(common.end, start);

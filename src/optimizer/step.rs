@@ -26,7 +26,7 @@ pub(super) struct Step<'a> {
     /// Largest number of the element type.
     pub largest: f64,
     /// Unit roundoff of the element type.
-    pub unit: f64,
+    pub roundoff: f64,
 }
 
 impl<'a> Step<'a> {
@@ -40,6 +40,6 @@ impl<'a> Step<'a> {
         weights: &'a [f64],
     ) -> Self {
         let weighs = weights.iter().any(|&weight| weight != 1.0);
-        Self { config, layout, ring, number, lr, weights, weighs, largest: T::LARGEST, unit: T::ROUNDOFF }
+        Self { config, layout, ring, number, lr, weights, weighs, largest: T::LARGEST, roundoff: T::ROUNDOFF }
     }
 }

@@ -12,14 +12,14 @@ const WARM_SHARE: u64 = 5;
 pub fn run(count: u64, progress: &mut Progress) -> (Usage, u64) {
     let mut random = Random(3);
     let numbers: Vec<f64> = (0..2 * LONGEST).map(|_| random.uniform() - 0.5).collect();
-    let mut room = Room {
+    let mut buffers = Buffers {
         narrow: numbers.iter().map(|&x| x as f32).collect(),
         wide: numbers,
         state: vec![1; 2 * 8 * LONGEST * MOST as usize],
     };
     let (mut watch, mut refused) = (Watch::new(count / WARM_SHARE, count - 1), 0);
     for number in 0..count {
-        refused += u64::from(!one(&mut random, &mut room));
+        refused += u64::from(!one(&mut random, &mut buffers));
         watch.look_after(number);
         progress.tell("handles", number, count);
     }
@@ -32,14 +32,14 @@ const LONGEST: usize = 5000;
 const MOST: u32 = 40;
 
 /// Parameters and gradients of both types, and a buffer for any saved state.
-struct Room {
+struct Buffers {
     narrow: Vec<f32>,
     wide: Vec<f64>,
     state: Vec<u8>,
 }
 
 /// Creates, uses and frees a handle. Returns false if create refused the configuration, as it should.
-fn one(random: &mut Random, room: &mut Room) -> bool {
+fn one(random: &mut Random, buffers: &mut Buffers) -> bool {
     let mut config = core::mem::MaybeUninit::<lmada_config_t>::uninit();
     // SAFETY: `config` has the size given, and a call that succeeds fills it.
     let mut config = unsafe {
@@ -70,12 +70,12 @@ fn one(random: &mut Random, room: &mut Room) -> bool {
         }
         assert_eq!(status, LMADA_OK);
         for _ in 0..random.below(3) {
-            assert_eq!(room.step(handle, config.dtype, dim), LMADA_OK);
+            assert_eq!(buffers.step(handle, config.dtype, dim), LMADA_OK);
         }
         if random.below(10) == 0 {
             let mut size = 0;
             assert_eq!(lmada_state_size(handle, &mut size), LMADA_OK);
-            let state = &mut room.state[..size];
+            let state = &mut buffers.state[..size];
             assert_eq!(lmada_state_save(handle, state.as_mut_ptr().cast(), size), LMADA_OK);
             assert_eq!(lmada_state_load(handle, state.as_ptr().cast(), size), LMADA_OK);
         }
@@ -87,7 +87,7 @@ fn one(random: &mut Random, room: &mut Room) -> bool {
     true
 }
 
-impl Room {
+impl Buffers {
     /// # Safety
     /// `handle` is a live handle of this element type, with `dim` parameters, at most `LONGEST`.
     unsafe fn step(&mut self, handle: *mut lmada_t, dtype: lmada_dtype_t, dim: usize) -> lmada_status_t {

@@ -197,8 +197,8 @@ impl<T: Real> World<T> {
             return;
         }
         let (opt, dim) = (self.subject.handle.raw(), self.dim);
-        let mut room = vec![T::of(1.0); 2 * dim];
-        let start = room.as_mut_ptr();
+        let mut buffer = vec![T::of(1.0); 2 * dim];
+        let start = buffer.as_mut_ptr();
         let (same, last): (*const T, *const T) = (start, start.wrapping_add(dim - 1));
         let apart: *const T = start.wrapping_add(dim);
         let between = start.wrapping_byte_add(1);
@@ -232,7 +232,7 @@ impl<T: Real> World<T> {
         };
         let errors = [LMADA_ERROR_INVALID_ARGUMENT, LMADA_ERROR_WRONG_PHASE];
         assert!(statuses.iter().all(|status| errors.contains(status)), "{statuses:?}");
-        assert!(room.iter().all(|w| *w == T::of(1.0)));
+        assert!(buffer.iter().all(|w| *w == T::of(1.0)));
     }
 
     fn bad_lists(&mut self, input: &mut Input<'_>) {
@@ -241,8 +241,8 @@ impl<T: Real> World<T> {
         }
         let opt = self.subject.handle.raw();
         let cut = 1 + input.below(self.dim - 1);
-        let mut room = vec![T::of(1.0); 2 * self.dim];
-        let start = room.as_mut_ptr();
+        let mut buffer = vec![T::of(1.0); 2 * self.dim];
+        let start = buffer.as_mut_ptr();
         let good = [start, start.wrapping_add(cut)];
         let grads: [*const T; 2] = [start.wrapping_add(self.dim), start.wrapping_add(self.dim + cut)];
         let lens = [cut, self.dim - cut];
@@ -262,7 +262,7 @@ impl<T: Real> World<T> {
         // SAFETY: no such array can exist, so it is refused before it is read.
         let status = unsafe { T::step_tensors(opt, good.as_ptr(), grads.as_ptr(), lens.as_ptr(), 2) };
         self.refused(status, LMADA_ERROR_INVALID_ARGUMENT);
-        assert!(room.iter().all(|w| *w == T::of(1.0)));
+        assert!(buffer.iter().all(|w| *w == T::of(1.0)));
     }
 
     /// States of a wrong size, or damaged.
@@ -295,17 +295,17 @@ impl<T: Real> World<T> {
     fn bad_stats(&mut self, input: &mut Input<'_>) {
         let whole = self.subject.handle.stats();
         let mut found = whole;
-        let room = size_of::<lmada_stats_t>();
-        let size = input.below(room + 9);
+        let full = size_of::<lmada_stats_t>();
+        let size = input.below(full + 9);
         // SAFETY: any bytes are numbers.
-        unsafe { (&raw mut found).cast::<u8>().write_bytes(0xA5, room) };
+        unsafe { (&raw mut found).cast::<u8>().write_bytes(0xA5, full) };
         // SAFETY: the struct has `size` bytes, or the size is refused.
         let status = checked(unsafe { lmada_stats(self.subject.handle.raw(), &mut found, size) });
-        let written = if (8..=room).contains(&size) { size } else { 0 };
+        let written = if (8..=full).contains(&size) { size } else { 0 };
         assert_eq!(status, if written > 0 { LMADA_OK } else { LMADA_ERROR_INVALID_ARGUMENT });
         let bytes = |stats: &lmada_stats_t| -> Vec<u8> {
             // SAFETY: the struct has no padding, so all bytes are initialised.
-            unsafe { core::slice::from_raw_parts((&raw const *stats).cast::<u8>(), room) }.to_vec()
+            unsafe { core::slice::from_raw_parts((&raw const *stats).cast::<u8>(), full) }.to_vec()
         };
         let (whole, found) = (bytes(&whole), bytes(&found));
         assert!(found[8..].iter().zip(&whole[8..]).take(written.saturating_sub(8)).all(|(a, b)| a == b));
