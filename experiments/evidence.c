@@ -1,0 +1,98 @@
+/*
+ * lmada beside other optimizers on all tasks: the tables of docs/evidence.md and its pictures.
+ *
+ *     evidence --data FOLDER --runs FILE --version TEXT --out FOLDER
+ *              [--machine FILE] [--title TEXT] [--quick] [--variants] [--jobs N]
+ *              [--task NAME]... [--best-two]
+ *
+ * Runs that are in the file of runs, with this version, are not done again. --best-two prints the two best settings of
+ * each family on the one task named, and writes no document.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ */
+#include <string.h>
+
+#include "bars.h"
+#include "document.h"
+#include "jobs.h"
+#include "rates.h"
+#include "results.h"
+#include "support.h"
+#include "tasks/task.h"
+
+/* Quick: a tenth of the steps and fewer seeds, to try the program out. */
+enum { TUNING_SEEDS = 2, SEEDS = 5, QUICK_SHARE = 10 };
+
+struct options {
+    const char *data, *runs, *version, *out, *machine, *title;
+    const struct task *tasks[MOST_TASKS];
+    size_t task_count, jobs;
+    bool quick, variants, best_two;
+};
+
+static const struct task *task_called(const char *name) {
+    for (size_t t = 0; t < task_count; t++)
+        if (strcmp(tasks[t]->name, name) == 0) return tasks[t];
+    fail("there is no task called %s", name);
+}
+
+static struct options parse(int argc, char **argv) {
+    struct options options = {.title = "lmada beside other optimizers", .jobs = processors()};
+    for (int i = 1; i < argc; i++) {
+        const char *option = argv[i], *value = i + 1 < argc ? argv[i + 1] : "";
+        if (strcmp(option, "--quick") == 0) options.quick = true;
+        else if (strcmp(option, "--variants") == 0) options.variants = true;
+        else if (strcmp(option, "--best-two") == 0) options.best_two = true;
+        else if (strcmp(option, "--data") == 0) options.data = value, i++;
+        else if (strcmp(option, "--runs") == 0) options.runs = value, i++;
+        else if (strcmp(option, "--version") == 0) options.version = value, i++;
+        else if (strcmp(option, "--out") == 0) options.out = value, i++;
+        else if (strcmp(option, "--machine") == 0) options.machine = value, i++;
+        else if (strcmp(option, "--title") == 0) options.title = value, i++;
+        else if (strcmp(option, "--jobs") == 0) options.jobs = parse_count(value), i++;
+        else if (strcmp(option, "--task") == 0 && options.task_count < MOST_TASKS)
+            options.tasks[options.task_count++] = task_called(value), i++;
+        else fail("an unknown option: %s", option);
+    }
+    if (!options.data || !options.runs || !options.version || !options.out || options.jobs == 0)
+        fail("--data, --runs, --version and --out are needed");
+    return options;
+}
+
+static void write_all(const struct options *options, const struct results *results) {
+    char path[3][4096];
+    static const char *const names[] = {"evidence.md", "evidence.svg", "evidence-rates.svg"};
+    for (size_t i = 0; i < 3; i++) {
+        int length = snprintf(path[i], sizeof path[i], "%s/%s", options->out, names[i]);
+        if (length < 0 || (size_t)length >= sizeof path[i]) fail("a path that is too long: %s", options->out);
+    }
+    document_write(path[0], options->title, options->machine, results);
+    bars_write(path[1], results);
+    rates_write(path[2], results);
+}
+
+int main(int argc, char **argv) {
+    struct options options = parse(argc, argv);
+    task_data_folder = options.data;
+    if (options.task_count == 0)
+        for (; options.task_count < task_count; options.task_count++)
+            options.tasks[options.task_count] = tasks[options.task_count];
+
+    struct runs runs = runs_open(options.runs, options.version);
+    struct study study = {
+        .tasks = options.tasks,
+        .task_count = options.task_count,
+        .settings = settings_new(options.variants),
+        .share = options.quick ? QUICK_SHARE : 1,
+        .tuning_seeds = options.quick ? 1 : TUNING_SEEDS,
+        .seeds = options.quick ? 3 : SEEDS,
+        .at_a_time = options.jobs,
+        .runs = &runs,
+        .progress = progress_start(),
+    };
+    struct results results = results_new(&study);
+    write_all(&options, &results);
+    results_free(&results);
+    runs_close(&runs);
+    return 0;
+}

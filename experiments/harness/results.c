@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "results.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "support.h"
+#include "timing.h"
+
+bool cell_applies(const struct cell *cell) {
+    return cell->low <= cell->high;
+}
+
+const struct cell *results_cell(const struct results *results, size_t task, size_t setting) {
+    return results->cells + task * results->study->settings.count + setting;
+}
+
+void job_losses(const struct study *study, struct job job, enum measure measure, double losses[MOST_SEEDS]) {
+    struct outcome outcomes[MOST_SEEDS];
+    study_outcomes(study, job, outcomes);
+    for (size_t i = 0; i < study->seeds; i++)
+        losses[i] = measure == OBJECTIVE ? outcomes[i].objective : outcomes[i].held_out;
+}
+
+double job_seconds(const struct study *study, struct job job) {
+    struct times times = study_times(study, job.task, job.setting);
+    return (double)job.steps * (times.gradient + times.step);
+}
+
+static const struct setting *setting_of(const struct study *study, size_t setting) {
+    return study->settings.list + setting;
+}
+
+/* ---- equal gradients, linear schedule ---- */
+
+/* NULL: no setting of the family runs on the task. */
+static const struct cell *best_of_family(const struct results *results, size_t task, enum family family) {
+    const struct cell *best = NULL;
+    for (size_t s = 0; s < results->study->settings.count; s++) {
+        const struct cell *cell = results_cell(results, task, s);
+        if (!cell_applies(cell) || setting_of(results->study, s)->family != family) continue;
+        if (!best || cell->loss < best->loss) best = cell;
+    }
+    return best;
+}
+
+/* Cells of settings that do not apply have no learning rates, and nothing is done for them. */
+static void tune_all(struct results *results) {
+    struct study *study = results->study;
+    size_t count = study->settings.count;
+    results->cells = allocate(study->task_count * count, sizeof *results->cells);
+    for (size_t t = 0; t < study->task_count; t++)
+        for (size_t s = 0; s < count; s++) {
+            const struct setting *setting = setting_of(study, s);
+            struct cell *cell = results->cells + t * count + s;
+            *cell = cell_new(study, t, s, SCHEDULE_LINEAR, lattice_index(setting->first_lr));
+            if (!setting_applies(setting, study->tasks[t])) cell->high = cell->low - 1;
+        }
+    tune(study, results->cells, study->task_count * count);
+}
+
+static void report_best(struct results *results) {
+    struct study *study = results->study;
+    for (size_t t = 0; t < study->task_count; t++) {
+        for (enum family f = 0; f < FAMILY_COUNT; f++) {
+            const struct cell *best = best_of_family(results, t, f);
+            if (!best) continue;
+            results->tasks[t].best[f] = cell_job(study, best);
+            study_want_seeds(study, results->tasks[t].best[f], false);
+        }
+        /* The verdict compares these with each other. */
+        for (size_t s = 0; s < study->settings.count; s++)
+            if (setting_is_lmada(setting_of(study, s)) && cell_applies(results_cell(results, t, s)))
+                study_want_seeds(study, cell_job(study, results_cell(results, t, s)), false);
+    }
+    study_do(study);
+}
+
+/* ---- the verdict ---- */
+
+static void judge_settings(struct results *results) {
+    struct study *study = results->study;
+    double bytes[MOST_CANDIDATES];
+    for (size_t s = 0; s < study->settings.count; s++) {
+        if (!setting_is_lmada(setting_of(study, s))) continue;
+        if (results->candidate_count == MOST_CANDIDATES) fail("too many candidates");
+        bytes[results->candidate_count] = setting_of(study, s)->window_bytes;
+        results->candidates[results->candidate_count++] = s;
+    }
+    size_t candidates = results->candidate_count, seeds = study->seeds;
+    double *logs = allocate(study->task_count * candidates * seeds, sizeof *logs), *at = logs;
+    for (size_t t = 0; t < study->task_count; t++)
+        for (size_t c = 0; c < candidates; c++, at += seeds) {
+            const struct cell *cell = results_cell(results, t, results->candidates[c]);
+            double losses[MOST_SEEDS];
+            if (cell_applies(cell)) job_losses(study, cell_job(study, cell), OBJECTIVE, losses);
+            for (size_t i = 0; i < seeds; i++) at[i] = cell_applies(cell) ? log10(fmin(losses[i], 1e30)) : NAN;
+        }
+    const struct losses losses = {study->task_count, candidates, seeds, logs, bytes};
+    judge(&losses, &results->verdict);
+    results->chosen = results->candidates[results->verdict.chosen];
+    free(logs);
+}
+
+/* ---- learning rates around the best ---- */
+
+void sweep_losses(const struct study *study, const struct cell *sweep, int low, int high, double *losses) {
+    for (int lr = low; lr <= high; lr++) losses[lr - low] = cell_loss(study, sweep, lr);
+}
+
+static void sweep_all(struct results *results) {
+    struct study *study = results->study;
+    size_t tasks = study->task_count;
+    struct cell *sweeps = allocate(2 * tasks, sizeof *sweeps);
+    for (size_t t = 0; t < tasks; t++) {
+        sweeps[2 * t] = *results_cell(results, t, results->chosen);
+        sweeps[2 * t + 1] = *results_cell(results, t, results->tasks[t].best[FAMILY_ADAM].setting);
+        sweeps[2 * t].sweep = sweeps[2 * t + 1].sweep = true;
+    }
+    tune(study, sweeps, 2 * tasks);
+    int low = LR_MOST, high = LR_LEAST;
+    for (size_t t = 0; t < tasks; t++) {
+        results->tasks[t].chosen_sweep = sweeps[2 * t];
+        results->tasks[t].adam_sweep = sweeps[2 * t + 1];
+        if (!cell_applies(&sweeps[2 * t])) continue;
+        low = sweeps[2 * t].best < low ? sweeps[2 * t].best : low;
+        high = sweeps[2 * t].best > high ? sweeps[2 * t].best : high;
+    }
+    free(sweeps);
+
+    /* One learning rate for all tasks lies between the least and the largest of their own best ones. */
+    size_t lrs = (size_t)(high - low + 1), used = 0;
+    for (size_t t = 0; t < tasks; t++) {
+        if (!cell_applies(&results->tasks[t].chosen_sweep)) continue;
+        struct job job = cell_job(study, &results->tasks[t].chosen_sweep);
+        for (job.lr = low; job.lr <= high; job.lr++) study_want_seeds(study, job, true);
+    }
+    study_do(study);
+    double *losses = allocate(tasks * lrs, sizeof *losses);
+    for (size_t t = 0; t < tasks; t++)
+        if (cell_applies(&results->tasks[t].chosen_sweep))
+            sweep_losses(study, &results->tasks[t].chosen_sweep, low, high, losses + used++ * lrs);
+    results->chosen_lr = low + (int)judge_lr(losses, used, lrs, &results->chosen_lr_worst);
+    free(losses);
+}
+
+/* ---- other lengths ---- */
+
+static void run_longer(struct results *results) {
+    struct study *study = results->study;
+    for (size_t t = 0; t < study->task_count; t++)
+        for (size_t i = 0; i < LONGER; i++) {
+            struct job *job = results->tasks[t].longer + i;
+            *job = results->tasks[t].best[FAMILY_ADAM];
+            job->steps *= (size_t)2 << i;
+            study_want_seeds(study, *job, false);
+        }
+    study_do(study);
+}
+
+/* Within 2 % the equal number of gradients serves: times are not known better. */
+static size_t steps_in(const struct study *study, struct job job, double seconds) {
+    double steps = (double)job.steps * seconds / job_seconds(study, job);
+    if (fabs(steps / (double)job.steps - 1) <= 0.02) return job.steps;
+    return steps < 2 * TAIL_EVALUATIONS ? 2 * TAIL_EVALUATIONS : (size_t)steps;
+}
+
+static struct job job_at_equal_time(const struct results *results, size_t task, size_t setting) {
+    const struct study *study = results->study;
+    struct job job = cell_job(study, results_cell(results, task, setting));
+    job.steps = steps_in(study, job, job_seconds(study, results->tasks[task].best[FAMILY_ADAM]));
+    return job;
+}
+
+/* Another setting may be the family's best where its steps are cheaper: the tuning seeds choose again. */
+static void run_equal_time(struct results *results) {
+    struct study *study = results->study;
+    size_t count = study->settings.count;
+    for (size_t t = 0; t < study->task_count; t++)
+        for (size_t s = 0; s < count; s++)
+            if (cell_applies(results_cell(results, t, s)) && setting_of(study, s)->family != FAMILY_VARIANTS)
+                study_want_seeds(study, job_at_equal_time(results, t, s), true);
+    study_do(study);
+    for (size_t t = 0; t < study->task_count; t++) {
+        double least[FAMILY_COUNT];
+        for (enum family f = 0; f < FAMILY_COUNT; f++) least[f] = INFINITY;
+        for (size_t s = 0; s < count; s++) {
+            enum family family = setting_of(study, s)->family;
+            if (!cell_applies(results_cell(results, t, s)) || family == FAMILY_VARIANTS) continue;
+            struct job job = job_at_equal_time(results, t, s);
+            double loss = study_tuning_loss(study, job);
+            if (loss >= least[family] && results->tasks[t].equal_time[family].steps > 0) continue;
+            least[family] = loss;
+            results->tasks[t].equal_time[family] = job;
+        }
+        /* It has the time of its own run. */
+        results->tasks[t].equal_time[FAMILY_ADAM] = results->tasks[t].best[FAMILY_ADAM];
+        for (enum family f = 0; f < FAMILY_COUNT; f++)
+            if (results->tasks[t].equal_time[f].steps > 0)
+                study_want_seeds(study, results->tasks[t].equal_time[f], false);
+    }
+    study_do(study);
+}
+
+/* ---- other learning rates ---- */
+
+static bool has_constant_row(enum family family) {
+    return family != FAMILY_LBFGS && family != FAMILY_LBFGS_F32 && family != FAMILY_VARIANTS;
+}
+
+static void run_constant(struct results *results) {
+    struct study *study = results->study;
+    struct cell *cells = allocate(study->task_count * FAMILY_COUNT, sizeof *cells);
+    size_t count = 0;
+    for (size_t t = 0; t < study->task_count; t++)
+        for (enum family f = 0; f < FAMILY_COUNT; f++) {
+            const struct job *best = results->tasks[t].best + f;
+            if (best->steps > 0 && has_constant_row(f))
+                cells[count++] = cell_new(study, t, best->setting, SCHEDULE_CONSTANT, best->lr - 1);
+        }
+    tune(study, cells, count);
+    for (size_t c = 0; c < count; c++) {
+        enum family family = setting_of(study, cells[c].setting)->family;
+        struct job *job = results->tasks[cells[c].task].constant + family;
+        *job = cell_job(study, cells + c);
+        study_want_seeds(study, *job, false);
+    }
+    study_do(study);
+    free(cells);
+}
+
+/* As people first try them: the settings and learning rates that come with them. */
+static void run_untuned(struct results *results) {
+    struct study *study = results->study;
+    for (size_t t = 0; t < study->task_count; t++) {
+        struct task_results *task = results->tasks + t;
+        task->untuned_lmada = task->untuned_adam = task->best[FAMILY_ADAM];
+        task->untuned_lmada.setting = results->chosen;
+        task->untuned_lmada.lr = results->chosen_lr;
+        task->untuned_adam.setting = setting_find(&study->settings, "Adam 0.9, 0.999");
+        task->untuned_adam.lr = lattice_index(1e-3);
+        if (!setting_applies(setting_of(study, results->chosen), study->tasks[t])) task->untuned_lmada.steps = 0;
+        if (task->untuned_lmada.steps > 0) study_want_seeds(study, task->untuned_lmada, false);
+        study_want_seeds(study, task->untuned_adam, false);
+    }
+    study_do(study);
+}
+
+/* ---- all ---- */
+
+/* Seconds of all runs by the times measured, one after the other: a guess at how many learning rates are tried. */
+static double estimate(const struct study *study, size_t *runs) {
+    enum { LRS = 5, OTHER_RUNS = 70 };
+    double seconds = 0;
+    *runs = 0;
+    for (size_t t = 0; t < study->task_count; t++) {
+        double mean = 0, applying = 0;
+        for (size_t s = 0; s < study->settings.count; s++) {
+            if (!setting_applies(setting_of(study, s), study->tasks[t])) continue;
+            struct job job = {t, s, 0, SCHEDULE_LINEAR, 0, study_steps(study, t)};
+            size_t tried = setting_has_lr(setting_of(study, s)) ? LRS : 1;
+            size_t count = tried * study->tuning_seeds + setting_is_lmada(setting_of(study, s)) * study->seeds;
+            seconds += (double)count * study_seconds(study, &job);
+            *runs += count;
+            mean += study_seconds(study, &job);
+            applying++;
+        }
+        /* Constant rates, equal time, longer runs, sweeps, reports. */
+        seconds += OTHER_RUNS * (double)(study->seeds + study->tuning_seeds) / 7 * mean / applying;
+        *runs += OTHER_RUNS * (study->seeds + study->tuning_seeds) / 7;
+    }
+    return seconds;
+}
+
+struct results results_new(struct study *study) {
+    struct results results = {.study = study};
+    results.tasks = allocate(study->task_count, sizeof *results.tasks);
+    timing_measure(study);
+    size_t runs;
+    double seconds = estimate(study, &runs);
+    fprintf(stderr, "about %zu runs, about %.0f s with %zu at a time; those done before are not done again\n", runs,
+            seconds / (double)study->at_a_time, study->at_a_time);
+    study->progress = progress_start();
+    static void (*const phases[])(struct results *) = {
+        tune_all, report_best, judge_settings, sweep_all, run_equal_time, run_longer, run_constant, run_untuned};
+    /* The share of the whole that is left after each phase, roughly. */
+    static const double left[] = {0.45, 0.35, 0.35, 0.3, 0.2, 0.15, 0.02, 0};
+    for (size_t i = 0; i < sizeof phases / sizeof *phases; i++) {
+        study->later = left[i] * seconds;
+        phases[i](&results);
+    }
+    progress_finish(&study->progress);
+    return results;
+}
+
+void results_free(struct results *results) {
+    free(results->cells);
+    free(results->tasks);
+}

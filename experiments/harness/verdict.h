@@ -1,0 +1,44 @@
+/*
+ * Which candidate loses least over several tasks, and at which learning rate.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ */
+#ifndef EXPERIMENTS_VERDICT_H
+#define EXPERIMENTS_VERDICT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { MOST_TASKS = 24, MOST_CANDIDATES = 32 };
+
+/* Losses of candidates, as log10, task by task and seed by seed. NAN: the candidate does not run on the task. */
+struct losses {
+    size_t tasks, candidates, seeds;
+    const double *log10s;  /* [task][candidate][seed] */
+    const double *bytes;   /* [candidate]: what a step moves for each parameter */
+};
+
+struct verdict {
+    /*
+     * log10 of the geometric mean of a candidate's losses over that of the task's best; 0 where the two are a tie
+     * (statistics.h); NAN where the candidate does not run.
+     */
+    double regrets[MOST_TASKS][MOST_CANDIDATES];
+    double worst[MOST_CANDIDATES];       /* over the tasks */
+    size_t best;                         /* has the least worst regret */
+    bool within_spread[MOST_CANDIDATES]; /* the worst regret is not told apart from the best's by resampled seeds */
+    size_t chosen;                       /* of those within the spread the one that moves the fewest bytes */
+};
+
+void judge(const struct losses *losses, struct verdict *verdict);
+
+/*
+ * The learning rate with the least worst-case ratio of a task's loss to its least. `losses` is [task][lr]; the index of
+ * the best is returned, its worst ratio put into `worst`.
+ */
+size_t judge_lr(const double *losses, size_t tasks, size_t lrs, double *worst);
+
+/* How many of the learning rates have a loss of at most `factor` times the least. */
+size_t width(const double *losses, size_t lrs, double factor);
+
+#endif

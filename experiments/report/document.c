@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "document.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "support.h"
+#include "words.h"
+
+static void put_in(FILE *file, const char *path) {
+    char line[400];
+    FILE *other = fopen(path, "r");
+    if (!other) fail("%s: %s", path, strerror(errno));
+    while (fgets(line, sizeof line, other)) fputs(line, file);
+    fclose(other);
+}
+
+static void write_tasks(FILE *file, const struct results *results) {
+    const struct study *study = results->study;
+    fputs("## The tasks\n\n| task | parameters | rows a gradient | gradients | |\n| --- | --- | --- | --- | --- |\n", file);
+    for (size_t t = 0; t < study->task_count; t++) {
+        const struct task *task = study->tasks[t];
+        fprintf(file, "| %s | %zu | ", task->title, task->dim);
+        fprintf(file, task->batch ? "%zu" : "all", task->batch);
+        fprintf(file, " | %zu | %s%s%s |\n", study_steps(study, t), task->description,
+                task->excess ? " Reported is the distance to the least objective." : "",
+                task->trains_in_f64 ? " All in f64." : "");
+    }
+    fputc('\n', file);
+}
+
+void document_write(const char *path, const char *title, const char *machine, const struct results *results) {
+    FILE *file = fopen(path, "w");
+    if (!file) fail("%s: %s", path, strerror(errno));
+    fprintf(file,
+            "# %s\n\nWritten by a program (experiments/); do not edit. [The method](evidence-method.md) says what was\n"
+            "done and how it is reported. %zu tasks, %zu seeds choose learning rates and settings, %zu others are\n"
+            "reported.\n\n",
+            title, results->study->task_count, results->study->tuning_seeds, results->study->seeds);
+    if (machine) {
+        put_in(file, machine);
+        fputc('\n', file);
+    }
+    write_sentences(file, results);
+    fputs("![The loss that each family reaches, as a multiple of tuned Adam's, at equal gradients and at equal "
+          "time](evidence.svg)\n\n",
+          file);
+    write_tasks(file, results);
+    write_family_tables(file, results);
+    write_verdict_tables(file, results);
+    write_setting_tables(file, results);
+    bool failed = ferror(file) != 0;
+    if (fclose(file) != 0 || failed) fail("%s: cannot be written", path);
+}
