@@ -43,9 +43,13 @@ struct task {
     size_t steps;            /* gradients of a run */
     bool trains_in_f64;      /* with every optimizer; else all but L-BFGS train in f32 */
     bool excess;             /* the least objective is known to 1e-12: reported is the distance to it */
-    double (*optimum)(uint64_t seed); /* the least objective, if `excess` */
+    /* If `excess`: the least objective. Its parameters go to `params` (dim numbers) unless that is NULL. */
+    double (*optimum)(uint64_t seed, double *params);
     const struct task_functions *f32, *f64;
 };
+
+/* The folder with breast_cancer.csv, digits.csv and shakespeare.txt. Set it before a task is opened. */
+extern const char *task_data_folder;
 
 extern const struct task *const tasks[];
 extern const size_t task_count;

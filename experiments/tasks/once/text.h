@@ -3,8 +3,8 @@
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
-#ifndef EXAMPLES_TEXT_H
-#define EXAMPLES_TEXT_H
+#ifndef EXPERIMENTS_TEXT_H
+#define EXPERIMENTS_TEXT_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -56,28 +56,28 @@ void gpt_init(real *params, struct random *random) {
 static void layer_forward(real *stream, struct layer *layer, const real *at) {
     norm_forward(layer->normed_1, &layer->norm_1, stream, at + GPT_NORM_1);
     memset(layer->qkv, 0, sizeof layer->qkv);
-    linear_add(layer->qkv, layer->normed_1, at + GPT_QKV, GPT_WIDTH, 3 * GPT_WIDTH);
+    linear_add(layer->qkv, layer->normed_1, at + GPT_QKV, ROWS, ROWS, GPT_WIDTH, 3 * GPT_WIDTH);
     attention_forward(layer->mixed, &layer->attention, layer->qkv);
-    linear_add(stream, layer->mixed, at + GPT_MIX, GPT_WIDTH, GPT_WIDTH);
+    linear_add(stream, layer->mixed, at + GPT_MIX, ROWS, ROWS, GPT_WIDTH, GPT_WIDTH);
 
     norm_forward(layer->normed_2, &layer->norm_2, stream, at + GPT_NORM_2);
     memset(layer->hidden, 0, sizeof layer->hidden);
-    linear_add(layer->hidden, layer->normed_2, at + GPT_UP, GPT_WIDTH, GPT_HIDDEN);
+    linear_add(layer->hidden, layer->normed_2, at + GPT_UP, ROWS, ROWS, GPT_WIDTH, GPT_HIDDEN);
     gelu_forward(layer->active, layer->gates, layer->hidden, ROWS * GPT_HIDDEN);
-    linear_add(stream, layer->active, at + GPT_DOWN, GPT_HIDDEN, GPT_WIDTH);
+    linear_add(stream, layer->active, at + GPT_DOWN, ROWS, ROWS, GPT_HIDDEN, GPT_WIDTH);
 }
 
 /* `errors`: the derivative by the stream behind the layer becomes that by the stream before it. */
 static void layer_backward(real *errors, real *grads, const struct layer *layer, const real *at) {
     real normed[ROWS * GPT_WIDTH], wide[ROWS * GPT_HIDDEN], qkv[ROWS * 3 * GPT_WIDTH];
-    linear_backward(wide, grads + GPT_DOWN, errors, layer->active, at + GPT_DOWN, GPT_HIDDEN, GPT_WIDTH);
+    linear_backward(wide, grads + GPT_DOWN, errors, layer->active, at + GPT_DOWN, ROWS, ROWS, GPT_HIDDEN, GPT_WIDTH);
     gelu_backward(wide, layer->gates, layer->hidden, ROWS * GPT_HIDDEN);
-    linear_backward(normed, grads + GPT_UP, wide, layer->normed_2, at + GPT_UP, GPT_WIDTH, GPT_HIDDEN);
+    linear_backward(normed, grads + GPT_UP, wide, layer->normed_2, at + GPT_UP, ROWS, ROWS, GPT_WIDTH, GPT_HIDDEN);
     norm_backward(errors, grads + GPT_NORM_2, normed, &layer->norm_2, at + GPT_NORM_2);
 
-    linear_backward(normed, grads + GPT_MIX, errors, layer->mixed, at + GPT_MIX, GPT_WIDTH, GPT_WIDTH);
+    linear_backward(normed, grads + GPT_MIX, errors, layer->mixed, at + GPT_MIX, ROWS, ROWS, GPT_WIDTH, GPT_WIDTH);
     attention_backward(qkv, normed, &layer->attention, layer->qkv);
-    linear_backward(normed, grads + GPT_QKV, qkv, layer->normed_1, at + GPT_QKV, GPT_WIDTH, 3 * GPT_WIDTH);
+    linear_backward(normed, grads + GPT_QKV, qkv, layer->normed_1, at + GPT_QKV, ROWS, ROWS, GPT_WIDTH, 3 * GPT_WIDTH);
     norm_backward(errors, grads + GPT_NORM_1, normed, &layer->norm_1, at + GPT_NORM_1);
 }
 

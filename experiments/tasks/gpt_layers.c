@@ -1,52 +1,10 @@
-/*
- * Plain loops whose innermost runs over neighbouring numbers: a compiler turns them into vector instructions. Sums over
- * such a loop it must not reorder, so products with a transpose are made of a transposed copy.
- *
- * SPDX-License-Identifier: MIT OR Apache-2.0
- */
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "gpt_layers.h"
 
+#include <math.h>
 #include <string.h>
-#include <tgmath.h> /* exp and sqrt in the precision of `real` */
 
-/* Four rows of b at a time, so that a row of c is read and written a quarter as often. */
-void multiply_add(real *restrict c, struct strided a, const real *restrict b, size_t rows, size_t inner,
-                  size_t columns) {
-    for (size_t r = 0; r < rows; r++) {
-        real *restrict out = c + r * columns;
-        for (size_t k = 0; k < inner; k += 4) {
-            const real *x = a.at + r * a.row + k * a.column, *row = b + k * columns;
-            const real x0 = x[0], x1 = x[a.column], x2 = x[2 * a.column], x3 = x[3 * a.column];
-            for (size_t i = 0; i < columns; i++)
-                out[i] += (x0 * row[i] + x1 * row[columns + i]) +
-                          (x2 * row[2 * columns + i] + x3 * row[3 * columns + i]);
-        }
-    }
-}
-
-void transpose(real *restrict out, const real *restrict in, size_t rows, size_t columns) {
-    for (size_t c = 0; c < columns; c++)
-        for (size_t r = 0; r < rows; r++) out[c * rows + r] = in[r * columns + c];
-}
-
-static void add(real *restrict sum, const real *restrict more, size_t count) {
-    for (size_t i = 0; i < count; i++) sum[i] += more[i];
-}
-
-void linear_add(real *out, const real *in, const real *weights, size_t from, size_t to) {
-    for (size_t r = 0; r < ROWS; r++) add(out + r * to, weights + from * to, to);
-    multiply_add(out, (struct strided){in, from, 1}, weights, ROWS, from, to);
-}
-
-void linear_backward(real *in_errors, real *weight_grads, const real *out_errors, const real *in, const real *weights,
-                     size_t from, size_t to) {
-    real transposed[GPT_WIDTH * GPT_HIDDEN]; /* the largest there is */
-    transpose(transposed, weights, from, to);
-    memset(in_errors, 0, ROWS * from * sizeof *in_errors);
-    multiply_add(in_errors, (struct strided){out_errors, to, 1}, transposed, ROWS, to, from);
-    multiply_add(weight_grads, (struct strided){in, 1, from}, out_errors, from, ROWS, to);
-    for (size_t r = 0; r < ROWS; r++) add(weight_grads + from * to, out_errors + r * to, to);
-}
+#include "functions.h"
 
 void norm_forward(real *out, struct norm *norm, const real *in, const real *weights) {
     const real *gains = weights, *biases = weights + GPT_WIDTH;
@@ -55,7 +13,7 @@ void norm_forward(real *out, struct norm *norm, const real *in, const real *weig
         for (size_t i = 0; i < GPT_WIDTH; i++) mean += in[i];
         mean /= GPT_WIDTH;
         for (size_t i = 0; i < GPT_WIDTH; i++) variance += (in[i] - mean) * (in[i] - mean);
-        norm->scales[r] = 1 / sqrt(variance / GPT_WIDTH + (real)1e-5);
+        norm->scales[r] = 1 / (real)sqrt((double)(variance / GPT_WIDTH + (real)1e-5));
         for (size_t i = 0; i < GPT_WIDTH; i++) {
             standard[i] = norm->scales[r] * (in[i] - mean);
             out[i] = gains[i] * standard[i] + biases[i];
@@ -101,13 +59,14 @@ static void put(real *qkv, const real *in, size_t part, size_t head) {
 static void softmax(real *scores, size_t count, size_t columns) {
     real largest = scores[0], sum = 0;
     for (size_t i = 1; i < count; i++) largest = scores[i] > largest ? scores[i] : largest;
-    for (size_t i = 0; i < count; i++) sum += scores[i] = exp(scores[i] - largest);
+    for (size_t i = 0; i < count; i++) scores[i] = real_exp(scores[i] - largest);
+    for (size_t i = 0; i < count; i++) sum += scores[i];
     for (size_t i = 0; i < count; i++) scores[i] /= sum;
     for (size_t i = count; i < columns; i++) scores[i] = 0;
 }
 
 static real score_scale(void) {
-    return 1 / sqrt((real)GPT_HEAD_WIDTH);
+    return (real)(1 / sqrt((double)GPT_HEAD_WIDTH));
 }
 
 void attention_forward(real *out, struct attention *attention, const real *qkv) {
@@ -167,7 +126,7 @@ void attention_backward(real *qkv_errors, const real *out_errors, const struct a
 
 void gelu_forward(real *restrict out, real *restrict gates, const real *restrict in, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        gates[i] = 1 / (1 + exp(-GELU_SLOPE * in[i]));
+        gates[i] = real_sigmoid(GELU_SLOPE * in[i]);
         out[i] = in[i] * gates[i];
     }
 }
@@ -179,12 +138,14 @@ void gelu_backward(real *restrict errors, const real *restrict gates, const real
 double cross_entropy(real *logits, const unsigned char *targets, double share) {
     double sum = 0;
     for (size_t r = 0; r < ROWS; r++, logits += GPT_CHARACTERS) {
-        double right = logits[targets[r]], largest = logits[0], total = 0;
+        double right = (double)logits[targets[r]], total = 0;
+        real largest = logits[0];
         for (size_t c = 1; c < GPT_CHARACTERS; c++) largest = logits[c] > largest ? logits[c] : largest;
-        for (size_t c = 0; c < GPT_CHARACTERS; c++) total += logits[c] = exp(logits[c] - (real)largest);
+        for (size_t c = 0; c < GPT_CHARACTERS; c++) logits[c] = real_exp(logits[c] - largest);
+        for (size_t c = 0; c < GPT_CHARACTERS; c++) total += (double)logits[c];
         for (size_t c = 0; c < GPT_CHARACTERS; c++) logits[c] *= (real)(share / total);
         logits[targets[r]] -= (real)share;
-        sum += log(total) + largest - right;
+        sum += log(total) + (double)largest - right;
     }
     return sum;
 }

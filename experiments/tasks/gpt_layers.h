@@ -5,27 +5,21 @@
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
-#ifndef EXAMPLES_GPT_LAYERS_H
-#define EXAMPLES_GPT_LAYERS_H
+#ifndef EXPERIMENTS_GPT_LAYERS_H
+#define EXPERIMENTS_GPT_LAYERS_H
 
 #include "gpt.h"
+#include "matrix.h"
+
+#define norm_forward NAME(norm_forward)
+#define norm_backward NAME(norm_backward)
+#define attention_forward NAME(attention_forward)
+#define attention_backward NAME(attention_backward)
+#define gelu_forward NAME(gelu_forward)
+#define gelu_backward NAME(gelu_backward)
+#define cross_entropy NAME(cross_entropy)
 
 enum { ROWS = GPT_CONTEXT };
-
-/* c += a b, with a of `rows` x `inner` (element (r, k) at r * a_row + k * a_column) and b, c row by row. */
-struct strided {
-    const real *at;
-    size_t row, column;
-};
-void multiply_add(real *c, struct strided a, const real *b, size_t rows, size_t inner, size_t columns);
-
-/* `out` (columns x rows) becomes the transpose of `in` (rows x columns). */
-void transpose(real *out, const real *in, size_t rows, size_t columns);
-
-/* out += in weights + biases; weights are `from` x `to`, the biases lie behind them. */
-void linear_add(real *out, const real *in, const real *weights, size_t from, size_t to);
-void linear_backward(real *in_errors, real *weight_grads, const real *out_errors, const real *in, const real *weights,
-                     size_t from, size_t to);
 
 /* Layer norm (Ba, Kiros, Hinton 2016): GPT_WIDTH gains, then as many biases. */
 struct norm {

@@ -4,18 +4,17 @@
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
-#ifndef EXAMPLES_GPT_H
-#define EXAMPLES_GPT_H
+#ifndef EXPERIMENTS_GPT_H
+#define EXPERIMENTS_GPT_H
 
 #include <stddef.h>
 
+#include "real.h"
 #include "support.h"
 
-/* The element type. tests/gpt.c compiles the model once more in double, where finite differences are sharp. */
-#ifndef GPT_REAL
-#define GPT_REAL float
-#endif
-typedef GPT_REAL real;
+#define gpt_init NAME(gpt_init)
+#define gpt_loss NAME(gpt_loss)
+#define gpt_logits NAME(gpt_logits)
 
 enum {
     GPT_CHARACTERS = 64, /* a text may have fewer: the rest is learned never to come */
