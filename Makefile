@@ -23,13 +23,13 @@ MAJOR := $(firstword $(subst ., ,$(VERSION)))
 DESCRIPTION := $(shell sed -n 's/^description = "\(.*\)"/\1/p' Cargo.toml)
 
 # In the order in which `make test` runs them.
-SUITES := rust c ubsan mpi abi instructions fuzz examples cpp libtorch dlib ensmallen julia go python install docs readme
+SUITES := rust c ubsan mpi abi instructions fuzz examples experiments cpp libtorch dlib ensmallen julia go python install docs readme
 # Longer suites, which are not part of `make test`.
 LONG := asan tsan msan aarch64 processors large torch
 # Other systems and processors (tests/platforms). `make test-platforms` runs all of them.
 PLATFORMS := musl windows macos i686 s390x wasm
 
-.PHONY: all lib header option-lists docs demo demo-mpi recommended evidence-gpt bench bench-peers bench-scaling bench-compare
+.PHONY: all lib header option-lists docs demo demo-mpi evidence evidence-large bench bench-peers bench-scaling bench-compare
 .PHONY: fuzz soak test
 .PHONY: $(SUITES:%=test-%) $(LONG:%=test-%) $(PLATFORMS:%=test-%) test-platforms
 .PHONY: install install-cmake uninstall clean help
@@ -42,11 +42,12 @@ lib:
 	@scripts/need cc cargo
 	scripts/build-library "$(BUILT)"
 
-## demo          trains small models with lmada and other optimizers, and draws the loss curves
-## recommended   measures the candidates for the options of lmada_config_recommended (long)
-## evidence-gpt  trains a small GPT with lmada and other optimizers (half an hour; resumes after an interruption)
-demo recommended evidence-gpt: lib
-	$(MAKE) -C examples $@
+## demo          trains two models with lmada and with others: a table, and a picture of the losses (a minute)
+## evidence      trains on all tasks with all optimizers; writes docs/evidence.md (under an hour; goes on if interrupted)
+## evidence-large  a larger GPT, and optimizers in PyTorch, which it installs under target/ (hours; likewise)
+demo evidence evidence-large: lib
+	@scripts/need cc make gzip /usr/share/doc/liblbfgs-dev
+	$(MAKE) -C experiments $@
 
 ## demo-mpi      trains one model on four processes over MPI and on one, and prints the difference of the losses
 demo-mpi: lib
@@ -85,6 +86,7 @@ test: lib
 ## test-instructions  the instruction counts of the passes and a small step (RECORD=1 records the new counts)
 ## test-fuzz     every seed of the fuzz targets, then inputs made from the seeds
 ## test-examples the examples in C
+## test-experiments  what makes the demo and docs/evidence.md, in miniature
 ## test-cpp      the C++ binding
 ## test-libtorch the optimizer for libtorch, with the system's libtorch
 ## test-dlib     the solver and the search strategy for dlib

@@ -101,8 +101,8 @@ static void shown_free(struct shown *shown) {
 
 static void print_table(const struct shown *shown, size_t task) {
     const struct study *study = shown->study;
-    printf("\n%s, %zu gradients. %s\n\n%-29s %7s  %-28s %-28s %9s\n", study->tasks[task]->title,
-           study_steps(study, task), study->tasks[task]->excess ? "Objective: distance to its optimum." : "",
+    printf("\n%s, %zu gradients%s\n\n%-28s %7s  %-31s %-28s %9s\n", study->tasks[task]->title,
+           study_steps(study, task), study->tasks[task]->excess ? "; objective: the distance to its optimum" : "",
            "optimizer", "lr", "objective (least to most)", "held-out loss", "us a step");
     for (size_t c = 0; c < shown->count; c++) {
         double objectives[SEEDS], held_out[SEEDS];
@@ -111,11 +111,11 @@ static void print_table(const struct shown *shown, size_t task) {
             objectives[i] = shown->outcomes[c * SEEDS + i].objective;
             held_out[i] = shown->outcomes[c * SEEDS + i].held_out;
         }
-        printf("%-29s %7.3g  %-28s %-28s %9.2f\n", study->settings.list[cell->setting].name, lattice_lr(cell->best),
+        printf("%-28s %7.3g  %-31s %-28s %9.2f\n", study->settings.list[cell->setting].name, lattice_lr(cell->best),
                spread_text(objectives, SEEDS).chars, spread_text(held_out, SEEDS).chars,
                1e6 * study_times(study, task, cell->setting).step);
     }
-    printf("%-29s %75s %9.2f\n", "(the gradient itself)", "", 1e6 * study_times(study, task, 0).gradient);
+    printf("%-97s %9.2f\n", "(the gradient itself)", 1e6 * study_times(study, task, 0).gradient);
 }
 
 static void fill_panel(struct panel *panel, const struct shown *shown, size_t task) {

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "settings.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "support.h"
 
 const char *const family_names[FAMILY_COUNT] = {
-    "SGD with momentum", "Adagrad, diagonal", "Adam",   "AdamW",           "L-BFGS",
-    "L-BFGS, f32",       "lmada, plain",      "lmada", "lmada, variants",
+    "SGD",          "Adagrad",      "Adam",  "AdamW",          "L-BFGS",
+    "L-BFGS, f32",  "lmada, plain", "lmada", "lmada, variants",
 };
 
 static struct setting *add(struct settings *settings, enum family family, struct method method, double first_lr) {
@@ -163,6 +165,22 @@ size_t setting_find(const struct settings *settings, const char *name) {
     for (size_t i = 0; i < settings->count; i++)
         if (strcmp(settings->list[i].name, name) == 0) return i;
     fail("there is no setting called %s", name);
+}
+
+void settings_keep(struct settings *settings, const char *path) {
+    struct settings kept = {0};
+    char line[128];
+    FILE *file = fopen(path, "r");
+    if (!file) fail("%s: %s", path, strerror(errno));
+    while (fgets(line, sizeof line, file)) {
+        char *lr = strchr(line, '\t');
+        if (!lr) fail("%s: no learning rate in a line", path);
+        *lr++ = '\0';
+        kept.list[kept.count] = settings->list[setting_find(settings, line)];
+        kept.list[kept.count++].first_lr = strtod(lr, NULL);
+    }
+    fclose(file);
+    *settings = kept;
 }
 
 void setting_line(const lmada_config_t *config, char *line, size_t size) {

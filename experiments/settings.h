@@ -43,6 +43,9 @@ struct settings {
 
 struct settings settings_new(bool variants);
 
+/* Keeps the settings that the file names, a line each: NAME tab learning rate, which is where its search begins. */
+void settings_keep(struct settings *settings, const char *path);
+
 /* L-BFGS takes no noise, windows in f64 are never quantized, and where all train in f64, no f32 gradient is wanted. */
 bool setting_applies(const struct setting *setting, const struct task *task);
 

@@ -45,9 +45,6 @@ extern const struct model mlp;
 double mlp_gradient(const float *const *params, const struct dataset *data, const size_t *rows, size_t count,
                     size_t batch, float *const *grads, void (*ready)(void *context, size_t tensor), void *context);
 
-/* 30 inputs, one logit, logistic loss: 31 parameters in two tensors. */
-extern const struct model logistic;
-
 /* Share of the rows whose class is predicted. */
 double model_accuracy(const struct model *model, const float *const *params, const struct dataset *data);
 

@@ -33,15 +33,21 @@ static const struct setting *setting_of(const struct study *study, size_t settin
 
 /* ---- equal gradients, linear schedule ---- */
 
-/* NULL: no setting of the family runs on the task. */
-static const struct cell *best_of_family(const struct results *results, size_t task, enum family family) {
-    const struct cell *best = NULL;
+static bool is_better(const struct cell *cell, const struct cell *other) {
+    return cell->loss < other->loss || (cell->loss == other->loss && cell->setting < other->setting);
+}
+
+const struct cell *results_ranked(const struct results *results, size_t task, enum family family, size_t rank) {
+    const struct cell *cells = results_cell(results, task, 0);
     for (size_t s = 0; s < results->study->settings.count; s++) {
-        const struct cell *cell = results_cell(results, task, s);
-        if (!cell_applies(cell) || setting_of(results->study, s)->family != family) continue;
-        if (!best || cell->loss < best->loss) best = cell;
+        if (!cell_applies(cells + s) || setting_of(results->study, s)->family != family) continue;
+        size_t better = 0;
+        for (size_t other = 0; other < results->study->settings.count; other++)
+            better += cell_applies(cells + other) && setting_of(results->study, other)->family == family &&
+                      is_better(cells + other, cells + s);
+        if (better == rank) return cells + s;
     }
-    return best;
+    return NULL;
 }
 
 /* Cells of settings that do not apply have no learning rates, and nothing is done for them. */
@@ -63,7 +69,7 @@ static void report_best(struct results *results) {
     struct study *study = results->study;
     for (size_t t = 0; t < study->task_count; t++) {
         for (enum family f = 0; f < FAMILY_COUNT; f++) {
-            const struct cell *best = best_of_family(results, t, f);
+            const struct cell *best = results_ranked(results, t, f, 0);
             if (!best) continue;
             results->tasks[t].best[f] = cell_job(study, best);
             study_want_seeds(study, results->tasks[t].best[f], false);
@@ -270,6 +276,16 @@ static double estimate(const struct study *study, size_t *runs) {
         *runs += OTHER_RUNS * (study->seeds + study->tuning_seeds) / 7;
     }
     return seconds;
+}
+
+struct results results_tuned(struct study *study) {
+    struct results results = {.study = study};
+    results.tasks = allocate(study->task_count, sizeof *results.tasks);
+    timing_measure(study);
+    study->progress = progress_start();
+    tune_all(&results);
+    progress_finish(&study->progress);
+    return results;
 }
 
 struct results results_new(struct study *study) {

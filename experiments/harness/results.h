@@ -36,6 +36,12 @@ struct results {
 
 struct results results_new(struct study *study);
 
+/* Only the learning rates of all settings at equal gradients: the other parts are empty. */
+struct results results_tuned(struct study *study);
+
+/* The setting that is the family's best but `rank` others on the task; NULL: there is none. */
+const struct cell *results_ranked(const struct results *results, size_t task, enum family family, size_t rank);
+
 void results_free(struct results *results);
 
 /* False: the setting does not run on the task. */

@@ -16,6 +16,13 @@ static bool runs_on(const struct losses *losses, size_t task, size_t candidate) 
     return !isnan(logs_of(losses, task, candidate)[0]);
 }
 
+/* A task that a candidate does not run on says nothing of who loses least: the absent would win. */
+static bool counts(const struct losses *losses, size_t task) {
+    for (size_t c = 0; c < losses->candidates; c++)
+        if (!runs_on(losses, task, c)) return false;
+    return true;
+}
+
 static double drawn_mean(const struct losses *losses, size_t task, size_t candidate, const size_t *drawn) {
     double sum = 0;
     for (size_t i = 0; i < losses->seeds; i++) sum += logs_of(losses, task, candidate)[drawn[i]];
@@ -50,8 +57,9 @@ static void drawn_worst(const struct losses *losses, const size_t *drawn, double
     double regrets[MOST_CANDIDATES];
     for (size_t c = 0; c < losses->candidates; c++) worst[c] = 0;
     for (size_t t = 0; t < losses->tasks; t++) {
+        if (!counts(losses, t)) continue;
         plain_regrets(losses, t, drawn, regrets);
-        for (size_t c = 0; c < losses->candidates; c++) worst[c] = fmax(worst[c], regrets[c]); /* fmax passes NAN by */
+        for (size_t c = 0; c < losses->candidates; c++) worst[c] = fmax(worst[c], regrets[c]);
     }
 }
 
@@ -84,7 +92,7 @@ void judge(const struct losses *losses, struct verdict *verdict) {
         size_t best = plain_regrets(losses, t, all, regrets);
         for (size_t c = 0; c < losses->candidates; c++) {
             if (runs_on(losses, t, c) && tie_on_task(losses, t, c, best)) regrets[c] = 0;
-            verdict->worst[c] = fmax(verdict->worst[c], regrets[c]);
+            if (counts(losses, t)) verdict->worst[c] = fmax(verdict->worst[c], regrets[c]);
         }
     }
     for (size_t c = 1; c < losses->candidates; c++)

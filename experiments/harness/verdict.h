@@ -24,7 +24,7 @@ struct verdict {
      * (statistics.h); NAN where the candidate does not run.
      */
     double regrets[MOST_TASKS][MOST_CANDIDATES];
-    double worst[MOST_CANDIDATES];       /* over the tasks */
+    double worst[MOST_CANDIDATES];       /* over the tasks that all candidates run on */
     size_t best;                         /* has the least worst regret */
     bool within_spread[MOST_CANDIDATES]; /* the worst regret is not told apart from the best's by resampled seeds */
     size_t chosen;                       /* of those within the spread the one that moves the fewest bytes */

@@ -82,14 +82,13 @@ static void draw_panel(FILE *file, const struct results *results, double left, d
         double x = x_of(left, decade);
         snprintf(label, sizeof label, "%g", pow(10, decade));
         svg_line(file, x, HEAD - 8, x, bottom, decade == 0 ? "#0072b2" : "#ddd", decade == 0 ? 2 : 1);
-        svg_text(file, x, bottom + 16, "middle", 11, decade == 0 ? "1 (Adam)" : label);
+        svg_text(file, x, bottom + 16, "middle", 11, label);
     }
     double top = HEAD;
     for (size_t t = 0; t < results->study->task_count; t++) {
         draw_task(file, results, t, left, top, equal_time);
         top += (double)(LINE * families_on(results, t) + SPACE);
     }
-    svg_text(file, left + PANEL / 2.0, bottom + 34, "middle", 12, "loss as a multiple of tuned Adam's (less is better)");
 }
 
 static void draw_legend(FILE *file, const struct results *results) {
@@ -100,7 +99,7 @@ static void draw_legend(FILE *file, const struct results *results) {
         svg_text(file, x + 9, 44, "start", 12, family_names[f]);
         size_t len = 0;
         while (family_names[f][len]) len++;
-        x += 28 + 6.4 * (double)len;
+        x += 30 + 6.6 * (double)len;
     }
 }
 
@@ -121,5 +120,7 @@ void bars_write(const char *path, const struct results *results) {
     }
     draw_panel(file, results, LABELS, bottom, false);
     draw_panel(file, results, LABELS + PANEL + GAP, bottom, true);
+    svg_text(file, LABELS + PANEL + GAP / 2.0, bottom + 36, "middle", 12,
+             "loss as a multiple of tuned Adam's, which is the blue line at 1; less is better");
     svg_close(file, path);
 }

@@ -29,25 +29,26 @@ static void write_tasks(FILE *file, const struct results *results) {
     fputc('\n', file);
 }
 
-void document_write(const char *path, const char *title, const char *machine, const struct results *results) {
+void document_write(const char *path, const struct document *document, const struct results *results) {
     FILE *file = fopen(path, "w");
     if (!file) fail("%s: %s", path, strerror(errno));
     fprintf(file,
             "# %s\n\nWritten by a program (experiments/); do not edit. [The method](evidence-method.md) says what was\n"
             "done and how it is reported. %zu tasks, %zu seeds choose learning rates and settings, %zu others are\n"
             "reported.\n\n",
-            title, results->study->task_count, results->study->tuning_seeds, results->study->seeds);
-    if (machine) {
-        put_in(file, machine);
+            document->title, results->study->task_count, results->study->tuning_seeds, results->study->seeds);
+    if (document->machine) {
+        put_in(file, document->machine);
         fputc('\n', file);
     }
     write_sentences(file, results);
-    fputs("![The loss that each family reaches, as a multiple of tuned Adam's, at equal gradients and at equal "
-          "time](evidence.svg)\n\n",
-          file);
+    fprintf(file,
+            "![The loss that each family reaches, as a multiple of tuned Adam's, at equal gradients and at equal "
+            "time](%s.svg)\n\n",
+            document->name);
     write_tasks(file, results);
     write_family_tables(file, results);
-    write_verdict_tables(file, results);
+    write_verdict_tables(file, results, document->name);
     write_setting_tables(file, results);
     bool failed = ferror(file) != 0;
     if (fclose(file) != 0 || failed) fail("%s: cannot be written", path);

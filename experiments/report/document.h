@@ -8,13 +8,19 @@
 
 #include "results.h"
 
-/* `machine`: a file with the machine and the day, put in as it is; NULL: none. Fails where it cannot be written. */
-void document_write(const char *path, const char *title, const char *machine, const struct results *results);
+struct document {
+    const char *name;    /* of its file and its pictures' files, without their endings */
+    const char *title;
+    const char *machine; /* a file that says on which machine and when, put in as it is; NULL: none */
+};
+
+/* Fails where it cannot be written. */
+void document_write(const char *path, const struct document *document, const struct results *results);
 
 /* The chapters, each a part of the document. */
 void write_sentences(FILE *file, const struct results *results);
 void write_family_tables(FILE *file, const struct results *results);
-void write_verdict_tables(FILE *file, const struct results *results);
+void write_verdict_tables(FILE *file, const struct results *results, const char *name);
 void write_setting_tables(FILE *file, const struct results *results);
 
 #endif

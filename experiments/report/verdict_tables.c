@@ -65,16 +65,17 @@ static void write_widths(FILE *file, const struct results *results) {
         double ratio = cell_loss(results->study, sweep, results->chosen_lr) / sweep->loss;
         fprintf(file, " %s |\n", loss_text(ratio).chars);
     }
-    fputs("\n![Loss against learning rate, task by task](evidence-rates.svg)\n\n", file);
+    fputc('\n', file);
 }
 
-void write_verdict_tables(FILE *file, const struct results *results) {
+void write_verdict_tables(FILE *file, const struct results *results, const char *name) {
     fputs("## Which setting to recommend\n\nRegret: log10 of the loss over that of the best lmada setting on the task, "
-          "geometric means over the reported seeds, each\nat its tuned learning rate; 0 where the two are a tie. The "
+          "geometric means over the reported seeds, each\nat its tuned learning rate; 0 where the two are a tie. Tasks that not all settings run on do not count. The "
           "least worst regret counts, and among the settings within the\nspread of it the fewest bytes that a step "
           "moves for each parameter.\n\n",
           file);
     write_regrets(file, results);
     write_chosen_line(file, results);
     write_widths(file, results);
+    fprintf(file, "![Loss against learning rate, task by task](%s-rates.svg)\n\n", name);
 }
