@@ -9,7 +9,7 @@
 #include "net.h"
 #include "task.h"
 
-enum { PIXELS = 64, LAYERS = 6, TRAIN = 1472, FULL = 256, BATCH = 64 };
+enum { PIXELS = 64, LAYERS = 6, TRAIN = 1472, FULL = 128, BATCH = 64 };
 #define L2 1e-6
 
 static const struct net net = {LAYERS, {PIXELS, 32, 16, 8, 16, 32, PIXELS}};
@@ -112,13 +112,13 @@ static const size_t lens[TENSORS] = {64 * 32, 32, 32 * 16, 16, 16 * 8, 8, 8 * 16
 const struct task task_autoencoder = {
     .name = "autoencoder",
     .title = "Autoencoder, full batch",
-    .description = "An autoencoder of 64-32-16-8-16-32-64 units (tanh, linear outputs) on 256 digits, all in each "
+    .description = "An autoencoder of 64-32-16-8-16-32-64 units (tanh, linear outputs) on 128 digits, all in each "
                    "gradient; mean squared error of a pixel, L2 of 10^-6 on the weights.",
     .dim = DIM,
     .tensors = TENSORS,
     .lens = lens,
     .batch = 0,
-    .steps = 500,
+    .steps = 1000,
     .f32 = &autoencoder_f32,
     .f64 = &autoencoder_f64,
 };

@@ -1,5 +1,5 @@
 /*
- * A function that oscillates faster and faster, fitted by a small network: sin(12 (x + 1)^2 / 2)... see wave().
+ * A function that oscillates, fitted by a small network.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
