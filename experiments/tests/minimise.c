@@ -5,7 +5,7 @@
  */
 #include "methods/minimise.h"
 
-#include "../../examples/tests/check.h"
+#include "check.h"
 
 enum { DIM = 20 };
 

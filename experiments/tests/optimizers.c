@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
-#include "../../examples/tests/check.h"
+#include "check.h"
 #include "methods/method.h"
 #include "settings.h"
 

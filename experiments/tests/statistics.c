@@ -5,7 +5,7 @@
  */
 #include "statistics.h"
 
-#include "../../examples/tests/check.h"
+#include "check.h"
 #include "run.h"
 #include "tuning.h"
 

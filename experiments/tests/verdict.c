@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "../../examples/tests/check.h"
+#include "check.h"
 #include "settings.h"
 #include "support.h"
 
