@@ -9,7 +9,12 @@
 #include "gpt.h"
 #include "task.h"
 
-enum { BATCH = 4, MEASURED = 64, WINDOW = GPT_CONTEXT + 1 };
+#ifdef GPT_LARGE
+enum { BATCH = 8, MEASURED = 64, STEPS = 2000 };
+#else
+enum { BATCH = 4, MEASURED = 64, STEPS = 800 };
+#endif
+enum { WINDOW = GPT_CONTEXT + 1 };
 
 struct problem {
     uint64_t seed;
@@ -54,19 +59,31 @@ static double held_out(void *problem, const void *params) {
     return gpt_loss(params, ((struct problem *)problem)->held_out, MEASURED, NULL);
 }
 
-const struct task_functions NAME(characters) = {open, close, start, gradient, objective, held_out};
+const struct task_functions GPT_NAME(characters) = {open, close, start, gradient, objective, held_out};
 
 #ifdef REAL_F64
 
-extern const struct task_functions characters_f32;
-
-#define LAYER_LENS                                                                                        \
+#define LAYER_LENS                                                                                           \
     2 * GPT_WIDTH, GPT_WIDTH * 3 * GPT_WIDTH, 3 * GPT_WIDTH, GPT_WIDTH *GPT_WIDTH, GPT_WIDTH, 2 * GPT_WIDTH, \
         GPT_WIDTH *GPT_HIDDEN, GPT_HIDDEN, GPT_HIDDEN *GPT_WIDTH, GPT_WIDTH
 
 static const size_t lens[] = {
     GPT_CHARACTERS * GPT_WIDTH, GPT_CONTEXT *GPT_WIDTH, LAYER_LENS, LAYER_LENS, 2 * GPT_WIDTH,
 };
+
+#ifdef GPT_LARGE
+
+extern const struct task_functions characters_large_f32;
+
+const struct task task_characters_large = {
+    .name = "characters-large",
+    .title = "Character GPT, larger",
+    .description = "The same with 413,000 parameters (width 128, context 64), 8 windows of 64 characters a gradient.",
+    .f32 = &characters_large_f32,
+    .f64 = &characters_large_f64,
+#else
+
+extern const struct task_functions characters_f32;
 
 const struct task task_characters = {
     .name = "characters",
@@ -75,13 +92,14 @@ const struct task task_characters = {
                    "characters of Shakespeare's plays, 4 windows of 32 characters a gradient, no weight decay. Reported: "
                    "the cross-entropy in nats a character on 64 windows of the text that is trained on; held out: on 64 "
                    "windows of its last tenth.",
+    .f32 = &characters_f32,
+    .f64 = &characters_f64,
+#endif
     .dim = GPT_PARAMETERS,
     .tensors = sizeof lens / sizeof *lens,
     .lens = lens,
     .batch = BATCH,
-    .steps = 800,
-    .f32 = &characters_f32,
-    .f64 = &characters_f64,
+    .steps = STEPS,
 };
 
 #endif

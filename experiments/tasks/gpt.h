@@ -12,14 +12,22 @@
 #include "real.h"
 #include "support.h"
 
-#define gpt_init NAME(gpt_init)
-#define gpt_loss NAME(gpt_loss)
-#define gpt_logits NAME(gpt_logits)
+/* Two sizes: characters_large.c compiles the model once more, with GPT_LARGE. */
+#ifdef GPT_LARGE
+#define GPT_NAME(x) NAME(x##_large)
+enum { GPT_CONTEXT = 64, GPT_WIDTH = 128 };
+#else
+#define GPT_NAME(x) NAME(x)
+enum { GPT_CONTEXT = 32, GPT_WIDTH = 32 };
+#endif
 
+#define gpt_init GPT_NAME(gpt_init)
+#define gpt_loss GPT_NAME(gpt_loss)
+#define gpt_logits GPT_NAME(gpt_logits)
+
+/* GPT_CONTEXT: characters that are looked at. */
 enum {
     GPT_CHARACTERS = 64, /* a text may have fewer: the rest is learned never to come */
-    GPT_CONTEXT = 32,    /* characters that are looked at */
-    GPT_WIDTH = 32,
     GPT_HEADS = 4,
     GPT_HEAD_WIDTH = GPT_WIDTH / GPT_HEADS,
     GPT_HIDDEN = 4 * GPT_WIDTH,

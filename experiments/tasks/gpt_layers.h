@@ -11,13 +11,13 @@
 #include "gpt.h"
 #include "matrix.h"
 
-#define norm_forward NAME(norm_forward)
-#define norm_backward NAME(norm_backward)
-#define attention_forward NAME(attention_forward)
-#define attention_backward NAME(attention_backward)
-#define gelu_forward NAME(gelu_forward)
-#define gelu_backward NAME(gelu_backward)
-#define cross_entropy NAME(cross_entropy)
+#define norm_forward GPT_NAME(norm_forward)
+#define norm_backward GPT_NAME(norm_backward)
+#define attention_forward GPT_NAME(attention_forward)
+#define attention_backward GPT_NAME(attention_backward)
+#define gelu_forward GPT_NAME(gelu_forward)
+#define gelu_backward GPT_NAME(gelu_backward)
+#define cross_entropy GPT_NAME(cross_entropy)
 
 enum { ROWS = GPT_CONTEXT };
 

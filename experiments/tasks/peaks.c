@@ -42,8 +42,8 @@ static void *open(uint64_t seed) {
     const real none[POINTS] = {0};
     problem->seed = seed;
     for (size_t p = 0; p < PEAKS; p++) {
-        problem->truth[CENTRES + p] = (real)(400 + 25 * ((double)p + 0.5) + random_uniform(&random, -5, 5));
-        problem->truth[WIDTHS + p] = (real)random_uniform(&random, 6, 14);
+        problem->truth[CENTRES + p] = (real)(400 + 25 * ((double)p + 0.5) + random_uniform(&random, -4, 4));
+        problem->truth[WIDTHS + p] = (real)random_uniform(&random, 8, 13);
         problem->truth[AMPLITUDES + p] = (real)random_uniform(&random, 0.4, 1.6);
     }
     problem->truth[OFFSET] = (real)0.2;
@@ -135,31 +135,39 @@ static void slopes(const double *params, double x, double *row) {
     row[OFFSET] = 1;
 }
 
-/* Gauss and Newton's method from the parameters that the points were made with, until no step lowers the objective. */
+/* The step of Gauss and Newton's method. */
+static void fit_step(const struct problem *problem, const double *params, double *step) {
+    double errors[POINTS], row[DIM], matrix[DIM * DIM] = {0};
+    curve(params, problem->points, problem->values, errors);
+    memset(step, 0, DIM * sizeof *step);
+    for (size_t n = 0; n < POINTS; n++) {
+        slopes(params, problem->points[n], row);
+        for (size_t i = 0; i < DIM; i++) {
+            step[i] -= row[i] * errors[n];
+            for (size_t j = 0; j < DIM; j++) matrix[i * DIM + j] += row[i] * row[j];
+        }
+    }
+    cholesky_solve(matrix, step, DIM);
+}
+
+/* From the parameters that the points were made with. Steps are halved until one lowers the objective, or none does. */
 static double optimum(uint64_t seed, double *params) {
     struct problem *problem = open(seed);
-    double at[DIM], next[DIM], errors[POINTS], matrix[DIM * DIM], least, lower = HUGE_VAL;
-    memcpy(next, problem->truth, sizeof next);
-    do {
-        double row[DIM];
-        memcpy(at, next, sizeof at);
-        least = lower;
-        memset(matrix, 0, sizeof matrix);
-        memset(next, 0, sizeof next);
-        curve(at, problem->points, problem->values, errors);
-        for (size_t n = 0; n < POINTS; n++) {
-            slopes(at, problem->points[n], row);
-            for (size_t i = 0; i < DIM; i++) {
-                next[i] -= row[i] * errors[n];
-                for (size_t j = 0; j < DIM; j++) matrix[i * DIM + j] += row[i] * row[j];
-            }
-        }
-        cholesky_solve(matrix, next, DIM);
-        for (size_t i = 0; i < DIM; i++) next[i] += at[i];
-        lower = objective(problem, next);
-    } while (lower < least);
-    if (params) memcpy(params, at, sizeof at);
+    double at[DIM], least;
+    memcpy(at, problem->truth, sizeof at);
     least = objective(problem, at);
+    for (bool lower = true; lower;) {
+        double step[DIM], next[DIM];
+        fit_step(problem, at, step);
+        lower = false;
+        for (double size = 1; !lower && size > 1e-6; size /= 2) {
+            for (size_t i = 0; i < DIM; i++) next[i] = at[i] + size * step[i];
+            lower = objective(problem, next) < least;
+        }
+        if (lower) memcpy(at, next, sizeof at);
+        if (lower) least = objective(problem, at);
+    }
+    if (params) memcpy(params, at, sizeof at);
     close(problem);
     return least;
 }

@@ -54,4 +54,7 @@ extern const char *task_data_folder;
 extern const struct task *const tasks[];
 extern const size_t task_count;
 
+/* Takes minutes a run, so it is not one of them. */
+extern const struct task task_characters_large;
+
 #endif
