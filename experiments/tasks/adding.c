@@ -1,6 +1,6 @@
 /*
- * The adding problem (Hochreiter, Schmidhuber 1997): a recurrent network reads numbers, two of them marked, and gives the
- * sum of those two. The network is a GRU (Cho et al. 2014) with a linear output.
+ * The adding problem (Hochreiter, Schmidhuber 1997): a recurrent network reads numbers, two of them marked, and gives
+ * the sum of those two. The network is a GRU (Cho et al. 2014) with a linear output.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
@@ -25,7 +25,7 @@ struct sequence {
 
 /* What the step at a place computes of BATCH sequences. */
 struct place {
-    real gates_in[BATCH * FROM]; /* inputs and hidden state before the step */
+    real gates_in[BATCH * FROM];     /* inputs and hidden state before the step */
     real candidate_in[BATCH * FROM]; /* inputs and the hidden state times the reset gate */
     real gates[BATCH * 2 * HIDDEN], candidate[BATCH * HIDDEN];
 };
@@ -76,7 +76,8 @@ static void inputs(struct problem *problem, const struct sequence *sequences) {
             in[0] = again[0] = (real)sequence->values[t];
             in[1] = again[1] = t == sequence->marked[0] || t == sequence->marked[1];
         }
-    for (size_t n = 0; n < BATCH; n++) memset(problem->places[0].gates_in + n * FROM + INPUTS, 0, HIDDEN * sizeof(real));
+    for (size_t n = 0; n < BATCH; n++)
+        memset(problem->places[0].gates_in + n * FROM + INPUTS, 0, HIDDEN * sizeof(real));
 }
 
 /* state' = update * state + (1 - update) * candidate */
@@ -85,7 +86,8 @@ static void step_forward(struct place *at, struct place *next, const real *param
     linear_add(at->gates, at->gates_in, params + GATES, BATCH, BATCH, FROM, 2 * HIDDEN);
     for (size_t i = 0; i < BATCH * 2 * HIDDEN; i++) at->gates[i] = real_sigmoid(at->gates[i]);
     for (size_t n = 0; n < BATCH; n++) {
-        const real *restrict state = at->gates_in + n * FROM + INPUTS, *restrict reset = at->gates + (2 * n + 1) * HIDDEN;
+        const real *restrict state = at->gates_in + n * FROM + INPUTS;
+        const real *restrict reset = at->gates + (2 * n + 1) * HIDDEN;
         real *restrict kept = at->candidate_in + n * FROM + INPUTS;
         for (size_t j = 0; j < HIDDEN; j++) kept[j] = reset[j] * state[j];
     }
@@ -120,7 +122,8 @@ static void step_backward(const struct place *at, const real *params, real *erro
             gate_errors[(2 * n + 1) * HIDDEN + j] = kept * at->gates_in[n * FROM + INPUTS + j] * reset * (1 - reset);
             errors[n * HIDDEN + j] += kept * reset;
         }
-    linear_backward(in_errors, grads + GATES, gate_errors, at->gates_in, params + GATES, BATCH, BATCH, FROM, 2 * HIDDEN);
+    linear_backward(in_errors, grads + GATES, gate_errors, at->gates_in, params + GATES, BATCH, BATCH, FROM,
+                    2 * HIDDEN);
     for (size_t n = 0; n < BATCH; n++)
         for (size_t j = 0; j < HIDDEN; j++) errors[n * HIDDEN + j] += in_errors[n * FROM + INPUTS + j];
 }
@@ -155,7 +158,8 @@ static double gradient(void *opened, const void *parameters, void *gradients) {
     double loss = forward(problem, params, problem->batch, outputs);
     memset(grads, 0, DIM * sizeof *grads);
     for (size_t n = 0; n < BATCH; n++) {
-        const real *state = problem->places[LENGTH].gates_in + n * FROM + INPUTS, error = outputs[n] * (real)(2.0 / BATCH);
+        const real *state = problem->places[LENGTH].gates_in + n * FROM + INPUTS;
+        const real error = outputs[n] * (real)(2.0 / BATCH);
         for (size_t j = 0; j < HIDDEN; j++) {
             grads[OUTPUT + j] += error * state[j];
             errors[n * HIDDEN + j] = error * params[OUTPUT + j];
@@ -185,8 +189,8 @@ static const size_t lens[] = {FROM * 2 * HIDDEN, 2 * HIDDEN, FROM * HIDDEN, HIDD
 const struct task task_adding = {
     .name = "adding",
     .title = "GRU, adding problem",
-    .description = "A GRU of 32 units reads 24 numbers from 0 to 1, two of them marked, and gives the sum of those two; "
-                   "32 new sequences a gradient, mean squared error, L2 of 10^-7 on the weights. Reported: the "
+    .description = "A GRU of 32 units reads 24 numbers from 0 to 1, two of them marked, and gives the sum of those "
+                   "two; 32 new sequences a gradient, mean squared error, L2 of 10^-7 on the weights. Reported: the "
                    "objective on 256 other sequences.",
     .dim = DIM,
     .tensors = 6,

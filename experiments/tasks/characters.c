@@ -88,10 +88,10 @@ extern const struct task_functions characters_f32;
 const struct task task_characters = {
     .name = "characters",
     .title = "Character GPT",
-    .description = "A GPT of 28,000 parameters (two blocks, width 32, four heads, context 32) on a quarter of a million "
-                   "characters of Shakespeare's plays, 4 windows of 32 characters a gradient, no weight decay. Reported: "
-                   "the cross-entropy in nats a character on 64 windows of the text that is trained on; held out: on 64 "
-                   "windows of its last tenth.",
+    .description = "A GPT of 28,000 parameters (two blocks, width 32, four heads, context 32) on a quarter of a "
+                   "million characters of Shakespeare's plays, 4 windows of 32 characters a gradient, no weight decay. "
+                   "Reported: the cross-entropy in nats a character on 64 windows of the text that is trained on; "
+                   "held out: on 64 windows of its last tenth.",
     .f32 = &characters_f32,
     .f64 = &characters_f64,
 #endif

@@ -32,8 +32,8 @@ void transpose(real *out, const real *in, size_t rows, size_t columns);
 void add(real *sum, const real *more, size_t count);
 
 /*
- * A linear layer: `weights` are from x to, `to` biases lie behind them. The first `biased` of the `rows` get the biases:
- * all, except where rows are derivatives of others.
+ * A linear layer: `weights` are from x to, `to` biases lie behind them. The first `biased` of the `rows` get the
+ * biases: all, except where rows are derivatives of others.
  */
 enum { LARGEST_LAYER = 1 << 16 }; /* weights */
 

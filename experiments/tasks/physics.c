@@ -150,8 +150,9 @@ static double gradient(void *opened, const void *parameters, void *gradients) {
         real *errors = problem->errors[(LAYERS - 1 - l) % 2], *in_errors = problem->errors[(LAYERS - l) % 2];
         offset -= (widths[l] + 1) * widths[l + 1];
         if (l + 1 < LAYERS) tanh_backward(errors, problem->values[l], problem->sums[l]);
-        linear_backward(l > 0 ? in_errors : NULL, grads + offset, errors, l > 0 ? problem->values[l - 1] : problem->points,
-                        params + offset, ROWS, VALUES, widths[l], widths[l + 1]);
+        linear_backward(l > 0 ? in_errors : NULL, grads + offset, errors,
+                        l > 0 ? problem->values[l - 1] : problem->points, params + offset, ROWS, VALUES,
+                        widths[l], widths[l + 1]);
     }
     return sum + net_penalty(&net, params, grads, L2);
 }
@@ -185,10 +186,10 @@ static const size_t lens[] = {AXES * WIDTH, WIDTH, WIDTH * WIDTH, WIDTH, WIDTH, 
 const struct task task_physics = {
     .name = "physics",
     .title = "Physics-informed network",
-    .description = "Poisson's equation on the unit square by a network of 2-32-32-1 units (tanh): the mean square of the "
-                   "equation's residual at 100 points, scaled to a right side of at most 1, and of the value at 40 "
-                   "points of the boundary, all in each gradient; L2 of 10^-9. Held out: the mean squared error against "
-                   "the exact solution at other points.",
+    .description = "Poisson's equation on the unit square by a network of 2-32-32-1 units (tanh): the mean square of "
+                   "the equation's residual at 100 points, scaled to a right side of at most 1, and of the value at 40 "
+                   "points of the boundary, all in each gradient; L2 of 10^-9. Held out: the mean squared error "
+                   "against the exact solution at other points.",
     .dim = DIM,
     .tensors = 6,
     .lens = lens,

@@ -1,8 +1,8 @@
 /*
  * A task: an objective with its gradient that optimizers are compared on.
  *
- * The functions of a task are written once, for `real` numbers, and compiled twice (real.h): in float, and in double for
- * the comparison with finite differences and for L-BFGS.
+ * The functions of a task are written once, for `real` numbers, and compiled twice (real.h): in float, and in double
+ * for the comparison with finite differences and for L-BFGS.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */

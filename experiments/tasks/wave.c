@@ -83,8 +83,8 @@ static const size_t lens[] = {WIDTH, WIDTH, WIDTH * WIDTH, WIDTH, WIDTH, 1};
 const struct task task_wave = {
     .name = "wave",
     .title = "Oscillating function",
-    .description = "The function sin(3 pi x) (1 + x / 2) from -1 to 1 by a network of 1-32-32-1 units (tanh); 128 points, "
-                   "all in each gradient; mean squared error, L2 of 10^-8 on the weights.",
+    .description = "The function sin(3 pi x) (1 + x / 2) from -1 to 1 by a network of 1-32-32-1 units (tanh); 128 "
+                   "points, all in each gradient; mean squared error, L2 of 10^-8 on the weights.",
     .dim = DIM,
     .tensors = 6,
     .lens = lens,

@@ -43,8 +43,13 @@ size_t *rows_shuffled(uint64_t seed, size_t count) {
 
 struct batches batches_new(uint64_t seed, size_t count, size_t batch) {
     if (count % batch != 0) fail("%zu rows in minibatches of %zu", count, batch);
-    struct batches batches = {random_stream(seed, STREAM_BATCHES), allocate(count, sizeof(size_t)), count, batch, count};
-    return batches;
+    return (struct batches){
+        .random = random_stream(seed, STREAM_BATCHES),
+        .order = allocate(count, sizeof(size_t)),
+        .count = count,
+        .batch = batch,
+        .next = count, /* shuffles first */
+    };
 }
 
 void batches_free(struct batches *batches) {
