@@ -310,7 +310,7 @@ impl Config {
     /// Largest `history_size`.
     pub const MAX_HISTORY: u32 = 4096;
 
-    /// Returns the setting that trained best in the measurements of `docs/recommended.md`. No option is in units of the
+    /// Returns the setting that trained best in the measurements of `docs/evidence.md`. No option is in units of the
     /// loss: a loss times a constant trains as the loss itself.
     pub fn recommended() -> Self {
         Self {
@@ -328,7 +328,7 @@ impl Config {
     }
 
     /// Returns the best setting without diagonal preconditioning, for programs whose header does not have it.
-    /// `docs/recommended.md` compares it with the others.
+    /// `docs/evidence.md` compares it with the others.
     pub fn recommended_in_plain_coordinates() -> Self {
         Self {
             history_size: 30,

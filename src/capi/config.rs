@@ -24,7 +24,7 @@ pub unsafe extern "C" fn lmada_config_init(config: *mut lmada_config_t, config_s
     guard(|| unsafe { write_prefix("config", "config_size", config, config_size, config_to_c(&Config::default())) })
 }
 
-/// Fills `config` with the setting that trained best in this library's measurements (docs/recommended.md). All other
+/// Fills `config` with the setting that trained best in this library's measurements (docs/evidence.md). All other
 /// options are those of `lmada_config_init`, the history format too.
 ///
 /// The setting uses diagonal preconditioning, which excludes `centered` and the clips by EMA vectors. None of its

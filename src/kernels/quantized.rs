@@ -1,8 +1,8 @@
 //! The tables of kernels that a quantized window uses.
 
-use super::EncodeKernels;
-use super::ProductKernels;
 use super::columns::ColumnKernels;
+use super::encode::EncodeKernels;
+use super::products::ProductKernels;
 use crate::simd::{Bf16, F16, Number, Stored, best};
 
 /// The best kernels on this machine for columns that store `S` for elements of type `T`.
