@@ -1,4 +1,4 @@
-/* The saved form of version 3, as it is documented in src/checkpoint.rs and src/optimizer/saved.rs: magic (8 bytes),
+/* The saved form of version 3, as it is documented in src/checkpoint.rs and src/optimizer/state.rs: magic (8 bytes),
  * version (4), number of options (4), the options (8 each), steps, averaged steps, number of blocks, number of groups
  * (8 each); the lengths of the blocks (8 each), the weights of the columns (8 each), the groups (32 each); the
  * contents. After each of these three parts comes a CRC-32 (4) of all bytes so far but the checksums before it. */
