@@ -82,32 +82,6 @@ static void report_best(struct results *results) {
     study_do(study);
 }
 
-/* ---- the verdict ---- */
-
-static void judge_settings(struct results *results) {
-    struct study *study = results->study;
-    double bytes[MOST_CANDIDATES];
-    for (size_t s = 0; s < study->settings.count; s++) {
-        if (!setting_is_lmada(setting_of(study, s))) continue;
-        if (results->candidate_count == MOST_CANDIDATES) fail("too many candidates");
-        bytes[results->candidate_count] = setting_of(study, s)->window_bytes;
-        results->candidates[results->candidate_count++] = s;
-    }
-    size_t candidates = results->candidate_count, seeds = study->seeds;
-    double *logs = allocate(study->task_count * candidates * seeds, sizeof *logs), *at = logs;
-    for (size_t t = 0; t < study->task_count; t++)
-        for (size_t c = 0; c < candidates; c++, at += seeds) {
-            const struct cell *cell = results_cell(results, t, results->candidates[c]);
-            double losses[MOST_SEEDS];
-            if (cell_applies(cell)) job_losses(study, cell_job(study, cell), OBJECTIVE, losses);
-            for (size_t i = 0; i < seeds; i++) at[i] = cell_applies(cell) ? log10(fmin(losses[i], 1e30)) : NAN;
-        }
-    const struct losses losses = {study->task_count, candidates, seeds, logs, bytes};
-    judge(&losses, &results->verdict);
-    results->chosen = results->candidates[results->verdict.chosen];
-    free(logs);
-}
-
 /* ---- learning rates around the best ---- */
 
 void sweep_losses(const struct study *study, const struct cell *sweep, int low, int high, double *losses) {
@@ -204,8 +178,43 @@ static void run_equal_time(struct results *results) {
         for (enum family f = 0; f < FAMILY_COUNT; f++)
             if (results->tasks[t].equal_time[f].steps > 0)
                 study_want_seeds(study, results->tasks[t].equal_time[f], false);
+        /* The verdict compares these with each other. */
+        for (size_t s = 0; s < count; s++)
+            if (setting_is_lmada(setting_of(study, s)) && cell_applies(results_cell(results, t, s)))
+                study_want_seeds(study, job_at_equal_time(results, t, s), false);
     }
     study_do(study);
+}
+
+/* ---- the verdict ---- */
+
+static void judge_settings(struct results *results) {
+    struct study *study = results->study;
+    double bytes[MOST_CANDIDATES];
+    for (size_t s = 0; s < study->settings.count; s++) {
+        if (!setting_is_lmada(setting_of(study, s))) continue;
+        if (results->candidate_count == MOST_CANDIDATES) fail("too many candidates");
+        bytes[results->candidate_count] = setting_of(study, s)->window_bytes;
+        results->candidates[results->candidate_count++] = s;
+    }
+    size_t candidates = results->candidate_count, seeds = study->seeds;
+    double *logs = allocate(AXES * study->task_count * candidates * seeds, sizeof *logs), *at = logs;
+    for (size_t row = 0; row < AXES * study->task_count; row++)
+        for (size_t c = 0; c < candidates; c++, at += seeds) {
+            size_t task = row % study->task_count, setting = results->candidates[c];
+            const struct cell *cell = results_cell(results, task, setting);
+            double losses[MOST_SEEDS];
+            if (cell_applies(cell)) {
+                bool equal_gradients = row < study->task_count;
+                struct job job = equal_gradients ? cell_job(study, cell) : job_at_equal_time(results, task, setting);
+                job_losses(study, job, OBJECTIVE, losses);
+            }
+            for (size_t i = 0; i < seeds; i++) at[i] = cell_applies(cell) ? log10(fmin(losses[i], 1e30)) : NAN;
+        }
+    const struct losses losses = {AXES * study->task_count, candidates, seeds, logs, bytes};
+    judge(&losses, &results->verdict);
+    results->chosen = results->candidates[results->verdict.chosen];
+    free(logs);
 }
 
 /* ---- other learning rates ---- */
@@ -298,9 +307,9 @@ struct results results_new(struct study *study) {
             seconds / (double)study->at_a_time, study->at_a_time);
     study->progress = progress_start();
     static void (*const phases[])(struct results *) = {
-        tune_all, report_best, judge_settings, sweep_all, run_equal_time, run_longer, run_constant, run_untuned};
+        tune_all, report_best, run_equal_time, judge_settings, sweep_all, run_longer, run_constant, run_untuned};
     /* The share of the whole that is left after each phase, roughly. */
-    static const double left[] = {0.45, 0.35, 0.35, 0.3, 0.2, 0.15, 0.02, 0};
+    static const double left[] = {0.5, 0.4, 0.25, 0.25, 0.2, 0.15, 0.02, 0};
     for (size_t i = 0; i < sizeof phases / sizeof *phases; i++) {
         study->later = left[i] * seconds;
         phases[i](&results);

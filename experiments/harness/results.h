@@ -23,6 +23,9 @@ struct task_results {
     struct cell chosen_sweep, adam_sweep; /* learning rates on both sides, until the loss is twice the best */
 };
 
+/* The verdict counts each task twice: at equal gradients, then at equal time. */
+enum { AXES = 2 };
+
 struct results {
     struct study *study;
     struct cell *cells;        /* [task][setting]: linear schedule */

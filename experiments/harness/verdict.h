@@ -9,9 +9,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { MOST_TASKS = 24, MOST_CANDIDATES = 32 };
+enum { MOST_TASKS = 32, MOST_CANDIDATES = 32 };
 
-/* Losses of candidates, as log10, task by task and seed by seed. NAN: the candidate does not run on the task. */
+/*
+ * Losses of candidates, as log10, task by task and seed by seed. NAN: the candidate does not run on the task. A task at
+ * equal gradients and the same task at equal time are two tasks here.
+ */
 struct losses {
     size_t tasks, candidates, seeds;
     const double *log10s;  /* [task][candidate][seed] */
@@ -26,7 +29,8 @@ struct verdict {
     double regrets[MOST_TASKS][MOST_CANDIDATES];
     double worst[MOST_CANDIDATES];       /* over the tasks that all candidates run on */
     size_t best;                         /* has the least worst regret */
-    bool within_spread[MOST_CANDIDATES]; /* the worst regret is not told apart from the best's by resampled seeds */
+    /* On no task is the lower end of the 95 % interval of the regret above worst[best]. */
+    bool within_spread[MOST_CANDIDATES];
     size_t chosen;                       /* of those within the spread the one that moves the fewest bytes */
 };
 

@@ -8,27 +8,35 @@
 #include "document.h"
 #include "words.h"
 
-static void write_regrets(FILE *file, const struct results *results) {
+/* Of one axis: 0 is equal gradients, 1 equal time. */
+static void write_regrets(FILE *file, const struct results *results, size_t axis) {
     const struct study *study = results->study;
-    const struct verdict *verdict = &results->verdict;
-    const char *titles[MOST_TASKS + 3];
+    const char *titles[MOST_TASKS];
     for (size_t t = 0; t < study->task_count; t++) titles[t] = task_title(results, t);
-    titles[study->task_count] = "worst";
-    titles[study->task_count + 1] = "within the spread";
-    titles[study->task_count + 2] = "bytes a parameter";
-    table_head(file, "setting", titles, study->task_count + 3);
+    table_head(file, axis == 0 ? "equal gradients" : "equal time", titles, study->task_count);
     for (size_t c = 0; c < results->candidate_count; c++) {
-        const struct setting *setting = study->settings.list + results->candidates[c];
-        const char *mark = c == verdict->chosen ? "**" : "";
-        fprintf(file, "| %s%s%s |", mark, setting->name, mark);
+        fprintf(file, "| %s |", study->settings.list[results->candidates[c]].name);
         for (size_t t = 0; t < study->task_count; t++) {
-            if (isnan(verdict->regrets[t][c]))
+            double regret = results->verdict.regrets[axis * study->task_count + t][c];
+            if (isnan(regret))
                 fputs(" – |", file);
             else
-                fprintf(file, " %.2f |", verdict->regrets[t][c]);
+                fprintf(file, " %.2f |", regret);
         }
-        fprintf(file, " %.2f | %s | %g |\n", verdict->worst[c], verdict->within_spread[c] ? "yes" : "no",
-                setting->window_bytes);
+        fputc('\n', file);
+    }
+    fputc('\n', file);
+}
+
+static void write_worst(FILE *file, const struct results *results) {
+    static const char *const titles[] = {"worst regret", "within the spread", "bytes a parameter"};
+    const struct verdict *verdict = &results->verdict;
+    table_head(file, "setting", titles, sizeof titles / sizeof *titles);
+    for (size_t c = 0; c < results->candidate_count; c++) {
+        const struct setting *setting = results->study->settings.list + results->candidates[c];
+        const char *mark = c == verdict->chosen ? "**" : "";
+        fprintf(file, "| %s%s%s | %.2f | %s | %g |\n", mark, setting->name, mark, verdict->worst[c],
+                verdict->within_spread[c] ? "yes" : "no", setting->window_bytes);
     }
     fputc('\n', file);
 }
@@ -70,11 +78,15 @@ static void write_widths(FILE *file, const struct results *results) {
 
 void write_verdict_tables(FILE *file, const struct results *results, const char *name) {
     fputs("## Which setting to recommend\n\nRegret: log10 of the loss over that of the best lmada setting on the task, "
-          "geometric means over the reported seeds, each\nat its tuned learning rate; 0 where the two are a tie. Tasks that not all settings run on do not count. The "
-          "least worst regret counts, and among the settings within the\nspread of it the fewest bytes that a step "
-          "moves for each parameter.\n\n",
+          "mean over the reported seeds, each\nat its tuned learning rate; 0 if the two are a tie. A task that not all "
+          "settings run on does not count.\n\n",
           file);
-    write_regrets(file, results);
+    for (size_t axis = 0; axis < AXES; axis++) write_regrets(file, results, axis);
+    fputs("The worst regret is over both tables. A setting is within the spread of the setting with the least worst "
+          "regret if on no task\nthe lower end of the 95 % interval of its regret is above that worst regret. Among "
+          "these, the setting that moves the\nfewest bytes for each parameter is recommended.\n\n",
+          file);
+    write_worst(file, results);
     write_chosen_line(file, results);
     write_widths(file, results);
     fprintf(file, "![Loss against learning rate, task by task](%s-rates.svg)\n\n", name);
