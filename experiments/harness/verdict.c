@@ -49,12 +49,15 @@ static struct comparison against(const struct losses *losses, size_t task, size_
     return compare(values, others, losses->seeds);
 }
 
+/* Decades that rounding may make of equal losses. */
+#define ROUNDING 1e-9
+
 /* On no task does even the lower end of the regret's interval exceed the best candidate's worst regret. */
 static bool is_within_spread(const struct losses *losses, size_t candidate, double least_worst) {
     for (size_t t = 0; t < losses->tasks; t++) {
         if (!counts(losses, t)) continue;
         struct comparison regret = against(losses, t, candidate, best_on(losses, t));
-        if (!is_tie(&regret) && regret.low > least_worst) return false;
+        if (!is_tie(&regret) && regret.low > least_worst + ROUNDING) return false;
     }
     return true;
 }
