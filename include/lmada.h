@@ -678,7 +678,7 @@ extern "C" {
 lmada_status_t lmada_config_init(lmada_config_t *config, size_t config_size);
 
 /**
- * Fills `config` with the setting that trained best in this library's measurements (docs/recommended.md). All other
+ * Fills `config` with the setting that trained best in this library's measurements (docs/evidence.md). All other
  * options are those of `lmada_config_init`, the history format too.
  *
  * The setting uses diagonal preconditioning, which excludes `centered` and the clips by EMA vectors. None of its
