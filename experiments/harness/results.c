@@ -71,13 +71,13 @@ static void report_best(struct results *results) {
         for (enum family f = 0; f < FAMILY_COUNT; f++) {
             const struct cell *best = results_ranked(results, t, f, 0);
             if (!best) continue;
-            results->tasks[t].best[f] = cell_job(study, best);
+            results->tasks[t].best[f] = cell_job(best);
             study_want_seeds(study, results->tasks[t].best[f], false);
         }
         /* The verdict compares these with each other. */
         for (size_t s = 0; s < study->settings.count; s++)
             if (setting_is_lmada(setting_of(study, s)) && cell_applies(results_cell(results, t, s)))
-                study_want_seeds(study, cell_job(study, results_cell(results, t, s)), false);
+                study_want_seeds(study, cell_job(results_cell(results, t, s)), false);
     }
     study_do(study);
 }
@@ -112,7 +112,7 @@ static void sweep_all(struct results *results) {
     size_t lrs = (size_t)(high - low + 1), used = 0;
     for (size_t t = 0; t < tasks; t++) {
         if (!cell_applies(&results->tasks[t].chosen_sweep)) continue;
-        struct job job = cell_job(study, &results->tasks[t].chosen_sweep);
+        struct job job = cell_job(&results->tasks[t].chosen_sweep);
         for (job.lr = low; job.lr <= high; job.lr++) study_want_seeds(study, job, true);
     }
     study_do(study);
@@ -145,43 +145,50 @@ static size_t steps_in(const struct study *study, struct job job, double seconds
     return steps < 2 * TAIL_EVALUATIONS ? 2 * TAIL_EVALUATIONS : (size_t)steps;
 }
 
-static struct job job_at_equal_time(const struct results *results, size_t task, size_t setting) {
-    const struct study *study = results->study;
-    struct job job = cell_job(study, results_cell(results, task, setting));
-    job.steps = steps_in(study, job, job_seconds(study, results->tasks[task].best[FAMILY_ADAM]));
-    return job;
+static const struct cell *timed_cell(const struct results *results, size_t task, size_t setting) {
+    return results->timed_cells + task * results->study->settings.count + setting;
 }
 
-/* Another setting may be the family's best where its steps are cheaper: the tuning seeds choose again. */
-static void run_equal_time(struct results *results) {
+/* The learning rate of each setting is tuned again: shorter runs may want another one. */
+static void tune_at_equal_time(struct results *results) {
     struct study *study = results->study;
     size_t count = study->settings.count;
+    results->timed_cells = allocate(study->task_count * count, sizeof *results->timed_cells);
     for (size_t t = 0; t < study->task_count; t++)
-        for (size_t s = 0; s < count; s++)
-            if (cell_applies(results_cell(results, t, s)) && setting_of(study, s)->family != FAMILY_VARIANTS)
-                study_want_seeds(study, job_at_equal_time(results, t, s), true);
-    study_do(study);
+        for (size_t s = 0; s < count; s++) {
+            const struct cell *cell = results_cell(results, t, s);
+            struct cell *timed = results->timed_cells + t * count + s;
+            *timed = cell_new(study, t, s, SCHEDULE_LINEAR, cell->best);
+            if (cell_applies(cell))
+                timed->steps = steps_in(study, cell_job(cell), job_seconds(study, results->tasks[t].best[FAMILY_ADAM]));
+            else
+                timed->high = timed->low - 1;
+        }
+    tune(study, results->timed_cells, study->task_count * count);
+}
+
+/* Another setting may be the family's best if its steps are cheaper: the tuning seeds choose again. */
+static void run_equal_time(struct results *results) {
+    struct study *study = results->study;
+    tune_at_equal_time(results);
     for (size_t t = 0; t < study->task_count; t++) {
+        struct task_results *task = results->tasks + t;
         double least[FAMILY_COUNT];
         for (enum family f = 0; f < FAMILY_COUNT; f++) least[f] = INFINITY;
-        for (size_t s = 0; s < count; s++) {
+        for (size_t s = 0; s < study->settings.count; s++) {
             enum family family = setting_of(study, s)->family;
-            if (!cell_applies(results_cell(results, t, s)) || family == FAMILY_VARIANTS) continue;
-            struct job job = job_at_equal_time(results, t, s);
-            double loss = study_tuning_loss(study, job);
-            if (loss >= least[family] && results->tasks[t].equal_time[family].steps > 0) continue;
-            least[family] = loss;
-            results->tasks[t].equal_time[family] = job;
+            const struct cell *cell = timed_cell(results, t, s);
+            if (!cell_applies(cell)) continue;
+            /* The verdict compares these with each other. */
+            if (setting_is_lmada(setting_of(study, s))) study_want_seeds(study, cell_job(cell), false);
+            if (family == FAMILY_VARIANTS || (cell->loss >= least[family] && task->equal_time[family].steps > 0)) continue;
+            least[family] = cell->loss;
+            task->equal_time[family] = cell_job(cell);
         }
-        /* It has the time of its own run. */
-        results->tasks[t].equal_time[FAMILY_ADAM] = results->tasks[t].best[FAMILY_ADAM];
+        /* Adam has the time of its own run. */
+        task->equal_time[FAMILY_ADAM] = task->best[FAMILY_ADAM];
         for (enum family f = 0; f < FAMILY_COUNT; f++)
-            if (results->tasks[t].equal_time[f].steps > 0)
-                study_want_seeds(study, results->tasks[t].equal_time[f], false);
-        /* The verdict compares these with each other. */
-        for (size_t s = 0; s < count; s++)
-            if (setting_is_lmada(setting_of(study, s)) && cell_applies(results_cell(results, t, s)))
-                study_want_seeds(study, job_at_equal_time(results, t, s), false);
+            if (task->equal_time[f].steps > 0) study_want_seeds(study, task->equal_time[f], false);
     }
     study_do(study);
 }
@@ -202,13 +209,10 @@ static void judge_settings(struct results *results) {
     for (size_t row = 0; row < AXES * study->task_count; row++)
         for (size_t c = 0; c < candidates; c++, at += seeds) {
             size_t task = row % study->task_count, setting = results->candidates[c];
-            const struct cell *cell = results_cell(results, task, setting);
+            bool equal_gradients = row < study->task_count;
+            const struct cell *cell = (equal_gradients ? results_cell : timed_cell)(results, task, setting);
             double losses[MOST_SEEDS];
-            if (cell_applies(cell)) {
-                bool equal_gradients = row < study->task_count;
-                struct job job = equal_gradients ? cell_job(study, cell) : job_at_equal_time(results, task, setting);
-                job_losses(study, job, OBJECTIVE, losses);
-            }
+            if (cell_applies(cell)) job_losses(study, cell_job(cell), OBJECTIVE, losses);
             for (size_t i = 0; i < seeds; i++) at[i] = cell_applies(cell) ? log10(fmin(losses[i], 1e30)) : NAN;
         }
     const struct losses losses = {AXES * study->task_count, candidates, seeds, logs, bytes};
@@ -237,7 +241,7 @@ static void run_constant(struct results *results) {
     for (size_t c = 0; c < count; c++) {
         enum family family = setting_of(study, cells[c].setting)->family;
         struct job *job = results->tasks[cells[c].task].constant + family;
-        *job = cell_job(study, cells + c);
+        *job = cell_job(cells + c);
         study_want_seeds(study, *job, false);
     }
     study_do(study);
@@ -320,5 +324,6 @@ struct results results_new(struct study *study) {
 
 void results_free(struct results *results) {
     free(results->cells);
+    free(results->timed_cells);
     free(results->tasks);
 }

@@ -28,7 +28,8 @@ enum { AXES = 2 };
 
 struct results {
     struct study *study;
-    struct cell *cells;        /* [task][setting]: linear schedule */
+    struct cell *cells;        /* [task][setting]: linear schedule, equal gradients */
+    struct cell *timed_cells;  /* [task][setting]: linear schedule, equal time */
     struct task_results *tasks;
     size_t candidates[MOST_CANDIDATES], candidate_count; /* the settings that the verdict is about */
     struct verdict verdict;

@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-static struct job job_of(const struct study *study, const struct cell *cell, int lr) {
-    return (struct job){cell->task, cell->setting, lr, cell->schedule, 0, study_steps(study, cell->task)};
+static struct job job_of(const struct cell *cell, int lr) {
+    return (struct job){cell->task, cell->setting, lr, cell->schedule, 0, cell->steps};
 }
 
 struct cell cell_new(const struct study *study, size_t task, size_t setting, enum schedule schedule, int lr) {
@@ -12,12 +12,13 @@ struct cell cell_new(const struct study *study, size_t task, size_t setting, enu
     if (!has_lr) lr = 0;
     if (lr < LR_LEAST + 1) lr = LR_LEAST + 1;
     if (lr > LR_MOST - 1) lr = LR_MOST - 1;
-    return (struct cell){.task = task, .setting = setting, .schedule = schedule, .low = lr - has_lr,
+    return (struct cell){.task = task, .setting = setting, .schedule = schedule,
+                         .steps = study_steps(study, task), .low = lr - has_lr,
                          .high = lr + has_lr, .best = lr, .loss = INFINITY};
 }
 
 double cell_loss(const struct study *study, const struct cell *cell, int lr) {
-    return study_tuning_loss(study, job_of(study, cell, lr));
+    return study_tuning_loss(study, job_of(cell, lr));
 }
 
 /* Where all diverge, smaller learning rates are tried. */
@@ -57,7 +58,7 @@ void tune(struct study *study, struct cell *cells, size_t count) {
     while (again) {
         for (size_t c = 0; c < count; c++)
             for (int lr = cells[c].low; lr <= cells[c].high; lr++)
-                study_want_seeds(study, job_of(study, cells + c, lr), true);
+                study_want_seeds(study, job_of(cells + c, lr), true);
         study_do(study);
         again = false;
         for (size_t c = 0; c < count; c++) again = judge(study, cells + c) || again;
@@ -69,6 +70,6 @@ bool cell_at_limit(const struct study *study, const struct cell *cell) {
            (cell->best <= LR_LEAST || cell->best >= LR_MOST);
 }
 
-struct job cell_job(const struct study *study, const struct cell *cell) {
-    return job_of(study, cell, cell->best);
+struct job cell_job(const struct cell *cell) {
+    return job_of(cell, cell->best);
 }

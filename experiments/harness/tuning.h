@@ -12,6 +12,7 @@
 struct cell {
     size_t task, setting;
     enum schedule schedule;
+    size_t steps;        /* gradients of its runs */
     int low, high, best; /* learning rates tried, and the best of them: see lattice_lr */
     double loss;         /* there: the geometric mean over the tuning seeds */
     bool sweep;          /* tried on both sides until the loss is above twice the best */
@@ -30,7 +31,7 @@ double cell_loss(const struct study *study, const struct cell *cell, int lr);
 bool cell_at_limit(const struct study *study, const struct cell *cell);
 
 /* Its run at the best learning rate, of no seed yet. */
-struct job cell_job(const struct study *study, const struct cell *cell);
+struct job cell_job(const struct cell *cell);
 
 /* One decision of `tune`: moves an end of the range. Separate for the tests. `losses[i]` is that of low + i. */
 bool widen(struct cell *cell, const double *losses);

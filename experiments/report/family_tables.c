@@ -108,7 +108,7 @@ static void write_untuned_table(FILE *file, const struct results *results) {
         const struct task_results *task = results->tasks + t;
         const struct cell *tuned = results_cell(results, t, results->chosen);
         if (task->untuned_lmada.steps == 0) continue;
-        const struct job jobs[] = {task->untuned_lmada, cell_job(results->study, tuned), task->untuned_adam,
+        const struct job jobs[] = {task->untuned_lmada, cell_job(tuned), task->untuned_adam,
                                    task->best[FAMILY_ADAM]};
         fprintf(file, "| %s |", task_title(results, t));
         for (size_t i = 0; i < 4; i++) {
