@@ -16,6 +16,12 @@ static bool runs_on(const struct losses *losses, size_t task, size_t candidate) 
     return !isnan(logs_of(losses, task, candidate)[0]);
 }
 
+static bool runs_everywhere(const struct losses *losses, size_t candidate) {
+    for (size_t t = 0; t < losses->tasks; t++)
+        if (!runs_on(losses, t, candidate)) return false;
+    return true;
+}
+
 /* A task that a candidate does not run on says nothing of who loses least: the absent would win. */
 static bool counts(const struct losses *losses, size_t task) {
     for (size_t c = 0; c < losses->candidates; c++)
@@ -76,12 +82,17 @@ void judge(const struct losses *losses, struct verdict *verdict) {
             if (counts(losses, t)) verdict->worst[c] = fmax(verdict->worst[c], *regret);
         }
     }
-    for (size_t c = 1; c < losses->candidates; c++)
-        if (verdict->worst[c] < verdict->worst[verdict->best]) verdict->best = c;
+    verdict->best = SIZE_MAX;
+    for (size_t c = 0; c < losses->candidates; c++)
+        if (runs_everywhere(losses, c) &&
+            (verdict->best == SIZE_MAX || verdict->worst[c] < verdict->worst[verdict->best]))
+            verdict->best = c;
+    if (verdict->best == SIZE_MAX) fail("no candidate runs on every task");
     verdict->chosen = verdict->best;
     for (size_t c = 0; c < losses->candidates; c++) {
         verdict->within_spread[c] = c == verdict->best || is_within_spread(losses, c, verdict->worst[verdict->best]);
-        if (verdict->within_spread[c] && losses->bytes[c] < losses->bytes[verdict->chosen]) verdict->chosen = c;
+        if (verdict->within_spread[c] && runs_everywhere(losses, c) && losses->bytes[c] < losses->bytes[verdict->chosen])
+            verdict->chosen = c;
     }
 }
 

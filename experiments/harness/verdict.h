@@ -28,10 +28,10 @@ struct verdict {
      */
     double regrets[MOST_TASKS][MOST_CANDIDATES];
     double worst[MOST_CANDIDATES];       /* over the tasks that all candidates run on */
-    size_t best;                         /* has the least worst regret */
+    size_t best;                         /* has the least worst regret of the candidates that run on every task */
     /* On no task is the lower end of the 95 % interval of the regret above worst[best]. */
     bool within_spread[MOST_CANDIDATES];
-    size_t chosen;                       /* of those within the spread the one that moves the fewest bytes */
+    size_t chosen;                       /* of those within the spread that run on every task: the fewest bytes */
 };
 
 void judge(const struct losses *losses, struct verdict *verdict);

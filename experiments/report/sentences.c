@@ -142,7 +142,7 @@ static void write_choice(FILE *file, const struct results *results) {
         if (verdict->within_spread[c]) list(&within, settings->list[results->candidates[c]].name, NULL);
     fprintf(file,
             "- **The setting to recommend is %s, with lr %.3g.** The least worst-case regret has %s (%.2f decades);\n"
-            "  within the spread of it: %s. Of these %s moves the fewest bytes. At one learning rate for all tasks,\n"
+            "  within the spread of it: %s. Of these, without formats that f64 does not have, %s\n  moves the fewest bytes. At one learning rate for all tasks,\n"
             "  %.3g, its loss is at most %.3g times that at each task's own.\n",
             settings->list[results->chosen].name, lattice_lr(results->chosen_lr), settings->list[best].name,
             verdict->worst[verdict->best], within.names, settings->list[results->chosen].name,

@@ -84,7 +84,8 @@ void write_verdict_tables(FILE *file, const struct results *results, const char 
     for (size_t axis = 0; axis < AXES; axis++) write_regrets(file, results, axis);
     fputs("The worst regret is over both tables. A setting is within the spread of the setting with the least worst "
           "regret if on no task\nthe lower end of the 95 % interval of its regret is above that worst regret. Among "
-          "these, the setting that moves the\nfewest bytes for each parameter is recommended.\n\n",
+          "these, the setting that moves the\nfewest bytes for each parameter is recommended, if it runs on every task: "
+          "int8 has no f64.\n\n",
           file);
     write_worst(file, results);
     write_chosen_line(file, results);

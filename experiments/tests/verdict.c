@@ -61,6 +61,9 @@ static void check_judgement(void) {
     CHECK(isnan(verdict.regrets[0][ABSENT]), "absent has a regret where it does not run");
     CHECK_CLOSE(verdict.worst[ABSENT], 0.5, 1e-9, "worst of absent");
     CHECK(verdict.worst[UNEVEN] == 0, "uneven counts a task that absent does not run on");
+    bytes[ABSENT] = 1;
+    judge(&all, &verdict);
+    CHECK(verdict.chosen != ABSENT && verdict.best != ABSENT, "absent is chosen, though it does not run everywhere");
 }
 
 static void check_lr(void) {
