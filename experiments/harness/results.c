@@ -109,19 +109,24 @@ static void sweep_all(struct results *results) {
     free(sweeps);
 
     /* One learning rate for all tasks lies between the least and the largest of their own best ones. */
-    size_t lrs = (size_t)(high - low + 1), used = 0;
+    size_t used = 0;
     for (size_t t = 0; t < tasks; t++) {
         if (!cell_applies(&results->tasks[t].chosen_sweep)) continue;
         struct job job = cell_job(&results->tasks[t].chosen_sweep);
         for (job.lr = low; job.lr <= high; job.lr++) study_want_seeds(study, job, true);
     }
     study_do(study);
-    double *losses = allocate(tasks * lrs, sizeof *losses);
+    int bests[MOST_TASKS];
     for (size_t t = 0; t < tasks; t++)
-        if (cell_applies(&results->tasks[t].chosen_sweep))
-            sweep_losses(study, &results->tasks[t].chosen_sweep, low, high, losses + used++ * lrs);
-    results->chosen_lr = low + (int)judge_lr(losses, used, lrs, &results->chosen_lr_worst);
-    free(losses);
+        if (cell_applies(&results->tasks[t].chosen_sweep)) bests[used++] = results->tasks[t].chosen_sweep.best;
+    results->chosen_lr = lower_median(bests, used);
+    results->chosen_lr_worst = 1;
+    for (size_t t = 0; t < tasks; t++) {
+        const struct cell *sweep = &results->tasks[t].chosen_sweep;
+        if (cell_applies(sweep))
+            results->chosen_lr_worst =
+                fmax(results->chosen_lr_worst, cell_loss(study, sweep, results->chosen_lr) / sweep->loss);
+    }
 }
 
 /* ---- other lengths ---- */

@@ -102,17 +102,14 @@ static double least_of(const double *losses, size_t count) {
     return least;
 }
 
-size_t judge_lr(const double *losses, size_t tasks, size_t lrs, double *worst) {
-    size_t best = 0;
-    *worst = INFINITY;
-    for (size_t lr = 0; lr < lrs; lr++) {
-        double ratio = 0;
-        for (size_t t = 0; t < tasks; t++) ratio = fmax(ratio, losses[t * lrs + lr] / least_of(losses + t * lrs, lrs));
-        if (ratio >= *worst) continue;
-        *worst = ratio;
-        best = lr;
-    }
-    return best;
+static int by_size(const void *a, const void *b) {
+    int left = *(const int *)a, right = *(const int *)b;
+    return (left > right) - (left < right);
+}
+
+int lower_median(int *values, size_t count) {
+    qsort(values, count, sizeof *values, by_size);
+    return values[(count - 1) / 2];
 }
 
 size_t width(const double *losses, size_t lrs, double factor) {

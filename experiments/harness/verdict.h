@@ -36,11 +36,8 @@ struct verdict {
 
 void judge(const struct losses *losses, struct verdict *verdict);
 
-/*
- * The learning rate with the least worst-case ratio of a task's loss to its least. `losses` is [task][lr]; the index of
- * the best is returned, its worst ratio put into `worst`.
- */
-size_t judge_lr(const double *losses, size_t tasks, size_t lrs, double *worst);
+/* The median, of an even count the lower of the two in the middle. Sorts the values. */
+int lower_median(int *values, size_t count);
 
 /* How many of the learning rates have a loss of at most `factor` times the least. */
 size_t width(const double *losses, size_t lrs, double factor);
