@@ -11,7 +11,7 @@ def adam(beta1, beta2):
 
 
 def with_lmada(**changes):
-    options = {**lmada.recommended(), **changes}
+    options = {**lmada.recommended(), "threads": 1, **changes}
     options.pop("lr", None)
     return lambda model, lr: [lmada.torch.LMAdagrad(model.parameters(), lr=lr, **options)]
 
