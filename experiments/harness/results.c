@@ -129,6 +129,23 @@ static void sweep_all(struct results *results) {
     }
 }
 
+/* Is the good range of learning rates of another setting wider? */
+static void sweep_variants(struct results *results) {
+    struct study *study = results->study;
+    size_t count = study->settings.count;
+    bool asked_for = false;
+    for (size_t s = 0; s < count; s++) asked_for = asked_for || setting_of(study, s)->family == FAMILY_VARIANTS;
+    if (!asked_for) return;
+    results->variants = allocate(study->task_count * count, sizeof *results->variants);
+    for (size_t i = 0; i < study->task_count * count; i++) {
+        enum family family = setting_of(study, i % count)->family;
+        results->variants[i] = results->cells[i];
+        results->variants[i].sweep = true;
+        if (family != FAMILY_VARIANTS && family != FAMILY_LMADA) results->variants[i].high = results->variants[i].low - 1;
+    }
+    tune(study, results->variants, study->task_count * count);
+}
+
 /* ---- other lengths ---- */
 
 static void run_longer(struct results *results) {
@@ -316,9 +333,10 @@ struct results results_new(struct study *study) {
             seconds / (double)study->at_a_time, study->at_a_time);
     study->progress = progress_start();
     static void (*const phases[])(struct results *) = {
-        tune_all, report_best, run_equal_time, judge_settings, sweep_all, run_longer, run_constant, run_untuned};
+        tune_all, report_best, run_equal_time, judge_settings,
+        sweep_all, sweep_variants, run_longer, run_constant, run_untuned};
     /* The share of the whole that is left after each phase, roughly. */
-    static const double left[] = {0.5, 0.4, 0.25, 0.25, 0.2, 0.15, 0.02, 0};
+    static const double left[] = {0.5, 0.4, 0.25, 0.25, 0.2, 0.2, 0.15, 0.02, 0};
     for (size_t i = 0; i < sizeof phases / sizeof *phases; i++) {
         study->later = left[i] * seconds;
         phases[i](&results);
@@ -330,5 +348,6 @@ struct results results_new(struct study *study) {
 void results_free(struct results *results) {
     free(results->cells);
     free(results->timed_cells);
+    free(results->variants);
     free(results->tasks);
 }

@@ -30,6 +30,7 @@ struct results {
     struct study *study;
     struct cell *cells;        /* [task][setting]: linear schedule, equal gradients */
     struct cell *timed_cells;  /* [task][setting]: linear schedule, equal time */
+    struct cell *variants;     /* [task][setting]: lmada's settings, swept as chosen_sweep is; NULL: not asked for */
     struct task_results *tasks;
     size_t candidates[MOST_CANDIDATES], candidate_count; /* the settings that the verdict is about */
     struct verdict verdict;

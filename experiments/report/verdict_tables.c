@@ -76,6 +76,34 @@ static void write_widths(FILE *file, const struct results *results) {
     fputc('\n', file);
 }
 
+static void write_variants(FILE *file, const struct results *results) {
+    const struct study *study = results->study;
+    const char *titles[MOST_TASKS];
+    if (!results->variants) return;
+    for (size_t t = 0; t < study->task_count; t++) titles[t] = task_title(results, t);
+    fputs("## What widens the good range\n\nHow many half-decades of learning rates end within twice the setting's best "
+          "loss on the task, on the seeds that choose.\n\n",
+          file);
+    table_head(file, "setting", titles, study->task_count);
+    for (size_t s = 0; s < study->settings.count; s++) {
+        enum family family = study->settings.list[s].family;
+        if (family != FAMILY_LMADA && family != FAMILY_VARIANTS) continue;
+        fprintf(file, "| %s |", study->settings.list[s].name);
+        for (size_t t = 0; t < study->task_count; t++) {
+            const struct cell *sweep = results->variants + t * study->settings.count + s;
+            double losses[LR_MOST - LR_LEAST + 1];
+            if (cell_applies(sweep)) {
+                sweep_losses(study, sweep, sweep->low, sweep->high, losses);
+                fprintf(file, " %zu |", width(losses, (size_t)(sweep->high - sweep->low + 1), 2));
+            } else {
+                fputs(" – |", file);
+            }
+        }
+        fputc('\n', file);
+    }
+    fputc('\n', file);
+}
+
 void write_verdict_tables(FILE *file, const struct results *results, const char *name) {
     fputs("## Which setting to recommend\n\nRegret: log10 of the loss over that of the best lmada setting on the task, "
           "mean over the reported seeds, each\nat its tuned learning rate; 0 if the two are a tie. A task that not all "
@@ -91,4 +119,5 @@ void write_verdict_tables(FILE *file, const struct results *results, const char 
     write_chosen_line(file, results);
     write_widths(file, results);
     fprintf(file, "![Loss against learning rate, task by task](%s-rates.svg)\n\n", name);
+    write_variants(file, results);
 }
