@@ -26,17 +26,17 @@ static double element_bytes(const lmada_config_t *config) {
         case LMADA_HISTORY_INT8: return 1;
         case LMADA_HISTORY_BF16:
         case LMADA_HISTORY_F16: return 2;
-        case LMADA_HISTORY_SPARSE: return 6 * config->density;
+        case LMADA_HISTORY_SPARSE: return 4 * config->density;
         default: return 4;
     }
 }
 
 /*
- * Two passes read the window and the gradient; a column is written; parameters and the momentum of updates are read
- * and written; the second moment is read twice and written.
+ * Both passes read the older columns and the gradient; pass two writes the new column. Parameters and the momentum of
+ * updates are read and written; the second moment is read twice and written.
  */
 static double moved_bytes(const lmada_config_t *config) {
-    double bytes = (2 * config->history_size + 1) * element_bytes(config) + 2 * 4 + 2 * 4;
+    double bytes = (2 * config->history_size - 1) * element_bytes(config) + 2 * 4 + 2 * 4;
     if (config->momentum_kind != LMADA_MOMENTUM_NONE) bytes += 2 * 4;
     if (config->diagonal_beta > 0) bytes += 3 * 4;
     return bytes;

@@ -134,7 +134,7 @@ void write_family_tables(FILE *file, const struct results *results) {
           "together: their number, and the\nobjective as a multiple of tuned Adam's.\n\n",
           file);
     write_table(file, results, equal_time_jobs, write_gradients);
-    fputs("The settings, and their learning rates, which are those of equal gradients.\n\n", file);
+    fputs("The settings and their learning rates, chosen again for that number of gradients.\n\n", file);
     write_table(file, results, equal_time_jobs, write_setting);
     write_price_table(file, results);
     fputs("## Held-out loss\n\nThe same runs as at equal gradients, chosen by the objective and not by this loss: "
