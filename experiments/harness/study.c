@@ -126,8 +126,8 @@ static void arrange(struct study *study) {
 }
 
 void study_do(struct study *study) {
-    arrange(study);
     if (study->wanted_count == 0) return;
+    arrange(study);
     double seconds = study->later;
     for (size_t i = 0; i < study->wanted_count; i++) seconds += study_seconds(study, study->wanted + i);
     progress_expect(&study->progress, study->wanted_count, seconds);
