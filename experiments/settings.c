@@ -161,6 +161,12 @@ bool setting_applies(const struct setting *setting, const struct task *task) {
     return !(quantized && task->trains_in_f64);
 }
 
+bool setting_is_there(const struct settings *settings, const char *name) {
+    for (size_t i = 0; i < settings->count; i++)
+        if (strcmp(settings->list[i].name, name) == 0) return true;
+    return false;
+}
+
 size_t setting_find(const struct settings *settings, const char *name) {
     for (size_t i = 0; i < settings->count; i++)
         if (strcmp(settings->list[i].name, name) == 0) return i;

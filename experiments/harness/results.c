@@ -270,15 +270,20 @@ static void run_constant(struct results *results) {
     free(cells);
 }
 
+static const char untuned_adam[] = "Adam 0.9, 0.999";
+
 /* As people first try them: the settings and learning rates that come with them. */
 static void run_untuned(struct results *results) {
     struct study *study = results->study;
+    /* Without a row if it is not among the settings that --only keeps. */
+    if (!setting_is_there(&study->settings, untuned_adam)) return;
+    size_t adam = setting_find(&study->settings, untuned_adam);
     for (size_t t = 0; t < study->task_count; t++) {
         struct task_results *task = results->tasks + t;
         task->untuned_lmada = task->untuned_adam = task->best[FAMILY_ADAM];
         task->untuned_lmada.setting = results->chosen;
         task->untuned_lmada.lr = results->chosen_lr;
-        task->untuned_adam.setting = setting_find(&study->settings, "Adam 0.9, 0.999");
+        task->untuned_adam.setting = adam;
         task->untuned_adam.lr = lattice_index(1e-3);
         if (!setting_applies(setting_of(study, results->chosen), study->tasks[t])) task->untuned_lmada.steps = 0;
         if (task->untuned_lmada.steps > 0) study_want_seeds(study, task->untuned_lmada, false);
