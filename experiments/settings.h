@@ -52,8 +52,8 @@ bool setting_applies(const struct setting *setting, const struct task *task);
 bool setting_has_lr(const struct setting *setting);
 bool setting_is_lmada(const struct setting *setting);
 
-/* Fails where there is none of the name. */
 bool setting_is_there(const struct settings *settings, const char *name);
+/* Fails if no setting has the name. */
 size_t setting_find(const struct settings *settings, const char *name);
 
 /* The name of the setting that has these options; NULL: none. */

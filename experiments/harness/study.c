@@ -134,7 +134,9 @@ void study_do(struct study *study) {
     struct batch batch = {study, shared_new(study->wanted_count * sizeof *batch.outcomes)};
     jobs_run(&(struct work){run_job, take_job, &batch}, study->wanted_count, study->at_a_time);
     shared_free(batch.outcomes, study->wanted_count * sizeof *batch.outcomes);
-    study->wanted_count = 0;
+    free(study->wanted);
+    study->wanted = NULL;
+    study->wanted_count = study->wanted_reserved = 0;
 }
 
 /* ---- times ---- */
