@@ -29,7 +29,7 @@ LONG := asan tsan msan aarch64 processors large torch
 # Other systems and processors (tests/platforms). `make test-platforms` runs all of them.
 PLATFORMS := musl windows macos i686 s390x wasm
 
-.PHONY: all lib header option-lists docs demo demo-mpi evidence evidence-large bench bench-peers bench-scaling bench-compare
+.PHONY: all need-lbfgs lib header option-lists docs demo demo-mpi evidence evidence-large bench bench-peers bench-scaling bench-compare
 .PHONY: fuzz soak test
 .PHONY: $(SUITES:%=test-%) $(LONG:%=test-%) $(PLATFORMS:%=test-%) test-platforms
 .PHONY: install install-cmake uninstall clean help
@@ -45,9 +45,13 @@ lib:
 ## demo          trains two models with lmada and with others: a table, and a picture of the losses (a minute)
 ## evidence      trains on all tasks with all optimizers; writes docs/evidence.md (under an hour; goes on if interrupted)
 ## evidence-large  a larger GPT, and optimizers in PyTorch, which it installs under target/ (hours; likewise)
+evidence evidence-large: need-lbfgs
 demo evidence evidence-large: lib
-	@scripts/need cc make gzip /usr/share/doc/liblbfgs-dev
+	@scripts/need cc make gzip
 	$(MAKE) -C experiments $@
+
+need-lbfgs:
+	@scripts/need /usr/include/lbfgs.h
 
 ## demo-mpi      trains one model on four processes over MPI and on one, and prints the difference of the losses
 demo-mpi: lib

@@ -14,6 +14,7 @@
 
 #include "chart.h"
 #include "jobs.h"
+#include "methods/minimise.h"
 #include "support.h"
 #include "timing.h"
 #include "tuning.h"
@@ -26,6 +27,13 @@ static const char *const task_names[TASKS] = {"cancer-minibatch", "perceptron"};
 /* Adam runs with four settings, of which the best is shown. */
 static const char *const competitors[] = {"Adam 0.9, 0.999", "Adam 0.9, 0.99", "Adam 0.8, 0.999", "Adam 0.8, 0.99",
                                           "Adagrad eps 1e-10, initial 0", "SGD 0.9"};
+
+/* No setting of the demo is L-BFGS: the demo does without liblbfgs, which a fresh machine lacks. */
+struct lbfgs_result lbfgs_minimise(objective_gradient evaluate, void *context, double *params, size_t dim,
+                                   size_t memory, size_t budget) {
+    (void)evaluate, (void)context, (void)params, (void)dim, (void)memory, (void)budget;
+    fail("the demo has no L-BFGS");
+}
 
 static const struct task *task_called(const char *name) {
     for (size_t t = 0; t < task_count; t++)
