@@ -13,19 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "choices.h"
 #include "support.h"
 #include "table.h"
 
 enum { LIBRARIES = 2, PASSES = 2, MOST = 501 };
-
-static void bf16(lmada_config_t *config) { config->history_format = LMADA_HISTORY_BF16; }
-static void f16(lmada_config_t *config) { config->history_format = LMADA_HISTORY_F16; }
-static void int8(lmada_config_t *config) { config->history_format = LMADA_HISTORY_INT8; }
-static void sparse(lmada_config_t *config) { config->history_format = LMADA_HISTORY_SPARSE; } /* density 0.01 */
-static void diagonal(lmada_config_t *config) {
-    config->diagonal_beta = 0.99;
-    config->momentum_kind = LMADA_MOMENTUM_UPDATE;
-}
 
 static const struct window {
     const char *name;

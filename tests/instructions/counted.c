@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "choices.h"
 #include "lmada.h"
 #include "support.h"
 
@@ -56,15 +57,6 @@ static void in_phases(struct model *model) {
     check(lmada_solve(model->handle));
     check(lmada_apply(model->handle, 0, model->params, model->grads, model->dim));
     check(lmada_end(model->handle));
-}
-
-static void bf16(lmada_config_t *config) { config->history_format = LMADA_HISTORY_BF16; }
-static void f16(lmada_config_t *config) { config->history_format = LMADA_HISTORY_F16; }
-static void int8(lmada_config_t *config) { config->history_format = LMADA_HISTORY_INT8; }
-static void sparse(lmada_config_t *config) { config->history_format = LMADA_HISTORY_SPARSE; } /* density 0.01 */
-static void diagonal(lmada_config_t *config) {
-    config->diagonal_beta = 0.99;
-    config->momentum_kind = LMADA_MOMENTUM_UPDATE;
 }
 
 static const struct task {
