@@ -5,8 +5,8 @@ const ABI_VERSION = 1
 
 const LIBRARY_NAME = Sys.iswindows() ? "lmada" : "liblmada"
 
-# The path of the library in a source tree, from `cargo build --release`.
-const SOURCE_TREE = normpath(@__DIR__, "..", "..", "..", "target", "release", "$LIBRARY_NAME.$(Libdl.dlext)")
+# The path of the library in a source tree, from `make`.
+const SOURCE_TREE = normpath(@__DIR__, "..", "..", "..", "target", "lmada", "$LIBRARY_NAME.$(Libdl.dlext)")
 
 const FUNCTIONS = (:abi_version, :version, :status_string, :last_error, :config_init, :config_recommended,
                    :create_blocks, :memory, :reset, :free, :begin, :partials, :solve, :end, :cancel, :set_lr,

@@ -39,7 +39,7 @@
 
     @testset "the source tree" begin
         mktempdir() do place
-            package, build = elsewhere(place), joinpath(place, "target", "release")
+            package, build = elsewhere(place), joinpath(place, "target", "lmada")
             mkpath(build)
             copied = cp(library, joinpath(build, basename(Lmada.SOURCE_TREE)))
             @test load(package = package) == (true, realpath(copied))
