@@ -345,7 +345,9 @@ private:
         const auto options = created.try_config();
         if (!options) return result<>(options.status(), options.message());
         if (options->dtype != api::dtype) {
-            return result<>(status::invalid_argument, "the state has the other element type (float or double)");
+            return result<>(status::invalid_argument,
+                            std::is_same_v<T, float> ? "the state has the element type double: use optimizer<double>"
+                                                     : "the state has the element type float: use optimizer<float>");
         }
         return created;
     }

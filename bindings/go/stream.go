@@ -92,11 +92,15 @@ func (o *Optimizer[T]) adopt(op string, head *header) error {
 		return err
 	}
 	if (config.dtype == C.LMADA_F32) != single[T]() {
-		return invalid(op, "the state has the other element type (float or double)")
+		found := "float32"
+		if single[T]() {
+			found = "float64"
+		}
+		return invalid(op, "the state has the element type %s: use NewFromState[%s]", found, found)
 	}
 	dims, ok := head.dims()
 	if !ok {
-		return &Error{Op: op, Status: ErrBadState, Message: "this package does not know the format of the state"}
+		return &Error{Op: op, Status: ErrBadState, Message: "the state has a newer format than this package knows: update the package"}
 	}
 	o.blocks = len(dims)
 	for _, dim := range dims {

@@ -35,6 +35,8 @@ def library():
     """The library to copy into the package. None: the package uses an installed library."""
     chosen = os.environ.get("LMADA_LIBRARY")
     if chosen:
+        if not Path(chosen).is_file():
+            raise SystemExit(f"lmada: LMADA_LIBRARY is {chosen}, which is no file")
         return Path(chosen)
     why = "this is no repository of lmada"
     built = Path(os.environ.get("LMADA_LIB_DIR", REPOSITORY / "target" / "lmada"))

@@ -70,7 +70,7 @@ end
 function solve!(opt::Optimizer, totals::AbstractVector{<:Real})
     GC.@preserve opt begin
         values, count = partials_in_place(opt)
-        length(totals) == count || throw(DimensionMismatch("$(length(totals)) totals for $count partials"))
+        length(totals) == count || throw(DimensionMismatch("totals has $(length(totals)) elements: there are $count partials"))
         copyto!(unsafe_wrap(Array, values, count), totals)
     end
     return solve!(opt)

@@ -102,7 +102,7 @@ block (`:sparse`), or of 256 (`:f16`, `:int8`). The rules of [`Lmada.load!`](@re
 function load_shares!(opt::Optimizer, firsts::AbstractVector{<:Integer},
                       states::AbstractVector{<:AbstractVector{UInt8}})
     blocks = length(opt.blocks)
-    length(firsts) == blocks || throw(DimensionMismatch("$(length(firsts)) firsts for $blocks blocks"))
+    length(firsts) == blocks || throw(DimensionMismatch("firsts has $(length(firsts)) elements: this optimizer has $blocks blocks"))
     all(>=(0), firsts) || throw(ArgumentError("firsts cannot be negative: $firsts"))
     kept = collect(states)
     bytes = Csize_t[length(state) for state in kept]

@@ -69,7 +69,7 @@ class Phases(Steps):
             address(totals, np.dtype(np.float64), "totals")
             values = self._partials()
             if totals.shape != values.shape:
-                raise ValueError(f"totals has shape {totals.shape}, the partials are {values.size}")
+                raise ValueError(f"totals has shape {totals.shape}: the partials have shape {values.shape}")
             values[:] = totals
         check(LIBRARY.lmada_solve(self._open()))
 

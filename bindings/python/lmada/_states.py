@@ -80,8 +80,8 @@ class States(Handle):
         """
         numbers = [firsts] if isinstance(firsts, (int, np.integer)) else list(firsts)
         if len(numbers) != len(self._blocks):
-            raise ValueError(f"firsts has {len(numbers)} numbers: this optimizer has {len(self._blocks)} blocks")
-        starts = (SIZE * len(numbers))(*(unsigned(number, "a number of firsts") for number in numbers))
+            raise ValueError(f"firsts has {len(numbers)} elements: this optimizer has {len(self._blocks)} blocks")
+        starts = (SIZE * len(numbers))(*(unsigned(number, "an element of firsts") for number in numbers))
         kept = [_of_state(state) for state in states]
         pointers = (POINTER * len(kept))(*(state.ctypes.data for state in kept))
         sizes = (SIZE * len(kept))(*(state.size for state in kept))
