@@ -103,7 +103,7 @@ static void write_shares(void)
         size_t bytes;
         void *state;
         if (lmada_create(&config, dim * (i + 1) / 4 - dim * i / 4, &share)) fail(lmada_last_error());
-        if (lmada_state_size(share, &bytes) || !(state = malloc(bytes))) fail("no room for a state");
+        if (lmada_state_size(share, &bytes) || !(state = malloc(bytes))) fail("no memory for a state");
         if (lmada_state_save(share, state, bytes)) fail(lmada_last_error());
         write_file(state_files[i], state, bytes);
         free(state);
