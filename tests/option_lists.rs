@@ -324,7 +324,7 @@ fn generated_lists_are_current() {
 /// outside of it.)
 #[test]
 fn every_variant_is_in_every_list() {
-    let variants = read("src/config.rs");
+    let variants = read("src/config/kinds.rs");
     let variants = between(&variants, "variants! {\n    Dtype", "\n}");
     for (name, field, c_type) in [
         ("HistoryFormat", "history_format", "lmada_history_format_t"),
