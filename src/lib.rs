@@ -99,7 +99,7 @@
 //! store the same numbers as one process would. A step is refused if a stored number would not be finite: an `a` that
 //! overflows, or an f16 that rounds beyond the largest `f32`.
 //!
-//! # The rooms
+//! # The modules
 //!
 //! A call goes through [`capi`], [`Optimizer`], the window and the kernels, the Gram matrix, and the k×k solver. See
 //! `ARCHITECTURE.md`.

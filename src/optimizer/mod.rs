@@ -1,4 +1,4 @@
-//! The optimizer: a step as phases. This is the only room that owns state.
+//! The optimizer: a step as phases. This is the only module that owns state.
 //!
 //! Every step is `begin`, `feed`, `solve`, `apply`, `end`, in one call or in pieces. Pass one ([`chunk`]) computes
 //! sums, [`solve`] works on k×k matrices, and pass two writes the state and the parameters. Nothing can fail in pass

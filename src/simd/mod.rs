@@ -1,7 +1,7 @@
 //! Vector arithmetic on each instruction set, and the choice of the best instruction set.
 //!
 //! A loop is written once, on vectors of eight numbers ([`lanes`]), whatever the registers of the machine hold. An
-//! instruction set is a type that implements the traits of this room: plain Rust ([`portable`]), AVX2 and AVX-512
+//! instruction set is a type that implements the traits of this module: plain Rust ([`portable`]), AVX2 and AVX-512
 //! (`x86`) and NEON (`neon`). [`dispatch`] compiles tables of loops for each of them, and chooses the best that the
 //! processor has when the program runs.
 //!

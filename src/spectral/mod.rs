@@ -1,16 +1,14 @@
-//! Coefficients from the Gram matrix C: `f(C) a`, or `V f(Λ)/Λ Vᵀ b`. All of it is k×k; this room knows no parameters.
+//! Coefficients from the Gram matrix C: `f(C) a`, or `V f(Λ)/Λ Vᵀ b`. All of it is k×k; this module knows no parameters.
 //!
 //! There are two ways:
 //!
 //! - A sum of poles ([`poles`]), for the inverse root of a v in the span, where no direction can be absent: ε' must be
-//!   above
-//!   what rounding noise can be. It takes a fraction of the time.
+//!   above what rounding noise can be. It takes a fraction of the time.
 //! - A symmetric eigendecomposition ([`eigen`]), for everything else. It knows every direction, so it can tell which
-//!   are
-//!   absent.
+//!   are absent.
 //!
 //! faer does the dense linear algebra ([`dense`]); the reduction and the solves of the first way are kernels of this
-//! room ([`tridiagonal`]).
+//! module ([`tridiagonal`]).
 //!
 //! The norms of gradients in a window may span many decades. Both ways begin with a reduction to tridiagonal form. It
 //! keeps small directions if the rows come in decreasing order of norm (error of an eigendecomposition's directions at

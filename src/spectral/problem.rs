@@ -1,5 +1,5 @@
-//! A problem of this room: the matrix, the vector and the function of the eigenvalues; and the results other than the
-//! coefficients.
+//! What the module `spectral` solves: a matrix, a vector and a function of the eigenvalues; and the results other than
+//! the coefficients.
 
 use crate::config::Config;
 use crate::error::Error;

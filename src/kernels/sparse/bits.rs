@@ -1,7 +1,7 @@
 //! From bits to the indices of those that are set.
 
 /// Appends the places of the set bits of `bits` to the `count` places that are there. Bit 0 has place `first`. Returns
-/// the new count. `places` has room for `count` places and 64 more.
+/// the new count. `places` has capacity for `count` places and 64 more.
 #[inline(always)]
 pub(super) fn append_set_bits(mut bits: u64, first: usize, places: &mut [u32], count: usize) -> usize {
     /// Places written at a time, even if fewer are left: the processor would mispredict the end of a loop with one turn

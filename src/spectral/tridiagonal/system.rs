@@ -1,4 +1,4 @@
-//! A symmetric matrix and a vector as the kernels of this room take them.
+//! A symmetric matrix and a vector as the kernels of this module take them.
 //!
 //! Rows are taken eight at a time. An *eight* is eight rows of a column or of a vector; zeros pad the last eight, so
 //! that no loop has a rest.
