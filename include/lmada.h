@@ -278,12 +278,12 @@ typedef struct lmada_config_t {
      * 1e-30. It takes one more buffer of `dim` elements. `lmada_create` refuses it together with `centered` and with
      * the clips by EMA vectors.
      *
-     * For each parameter q <- beta2*q + (1 - beta2)*g^2 is kept, and s = (q/(1 - beta2^t) + diagonal_eps)^(-1/4). The
-     * window, v and M hold gradients times the s of their own step. The update u is multiplied by the s of the present
+     * For each parameter q <- beta2*q + (1 - beta2)*g^2 is kept, and S = (q/(1 - beta2^t) + diagonal_eps)^(-1/4). The
+     * window, v and M hold gradients times the S of their own step. The update u is multiplied by the S of the present
      * step and by kappa before it moves parameters. kappa = (sum of sqrt(q/(1 - beta2^t)))^(1/2), over the parameters
      * of the block; kappa is 1 with `LMADA_GRAFT_INPUT`. Because of kappa the update has no units: a loss times a
      * constant gives the same steps (if eps is 0), and lr means what it means in Adam. With k = 1 the update has the
-     * direction of Adam's step, and a smoothed length. Norms (clips, grafts, `update_norm`) are taken before s and
+     * direction of Adam's step, and a smoothed length. Norms (clips, grafts, `update_norm`) are taken before S and
      * kappa.
      */
     double diagonal_beta;
@@ -305,7 +305,7 @@ typedef struct lmada_config_t {
      * Largest norm of a gradient: finite, >= 0. Default 0: off. A longer gradient is scaled down to this norm. Use it
      * against single gradients that are orders of magnitude too long: such a gradient would dominate the window for k
      * steps. The norm is taken over all blocks together, of the gradient as stored (with `diagonal_beta`: as scaled by
-     * s), after `grad_scale`. The stored column keeps its numbers and gets a weight, so this option takes no pass over
+     * S), after `grad_scale`. The stored column keeps its numbers and gets a weight, so this option takes no pass over
      * memory.
      */
     double grad_clip_norm;

@@ -52,11 +52,11 @@ pub(super) struct Scratch<T: Element> {
     pub update: Buffer<f64>,
     /// The gradient, if it has to be copied together or converted.
     pub staging: Buffer<T>,
-    /// s of diagonal preconditioning. This buffer and the next two are empty without it.
+    /// S of diagonal preconditioning. This buffer and the next two are empty without it.
     pub scale: Buffer<T>,
-    /// The gradient times s.
+    /// The gradient times S.
     pub scaled: Buffer<T>,
-    /// m times s.
+    /// m times S.
     scaled_momentum: Buffer<T>,
     /// The gradient times `grad_scale`, for formats with error feedback; otherwise empty.
     factored: Buffer<T>,
@@ -292,7 +292,7 @@ impl<T: Element> Chunk<T> {
                 // If no number is bad, a sum overflowed. `check_partials` finds that.
                 let mut bad = self.count_bad(place, if norm2.is_finite() { newest } else { given });
                 if bad == 0 && norm2.is_finite() && sums_of_given.is_some() {
-                    // s times the gradient overflowed; the format may have stored it as a finite number.
+                    // S times the gradient overflowed; the format may have stored it as a finite number.
                     bad = 1;
                 }
                 self.sums[layout.scalar(Scalar::NonFinite)] += bad as f64;
@@ -368,7 +368,7 @@ impl<T: Element> Chunk<T> {
                 };
                 weigh(g);
                 if apply.diagonal.is_some() {
-                    // v is made of the old m, scaled by the s of this step; m itself is not scaled.
+                    // v is made of the old m, scaled by the S of this step; m itself is not scaled.
                     let scaled = &mut scratch.scaled_momentum[..len];
                     (kernels.multiply)(scale_of, &self.momentum[tile.clone()], scaled);
                     (kernels.average)(scaled, apply.momentum, g, m);

@@ -43,10 +43,10 @@ pub(crate) enum Scalar {
     Processes,
     /// The number of the step, from 1 on. If all processes are at the same step, the sum is that number times the
     /// number of processes.
-    Step,
+    StepNumber,
 }
 
-const SCALARS: usize = Scalar::Step as usize + 1;
+const SCALARS: usize = Scalar::StepNumber as usize + 1;
 
 /// The part of a [`Hash`] that does not change from step to step, with the options that it was computed from.
 pub(super) struct HashedOptions {
@@ -130,13 +130,14 @@ pub(super) fn check_partials(layout: Layout, step: u64, partials: &[f64]) -> Res
     for block in blocks() {
         let processes = block[layout.scalar(Scalar::Processes)];
         if !(processes >= 1.0 && processes.fract() == 0.0) {
-            let expected = "a sum of partials over processes, whose number of processes is a whole number >= 1";
-            return Err(Error::invalid("partials", Value::Real(processes), expected));
+            let expected = "a whole number >= 1: partials have to be summed over processes";
+            return Err(Error::invalid("the number of processes in partials", Value::Real(processes), expected));
         }
-        let numbers = block[layout.scalar(Scalar::Step)];
+        let numbers = block[layout.scalar(Scalar::StepNumber)];
         if numbers != processes * step as f64 {
             let expected = "the same step number on every process";
-            return Err(Error::invalid("partials", Value::Real(numbers / processes), expected));
+            let mean = Value::Real(numbers / processes);
+            return Err(Error::invalid("the mean step number in partials", mean, expected));
         }
         // The hash contains the step's number too: the sum of different numbers may fit one process by chance. That
         // process then refuses the step here, with this message.

@@ -136,7 +136,7 @@ impl<T: Element> Optimizer<T> {
             hash.write(layout, partials);
             partials[layout.scalar(Scalar::Excess)] = excess;
             partials[layout.scalar(Scalar::Processes)] = 1.0;
-            partials[layout.scalar(Scalar::Step)] = number as f64;
+            partials[layout.scalar(Scalar::StepNumber)] = number as f64;
         }
         self.phase = Phase::Summed;
     }

@@ -107,7 +107,7 @@ impl<T: Element> Optimizer<T> {
             start = end;
         }
         if parts.iter().map(ExactSizeIterator::len).sum::<usize>() != self.blocks[block].len {
-            return Err(refused("a place from which on the states hold the whole share"));
+            return Err(refused("the first parameter of a share that lies wholly in the old shares"));
         }
         Ok(())
     }

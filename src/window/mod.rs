@@ -1,9 +1,9 @@
 //! The ring of stored gradients, one file a format.
 //!
-//! A window belongs to one chunk of a block: it holds the k columns of `M` over the chunk's parameters. A slot is the
-//! place of a column in the ring. The optimizer knows which slot holds the newest gradient; the window does not.
-//! Positions count from the start of the chunk. No call crosses a tile: `position / TILE` is the same for its first and
-//! last element.
+//! A window belongs to one chunk of a block: it holds the k columns of `M` over the chunk's parameters. A slot is
+//! a position in the ring; it holds one column. The optimizer knows which slot holds the newest gradient; the window
+//! does not. Other positions count from the start of the chunk. No call crosses a tile: `position / TILE` is the same
+//! for its first and last element.
 //!
 //! A format may store other numbers than it was given. Everything is then done with the gradient *as stored*: pass one
 //! ([`Window::take`]) multiplies it with the columns, pass two ([`Window::store`]) stores and combines the same
