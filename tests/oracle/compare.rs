@@ -130,7 +130,7 @@ pub fn run<T: Number>(case: &Case, mut look: impl FnMut(&Compared<'_>)) -> usize
     refused
 }
 
-/// Whether the library must refuse a step of this length (section 4).
+/// Whether the library must refuse a step of this length, by the update rule in the crate's documentation.
 fn exceeds<T: Number>(config: &Config, length: f64) -> bool {
     config.lr.max(1.0) * length > T::MAX / 2.0
 }

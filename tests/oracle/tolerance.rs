@@ -1,5 +1,5 @@
-//! Tolerances for the library: the promised precision of section 2, plus the documented limit of arithmetic on C. They
-//! are computed from the oracle's spectrum; no test chooses a tolerance.
+//! Tolerances for the library: the promised precision, plus the limit of arithmetic on C (docs/guarantees.md,
+//! "Directions are exact"). They are computed from the oracle's spectrum; no test chooses a tolerance.
 //!
 //! The documented limit is "about 2⁻⁵³·σ²max/(λ+ε') for a direction of eigenvalue λ". In detail: C has an error E of
 //! 2⁻⁵³·σ²max. To first order the error of f(C) between the directions i and j is `f[λᵢ,λⱼ]·E`, where f[·,·] is the
@@ -35,7 +35,7 @@ pub enum Rounding {
 }
 
 /// Returns the documented roundoff of C. For windows of 16-bit floats a sum of products is stored in two 32-bit parts.
-/// (The docs/guarantees.md documents a larger one for gradients with single dominant elements; the kernels' tests have such
+/// (docs/guarantees.md documents a larger one for gradients with single dominant elements; the kernels' tests have such
 /// columns.)
 pub fn gram_unit(config: &Config) -> f64 {
     match config.history_format {

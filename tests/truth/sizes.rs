@@ -61,7 +61,7 @@ fn ten_thousand_dimensions_and_a_window_of_a_hundred() {
     check::<f32>(&[Setting::Momentum(Momentum::Gradient, 0.9)], Stream::Drifting, (10_000, 100), 151);
 }
 
-/// Section 2, Precision, last paragraph: small directions keep their precision beside large ones.
+/// A short gradient keeps its precision beside long ones (docs/guarantees.md).
 fn check_graded<T: Number>(settings: &[Setting], stream: Stream, (dim, k): (usize, usize)) {
     let config = configuration(k, settings).unwrap();
     let mut tally = Tally::default();
