@@ -20,7 +20,7 @@
 #include "tuning.h"
 #include "words.h"
 
-enum { TASKS = 2, SEEDS = 5, MOST_SHOWN = 8, QUICK_SHARE = 10 };
+enum { TASKS = 2, SEEDS = 5, MOST_SHOWN = 8 };
 
 static const char *const task_names[TASKS] = {"cancer-minibatch", "perceptron"};
 
@@ -35,28 +35,27 @@ struct lbfgs_result lbfgs_minimise(objective_gradient evaluate, void *context, d
     fail("the demo has no L-BFGS");
 }
 
-static const struct task *task_called(const char *name) {
-    for (size_t t = 0; t < task_count; t++)
-        if (strcmp(tasks[t]->name, name) == 0) return tasks[t];
-    fail("there is no task called %s", name);
+static void add(struct settings *settings, const struct settings *all, const char *setting) {
+    settings->list[settings->count++] = all->list[setting_find(all, setting)];
 }
 
-static void add_lmada(struct settings *settings, lmada_config_t config, const char *name) {
-    struct setting *setting = settings->list + settings->count++;
-    *setting = (struct setting){.family = FAMILY_LMADA, .method = method_lmada(&config), .first_lr = 0.01,
-                                .window_bytes = 1};
-    snprintf(setting->name, sizeof setting->name, "%s", name);
+static void add_lmada(struct settings *settings, const struct settings *all, const lmada_config_t *config,
+                      const char *name) {
+    const char *setting = setting_of_config(all, config);
+    if (!setting) fail("%s: no setting of the evidence", name);
+    add(settings, all, setting);
+    struct setting *added = settings->list + settings->count - 1;
+    snprintf(added->name, sizeof added->name, "%s", name);
 }
 
 static struct settings settings_of_demo(void) {
     struct settings settings = {0}, all = settings_new(false);
     lmada_config_t config;
     if (lmada_config_recommended(&config, sizeof config) != LMADA_OK) fail("%s", lmada_last_error());
-    add_lmada(&settings, config, "lmada, recommended");
+    add_lmada(&settings, &all, &config, "lmada, recommended");
     config.history_format = LMADA_HISTORY_INT8;
-    add_lmada(&settings, config, "lmada, recommended, int8");
-    for (size_t i = 0; i < sizeof competitors / sizeof *competitors; i++)
-        settings.list[settings.count++] = all.list[setting_find(&all, competitors[i])];
+    add_lmada(&settings, &all, &config, "lmada, recommended, int8");
+    for (size_t i = 0; i < sizeof competitors / sizeof *competitors; i++) add(&settings, &all, competitors[i]);
     return settings;
 }
 
@@ -111,7 +110,7 @@ static void print_table(const struct shown *shown, size_t task) {
     const struct study *study = shown->study;
     printf("\n%s, %zu gradients%s\n\n%-28s %7s  %-31s %-28s %9s\n", study->tasks[task]->title,
            study_steps(study, task), study->tasks[task]->excess ? "; objective: the distance to its optimum" : "",
-           "optimizer", "lr", "objective (least to most)", "held-out loss", "us a step");
+           "optimizer", "lr", "objective (min to max)", "held-out loss", "us a step");
     for (size_t c = 0; c < shown->count; c++) {
         double objectives[SEEDS], held_out[SEEDS];
         const struct cell *cell = shown->cells[c];
@@ -193,10 +192,11 @@ int main(int argc, char **argv) {
         fill_panel(panels + t, &shown, t);
         shown_free(&shown);
     }
-    printf("\nMedian over %d seeds, with the least and the most; learning rates were tuned on two other seeds and fall\n"
-           "linearly to 0. All take the same gradients; the last column is what the optimizer adds to a gradient.\n",
+    printf("\nMedian over %d seeds, with minimum and maximum. Learning rates were tuned on two other seeds and fall\n"
+           "linearly to 0. All take the same gradients; the last column is the optimizer's time in a step.\n",
            SEEDS);
-    chart_write(options.out, "Objective against gradients: median, least and most of five seeds", panels, TASKS, TASKS);
+    chart_write(options.out, "Objective against gradients: median, minimum and maximum of five seeds", panels, TASKS,
+                TASKS);
     printf("The curves: %s\n", options.out);
     free(panels);
     free(cells);

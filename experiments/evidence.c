@@ -22,8 +22,8 @@
 #include "support.h"
 #include "tasks/task.h"
 
-/* Quick: a tenth of the steps and fewer seeds, to try the program out. */
-enum { TUNING_SEEDS = 2, SEEDS = 5, QUICK_SHARE = 10 };
+/* Quick runs have fewer seeds too. */
+enum { TUNING_SEEDS = 2, SEEDS = 5, QUICK_TUNING_SEEDS = 1, QUICK_SEEDS = 2 };
 
 struct options {
     const char *data, *runs, *version, *out, *machine, *name, *title, *only, *best_two;
@@ -31,13 +31,6 @@ struct options {
     size_t task_count, jobs;
     bool quick, variants;
 };
-
-static const struct task *task_called(const char *name) {
-    for (size_t t = 0; t < task_count; t++)
-        if (strcmp(tasks[t]->name, name) == 0) return tasks[t];
-    if (strcmp(task_characters_large.name, name) == 0) return &task_characters_large;
-    fail("there is no task called %s", name);
-}
 
 static struct options parse(int argc, char **argv) {
     struct options options = {.name = "evidence", .title = "lmada beside other optimizers", .jobs = processors()};
@@ -103,8 +96,8 @@ int main(int argc, char **argv) {
         .task_count = options.task_count,
         .settings = settings_new(options.variants),
         .share = options.quick ? QUICK_SHARE : 1,
-        .tuning_seeds = options.quick ? 1 : TUNING_SEEDS,
-        .seeds = options.quick ? 3 : SEEDS,
+        .tuning_seeds = options.quick ? QUICK_TUNING_SEEDS : TUNING_SEEDS,
+        .seeds = options.quick ? QUICK_SEEDS : SEEDS,
         .at_a_time = options.jobs,
         .runs = &runs,
         .progress = progress_start(),

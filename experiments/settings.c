@@ -120,25 +120,26 @@ static void add_variants(struct settings *settings) {
     add_lmada(settings, FAMILY_VARIANTS, &config, ", warm-up 10 %")->warmup = 0.1;
 }
 
-struct settings settings_new(bool variants) {
+static void add_sizes(struct settings *settings, enum family family, lmada_config_t config) {
     static const uint32_t sizes[] = {10, 30, 100};
+    for (size_t i = 0; i < 3; i++) {
+        config.history_size = sizes[i];
+        add_lmada(settings, family, &config, "");
+    }
+}
+
+struct settings settings_new(bool variants) {
     struct settings settings = {0};
     add_baselines(&settings);
 
     lmada_config_t config = defaults();
-    for (size_t i = 0; i < 3; i++) {
-        config.history_size = sizes[i];
-        add_lmada(&settings, FAMILY_PLAIN, &config, "");
-    }
+    add_sizes(&settings, FAMILY_PLAIN, config);
     config.history_size = 30;
     config.momentum_kind = LMADA_MOMENTUM_UPDATE;
     add_lmada(&settings, FAMILY_PLAIN, &config, ", momentum 0.9");
 
     config = recommended();
-    for (size_t i = 0; i < 3; i++) {
-        config.history_size = sizes[i];
-        add_lmada(&settings, FAMILY_LMADA, &config, "");
-    }
+    add_sizes(&settings, FAMILY_LMADA, config);
     config.history_size = 30;
     config.history_format = LMADA_HISTORY_INT8;
     add_lmada(&settings, FAMILY_LMADA, &config, "");

@@ -13,7 +13,7 @@
 
 #include "support.h"
 
-/* The jobs under way: which child does which. */
+/* A job in progress and the child that does it. */
 struct running {
     pid_t child;
     size_t job;
@@ -40,17 +40,17 @@ static pid_t await(void) {
 
 void jobs_run(const struct work *work, size_t count, size_t at_a_time) {
     struct running *running = allocate(at_a_time, sizeof *running);
-    size_t started = 0, under_way = 0;
-    while (started < count || under_way > 0) {
-        if (started < count && under_way < at_a_time) {
-            running[under_way++] = start(work, started++);
+    size_t started = 0, running_count = 0;
+    while (started < count || running_count > 0) {
+        if (started < count && running_count < at_a_time) {
+            running[running_count++] = start(work, started++);
             continue;
         }
         pid_t child = await();
-        for (size_t i = 0; i < under_way; i++) {
+        for (size_t i = 0; i < running_count; i++) {
             if (running[i].child != child) continue;
             size_t job = running[i].job;
-            running[i] = running[--under_way];
+            running[i] = running[--running_count];
             work->finished(work->context, job);
             break;
         }

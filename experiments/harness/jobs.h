@@ -1,10 +1,10 @@
 /*
- * Work in child processes, several at a time. What a child finds out it has to put into shared memory.
+ * Work in child processes, several at a time. A child returns its results in shared memory.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
-#ifndef EXAMPLES_JOBS_H
-#define EXAMPLES_JOBS_H
+#ifndef EXPERIMENTS_JOBS_H
+#define EXPERIMENTS_JOBS_H
 
 #include <stddef.h>
 
@@ -14,10 +14,10 @@ struct work {
     void *context;
 };
 
-/* Does the jobs 0 to count - 1, started in this order. Fails where one fails. */
+/* Does the jobs 0 to count - 1, started in this order. Fails if one of them fails. */
 void jobs_run(const struct work *work, size_t count, size_t at_a_time);
 
-/* Zeroed memory that children share; `size` again to give it back. Fails where there is none. */
+/* Zeroed memory that children share; shared_free needs the same size. Never NULL: fails if memory is out. */
 void *shared_new(size_t size);
 void shared_free(void *shared, size_t size);
 

@@ -20,7 +20,7 @@ void progress_expect(struct progress *progress, size_t runs, double seconds) {
     progress->seconds_total = progress->seconds_done + seconds;
 }
 
-/* By how long the estimated seconds took until now. */
+/* Extrapolates: the seconds that passed, over the estimated seconds of the runs that are done. */
 static double seconds_left(const struct progress *progress) {
     double passed = seconds_now() - progress->start, done = progress->seconds_done;
     return done > 0 ? passed * (progress->seconds_total - done) / done : 0;
@@ -34,7 +34,7 @@ void progress_advance(struct progress *progress, double seconds, const char *tas
     double now = seconds_now();
     if (!progress->terminal && now - progress->last < SECONDS_BETWEEN_LINES) return;
     progress->last = now;
-    /* Cut to what a terminal holds: of a line that wraps, a carriage return redraws but the last part. */
+    /* At most 79 columns: if a line wraps, a carriage return redraws only its last part. */
     snprintf(line, sizeof line, "%zu of %zu runs or more, %.0f s, %.0f s left  %s: %s", progress->done,
              progress->total, now - progress->start, seconds_left(progress), task, method);
     if (progress->terminal)

@@ -1,5 +1,5 @@
 /*
- * How far the program is: one line that redraws itself on a terminal, a line now and then anywhere else.
+ * Progress: on a terminal one line that is redrawn, elsewhere a line every 20 seconds.
  *
  * Goes to stderr, so that the results can be piped away.
  *
@@ -12,18 +12,18 @@
 #include <stddef.h>
 
 struct progress {
-    size_t total, done;                 /* runs; those that are sure to come, so far */
-    double seconds_total, seconds_done; /* that runs take by estimate, one after the other, later ones included */
-    double start, last;                 /* by seconds_now: of all; of the last line, where there is no terminal */
+    size_t total, done;                 /* runs; `total` counts those that are already known to come */
+    double seconds_total, seconds_done; /* estimated, one run after the other; the total includes unknown later runs */
+    double start, last;                 /* by seconds_now: of the program; of the last line that was printed */
     bool terminal;
 };
 
 struct progress progress_start(void);
 
-/* `runs` more are to come now, and `seconds` of estimated work in all. */
+/* `runs` more runs follow; `seconds` is the estimate for them and all later ones. */
 void progress_expect(struct progress *progress, size_t runs, double seconds);
 
-/* One more run is done, estimated at `seconds`; `task` and `method` say of what. */
+/* One more run is done, which was estimated at `seconds`. */
 void progress_advance(struct progress *progress, double seconds, const char *task, const char *method);
 
 /* Wipes the line. */

@@ -11,6 +11,11 @@ bool cell_applies(const struct cell *cell) {
     return cell->low <= cell->high;
 }
 
+/* Then the cell has no learning rates, and nothing is run for it. */
+static void leave_out(struct cell *cell) {
+    cell->high = cell->low - 1;
+}
+
 const struct cell *results_cell(const struct results *results, size_t task, size_t setting) {
     return results->cells + task * results->study->settings.count + setting;
 }
@@ -50,7 +55,6 @@ const struct cell *results_ranked(const struct results *results, size_t task, en
     return NULL;
 }
 
-/* Cells of settings that do not apply have no learning rates, and nothing is done for them. */
 static void tune_all(struct results *results) {
     struct study *study = results->study;
     size_t count = study->settings.count;
@@ -60,7 +64,7 @@ static void tune_all(struct results *results) {
             const struct setting *setting = setting_of(study, s);
             struct cell *cell = results->cells + t * count + s;
             *cell = cell_new(study, t, s, SCHEDULE_LINEAR, lattice_index(setting->first_lr));
-            if (!setting_applies(setting, study->tasks[t])) cell->high = cell->low - 1;
+            if (!setting_applies(setting, study->tasks[t])) leave_out(cell);
         }
     tune(study, results->cells, study->task_count * count);
 }
@@ -141,7 +145,7 @@ static void sweep_variants(struct results *results) {
         enum family family = setting_of(study, i % count)->family;
         results->variants[i] = results->cells[i];
         results->variants[i].sweep = true;
-        if (family != FAMILY_VARIANTS && family != FAMILY_LMADA) results->variants[i].high = results->variants[i].low - 1;
+        if (family != FAMILY_VARIANTS && family != FAMILY_LMADA) leave_out(results->variants + i);
     }
     tune(study, results->variants, study->task_count * count);
 }
@@ -184,7 +188,7 @@ static void tune_at_equal_time(struct results *results) {
             if (cell_applies(cell))
                 timed->steps = steps_in(study, cell_job(cell), job_seconds(study, results->tasks[t].best[FAMILY_ADAM]));
             else
-                timed->high = timed->low - 1;
+                leave_out(timed);
         }
     tune(study, results->timed_cells, study->task_count * count);
 }
@@ -203,7 +207,8 @@ static void run_equal_time(struct results *results) {
             if (!cell_applies(cell)) continue;
             /* The verdict compares these with each other. */
             if (setting_is_lmada(setting_of(study, s))) study_want_seeds(study, cell_job(cell), false);
-            if (family == FAMILY_VARIANTS || (cell->loss >= least[family] && task->equal_time[family].steps > 0)) continue;
+            bool is_first = task->equal_time[family].steps == 0;
+            if (family == FAMILY_VARIANTS || (cell->loss >= least[family] && !is_first)) continue;
             least[family] = cell->loss;
             task->equal_time[family] = cell_job(cell);
         }
@@ -334,7 +339,7 @@ struct results results_new(struct study *study) {
     timing_measure(study);
     size_t runs;
     double seconds = estimate(study, &runs);
-    fprintf(stderr, "about %zu runs, about %.0f s with %zu at a time; those done before are not done again\n", runs,
+    fprintf(stderr, "about %zu runs, about %.0f s with %zu at a time; runs in the file of runs are read\n", runs,
             seconds / (double)study->at_a_time, study->at_a_time);
     study->progress = progress_start();
     static void (*const phases[])(struct results *) = {

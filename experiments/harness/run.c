@@ -21,7 +21,7 @@ bool run_in_f64(const struct task *task, const struct setting *setting) {
     return task->trains_in_f64 || setting->family == FAMILY_LBFGS;
 }
 
-/* A run under way. */
+/* The run in progress. */
 struct state {
     const struct task *task;
     const struct task_functions *functions;
@@ -101,7 +101,7 @@ static double evaluate(void *context, const double *params, double *grads) {
     return objective;
 }
 
-/* Its iterates settle by themselves: the best one stands for the tail. */
+/* The objective at the best iterate is the result: L-BFGS has no noise that a mean over the tail would reduce. */
 static void minimise(const struct state *state, const struct setting *setting, void *grads) {
     size_t dim = state->task->dim;
     bool f64 = run_in_f64(state->task, setting);

@@ -11,7 +11,7 @@
 
 enum { CURVE_POINTS = 41, TAIL_EVALUATIONS = 5 };
 
-/* The learning rate falls linearly from its peak at the first step (or after the warm-up) to 0 behind the last. */
+/* Linear: falls from the peak at the first step (or after the warm-up) and would be 0 one step after the last. */
 enum schedule { SCHEDULE_LINEAR, SCHEDULE_CONSTANT, SCHEDULE_COUNT };
 extern const char *const schedule_names[SCHEDULE_COUNT];
 
@@ -27,9 +27,9 @@ struct plan {
 
 /* Of fixed size and without pointers: a child process hands it over in shared memory. INFINITY: the run diverged. */
 struct outcome {
-    double objective; /* mean over the evaluations of the tail; less the optimum where the task knows it */
-    double held_out;  /* likewise; NAN: the task has none */
-    double start;     /* the objective before the first step, likewise */
+    double objective; /* mean over the evaluations of the tail; minus the optimum if the task knows it */
+    double held_out;  /* mean over the same evaluations; NAN: the task holds nothing out */
+    double start;     /* the objective before the first step; minus the optimum if the task knows it */
 };
 
 /* The objective at equal distances, from the start to the last step; INFINITY from where the run diverged. */

@@ -27,7 +27,10 @@ struct runs {
     size_t table_size;
 };
 
-/* NULL for `path`: a file that is gone when it is closed. `version`: all that a run depends on besides its key. Neither holds a tab. */
+/*
+ * `path`: NULL for a temporary file. `version`: everything that a run depends on besides its key. Neither version nor
+ * keys may contain a tab.
+ */
 struct runs runs_open(const char *path, const char *version);
 void runs_close(struct runs *runs);
 

@@ -16,6 +16,13 @@ int lattice_index(double lr) {
     return (int)lround(2 * log10(lr));
 }
 
+const struct task *task_called(const char *name) {
+    for (size_t t = 0; t < task_count; t++)
+        if (strcmp(tasks[t]->name, name) == 0) return tasks[t];
+    if (strcmp(task_characters_large.name, name) == 0) return &task_characters_large;
+    fail("there is no task called %s", name);
+}
+
 size_t study_steps(const struct study *study, size_t task) {
     size_t steps = study->tasks[task]->steps / study->share;
     return steps > CURVE_POINTS ? steps : CURVE_POINTS;

@@ -1,5 +1,5 @@
 /*
- * All runs of a study: what is wanted is collected, then done, several at a time, then looked up.
+ * All runs of a study: they are requested, then done, several at a time, then looked up.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
@@ -31,6 +31,9 @@ struct times {
     double gradient, step, objective;
 };
 
+/* With --quick a run has this share of its steps, but at least CURVE_POINTS: to try a program out. */
+enum { QUICK_SHARE = 25 };
+
 struct study {
     const struct task *const *tasks;
     size_t task_count;
@@ -45,6 +48,9 @@ struct study {
     size_t wanted_count, wanted_reserved;
 };
 
+/* Fails if no task has the name. */
+const struct task *task_called(const char *name);
+
 size_t study_steps(const struct study *study, size_t task);
 
 /* NULL: not done. Numbers as in struct outcome. */
@@ -53,7 +59,7 @@ const struct outcome *study_find(const struct study *study, const struct job *jo
 /* The reported runs of a job, study->seeds many; the job's own seed is not used. Fails where one is not done. */
 void study_outcomes(const struct study *study, struct job job, struct outcome outcomes[MOST_SEEDS]);
 
-/* Likewise, of the tuning seeds: the geometric mean of the objectives. INFINITY: one diverged, or is not done. */
+/* The geometric mean of the objectives of the tuning seeds. INFINITY: one run diverged, or is not done. */
 double study_tuning_loss(const struct study *study, struct job job);
 
 /* Wants a run, unless it is done. A run that is wanted twice is done once. */
@@ -62,7 +68,7 @@ void study_want(struct study *study, const struct job *job);
 /* The same for all reported or tuning seeds; the job's own seed is not used. */
 void study_want_seeds(struct study *study, struct job job, bool tuning);
 
-/* Does the runs wanted. */
+/* Does the runs that are wanted. */
 void study_do(struct study *study);
 
 /* Seconds that a run takes by the times measured; 0 before. */

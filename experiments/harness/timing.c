@@ -8,7 +8,7 @@
 
 enum { ROUNDS = 9, LEAST_ROUNDS = 3, STEPS_A_ROUND = 12, MOST_SAMPLES = ROUNDS * STEPS_A_ROUND };
 
-/* Dear gradients have fewer rounds, so that a task takes about this long. */
+/* Of all steps that are measured on a task: expensive gradients have fewer rounds. Quick runs get their share of it. */
 static const double seconds_a_task = 6;
 
 /* One setting at work on the task; each has its own parameters and state. */
@@ -42,7 +42,7 @@ static void subject_free(struct subject *subject) {
     free(subject->grads);
 }
 
-/* A learning rate so small that parameters stay where gradients are ordinary. */
+/* The learning rate is so small that parameters and gradients stay ordinary numbers. */
 static void step_subject(struct subject *subject, size_t count, bool measured) {
     for (size_t i = 0; i < count; i++) {
         double start = seconds_now();
@@ -61,7 +61,7 @@ static double evaluate(void *context, const double *params, double *grads) {
     return subject->functions->gradient(subject->problem, params, grads);
 }
 
-/* L-BFGS at work on the true objective; its arithmetic is the same whatever the precision of the gradients. */
+/* L-BFGS on the objective in f64: the arithmetic does not depend on the precision of the gradients. */
 static void run_lbfgs(const struct task *task, struct subject *subject) {
     double *params = allocate(task->dim, sizeof *params);
     struct subject in_f64 = *subject;
@@ -80,8 +80,8 @@ static void run_lbfgs(const struct task *task, struct subject *subject) {
     free(params);
 }
 
-/* By the time of one gradient of each. */
-static size_t rounds_for(const struct subject *subjects, size_t count) {
+/* By the time of one gradient of each subject. */
+static size_t rounds_for(const struct subject *subjects, size_t count, size_t share) {
     double seconds = 0;
     for (size_t s = 0; s < count; s++) {
         if (!subjects[s].optimizer) continue;
@@ -89,7 +89,7 @@ static size_t rounds_for(const struct subject *subjects, size_t count) {
         subjects[s].functions->gradient(subjects[s].problem, subjects[s].params, subjects[s].grads);
         seconds += STEPS_A_ROUND * (seconds_now() - start);
     }
-    double rounds = seconds_a_task / seconds;
+    double rounds = seconds_a_task / (double)share / seconds;
     return rounds < LEAST_ROUNDS ? LEAST_ROUNDS : rounds > ROUNDS ? ROUNDS : (size_t)rounds;
 }
 
@@ -104,7 +104,7 @@ static void measure_task(struct study *study, size_t t) {
         /* The window is full before a step is timed. */
         if (subjects[s].optimizer) step_subject(subjects + s, setting->method.config.history_size + 2, false);
     }
-    size_t rounds = rounds_for(subjects, count);
+    size_t rounds = rounds_for(subjects, count, study->share);
     for (size_t round = 0; round < rounds; round++)
         for (size_t s = 0; s < count; s++)
             if (subjects[s].optimizer) step_subject(subjects + s, STEPS_A_ROUND, true);

@@ -1,5 +1,5 @@
 /*
- * The times of gradients, steps and evaluations, measured in this process with nothing of the program beside it.
+ * The times of gradients, steps and evaluations, measured in this process while the program does nothing else.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
@@ -8,7 +8,7 @@
 
 #include "study.h"
 
-/* Measures what is not measured yet. The settings take turns, so that a slow moment of the machine meets all. */
+/* Measures the times that the file of runs lacks. The settings take turns: a slow moment affects all of them. */
 void timing_measure(struct study *study);
 
 #endif

@@ -22,7 +22,7 @@ static bool runs_everywhere(const struct losses *losses, size_t candidate) {
     return true;
 }
 
-/* A task that a candidate does not run on says nothing of who loses least: the absent would win. */
+/* False: some candidate does not run on the task. Its worst regret would lack the task, so the task counts for none. */
 static bool counts(const struct losses *losses, size_t task) {
     for (size_t c = 0; c < losses->candidates; c++)
         if (!runs_on(losses, task, c)) return false;
@@ -91,8 +91,8 @@ void judge(const struct losses *losses, struct verdict *verdict) {
     verdict->chosen = verdict->best;
     for (size_t c = 0; c < losses->candidates; c++) {
         verdict->within_spread[c] = c == verdict->best || is_within_spread(losses, c, verdict->worst[verdict->best]);
-        if (verdict->within_spread[c] && runs_everywhere(losses, c) && losses->bytes[c] < losses->bytes[verdict->chosen])
-            verdict->chosen = c;
+        bool fewer_bytes = losses->bytes[c] < losses->bytes[verdict->chosen];
+        if (verdict->within_spread[c] && runs_everywhere(losses, c) && fewer_bytes) verdict->chosen = c;
     }
 }
 

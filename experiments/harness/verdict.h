@@ -1,5 +1,5 @@
 /*
- * Which candidate loses least over several tasks, and at which learning rate.
+ * Which candidate has the least worst regret over several tasks, and at which learning rate.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
