@@ -18,7 +18,7 @@ enum {
     FOOT = 44
 };
 
-/* The axis, in decades. What lies beyond is drawn at its end, as an arrow. */
+/* The axis, in decades. Larger and smaller values are drawn at its ends, as arrows. */
 static const double LOWEST = -4, HIGHEST = 2;
 
 /* Colours of Okabe and Ito (2008), told apart by the colour-blind. Adam is the line at 1. */
@@ -109,7 +109,7 @@ void bars_write(const char *path, const struct results *results) {
         bottom += (double)(LINE * families_on(results, t) + SPACE);
     FILE *file = svg_open(path, WIDTH, bottom + FOOT, "The loss that each family reaches, against tuned Adam");
     svg_text(file, WIDTH / 2.0, 20, "middle", 15,
-             "Tuned best of each family: mean and 95 % interval over the seeds");
+             "Best setting of each family: mean and 95 % interval over the seeds");
     draw_legend(file, results);
     double top = HEAD;
     for (size_t t = 0; t < results->study->task_count; t++) {
@@ -121,6 +121,6 @@ void bars_write(const char *path, const struct results *results) {
     draw_panel(file, results, LABELS, bottom, false);
     draw_panel(file, results, LABELS + PANEL + GAP, bottom, true);
     svg_text(file, LABELS + PANEL + GAP / 2.0, bottom + 36, "middle", 12,
-             "loss as a multiple of tuned Adam's, which is the blue line at 1; less is better");
+             "loss as a multiple of tuned Adam's (blue line: 1 on every seed, so it has no interval); lower is better");
     svg_close(file, path);
 }

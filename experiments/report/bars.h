@@ -1,5 +1,5 @@
 /*
- * One picture of all tasks: what each family reaches, as a multiple of what tuned Adam reaches.
+ * One picture of all tasks: the loss of each family as a multiple of tuned Adam's.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */

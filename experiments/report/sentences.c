@@ -1,56 +1,13 @@
 /*
- * What the document says first, in sentences that are made from the numbers.
+ * The first chapter of the document: lmada against the other optimizers, and the recommended setting.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
-#include <math.h>
-#include <string.h>
-
 #include "document.h"
 #include "support.h"
 #include "words.h"
 
-/* Tasks on which one thing holds, with a remark each. */
-struct listing {
-    size_t count;
-    char names[2000];
-};
-
-static void list(struct listing *listing, const char *task, const char *remark) {
-    size_t len = strlen(listing->names);
-    int added = snprintf(listing->names + len, sizeof listing->names - len, "%s%s%s%s%s", listing->count++ ? ", " : "",
-                         task, remark ? " (" : "", remark ? remark : "", remark ? ")" : "");
-    if (added < 0 || len + (size_t)added >= sizeof listing->names) fail("too many tasks to list");
-}
-
-static const char *names_of(const struct listing *listing) {
-    return listing->count ? listing->names : "none";
-}
-
-/* A family's jobs against the others', task by task. */
-struct outcome_lists {
-    struct listing lower, tie, higher;
-};
-
-static void sort_in(struct outcome_lists *lists, const char *task, const struct comparison *comparison) {
-    struct words times = times_text(comparison);
-    struct listing *fitting = is_tie(comparison)      ? &lists->tie
-                              : comparison->mean < 0 ? &lists->lower
-                                                     : &lists->higher;
-    list(fitting, task, times.chars);
-}
-
-static void write_lists(FILE *file, const char *subject, const char *than, const struct outcome_lists *lists) {
-    size_t all = lists->lower.count + lists->tie.count + lists->higher.count;
-    if (all == 0) return;
-    fprintf(file,
-            "- **%s: lower than %s on %zu of %zu tasks, a tie on %zu, higher on %zu.**\n"
-            "  Lower: %s. Tie: %s. Higher: %s.\n",
-            subject, than, lists->lower.count, all, lists->tie.count, lists->higher.count, names_of(&lists->lower),
-            names_of(&lists->tie), names_of(&lists->higher));
-}
-
-/* Where both have a job. `jobs` and `others` say which of a task's they are. */
+/* Which of a task's jobs. */
 typedef const struct job *(*job_of_task)(const struct task_results *task);
 
 static const struct job *lmada_best(const struct task_results *task) {
@@ -81,43 +38,86 @@ static const struct job *adam_untuned(const struct task_results *task) {
     return &task->untuned_adam;
 }
 
-static void write_comparison(FILE *file, const struct results *results, const char *subject, const char *than,
-                             job_of_task jobs, job_of_task others, enum measure measure) {
-    struct outcome_lists lists = {{0, ""}, {0, ""}, {0, ""}};
-    for (size_t t = 0; t < results->study->task_count; t++) {
-        const struct job *job = jobs(results->tasks + t), *other = others(results->tasks + t);
-        if (job->steps == 0 || other->steps == 0) continue;
-        if (measure == HELD_OUT && !has_held_out(results->study, *job)) continue;
-        struct comparison comparison = compare_jobs(results->study, *job, *other, measure);
-        sort_in(&lists, task_title(results, t), &comparison);
-    }
-    write_lists(file, subject, than, &lists);
+/* lmada against another optimizer, on all tasks where both have a job. */
+static const struct contest {
+    const char *title;
+    job_of_task jobs, others;
+    enum measure measure;
+} contests[] = {
+    {"Adam, equal gradients", lmada_best, adam_best, OBJECTIVE},
+    {"Adam, equal time", lmada_equal_time, adam_best, OBJECTIVE},
+    {"Adam, held-out loss", lmada_best, adam_best, HELD_OUT},
+    {"L-BFGS in f64", lmada_best, lbfgs_best, OBJECTIVE},
+    {"L-BFGS on f32 gradients", lmada_best, lbfgs_f32_best, OBJECTIVE},
+    {"Adam, both with a constant lr", lmada_constant, adam_constant, OBJECTIVE},
+    {"Adam, both untuned", lmada_untuned, adam_untuned, OBJECTIVE},
+};
+enum { CONTESTS = sizeof contests / sizeof *contests };
+
+static bool is_held(const struct results *results, size_t task, const struct contest *contest) {
+    const struct job *job = contest->jobs(results->tasks + task), *other = contest->others(results->tasks + task);
+    if (job->steps == 0 || other->steps == 0) return false;
+    return contest->measure == OBJECTIVE || has_held_out(results->study, *job);
 }
 
-/* How many times the gradients Adam needs to be no longer higher than lmada. */
-static void write_price(FILE *file, const struct results *results) {
-    struct listing needs[LONGER + 1] = {{0, ""}};
-    size_t lower = 0;
-    for (size_t t = 0; t < results->study->task_count; t++) {
-        const struct task_results *task = results->tasks + t;
-        struct job lmada = task->best[FAMILY_LMADA];
-        struct comparison comparison = compare_jobs(results->study, lmada, task->best[FAMILY_ADAM], OBJECTIVE);
-        if (is_tie(&comparison) || comparison.mean >= 0) continue;
-        lower++;
-        size_t i = 0;
-        for (; i < LONGER; i++) {
-            comparison = compare_jobs(results->study, lmada, task->longer[i], OBJECTIVE);
-            if (is_tie(&comparison) || comparison.mean > 0) break;
+static struct comparison result_of(const struct results *results, size_t task, const struct contest *contest) {
+    const struct task_results *of_task = results->tasks + task;
+    return compare_jobs(results->study, *contest->jobs(of_task), *contest->others(of_task), contest->measure);
+}
+
+static void write_counts(FILE *file, const struct results *results) {
+    static const char *const titles[] = {"tasks", "lmada lower", "tie", "lmada higher"};
+    table_head(file, "lmada against", titles, 4);
+    for (size_t c = 0; c < CONTESTS; c++) {
+        size_t lower = 0, tie = 0, higher = 0;
+        for (size_t t = 0; t < results->study->task_count; t++) {
+            if (!is_held(results, t, contests + c)) continue;
+            struct comparison comparison = result_of(results, t, contests + c);
+            *(is_tie(&comparison) ? &tie : comparison.mean < 0 ? &lower : &higher) += 1;
         }
-        list(needs + i, task_title(results, t), NULL);
+        size_t all = lower + tie + higher;
+        if (all > 0) fprintf(file, "| %s | %zu | %zu | %zu | %zu |\n", contests[c].title, all, lower, tie, higher);
     }
-    if (lower == 0) return;
-    fprintf(file,
-            "- **What that is worth in Adam's gradients.** Of the %zu tasks where lmada is lower, tuned Adam reaches\n"
-            "  its loss with twice the gradients on %zu (%s), with four times on %zu more (%s),\n"
-            "  and with four times does not reach it on %zu (%s).\n",
-            lower, needs[0].count, names_of(needs), needs[1].count, names_of(needs + 1), needs[2].count,
-            names_of(needs + 2));
+    fputc('\n', file);
+}
+
+/* How many times its own gradients tuned Adam needs until its loss is no longer higher than lmada's. */
+static const char *gradients_of_adam(const struct results *results, size_t task) {
+    static const char *const answers[LONGER + 1] = {"at most 2 times as many", "at most 4 times as many",
+                                                         "more than 4 times as many"};
+    const struct task_results *of_task = results->tasks + task;
+    struct job lmada = of_task->best[FAMILY_LMADA];
+    struct comparison comparison = compare_jobs(results->study, lmada, of_task->best[FAMILY_ADAM], OBJECTIVE);
+    if (is_tie(&comparison) || comparison.mean > 0) return "–";
+    size_t i = 0;
+    for (; i < LONGER; i++) {
+        comparison = compare_jobs(results->study, lmada, of_task->longer[i], OBJECTIVE);
+        if (is_tie(&comparison) || comparison.mean > 0) break;
+    }
+    return answers[i];
+}
+
+static void write_contests(FILE *file, const struct results *results) {
+    const char *titles[CONTESTS + 1] = {NULL};
+    for (size_t c = 0; c < CONTESTS; c++)
+        for (size_t t = 0; t < results->study->task_count; t++)
+            if (is_held(results, t, contests + c)) titles[c] = contests[c].title;
+    titles[CONTESTS] = "gradients that Adam needs for lmada's loss";
+    table_head(file, "lmada's loss against", titles, CONTESTS + 1);
+    for (size_t t = 0; t < results->study->task_count; t++) {
+        fprintf(file, "| %s |", task_title(results, t));
+        for (size_t c = 0; c < CONTESTS; c++) {
+            if (!titles[c]) continue;
+            if (is_held(results, t, contests + c)) {
+                struct comparison comparison = result_of(results, t, contests + c);
+                fprintf(file, " %s |", difference_text(&comparison).chars);
+            } else {
+                fputs(" – |", file);
+            }
+        }
+        fprintf(file, " %s |\n", gradients_of_adam(results, t));
+    }
+    fputc('\n', file);
 }
 
 static double median_width(const struct results *results, bool adam, double factor) {
@@ -133,44 +133,50 @@ static double median_width(const struct results *results, bool adam, double fact
     return median(widths, count);
 }
 
+/* The names of the settings within the spread, with commas between them. */
+static void write_within_spread(FILE *file, const struct results *results) {
+    const char *before = "";
+    for (size_t c = 0; c < results->candidate_count; c++) {
+        if (!results->verdict.within_spread[c]) continue;
+        fprintf(file, "%s%s", before, results->study->settings.list[results->candidates[c]].name);
+        before = ", ";
+    }
+}
+
 static void write_choice(FILE *file, const struct results *results) {
     const struct verdict *verdict = &results->verdict;
     const struct settings *settings = &results->study->settings;
-    size_t best = results->candidates[verdict->best];
-    struct listing within = {0, ""};
-    for (size_t c = 0; c < results->candidate_count; c++)
-        if (verdict->within_spread[c]) list(&within, settings->list[results->candidates[c]].name, NULL);
+    const char *chosen = settings->list[results->chosen].name;
+    const double lr = lattice_lr(results->chosen_lr);
     fprintf(file,
-            "- **The setting to recommend is %s, with lr %.3g.** The least worst-case regret has %s (%.2f decades);\n"
-            "  within the spread of it: %s. Of these, without formats that f64 does not have, %s\n  moves the fewest bytes. At one learning rate for all tasks,\n"
-            "  %.3g, its loss is at most %.3g times that at each task's own.\n",
-            settings->list[results->chosen].name, lattice_lr(results->chosen_lr), settings->list[best].name,
-            verdict->worst[verdict->best], within.names, settings->list[results->chosen].name,
-            lattice_lr(results->chosen_lr), results->chosen_lr_worst);
+            "- **The recommended setting is %s with lr %.3g.** The least worst regret is that of %s\n"
+            "  (%.2f decades). Within its spread: ",
+            chosen, lr, settings->list[results->candidates[verdict->best]].name, verdict->worst[verdict->best]);
+    write_within_spread(file, results);
     fprintf(file,
-            "- **Good learning rates.** Within 10 %% of its best loss are %g half-decades of learning rates (median over\n"
-            "  the tasks), for tuned Adam %g; within twice its best loss %g, for Adam %g.\n",
-            median_width(results, false, 1.1), median_width(results, true, 1.1), median_width(results, false, 2),
-            median_width(results, true, 2));
+            ".\n  Of these, among the settings that run on every task, %s moves the fewest bytes.\n"
+            "- **One learning rate for all tasks costs something.** With lr %.3g, the loss of %s is at most\n"
+            "  %.3g times its loss at the task's best learning rate.\n",
+            chosen, lr, chosen, results->chosen_lr_worst);
+    fprintf(file,
+            "- **The range of good learning rates.** Median over the tasks, in half-decades: %g for %s and %g for\n"
+            "  Adam within 10 %% of the best loss; %g and %g within twice the best loss.\n",
+            median_width(results, false, 1.1), chosen, median_width(results, true, 1.1),
+            median_width(results, false, 2), median_width(results, true, 2));
 }
 
 void write_sentences(FILE *file, const struct results *results) {
-    fputs("## What the numbers say\n\n\"lmada\" is the best setting of the family lmada (diagonal preconditioning on), "
-          "\"Adam\" that of the family Adam, each\ntuned task by task. In brackets: lmada's loss as a multiple of the "
-          "other's.\n\n",
-          file);
-    write_comparison(file, results, "Equal gradients", "tuned Adam", lmada_best, adam_best, OBJECTIVE);
-    write_comparison(file, results, "Equal time", "tuned Adam", lmada_equal_time, adam_best, OBJECTIVE);
-    write_price(file, results);
-    write_comparison(file, results, "On rows that are held out, equal gradients", "tuned Adam", lmada_best, adam_best,
-                     HELD_OUT);
-    write_comparison(file, results, "Full batch, equal gradients", "L-BFGS in f64", lmada_best, lbfgs_best, OBJECTIVE);
-    write_comparison(file, results, "Full batch, equal gradients", "L-BFGS on f32 gradients", lmada_best,
-                     lbfgs_f32_best, OBJECTIVE);
-    write_comparison(file, results, "With a constant learning rate", "tuned Adam with one", lmada_constant,
-                     adam_constant, OBJECTIVE);
-    write_comparison(file, results, "Untuned (the setting and learning rate to recommend)",
-                     "untuned Adam (0.9, 0.999, lr 0.001)", lmada_untuned, adam_untuned, OBJECTIVE);
+    fprintf(file,
+            "## What the numbers say\n\n"
+            "- **Tuned** (no remark): the best of a family's settings at its best learning rate, for each task. lmada\n"
+            "  is the family with diagonal preconditioning.\n"
+            "- **Untuned**: lmada is %s with lr %.3g on all tasks, Adam has 0.9, 0.999 and lr 0.001.\n"
+            "- **Lower, higher**: the 95 %% interval of the ratio of the losses excludes 1. **Tie**: the interval\n"
+            "  includes 1; the ratio is in brackets.\n"
+            "- L-BFGS runs on full-batch tasks only, with equal gradients.\n\n",
+            results->study->settings.list[results->chosen].name, lattice_lr(results->chosen_lr));
+    write_counts(file, results);
+    write_contests(file, results);
     write_choice(file, results);
     fputc('\n', file);
 }

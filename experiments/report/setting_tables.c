@@ -15,8 +15,7 @@ static void write_head(FILE *file, const struct results *results) {
 static void write_losses(FILE *file, const struct results *results) {
     const struct study *study = results->study;
     bool limit = false;
-    fputs("## All settings\n\nObjective on the seeds that choose (geometric mean), and the learning rate that was "
-          "best.\n\n",
+    fputs("## All settings\n\nObjective on the seeds that choose (geometric mean), and the best learning rate.\n\n",
           file);
     write_head(file, results);
     for (size_t s = 0; s < study->settings.count; s++) {
@@ -36,13 +35,14 @@ static void write_losses(FILE *file, const struct results *results) {
         fputc('\n', file);
     }
     fputc('\n', file);
-    if (limit) fputs("\\* at a limit of the learning rates tried: a better one may lie beyond.\n\n", file);
+    if (limit) fputs("\\* at a limit of the search: a better learning rate may lie outside.\n\n", file);
 }
 
 static void write_times(FILE *file, const struct results *results) {
     const struct study *study = results->study;
-    fputs("## Times\n\nOf the optimizer in a step, in microseconds, and of a gradient (f32, as Adam's runs have it): "
-          "medians, on one thread.\n\n",
+    fputs("## Times\n\n"
+          "Microseconds on one thread, medians. First row: a gradient in the precision of Adam's runs. Other rows:\n"
+          "the optimizer's time in a step, for L-BFGS its time divided by the number of gradients.\n\n",
           file);
     write_head(file, results);
     fputs("| *gradient* |", file);

@@ -42,6 +42,6 @@ void svg_text(FILE *file, double x, double y, const char *anchor, int size, cons
 }
 
 void svg_line(FILE *file, double x1, double y1, double x2, double y2, const char *colour, double width) {
-    fprintf(file, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\" stroke-width=\"%.1f\"/>\n", x1, y1,
-            x2, y2, colour, width);
+    fprintf(file, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\" stroke-width=\"%.1f\"/>\n", x1,
+            y1, x2, y2, colour, width);
 }

@@ -1,5 +1,5 @@
 /*
- * Which setting of lmada to recommend, at which learning rate, and how much depends on that.
+ * Which setting of lmada to recommend, at which learning rate, and what other learning rates cost.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
@@ -57,9 +57,11 @@ static void write_width(FILE *file, const struct study *study, const struct cell
 
 static void write_widths(FILE *file, const struct results *results) {
     fprintf(file,
-            "## Learning rates\n\nThe best learning rate of %s and of the best setting of Adam, and how many "
-            "half-decades of\nlearning rates end within 10 %% of the best loss and within twice the best, on the seeds "
-            "that choose.\nLast: the loss at lr %.3g, as a multiple of that at the task's own best.\n\n"
+            "## Learning rates\n\n"
+            "For %s and for the best setting of Adam on the task: the best learning rate, and the number of\n"
+            "half-decades of learning rates with a loss within 10 %% of the best and within twice the best, on the\n"
+            "seeds that choose. Last column: the ratio of the loss at lr %.3g to the loss at the task's best learning\n"
+            "rate.\n\n"
             "| task | best lr | within 10 %% | within 2 times | Adam: best lr | within 10 %% | within 2 times | at lr "
             "%.3g |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n",
             results->study->settings.list[results->chosen].name, lattice_lr(results->chosen_lr),
@@ -81,8 +83,9 @@ static void write_variants(FILE *file, const struct results *results) {
     const char *titles[MOST_TASKS];
     if (!results->variants) return;
     for (size_t t = 0; t < study->task_count; t++) titles[t] = task_title(results, t);
-    fputs("## What widens the good range\n\nHow many half-decades of learning rates end within twice the setting's best "
-          "loss on the task, on the seeds that choose.\n\n",
+    fputs("## What widens the good range\n\n"
+          "The number of half-decades of learning rates with a loss within twice the setting's best loss on the task,\n"
+          "on the seeds that choose.\n\n",
           file);
     table_head(file, "setting", titles, study->task_count);
     for (size_t s = 0; s < study->settings.count; s++) {
@@ -105,15 +108,15 @@ static void write_variants(FILE *file, const struct results *results) {
 }
 
 void write_verdict_tables(FILE *file, const struct results *results, const char *name) {
-    fputs("## Which setting to recommend\n\nRegret: log10 of the loss over that of the best lmada setting on the task, "
-          "mean over the reported seeds, each\nat its tuned learning rate; 0 if the two are a tie. A task that not all "
-          "settings run on does not count.\n\n",
+    fputs("## Which setting to recommend\n\n"
+          "Regret: log10 of the ratio of the setting's loss to the loss of the best lmada setting on the task, each\n"
+          "at its tuned learning rate; mean over the reported seeds; 0 if the two tie.\n\n",
           file);
     for (size_t axis = 0; axis < AXES; axis++) write_regrets(file, results, axis);
-    fputs("The worst regret is over both tables. A setting is within the spread of the setting with the least worst "
-          "regret if on no task\nthe lower end of the 95 % interval of its regret is above that worst regret. Among "
-          "these, the setting that moves the\nfewest bytes for each parameter is recommended, if it runs on every task: "
-          "int8 has no f64.\n\n",
+    fputs("The worst regret is the maximum over both tables, without the tasks on which some setting does not run.\n"
+          "\"Within the spread\" means: on none of these tasks is the lower end of the 95 % interval of the setting's\n"
+          "regret above the least worst regret. Of the settings within the spread that run on every task, the one\n"
+          "that moves the fewest bytes for each parameter is recommended. (int8 does not run in f64.)\n\n",
           file);
     write_worst(file, results);
     write_chosen_line(file, results);

@@ -18,7 +18,7 @@ struct words spread_text(const double *values, size_t count) {
     return text;
 }
 
-/* Beyond this, a run diverged. */
+/* Above 1e5, which stands for runs that diverged too, without its size. */
 static struct words factor_text(double log10) {
     struct words text;
     if (log10 > 5)
@@ -35,9 +35,31 @@ struct words ratio_text(const struct comparison *comparison) {
     return text;
 }
 
-struct words times_text(const struct comparison *comparison) {
-    struct words text, mean = factor_text(comparison->mean);
-    snprintf(text.chars, sizeof text.chars, "%.20s times", mean.chars);
+/* Two digits, with a comma after thousands and millions: "7.2", "13", "1,900". */
+static struct words rounded_text(double factor) {
+    struct words text;
+    double power = pow(10, floor(log10(factor)) - 1), rounded = round(factor / power) * power;
+    if (rounded < 1e3)
+        snprintf(text.chars, sizeof text.chars, "%.3g", rounded);
+    else if (rounded < 1e6)
+        snprintf(text.chars, sizeof text.chars, "%.0f,%03.0f", floor(rounded / 1e3), fmod(rounded, 1e3));
+    else
+        snprintf(text.chars, sizeof text.chars, "%.2g million", rounded / 1e6);
+    return text;
+}
+
+struct words difference_text(const struct comparison *comparison) {
+    struct words text;
+    double ratio = pow(10, comparison->mean);
+    const char *word = comparison_word(comparison);
+    if (is_tie(comparison))
+        snprintf(text.chars, sizeof text.chars, "tie (%.3g)", ratio);
+    else if (comparison->mean > 5)
+        snprintf(text.chars, sizeof text.chars, "> 100,000 times %s", word);
+    else if (ratio > 0.5 && ratio < 2)
+        snprintf(text.chars, sizeof text.chars, "%.2g %% %s", 100 * fabs(ratio - 1), word);
+    else
+        snprintf(text.chars, sizeof text.chars, "%.20s times %s", rounded_text(fmax(ratio, 1 / ratio)).chars, word);
     return text;
 }
 

@@ -16,14 +16,14 @@ struct words {
 /* A loss with three digits; "diverged" where it is not finite. */
 struct words loss_text(double loss);
 
-/* "0.12 (0.1 to 0.2)": the median, the least and the most. */
+/* "0.12 (0.1 to 0.2)": the median, the minimum and the maximum. */
 struct words spread_text(const double *values, size_t count);
 
 /* How many times the other's loss: "0.12 (0.1 to 0.2), lower"; "tie" if the interval holds 1. */
 struct words ratio_text(const struct comparison *comparison);
 
-/* The ratio alone: "0.12 times". */
-struct words times_text(const struct comparison *comparison);
+/* "13 times lower", "24 % higher"; "tie (1.02)", with the ratio in brackets. */
+struct words difference_text(const struct comparison *comparison);
 
 /* A job's losses against those of another one, seed by seed. */
 struct comparison compare_jobs(const struct study *study, struct job job, struct job other, enum measure measure);

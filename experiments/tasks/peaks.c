@@ -178,9 +178,9 @@ const struct task task_peaks = {
     .name = "peaks",
     .title = "Curve fit in f64",
     .description = "Twelve Gaussian peaks (centre, width, amplitude, in their own units) and a constant, fitted to 300 "
-                   "points with noise of 0.002, all in each gradient; mean squared error. The excess is the distance "
-                   "to the optimum next to the parameters that the points were made with (Gauss and Newton's method). "
-                   "Held out: the curve without noise, between the points.",
+                   "points with noise of 0.002, all in each gradient; mean squared error. The optimum is the one "
+                   "next to the parameters that the points were made with (Gauss and Newton's method). Held "
+                   "out: the curve without noise, between the points.",
     .dim = DIM,
     .tensors = 4,
     .lens = lens,

@@ -201,8 +201,8 @@ const struct task task_regression = {
     .name = "regression",
     .title = "Regression, condition 1e5",
     .description = "Linear regression on 1,024 made rows with 128 features whose covariance has the condition 10^5 and "
-                   "random eigenvectors; minibatches of 32, label noise of standard deviation 0.1. The excess is the "
-                   "distance to the exact optimum.",
+                   "random eigenvectors; minibatches of 32, label noise of standard deviation 0.1. The optimum is "
+                   "exact.",
     .dim = 128,
     .tensors = 1,
     .lens = lens,
