@@ -153,7 +153,7 @@ cmakedir = $(LIBDIR)/cmake/lmada
 
 # $(call fill,TEMPLATE,FILE): writes paths relative to LIBDIR, so that an installation can be moved.
 from_libdir = $$(scripts/relative-path "$(LIBDIR)" "$(1)" | sed 's/[&|\\]/\\&/g')
-fill = sed -e "s|@PREFIX_FROM_LIBDIR@|$(call from_libdir,$(PREFIX))|" \
+fill = sed -e "s|@PREFIX_FROM_LIBDIR@|$(call from_libdir,$(or $(PREFIX),/))|" \
 	-e "s|@INCLUDEDIR_FROM_LIBDIR@|$(call from_libdir,$(INCLUDEDIR))|" \
 	-e "s|@STATIC_LIBS@|$$(cat "$(BUILT)/static-libs")|" -e "s|@LIBS_IF_STATIC@|$(libs_if_static)|" \
 	-e "s|@SIZEOF_VOID_P@|$(call name,pointer)|" \
